@@ -1,0 +1,83 @@
+# Everything runs from .venv in this folder; nothing is installed anywhere else.
+# `make demo` and `make story` need only requirements.lock, the rest needs requirements-dev.lock.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+TEST_PROCESSES ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.installed-runtime
+DEVELOPMENT := $(VENV)/.installed-development
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock" pyproject.toml
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(DEVELOPMENT) ## .venv with everything for working on the bot
+
+.PHONY: demo
+demo: $(RUNTIME) ## a complete local workspace in the browser, no Slack account
+	$(BIN)/rollback-bot demo
+
+.PHONY: story
+story: $(RUNTIME) ## the same story played in the terminal
+	$(BIN)/rollback-bot demo --script
+
+.PHONY: test
+test: $(DEVELOPMENT) ## all tests
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+
+.PHONY: lint
+lint: $(DEVELOPMENT) ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict bot handlers storage tests benchmarks
+	$(BIN)/lint-imports --no-cache --no-logo
+
+.PHONY: bench
+bench: $(DEVELOPMENT) ## measure the figures
+	$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: $(DEVELOPMENT) ## renew both locks (UPGRADE=--upgrade takes newer versions)
+	$(COMPILE) --group build $(UPGRADE) --output-file requirements.lock
+	$(COMPILE) --group dev --constraint requirements.lock $(UPGRADE) --output-file requirements-dev.lock
+
+.PHONY: clean
+clean: ## remove what was made here, except the state folder
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv is many times faster than pip, but not every machine's mirror or proxy suits it: pip reads the same lock.
+# The development lock holds the runtime lock's versions, so installing one over the other changes nothing.
+define install
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement $(1) \
+		|| $(BIN)/python -m pip install --quiet --require-hashes --requirement $(1)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+endef
+
+$(RUNTIME): requirements.lock pyproject.toml | $(BIN)/uv
+	$(call install,requirements.lock)
+
+$(DEVELOPMENT): requirements-dev.lock pyproject.toml | $(BIN)/uv
+	$(call install,requirements-dev.lock)
+	touch $(RUNTIME)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+
+# uv's own entry of the lock, hashes included: pip checks it like everything else.
+$(BIN)/uv: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--requirement <(sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock) \
+		|| echo "uv is not to be had here: pip installs everything"

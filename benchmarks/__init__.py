@@ -1,0 +1,1 @@
+"""Measures what the documents state as figures. Run by `make bench`."""

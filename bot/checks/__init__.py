@@ -1,0 +1,1 @@
+"""Checks: one file for each way to look. Which are known is in `registry`."""

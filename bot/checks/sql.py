@@ -1,0 +1,201 @@
+"""Checks `sql`: an assertion over one value, and the rows, contents and schema of tables.
+
+Both read an SQLite file, read-only, in a thread, with a deadline. `failed` is what the database answers and
+should not; `inconclusive` is that it did not answer: no file, locked, too slow.
+
+The tables check cannot know how many rows there should be after going back. It fails only when a table is
+missing, and otherwise says what is there now beside what was there before: people judge that.
+"""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from pathlib import Path
+from time import monotonic
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from bot.checks.looking import Habits
+from bot.model import Finding, Verdict
+
+SQLITE: Final = "sqlite:///"
+LOOK_AT_CLOCK: Final = 10_000  # steps of SQLite's machine between two looks at the deadline
+
+# The database could not answer. Every other error is its answer: no such column, malformed, not a database.
+NO_ANSWER: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+    }
+)
+
+T = TypeVar("T", bound=float | str | None)
+Judged = tuple[Verdict, str]
+
+
+class TableMissing(Exception):
+    """A table that was asked for is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryCheck(Habits):
+    """The first column of the first row. Of the three conditions, all that are given must hold."""
+
+    url: str
+    base: Path  # where a relative path starts
+    query: str
+    equals: float | str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.label or f"sql {self.query}"
+
+    async def look(self, before: Finding | None, now: datetime) -> Finding:
+        return await _look(self, before, lambda database: _first_value(database, self.query), self._judge)
+
+    def _judge(self, value: float | str | None) -> Judged:
+        if value is None:
+            return Verdict.INCONCLUSIVE, "the query gives no value"
+        if self.equals is not None and value != self.equals:
+            return Verdict.FAILED, f"{_plain(value)}, not {_plain(self.equals)}"
+        if self.minimum is None and self.maximum is None:
+            return Verdict.PASSED, _plain(value)
+        if isinstance(value, str):
+            return Verdict.FAILED, f"{value!r} is not a number"
+        if self.minimum is not None and value < self.minimum:
+            return Verdict.FAILED, f"{_plain(value)}, less than {_plain(self.minimum)}"
+        if self.maximum is not None and value > self.maximum:
+            return Verdict.FAILED, f"{_plain(value)}, more than {_plain(self.maximum)}"
+        return Verdict.PASSED, _plain(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablesCheck(Habits):
+    """`orders: 1,234 rows 9f3a51c0 · schema: 77ab01cd`: the hash is of the rows in any order."""
+
+    url: str
+    base: Path  # where a relative path starts
+    tables: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.label or f"sql tables {', '.join(self.tables)}"
+
+    async def look(self, before: Finding | None, now: datetime) -> Finding:
+        was = before.value if before else None
+
+        def judge(value: str) -> Judged:
+            return Verdict.PASSED, _compared(was, value)
+
+        return await _look(self, before, lambda database: _contents(database, self.tables), judge)
+
+
+async def _look(
+    check: QueryCheck | TablesCheck,
+    before: Finding | None,
+    read: Callable[[sqlite3.Connection], T],
+    judge: Callable[[T], Judged],
+) -> Finding:
+    value: float | str | None = None
+    try:
+        value = answer = await asyncio.to_thread(_reading, check, read)
+        verdict, words = judge(answer)
+    except TableMissing as missing:
+        verdict, words = Verdict.FAILED, str(missing)
+    except sqlite3.Error as error:
+        verdict, words = _judge_error(error), f"{error}"
+    return Finding(check.name, check.when, verdict, value, before.value if before else None, words)
+
+
+def _judge_error(error: sqlite3.Error) -> Verdict:
+    """Only the database's own errors carry a code; its low byte is the kind."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return Verdict.INCONCLUSIVE if code is None or code & 0xFF in NO_ANSWER else Verdict.FAILED
+
+
+def _reading(check: QueryCheck | TablesCheck, read: Callable[[sqlite3.Connection], T]) -> T:
+    """In a thread: one consistent view of the file, given up at the deadline."""
+    deadline = monotonic() + check.timeout
+    with closing(_open(check.url, check.base, check.timeout)) as database:
+        database.set_progress_handler(lambda: monotonic() > deadline, LOOK_AT_CLOCK)
+        database.execute("pragma query_only = on")
+        database.execute("begin")
+        return read(database)
+
+
+def _open(url: str, base: Path, timeout: float) -> sqlite3.Connection:
+    if not url.startswith(SQLITE):
+        raise sqlite3.NotSupportedError(f"only {SQLITE}PATH can be read")
+    path = quote(str(base / url.removeprefix(SQLITE)))
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=timeout, isolation_level=None)
+    database.text_factory = _text
+    return database
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
+
+
+def _first_value(database: sqlite3.Connection, query: str) -> float | str | None:
+    row = database.execute(query).fetchone()
+    if row is None or row[0] is None:
+        return None
+    # An infinite number cannot be stored as JSON: it is told as text.
+    return row[0] if isinstance(row[0], int | float) and isfinite(row[0]) else str(row[0])
+
+
+def _plain(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value % 1 == 0 else f"{value}"
+
+
+def _contents(database: sqlite3.Connection, tables: Sequence[str]) -> str:
+    parts = [f"{table}: {_rows(database, table)}" for table in tables]
+    return " · ".join([*parts, f"schema: {_schema(database, tables)}"])
+
+
+def _rows(database: sqlite3.Connection, table: str) -> str:
+    """The sum of the rows' hashes: the same in any order, and a row that stands twice counts twice."""
+    if not database.execute("select 1 from sqlite_master where name = ? collate nocase", [table]).fetchone():
+        raise TableMissing(f"the table {table} is missing")
+    count = total = 0
+    quoted = table.replace('"', '""')
+    for row in database.execute(f'select * from "{quoted}"'):  # noqa: S608 - a name cannot be a parameter
+        count += 1
+        total += int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=8).digest(), "big")
+    return f"{count:,} rows {total % 2**64:016x}"[:-8]
+
+
+def _schema(database: sqlite3.Connection, tables: Sequence[str]) -> str:
+    """Of the tables with their indexes and triggers."""
+    marks = ", ".join("?" for _ in tables)
+    rows = database.execute(
+        f"select type, name, sql from sqlite_master where tbl_name collate nocase in ({marks})"  # noqa: S608
+        " order by type, name",
+        list(tables),
+    )
+    return hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()[:8]
+
+
+def _compared(was: float | str | None, value: str) -> str:
+    if not isinstance(was, str):
+        return value
+    old = dict(part.partition(": ")[::2] for part in was.split(" · "))
+    new = dict(part.partition(": ")[::2] for part in value.split(" · "))
+    changed = [
+        f"{name}: {old.get(name, 'nothing')} → {now}" for name, now in new.items() if old.get(name) != now
+    ]
+    return " · ".join(changed) if changed else f"as before: {value}"

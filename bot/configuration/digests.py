@@ -1,0 +1,64 @@
+"""What an approval depends on, as two digests that are part of every plan.
+
+Policy: who may ask, agree and stop, and how much may be lost. Procedure: what will be done and looked
+at. When either changes after an approval, the approval no longer counts.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel
+
+from bot.canon import digest
+from bot.configuration.settings import Configuration, Target
+
+POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval"}
+WORK = {"kind", "environment", "executor", "maintenance", "checks", "undo_days"}
+
+
+def policy_digest(configuration: Configuration, target: Target) -> str:
+    """Over the rules of every target that the plan changes, their groups, and who is one human."""
+    touched = _touched(configuration, target)
+    groups = {ref for each in touched for ref in _refs(each)} & set(configuration.groups)
+    return digest(
+        {
+            "targets": {each.name: _policy(each) for each in touched},
+            "groups": {name: _unordered(configuration.groups[name]) for name in groups},
+            "people": sorted((_unordered(human) for human in configuration.people), key=lambda h: h["name"]),
+        }
+    )
+
+
+def procedure_digest(configuration: Configuration, target: Target) -> str:
+    """Over the procedure's steps, and how each of its targets is restored, checked and kept off line."""
+    procedure = configuration.procedures.get(target.procedure or "")
+    touched = _touched(configuration, target)
+    return digest(
+        {
+            "procedure": procedure and procedure.model_dump(mode="json"),
+            "targets": {each.name: each.model_dump(mode="json", include=WORK) for each in touched},
+        }
+    )
+
+
+def _touched(configuration: Configuration, target: Target) -> tuple[Target, ...]:
+    procedure = configuration.procedures.get(target.procedure or "")
+    named = {step.target for step in procedure.steps if step.target} if procedure else set()
+    return (target, *(configuration.targets[name] for name in named if name != target.name))
+
+
+def _refs(target: Target) -> Iterable[str]:
+    return (*target.approval.from_, *target.requesters, *([target.owner] if target.owner else []))
+
+
+def _policy(target: Target) -> dict[str, Any]:
+    policy = target.model_dump(mode="json", include=POLICY)
+    policy["requesters"].sort()
+    policy["approval"]["from_"].sort()
+    return policy
+
+
+def _unordered(model: BaseModel) -> dict[str, Any]:
+    """Lists of people are sets: writing them in another order changes nothing."""
+    fields = model.model_dump(mode="json")
+    return {key: sorted(value) if isinstance(value, list) else value for key, value in fields.items()}

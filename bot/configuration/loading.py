@@ -1,0 +1,170 @@
+"""From the file to a Configuration, or to every problem of it at once, each with its line."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bot.canon import digest
+from bot.configuration.lines import LARGEST, Location, Problem, Sheet, read
+from bot.configuration.rules import faults
+from bot.configuration.sentences import IGNORED, sentence
+from bot.configuration.settings import Configuration, Document, Rule, Target, TargetSettings
+from bot.errors import ConfigurationError
+
+# What takes the place of something unreadable, so that the rules still see the rest of the file.
+IN_PLACE_OF_MISSING: Mapping[str, Any] = {
+    "version": 1,
+    "targets": {},
+    "kind": "system",
+    "executor": {"type": "releases", "root": "."},
+    "name": "?",
+    "phase": "restore",
+}
+IN_PLACE_OF_ITEM: Mapping[str, Any] = {
+    "people": {"name": "?"},
+    "checks": {"type": "command", "argv": ["true"]},
+    "steps": {"phase": "restore"},
+}
+NAMED = frozenset({"groups", "targets", "procedures"})
+ROUNDS = 10  # of mending; each takes at least one level off, and nothing is deeper
+
+
+def load(path: Path) -> Configuration:
+    """Raises ConfigurationError with every problem as `file:line: sentence`."""
+    sheet = read(_bytes(path))
+    if not isinstance(sheet.values, dict):
+        words = "The file must hold settings, each as `name: value`. Start from rollback.example.yaml."
+        raise _refusal(path, sheet.problems or [Problem(1, words)])
+    errors = _errors(sheet.values)
+    problems = [*sheet.problems, *_worded(sheet, errors)]
+    sha = "" if errors else digest(sheet.values)
+    broken = {_broken(sheet, error) for error in errors}
+    document = _mended(sheet, errors)
+    if document is None:
+        raise _refusal(path, problems)
+    configuration = _loaded(document, path, sha)
+    problems += _judged(sheet, configuration, broken)
+    if problems:
+        raise _refusal(path, problems)
+    return configuration
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        words = f"The file cannot be read: {error.strerror}. Start from rollback.example.yaml."
+        raise _refusal(path, [Problem(1, words)]) from None
+    if len(data) > LARGEST:
+        raise _refusal(path, [Problem(1, "The file is larger than 1 MB. Is it the right one?")])
+    return data
+
+
+def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationError:
+    ordered = sorted(set(problems))
+    return ConfigurationError(tuple(f"{path}:{each.line}: {each.words}" for each in ordered))
+
+
+def _loaded(document: Document, path: Path, sha: str) -> Configuration:
+    rule = document.defaults.approval
+    targets = {name: _target(name, settings, rule) for name, settings in document.targets.items()}
+    return Configuration(**{**dict(document), "targets": targets}, path=path, digest=sha)
+
+
+def _target(name: str, settings: TargetSettings, default: Rule) -> Target:
+    own = settings.approval
+    said = {field: getattr(own, field) for field in own.model_fields_set}
+    return Target(**{**dict(settings), "approval": default.model_copy(update=said)}, name=name)
+
+
+# Problems --------------------------------------------------------------------------------------
+
+
+def _errors(values: Mapping[str, Any]) -> list[ErrorDetails]:
+    try:
+        Document.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return [each for each in error.errors(include_url=False) if each["type"] not in IGNORED]
+    return []
+
+
+def _worded(sheet: Sheet, errors: Iterable[ErrorDetails]) -> Iterator[Problem]:
+    for error in errors:
+        place = sheet.place(error["loc"])
+        yield Problem(sheet.line(place), sentence(error, place))
+
+
+def _judged(sheet: Sheet, configuration: Configuration, broken: Collection[Location]) -> Iterator[Problem]:
+    """What the rules say, except about things that a broken part stands above or below."""
+    for fault in faults(configuration):
+        location = _written(sheet, fault.location)
+        if not any(_starts(location, each) or _starts(each, location) for each in broken):
+            yield Problem(sheet.line(location), fault.words)
+
+
+def _written(sheet: Sheet, location: Location) -> Location:
+    """Where a setting stands: what a target does not say of its approval, the defaults may."""
+    match location:
+        case ("targets", _, "approval", *rest) if location not in sheet.lines:
+            inherited = ("defaults", "approval", *rest)
+            return inherited if inherited in sheet.lines else location
+    return location
+
+
+def _broken(sheet: Sheet, error: ErrorDetails) -> Location:
+    """What an error is about: a place in the file, or the place where something is missing."""
+    if error["type"] == "missing":
+        return (*sheet.place(error["loc"][:-1]), error["loc"][-1])
+    return sheet.place(error["loc"])
+
+
+def _starts(location: Location, beginning: Location) -> bool:
+    return location[: len(beginning)] == beginning
+
+
+# Mending ---------------------------------------------------------------------------------------
+
+
+def _mended(sheet: Sheet, errors: list[ErrorDetails]) -> Document | None:
+    """The document without what is broken. Changes the sheet's values. None: too broken to go on."""
+    for _ in range(ROUNDS):
+        if not errors:
+            return Document.model_validate(sheet.values, by_alias=True, by_name=False)
+        for error in errors:
+            _mend(sheet.values, _broken(sheet, error), error["type"] == "missing")
+        errors = _errors(sheet.values)
+    return None
+
+
+def _mend(values: Any, place: Location, missing: bool) -> None:
+    if missing and place[-1] not in IN_PLACE_OF_MISSING:
+        place, missing = place[:-1], False  # nothing can stand in: the whole around it goes
+    *above, last = place
+    holder = _at(values, above)
+    match holder:
+        case dict() if missing:
+            holder[last] = deepcopy(IN_PLACE_OF_MISSING[str(last)])
+        case dict() if len(place) == 2 and above[0] in NAMED:
+            holder[last] = {}
+        case dict():
+            holder.pop(last, None)
+        case list() if isinstance(last, int):
+            holder[last] = deepcopy(IN_PLACE_OF_ITEM.get(str(above[-1]), "?"))
+
+
+def _at(values: Any, place: Iterable[str | int]) -> Any:
+    """None when it was taken out already, with something around it."""
+    for part in place:
+        match values:
+            case dict():
+                values = values.get(part)
+            case list() if isinstance(part, int):
+                values = values[part]
+            case _:
+                return None
+    return values

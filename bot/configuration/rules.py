@@ -1,0 +1,354 @@
+"""What must be true of a configuration beyond its shapes. Every fault is found, none stops the rest.
+
+`faults` are errors: with one of them nothing is loaded. `warnings` are said by `check` and at start.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bot.commands import RESERVED, nearest, zone_names, zone_of
+from bot.configuration.lines import Location
+from bot.configuration.settings import (
+    ACCOUNT,
+    NAME,
+    CommandSettings,
+    Configuration,
+    HttpCheck,
+    Human,
+    Procedure,
+    ProcedureStep,
+    SqlCheck,
+    Target,
+)
+from bot.model import Phase
+
+COMMAND = re.compile(r"/[a-z0-9_-]{1,31}")
+CHANNEL = re.compile(r"[CG][A-Z0-9]+|[^\s#,A-Z]{1,80}")
+USERGROUP = re.compile(r"S[A-Z0-9]+")
+ADDRESS = re.compile(r"https?://[^\s/]+.*")
+KEY = "the key itself"  # ends the location of a fault in a name, apart from faults below that name
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    location: Location
+    words: str
+
+
+def faults(configuration: Configuration) -> Iterator[Fault]:
+    yield from _globals(configuration)
+    yield from _names(configuration)
+    yield from _people(configuration)
+    yield from _groups(configuration)
+    yield from _references(configuration)
+    for name, target in configuration.targets.items():
+        yield from _approval(configuration, target)
+        yield from _checks(target)
+        yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
+    for name, procedure in configuration.procedures.items():
+        yield from _procedure(configuration, name, procedure)
+
+
+def warnings(configuration: Configuration) -> tuple[str, ...]:
+    """Sentences about what works, and will surprise somebody."""
+    return tuple(_warnings(configuration))
+
+
+# Settings that stand alone ---------------------------------------------------------------------
+
+
+def _globals(configuration: Configuration) -> Iterator[Fault]:
+    if not configuration.targets:
+        yield Fault(("targets",), "There is no target, so nothing can be taken back. Add one.")
+    zone = configuration.timezone
+    if zone_of(zone) is None:
+        words = f"`{zone}` is no time zone.{_mean(zone, zone_names())} Write one like Europe/Berlin or UTC."
+        yield Fault(("timezone",), words)
+    if not COMMAND.fullmatch(configuration.command):
+        words = (
+            f"`{configuration.command}` cannot be a command. Write one like /rollback: lower case, no spaces."
+        )
+        yield Fault(("command",), words)
+    if configuration.public_url is not None and not ADDRESS.fullmatch(configuration.public_url):
+        yield Fault(("public_url",), "`public_url` must be an address. Begin it with https://.")
+    for n, channel in enumerate(configuration.incident_channels):
+        if not CHANNEL.fullmatch(channel):
+            yield Fault(("incident_channels", n), _no_channel(channel))
+    audit = configuration.audit_channel
+    if audit is not None and (not CHANNEL.fullmatch(audit) or "*" in audit):
+        yield Fault(("audit_channel",), _no_channel(audit))
+
+
+def _no_channel(channel: str) -> str:
+    return f"`{channel}` is no channel. Write its name in lower case without #, or its id."
+
+
+def _names(configuration: Configuration) -> Iterator[Fault]:
+    sections: Mapping[str, Iterable[str]] = {
+        "target": configuration.targets,
+        "group": configuration.groups,
+        "procedure": configuration.procedures,
+    }
+    for kind, names in sections.items():
+        for name in names:
+            if not NAME.fullmatch(name):
+                words = (
+                    f"`{name}` cannot be the name of a {kind}. Use at most 63 of a-z, 0-9, dot, dash and "
+                    "underscore, beginning with a letter or a digit."
+                )
+                yield Fault((f"{kind}s", name, KEY), words)
+    for name in configuration.targets:
+        if name in RESERVED:
+            words = f"A target cannot be named `{name}`: that word is a command. Give it another name."
+            yield Fault(("targets", name, KEY), words)
+
+
+# People ----------------------------------------------------------------------------------------
+
+
+def _people(configuration: Configuration) -> Iterator[Fault]:
+    entry_of: dict[str, int] = {}  # by name, account and e-mail
+    for n, human in enumerate(configuration.people):
+        here: Location = ("people", n)
+        if human.name in configuration.groups:
+            words = f"`{human.name}` is a group as well as a person. Rename one of them."
+            yield Fault((*here, "name"), words)
+        if not human.slack and human.email is None:
+            words = f"{human.name} has neither a Slack account nor an e-mail. Add `slack: [U…]`."
+            yield Fault((*here, "slack"), words)
+        for account in human.slack:
+            if not ACCOUNT.fullmatch(account):
+                words = f"`{account}` is no Slack user id. It looks like U01ANA; copy it from the profile."
+                yield Fault((*here, "slack"), words)
+        for key, value in _identities(human):
+            if entry_of.setdefault(value, n) != n:
+                words = f"`{value}` is listed for two people. One human is one entry with all accounts."
+                yield Fault((*here, key), words)
+
+
+def _identities(human: Human) -> Iterator[tuple[str, str]]:
+    """The setting, and what it holds."""
+    yield "name", human.name
+    for account in human.slack:
+        yield "slack", account
+    if human.email is not None:
+        yield "email", human.email.casefold()
+
+
+def _groups(configuration: Configuration) -> Iterator[Fault]:
+    for name, group in configuration.groups.items():
+        here: Location = ("groups", name)
+        if group.slack_usergroup is not None and group.members:
+            words = f"Group `{name}` has both members and a Slack user group. Keep one of them."
+            yield Fault((*here, "members"), words)
+        if group.slack_usergroup is None and not group.members:
+            words = f"Group `{name}` is empty. List `members`, or name a `slack_usergroup`."
+            yield Fault((*here, "members"), words)
+        if group.slack_usergroup is not None and not USERGROUP.fullmatch(group.slack_usergroup):
+            words = f"`{group.slack_usergroup}` is no id of a Slack user group. It looks like S01PAYMGR."
+            yield Fault((*here, "slack_usergroup"), words)
+        for n, member in enumerate(group.members):
+            if not configuration.account_ids(member) and member not in _people_names(configuration):
+                people = _people_names(configuration)
+                words = f"Member `{member}` of group `{name}` is no Slack user id and nobody in `people`."
+                yield Fault((*here, "members", n), f"{words}{_mean(member, people)}")
+
+
+def _references(configuration: Configuration) -> Iterator[Fault]:
+    """Names that stand for people and are not defined."""
+    rule = configuration.defaults.approval
+    yield from _undefined(configuration, rule.from_, ("defaults", "approval", "from"))
+    for name, target in configuration.targets.items():
+        here: Location = ("targets", name)
+        if target.approval.from_ != rule.from_:
+            yield from _undefined(configuration, target.approval.from_, (*here, "approval", "from"))
+        yield from _undefined(configuration, target.requesters, (*here, "requesters"))
+        contact = target.point_of_contact
+        if contact is not None and not _is_person(configuration, contact):
+            words = f"Contact `{contact}` of `{name}` is no Slack user id and nobody in `people`."
+            mean = _mean(contact, _people_names(configuration))
+            yield Fault((*here, "point_of_contact"), f"{words}{mean}")
+
+
+def _undefined(configuration: Configuration, refs: Iterable[str], location: Location) -> Iterator[Fault]:
+    for n, ref in enumerate(refs):
+        if ref not in configuration.groups and not _is_person(configuration, ref):
+            known = (*configuration.groups, *_people_names(configuration))
+            words = f"`{ref}` is no group, no name in `people` and no Slack user id."
+            yield Fault((*location, n), f"{words}{_mean(ref, known)} Define it under `groups`.")
+
+
+def _is_person(configuration: Configuration, ref: str) -> bool:
+    return ref in _people_names(configuration) or ACCOUNT.fullmatch(ref) is not None
+
+
+def _people_names(configuration: Configuration) -> tuple[str, ...]:
+    return tuple(human.name for human in configuration.people)
+
+
+# Approval --------------------------------------------------------------------------------------
+
+
+def _approval(configuration: Configuration, target: Target) -> Iterator[Fault]:
+    here: Location = ("targets", target.name, "approval")
+    rule = target.approval
+    if not rule.from_:
+        words = f"Nobody could approve a rollback of `{target.name}`."
+        yield Fault((*here, "from"), f"{words} Add `approval: {{from: [a-group]}}` to it, or to `defaults`.")
+        return
+    approvers = _humans(configuration, rule.from_)
+    if approvers is None:
+        return
+    if len(approvers) < rule.quorum:
+        few = "1 person" if len(approvers) == 1 else f"{len(approvers)} people"
+        words = f"`{target.name}` needs {rule.quorum} approvals, and only {few} may approve it."
+        yield Fault((*here, "quorum"), f"{words} Lower `quorum`, or add people.")
+        return
+    requesters = _humans(configuration, target.requesters) if target.requesters else None
+    if requesters and all(len(approvers - {human}) < rule.quorum for human in requesters):
+        words = f"Whoever asks for `{target.name}` leaves too few others to approve it."
+        yield Fault(
+            (*here, "from"), f"{words} The requester never counts: add approvers, or other requesters."
+        )
+
+
+def _humans(configuration: Configuration, refs: Iterable[str]) -> frozenset[str] | None:
+    """Distinct humans by name, else by account. None: only Slack knows, or the group is at fault itself."""
+    humans: set[str] = set()
+    for ref in refs:
+        group = configuration.groups.get(ref)
+        if group is not None and not group.members:
+            return None
+        for member in group.members if group else (ref,):
+            human = configuration.human(member)
+            humans.add(human.name if human else member)
+    return frozenset(humans)
+
+
+# Checks and procedures -------------------------------------------------------------------------
+
+
+def _checks(target: Target) -> Iterator[Fault]:
+    taken: set[tuple[str, str]] = set()
+    for n, check in enumerate(target.checks):
+        here: Location = ("targets", target.name, "checks", n)
+        if isinstance(check, HttpCheck):
+            yield from _http(target, check, here)
+        if isinstance(check, SqlCheck):
+            yield from _sql(check, here)
+        if check.name is None:
+            continue
+        if (check.name, check.when) in taken:
+            words = f"Two checks of `{target.name}` are named `{check.name}`. Rename one of them."
+            yield Fault((*here, "name"), words)
+        taken.add((check.name, check.when))
+
+
+def _http(target: Target, check: HttpCheck, here: Location) -> Iterator[Fault]:
+    if target.maintenance is not None and "when" not in check.model_fields_set:
+        words = f"This check of `{target.name}` must say when it looks, since the target has maintenance."
+        yield Fault((*here, "when"), f"{words} Add `when: offline` (behind it) or `when: online` (after it).")
+    if isinstance(check.url, str) and not ADDRESS.fullmatch(check.url):
+        yield Fault((*here, "url"), "The `url` of an http check must begin with http:// or https://.")
+
+
+def _sql(check: SqlCheck, here: Location) -> Iterator[Fault]:
+    bounds = check.min is not None or check.max is not None
+    judged = bounds or check.equals is not None
+    if isinstance(check.url, str) and not check.url.startswith("sqlite:///"):
+        yield Fault((*here, "url"), "The `url` of an sql check must begin with sqlite:/// and name a file.")
+    if (check.query is None) == (not check.tables):
+        words = "An sql check needs either `query` or `tables`."
+        yield Fault((*here, "query"), f"{words} Write one of them.")
+    elif check.query is not None and not judged:
+        yield Fault((*here, "query"), "Nothing judges this query. Add `equals`, or `min` and `max`.")
+    elif check.tables and judged:
+        words = "Tables are compared before and after; `equals`, `min` and `max` belong to a `query`."
+        yield Fault((*here, "tables"), f"{words} Remove them.")
+    if check.equals is not None and bounds:
+        yield Fault((*here, "equals"), "`equals` cannot stand beside `min` or `max`. Keep one of them.")
+    if check.min is not None and check.max is not None and check.min > check.max:
+        yield Fault((*here, "min"), "`min` is larger than `max`: no value could pass. Swap them.")
+
+
+def _use_of_procedure(configuration: Configuration, target: Target, here: Location) -> Iterator[Fault]:
+    if target.procedure is None:
+        return
+    procedure = configuration.procedures.get(target.procedure)
+    if procedure is None:
+        words = f"Procedure `{target.procedure}` of `{target.name}` is not defined."
+        mean = _mean(target.procedure, configuration.procedures)
+        yield Fault(here, f"{words}{mean} Define it under `procedures`.")
+        return
+    restored = [step.target or target.name for step in procedure.steps if _restores(step)]
+    for name in dict.fromkeys(restored):
+        if restored.count(name) > 1:
+            words = f"Procedure `{target.procedure}` restores `{name}` twice. Keep one of the steps."
+            yield Fault(here, words)
+    if procedure.steps and target.name not in restored:
+        words = f"Procedure `{target.procedure}` never restores `{target.name}`."
+        yield Fault(here, f"{words} Add the step {{phase: restore, target: {target.name}}}.")
+
+
+def _procedure(configuration: Configuration, name: str, procedure: Procedure) -> Iterator[Fault]:
+    here: Location = ("procedures", name, "steps")
+    if not procedure.steps:
+        yield Fault(here, f"Procedure `{name}` has no steps. List them, or remove the procedure.")
+    order = list(Phase)
+    reached = 0
+    for n, step in enumerate(procedure.steps):
+        yield from _step(configuration, step, (*here, n))
+        if order.index(step.phase) < reached:
+            words = f"Phase {step.phase} comes too late here."
+            advice = "Put the steps in the order prepare, restore, verify, finish."
+            yield Fault((*here, n, "phase"), f"{words} {advice}")
+        reached = max(reached, order.index(step.phase))
+
+
+def _step(configuration: Configuration, step: ProcedureStep, here: Location) -> Iterator[Fault]:
+    if step.confirm is not None and step.target is not None:
+        words = "A step either asks people (`confirm`) or restores a target (`target`)."
+        yield Fault((*here, "confirm"), f"{words} Make two steps of it.")
+    elif step.phase is not Phase.RESTORE and step.confirm is None:
+        words = f"A step of phase {step.phase} can only ask people: what else happens there is fixed."
+        yield Fault((*here, "phase"), f"{words} Give it `confirm`, or phase restore.")
+    if step.target is not None and step.target not in configuration.targets:
+        words = f"Target `{step.target}` is not defined."
+        mean = _mean(step.target, configuration.targets)
+        yield Fault((*here, "target"), f"{words}{mean} Define it under `targets`.")
+
+
+def _restores(step: ProcedureStep) -> bool:
+    return step.phase is Phase.RESTORE and step.confirm is None
+
+
+def _mean(word: str, known: Iterable[str]) -> str:
+    meant = nearest(word, known)
+    return f" Did you mean `{meant}`?" if meant else ""
+
+
+# Warnings --------------------------------------------------------------------------------------
+
+
+def _warnings(configuration: Configuration) -> Iterator[str]:
+    if configuration.audit_channel is None and any("*" in c for c in configuration.incident_channels):
+        yield (
+            "`incident_channels` has wildcards and there is no `audit_channel`: a request in a channel that "
+            "nobody watches goes unseen. Name an `audit_channel`."
+        )
+    for target in configuration.targets.values():
+        if not target.checks:
+            yield (
+                f"`{target.name}` has no checks: a rollback counts as verified when the executor says so. "
+                "Add `checks`."
+            )
+        if isinstance(target.executor, CommandSettings) and not _fills_in_point(target.executor):
+            yield (
+                f"`restore` of `{target.name}` does not use {{point}}: it goes to the same place whatever is "
+                "chosen. Add {point} to its argv."
+            )
+
+
+def _fills_in_point(executor: CommandSettings) -> bool:
+    return any(isinstance(word, str) and "{point}" in word for word in executor.restore.argv)

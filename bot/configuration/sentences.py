@@ -1,0 +1,157 @@
+"""What pydantic found, in sentences for the person who wrote the file."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from bot.commands import nearest
+from bot.configuration.lines import Location
+from bot.configuration.settings import Document
+
+IGNORED = frozenset({"default_factory_not_called"})  # follows from another problem of the same target
+WANTED: Mapping[str, str] = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "tuple_type": "a list such as [a, b]",
+    "model_type": "a mapping of settings",
+    "model_attributes_type": "a mapping of settings",
+    "mapping_type": "a mapping of settings",
+    "dict_type": "a mapping of settings",
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """For editors: every setting with its type, default and description. JSON Schema 2020-12."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Document.model_json_schema(by_alias=True),
+        "title": "rollback.yaml",
+    }
+
+
+def sentence(error: ErrorDetails, place: Location) -> str:
+    """`place`: the part of the error's location that stands in the file."""
+    context, given = error.get("ctx", {}), error["input"]
+    where = dotted(place)
+    match error["type"]:
+        case "missing":
+            return f"{where} needs `{error['loc'][-1]}`. Add it."
+        case "extra_forbidden":
+            return _unknown_key(error["loc"], place)
+        case "union_tag_not_found":
+            return f"{where} needs `type`: {_either(_types(error['loc']))}."
+        case "union_tag_invalid":
+            kinds = _types(error["loc"])
+            tag = context["tag"]
+            return f"{where}: type {_shown(tag)} is not known.{_mean(tag, kinds)} Known: {_either(kinds)}."
+        case "enum" | "literal_error":
+            mean = _mean(given, _quoted(context["expected"]))
+            return f"{where} must be {_unquoted(context['expected'])}, not {_shown(given)}.{mean}"
+        case "greater_than":
+            return f"{where} must be more than {context['gt']:g}, not {_shown(given)}."
+        case "greater_than_equal":
+            return f"{where} must be {context['ge']:g} or more, not {_shown(given)}."
+        case "less_than_equal":
+            return f"{where} must be {context['le']:g} or less, not {_shown(given)}."
+        case "too_short" | "string_too_short":
+            return f"{where} must not be empty. Fill it in, or remove it."
+        case kind if kind in WANTED:
+            return f"{where} must be {WANTED[kind]}, not {_shown(given)}.{_advice(kind, given)}"
+        case _:
+            return f"{where}: {error['msg'].removesuffix('.')}, not {_shown(given)}."
+
+
+def dotted(place: Location) -> str:
+    """`targets.orders.checks[0].url`, in backticks."""
+    if not place:
+        return "The file"
+    words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return f"`{words.removeprefix('.')}`"
+
+
+def _unknown_key(location: Location, place: Location) -> str:
+    known = list(_at(location[:-1]).get("properties", {}))
+    key = str(location[-1])
+    return f"{dotted(place)} is not a setting.{_mean(key, known)} Known here: {', '.join(known)}."
+
+
+def _mean(word: object, known: Sequence[str]) -> str:
+    meant = nearest(word, known) if isinstance(word, str) else None
+    return f" Did you mean `{meant}`?" if meant else ""
+
+
+def _advice(kind: str, given: object) -> str:
+    if kind != "string_type":
+        return ""
+    if isinstance(given, dict) and given.keys() & {"env", "file"}:
+        return " Only executors, checks and maintenance may refer to `env` and `file`."
+    return " Put it in quotes." if isinstance(given, bool | float) else ""
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case int() | float() | str():
+            text = str(value)
+            return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
+def _unquoted(expected: str) -> str:
+    return expected.replace("'", "")
+
+
+def _quoted(expected: str) -> list[str]:
+    """The values in pydantic's list "'a', 'b' or 'c'"."""
+    return expected.split("'")[1::2]
+
+
+# The schema, walked along an error's location --------------------------------------------------
+
+_schema = cache(json_schema)
+
+
+def _types(location: Location) -> list[str]:
+    return list(_at(location)["discriminator"]["mapping"])
+
+
+def _at(location: Location) -> Mapping[str, Any]:
+    node: Mapping[str, Any] = _schema()
+    for part in location:
+        node = _inside(node, part) or {}
+    return node
+
+
+def _inside(node: Mapping[str, Any], part: str | int) -> Mapping[str, Any] | None:
+    """The schema of one part of a location: a key, an index, or the tag of a union."""
+    if "anyOf" in node:
+        options = (_inside(_target(option), part) for option in node["anyOf"])
+        return next((option for option in options if option), None)
+    by_tag = node.get("discriminator", {}).get("mapping", {})
+    found = by_tag.get(part) or node.get("properties", {}).get(part) or node.get("additionalProperties")
+    if isinstance(part, int):
+        found = node.get("items")
+    if isinstance(found, str):
+        found = {"$ref": found}
+    return _target(found) if isinstance(found, Mapping) else None
+
+
+def _target(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference points at."""
+    while "$ref" in node:
+        node = _schema()["$defs"][node["$ref"].removeprefix("#/$defs/")]
+    return node

@@ -1,0 +1,495 @@
+"""Drives one run: load, decide, write the intent, act, write the outcome, until it waits or has ended.
+
+Driving again is always safe: what was begun is looked for, never repeated. The engine has no rule
+about states (`machine`) and none about people (`policy`); it may not drive without a claim.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from bot import codec, machine, planning, policy
+from bot.checks.looking import PatientCheck, look_once, look_until_sure
+from bot.clock import Clock
+from bot.configuration import Configuration, Target, policy_digest, procedure_digest
+from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError
+from bot.executors.contract import (
+    Executor,
+    Fate,
+    Found,
+    Handle,
+    Operation,
+    OutcomeUnknown,
+    Progress,
+    Taken,
+    Work,
+)
+from bot.model import (
+    Do,
+    E,
+    Event,
+    Finding,
+    Goal,
+    Leg,
+    Loss,
+    Outcome,
+    Phase,
+    Plan,
+    Purpose,
+    Run,
+    Step,
+    StepRecord,
+    UndoMode,
+    Verdict,
+    Way,
+    When,
+    op_id,
+)
+from bot.planning import Hold
+from bot.policy import Entitled
+from bot.procedures import targets_of
+from bot.signatures import why_not_signed
+
+ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
+ASKED_EVERY = 5.0  # seconds
+
+
+class Records(Protocol):
+    """What the engine needs of the store."""
+
+    @property
+    def installation(self) -> str: ...
+    async def append(self, run: Run, *events: Event, epoch: int | None = None) -> Run: ...
+    async def load(self, run_id: str) -> Run: ...
+    async def events(self, run_id: str) -> tuple[Event, ...]: ...
+    async def progress(self, run_id: str, epoch: int, progress: dict[str, Any] | None) -> None: ...
+    async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]: ...
+    async def outages(self, target: str) -> list[float]: ...
+
+
+class Directory(Protocol):
+    """Who stands where, read from Slack and the configuration now."""
+
+    async def entitled(self, target: Target) -> Entitled: ...
+
+
+class World(Protocol):
+    """The configured backends of this worker's zone."""
+
+    def executor(self, target: str) -> Executor: ...
+    def maintenance(self, target: str, do: Do) -> Operation: ...
+    def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]: ...
+
+
+class Claim(Protocol):
+    @property
+    def run(self) -> Run: ...
+    @property
+    def epoch(self) -> int: ...
+
+
+class Engine:
+    def __init__(
+        self,
+        configuration: Configuration,
+        records: Records,
+        world: World,
+        directory: Directory,
+        keys: Sequence[Ed25519PublicKey],
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._configuration = configuration
+        self._records = records
+        self._world = world
+        self._directory = directory
+        self._keys = keys
+        self._clock = clock
+        self._sleep = sleep
+
+    async def drive(self, claim: Claim, alive: Callable[[], bool] = lambda: True) -> Run:
+        """The run when it waits for people or has ended. `alive`: whether the lease still holds."""
+        run = claim.run
+        drive = _Drive(self, claim.epoch, alive)
+        while True:
+            try:
+                match machine.next_action(run):
+                    case machine.Wait():
+                        return run
+                    case action:
+                        run = await drive.take(run, action)
+            except (StaleRun, machine.NotAllowed):
+                run = await self._records.load(run.id)
+
+    async def plan(self, target: Target, goal: Goal) -> Plan:
+        """What would be done now. Raises what executors raise, and UserError."""
+        own = await self._undo_points(goal)
+        names = targets_of(self._configuration, target)
+        ways: dict[str, Way] = {}
+        for name in names:
+            others = goal if name == target.name else planning.other_goal(ways[target.name], goal)
+            ways[name] = await self._world.executor(name).plan(own.get(name, others), self._clock())
+        undoable = [n for n in names if self._world.executor(n).capabilities.undo is not UndoMode.IMPOSSIBLE]
+        return planning.compose(
+            self._configuration,
+            target,
+            Purpose.UNDO if goal.undo_of else Purpose.ROLLBACK,
+            ways,
+            undoable=undoable,
+            holds=await self._records.holds(names),
+            outages=await self._records.outages(target.name),
+            now=self._clock(),
+        )
+
+    async def _undo_points(self, goal: Goal) -> dict[str, Goal]:
+        """Where each target of an undo goes. Raises UserError when some target has no way back."""
+        if goal.undo_of is None:
+            return {}
+        undone = await self._records.load(goal.undo_of)
+        restored = {record.step.target for record in undone.steps if record.step.do is Do.RESTORE}
+        if missing := sorted(restored - undone.undo_points.keys()):
+            raise UserError(
+                f"{undone.id} has no undo point of {', '.join(missing)}. Choose a restore point instead."
+            )
+        return {target: Goal(point=point) for target, point in undone.undo_points.items()}
+
+
+class _Drive:
+    """One carrying-out under one claim."""
+
+    def __init__(self, engine: Engine, epoch: int, alive: Callable[[], bool]) -> None:
+        self._engine = engine
+        self._epoch = epoch
+        self._alive = alive
+        self._records = engine._records
+        self._world = engine._world
+        self._clock = engine._clock
+
+    async def take(self, run: Run, action: machine.Action) -> Run:
+        match action:
+            case machine.MakePlan():
+                return await self._make_plan(run)
+            case machine.Preflight():
+                return await self._preflight(run)
+            case machine.Write(kind):
+                return await self._write(run, kind)
+            case machine.Observe(step):
+                return await self._observe(run, step)
+            case machine.LookAround(step):
+                return await self._look_around(run, step)
+            case machine.StartStep(step):
+                run = await self._write(run, E.STEP_STARTED, self._intent(run, step))
+                return await self._start(run, step)
+            case machine.FindStep(record):
+                return await self._find(run, record)
+            case machine.Wait():
+                return run
+
+    async def _write(self, run: Run, kind: E, data: Mapping[str, Any] | None = None) -> Run:
+        event = Event(kind, self._clock(), "", dict(data or {}))
+        return await self._records.append(run, event, epoch=self._epoch)
+
+    async def _write_outcome(self, run: Run, kind: E, data: Mapping[str, Any]) -> Run:
+        """The world has moved, so this is written whatever people did meanwhile."""
+        while True:
+            try:
+                return await self._write(run, kind, data)
+            except StaleRun:
+                run = await self._records.load(run.id)
+
+    # Planning and preflight
+
+    async def _make_plan(self, run: Run) -> Run:
+        try:
+            plan, awaited = await self._planned(run)
+        except (UserError, PermanentError) as refusal:
+            return await self._write(run, E.REFUSED, {"why": _sentence(refusal)})
+        except (TemporaryError, OutcomeUnknown) as refusal:
+            why = f"`{run.target}` could not be read: {_sentence(refusal)}. Nothing was started; ask again."
+            return await self._write(run, E.REFUSED, {"why": f"{why}{self._failover(run.target)}"})
+        data = {"plan": codec.dump(Plan, plan), "digest": codec.plan_digest(plan), "awaited": list(awaited)}
+        return await self._write(run, E.PLANNED, data)
+
+    def _failover(self, name: str) -> str:
+        """A rollback is no failover: a target that is down has another way."""
+        target = self._engine._configuration.targets.get(name)
+        return f" Declared failover: {target.failover}" if target and target.failover else ""
+
+    async def _planned(self, run: Run) -> tuple[Plan, tuple[str, ...]]:
+        target = self._engine._configuration.targets.get(run.target)
+        if target is None:
+            raise UserError(f"`{run.target}` is not in the configuration any more.")
+        plan = await self._engine.plan(target, run.goal)
+        if plan.blockers:
+            raise UserError(" ".join(plan.blockers))
+        entitled = await self._engine._directory.entitled(target)
+        reason = policy.why_nobody_else(run.requester, target.name, entitled, plan.approvals_needed)
+        if reason:
+            raise UserError(reason)
+        return plan, policy.awaited(run.requester, entitled, run.ask_first)
+
+    async def _preflight(self, run: Run) -> Run:
+        try:
+            reason, loss = await self._why_not_start(run)
+        except (UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
+            reason, loss = _sentence(problem), None
+        if reason is not None:
+            return await self._write(run, E.VOIDED, {"why": reason})
+        return await self._write(run, E.STARTED, {"loss": codec.dump(Loss, loss) if loss else None})
+
+    async def _why_not_start(self, run: Run) -> tuple[str | None, Loss | None]:
+        """The reason, and the loss as it is now."""
+        plan, configuration = _plan(run), self._engine._configuration
+        target = configuration.targets.get(run.target)
+        if target is None:
+            return f"`{run.target}` is not in the configuration any more", None
+        if codec.plan_digest(plan) != run.digest:
+            return "the stored plan is not the one that was approved", None
+        events = await self._records.events(run.id)
+        if reason := why_not_signed(self._records.installation, run, events, self._engine._keys):
+            return reason, None
+        changed = {
+            "policy": policy_digest(configuration, target) != plan.policy_digest,
+            "procedure": procedure_digest(configuration, target) != plan.procedure_digest,
+        }
+        for what, has_changed in changed.items():
+            if has_changed:
+                return f"the {what} of `{run.target}` changed after the plan was made", None
+        if reason := policy.why_not_start(run, await self._engine._directory.entitled(target)):
+            return reason, None
+        return await self._why_not_from_here(plan)
+
+    async def _why_not_from_here(self, plan: Plan) -> tuple[str | None, Loss | None]:
+        losses = []
+        for leg in plan.legs:
+            way = await self._world.executor(leg.target).plan(Goal(point=leg.point.id), self._clock())
+            if reason := planning.moved(leg, way.current):
+                return reason, None
+            if way.blockers:
+                return " ".join(way.blockers), None
+            losses.append((leg.target, self._loss(leg, way.loss)))
+        loss = planning.joint(losses)
+        return planning.outgrown(plan, loss), loss
+
+    def _loss(self, leg: Leg, measured: Loss | None) -> Loss:
+        return planning.loss_of(self._engine._configuration.targets[leg.target], measured)
+
+    # Reading
+
+    async def _observe(self, run: Run, step: Step) -> Run:
+        if step.do is Do.MEASURE:
+            return await self._measure(run, step)
+        findings = await look_once(self._checks(run), self._clock)
+        return await self._write(
+            run, E.OBSERVED, {"n": step.n, "findings": codec.dump(tuple[Finding, ...], findings)}
+        )
+
+    async def _measure(self, run: Run, step: Step) -> Run:
+        plan = _plan(run)
+        losses = []
+        for leg in plan.legs:
+            try:
+                measured = await self._world.executor(leg.target).measure(leg.point, self._clock())
+            except (PermanentError, TemporaryError, OutcomeUnknown):
+                measured = None  # counts as unknown below, unless the target declares its loss
+            losses.append((leg.target, self._loss(leg, measured)))
+        loss = planning.joint(losses)
+        data = {"n": step.n, "loss": codec.dump(Loss, loss)}
+        if why := planning.outgrown(plan, loss):
+            return await self._write(run, E.LOSS_OUTGROWN, {**data, "why": why})
+        return await self._write(run, E.OBSERVED, data)
+
+    def _checks(self, run: Run) -> tuple[PatientCheck, ...]:
+        return self._world.checks([leg.target for leg in _plan(run).legs])
+
+    async def _look_around(self, run: Run, step: Step) -> Run:
+        when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
+        before = {finding.name: finding for finding in run.before}
+        findings = list(
+            await look_until_sure(self._checks(run), when, before, self._clock, self._engine._sleep)
+        )
+        if when is When.OFFLINE:
+            findings = [*await self._arrived(run), *findings]
+        kind, why = _judge(findings)
+        data = {"n": step.n, "why": why, "findings": codec.dump(tuple[Finding, ...], tuple(findings))}
+        return await self._write(run, kind, data)
+
+    async def _arrived(self, run: Run) -> list[Finding]:
+        """What each backend itself says about having arrived."""
+        findings: list[Finding] = []
+        for record in run.steps:
+            if record.step.do is Do.RESTORE:
+                executor = self._world.executor(record.step.target)
+                try:
+                    findings += await executor.verify(self._work(run, record.step))
+                except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+                    name = f"{record.step.target} arrived"
+                    findings.append(
+                        Finding(name, When.OFFLINE, Verdict.INCONCLUSIVE, words=_sentence(problem))
+                    )
+        return findings
+
+    # Effects
+
+    def _operation(self, step: Step) -> Operation:
+        if step.do is Do.RESTORE:
+            return self._world.executor(step.target)
+        return self._world.maintenance(step.target, step.do)
+
+    def _work(self, run: Run, step: Step) -> Work:
+        restores = step.do in {Do.RESTORE, Do.UNDO_POINT}
+        leg = _plan(run).leg(step.target) if restores else None
+        return Work(
+            op_id=op_id(self._records.installation, run.id, step.n),
+            run_id=run.id,
+            digest=run.digest,
+            point=leg.point.id if leg else "",
+            expected=leg.current.token if leg else "",
+            timeout=step.timeout,
+        )
+
+    def _intent(self, run: Run, step: Step) -> dict[str, Any]:
+        work = self._work(run, step)
+        return {
+            "n": step.n,
+            "op": work.op_id,
+            "do": step.do.value,
+            "target": step.target,
+            "point": work.point,
+        }
+
+    async def _start(self, run: Run, step: Step) -> Run:
+        """Acts, after the intent was written."""
+        if step.do is Do.UNDO_POINT:
+            return await self._save(run, step)
+        work, operation = self._work(run, step), self._operation(step)
+        if not self._alive():
+            raise ClaimLost(run.id)
+        try:
+            handle = await operation.start(work)
+        except OutcomeUnknown:
+            return await self._find(run, _record(run, step))
+        except (PermanentError, TemporaryError) as refusal:
+            return await self._end(run, step, Outcome.FAILED, _sentence(refusal), untouched=True)
+        if isinstance(handle, Taken):
+            return await self._find(run, _record(run, step))
+        return await self._follow(run, step, work, handle)
+
+    async def _save(self, run: Run, step: Step) -> Run:
+        """Takes the undo point; an executor does that once for an op id, so it may be asked again."""
+        try:
+            point = await self._world.executor(step.target).undo_point(self._work(run, step))
+        except OutcomeUnknown as doubt:
+            return await self._end(run, step, Outcome.LOST, _sentence(doubt))
+        except (PermanentError, TemporaryError) as refusal:
+            return await self._end(run, step, Outcome.FAILED, _sentence(refusal))
+        words = "cannot be undone" if point is None else f"undo point {point.label or point.id}"
+        return await self._end(run, step, Outcome.SUCCEEDED, words, undo_point=point.id if point else None)
+
+    async def _find(self, run: Run, record: StepRecord) -> Run:
+        step = record.step
+        if step.do is Do.UNDO_POINT:
+            return await self._save(run, step)
+        work, operation = self._work(run, step), self._operation(step)
+        found = await self._ask(operation, work)
+        match found.fate:
+            case Fate.IN_FLIGHT:
+                return await self._follow(run, step, work, found.handle or record.handle or {})
+            case Fate.DONE:
+                return await self._end(run, step, Outcome.SUCCEEDED, found.words)
+            case Fate.ABSENT if self._fenced(step):
+                return await self._write(run, E.STEP_ABSENT, {"n": step.n, "words": found.words})
+            case Fate.FAILED | Fate.OVERTAKEN:
+                return await self._end(run, step, Outcome.FAILED, found.words)
+            case _:
+                return await self._end(run, step, Outcome.LOST, found.words or "the backend cannot tell")
+
+    async def _ask(self, operation: Operation, work: Work) -> Found:
+        """What became of it, asked a few times before saying that nobody knows."""
+        words = ""
+        for attempt in range(ASKED_AT_MOST):
+            if attempt:
+                await self._engine._sleep(ASKED_EVERY)
+            try:
+                return await operation.find(work)
+            except (TemporaryError, OutcomeUnknown) as problem:
+                words = _sentence(problem)
+            except PermanentError as problem:
+                return Found(Fate.UNKNOWN, _sentence(problem))
+        return Found(Fate.UNKNOWN, f"asked {ASKED_AT_MOST} times: {words}")
+
+    def _fenced(self, step: Step) -> bool:
+        """Whether "absent" can be trusted: only where the op id is taken at the backend."""
+        return step.do is not Do.RESTORE or self._world.executor(step.target).capabilities.fenced
+
+    async def _follow(self, run: Run, step: Step, work: Work, handle: Handle) -> Run:
+        """Asks until it has ended, or until the step's time is over."""
+        operation = self._operation(step)
+        until = self._clock() + timedelta(seconds=step.timeout)
+        asked_to_cancel = False
+        while True:
+            progress = await self._poll(operation, work, handle)
+            if progress is not None and progress.ended is not None:
+                await self._records.progress(run.id, self._epoch, None)
+                outcome = Outcome.SUCCEEDED if progress.ended else Outcome.FAILED
+                return await self._end(run, step, outcome, progress.words)
+            if _record(run, step).handle is None:
+                run = await self._write_outcome(run, E.STEP_ACCEPTED, {"n": step.n, "handle": dict(handle)})
+            if self._clock() >= until:
+                return await self._end(run, step, Outcome.LOST, f"no end after {step.timeout:.0f} s")
+            if progress is not None:
+                await self._records.progress(run.id, self._epoch, _shown(progress))
+            await self._engine._sleep(progress.retry_after if progress else 1.0)
+            run = await self._records.load(run.id)
+            if run.stop_requested and not asked_to_cancel and self._may_cancel(step):
+                asked_to_cancel = True
+                await operation.cancel(work, handle)
+
+    def _may_cancel(self, step: Step) -> bool:
+        """Only where a cancelled restore leaves the target as it was."""
+        return step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancel
+
+    async def _poll(self, operation: Operation, work: Work, handle: Handle) -> Progress | None:
+        """None: the backend did not answer this time; the step's own time limit bounds how often."""
+        try:
+            return await operation.poll(work, handle)
+        except (TemporaryError, OutcomeUnknown):
+            return None
+
+    async def _end(self, run: Run, step: Step, outcome: Outcome, words: str, **data: Any) -> Run:
+        kind = machine.outcome_event(step, outcome)
+        return await self._write_outcome(run, kind, {"n": step.n, "words": words, **data})
+
+
+def _judge(findings: Sequence[Finding]) -> tuple[E, str]:
+    verdicts = {finding.verdict for finding in findings}
+    bad = [f"{f.name}: {f.words or f.value}" for f in findings if f.verdict is not Verdict.PASSED]
+    if Verdict.FAILED in verdicts:
+        return E.CHECKS_FAILED, "; ".join(bad)
+    if Verdict.INCONCLUSIVE in verdicts:
+        return E.CHECKS_INCONCLUSIVE, "; ".join(bad)
+    return E.CHECKS_PASSED, ""
+
+
+def _plan(run: Run) -> Plan:
+    assert run.plan is not None  # every state from `awaiting_approval` on has one, by the table
+    return run.plan
+
+
+def _record(run: Run, step: Step) -> StepRecord:
+    return next(record for record in run.steps if record.step.n == step.n)
+
+
+def _shown(progress: Progress) -> dict[str, Any]:
+    return {
+        "done": progress.done,
+        "total": progress.total,
+        "unit": progress.unit,
+        "words": progress.words,
+    }
+
+
+def _sentence(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__

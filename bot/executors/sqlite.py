@@ -1,0 +1,475 @@
+"""An SQLite database in a file, with its writers attached, and a folder of backups.
+
+A backup is `backups/<YYYYmmddTHHMMSSZ>.db`; the state saved before a run is `backups/pre-<run id>.db`.
+Identity is the schema: new rows are traffic, a migration is a change. The copying is in `sqlite_copy`,
+the reading in `sqlite_reading`; this file says what they mean for a restore.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.executors.contract import (
+    Blocked,
+    Busy,
+    Cancelled,
+    Capabilities,
+    Fate,
+    Found,
+    Handle,
+    OutcomeUnknown,
+    PointUnavailable,
+    Preview,
+    Progress,
+    StateChanged,
+    Taken,
+    TargetMissing,
+    Work,
+)
+from bot.executors.goal import named, point_for, utc_now
+from bot.executors.marker import Marker, Markers, Slot, Stage, file_errors, sync_folder
+from bot.executors.sqlite_copy import Copy, Route
+from bot.executors.sqlite_reading import (
+    WAIT,
+    Difference,
+    OutOfTime,
+    beside,
+    differences,
+    faults,
+    identity,
+    reading,
+    reading_backup,
+    schema,
+    sqlite_errors,
+    stands_alone,
+    tables,
+    version,
+)
+from bot.model import (
+    Current,
+    Finding,
+    Goal,
+    Loss,
+    LossQuality,
+    Points,
+    RestorePoint,
+    UndoMode,
+    Unit,
+    Verdict,
+    Way,
+    When,
+)
+
+BACKUP = re.compile(r"(?P<at>\d{8}T\d{6}Z)\.db")
+SAVED = re.compile(r"pre-(?P<run>[A-Za-z0-9._-]{1,120})\.db")
+COUNTING = 10.0  # seconds; with a rollback journal nobody can write meanwhile
+CHECKING = 60.0  # seconds for quick_check and integrity_check
+STOPPING = 10.0  # seconds for a copy to be taken back
+
+
+class Sqlite:
+    capabilities = Capabilities(
+        fenced=True,
+        preview=Preview.EXACT,
+        compare_and_set=True,
+        cancel=True,
+        undo=UndoMode.EXACT,
+        progress=True,
+    )
+
+    def __init__(
+        self,
+        database: Path,
+        backups: Path,
+        tables: tuple[str, ...] = (),  # empty: every table
+        pages_per_second: int | None = None,  # None: as fast as the disk
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._backups = backups
+        self._tables = tables
+        self._pages_per_second = pages_per_second
+        self._clock = clock
+        self._markers = Markers(backups)
+        self._copies: dict[str, Copy] = {}  # of this process, by op id
+
+    async def restore_points(self, limit: int = 50) -> Points:
+        points = await asyncio.to_thread(self._points)
+        return Points(points[:limit], await asyncio.to_thread(self._current))
+
+    async def plan(self, goal: Goal, now: datetime) -> Way:
+        return await asyncio.to_thread(self._plan, goal, now)
+
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+        return await asyncio.to_thread(self._measure, point, now)
+
+    async def undo_point(self, work: Work) -> RestorePoint | None:
+        return await asyncio.to_thread(self._save, work)
+
+    async def start(self, work: Work) -> Handle | Taken:
+        """Returns once the copy holds the database; it goes on in a thread."""
+        copy = await asyncio.to_thread(self._start, work)
+        if copy is None:
+            return Taken.TAKEN
+        await asyncio.wrap_future(copy.begun)
+        return {"op_id": work.op_id}
+
+    async def find(self, work: Work) -> Found:
+        return await asyncio.to_thread(self._find, work)
+
+    async def poll(self, work: Work, handle: Handle) -> Progress:
+        copy = self._copies.get(work.op_id)
+        if copy is not None and not copy.ended.is_set():
+            return Progress(None, self._clock(), "Copying.", copy.done, copy.total, "pages")
+        found = await self.find(work)
+        if found.fate in (Fate.ABSENT, Fate.UNKNOWN):
+            raise OutcomeUnknown(found.words)
+        self._copies.pop(work.op_id, None)
+        over = {Fate.IN_FLIGHT: None, Fate.FAILED: False}
+        return Progress(over.get(found.fate, True), self._clock(), found.words)
+
+    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+        """Only a copy of this process can be stopped, and only before its last pages."""
+        copy = self._copies.get(work.op_id)
+        if copy is None:
+            return Cancelled.IMPOSSIBLE
+        copy.stop()
+        await asyncio.to_thread(copy.ended.wait, STOPPING)
+        found = await self.find(work)
+        return Cancelled.CLEAN if found.fate is Fate.FAILED else Cancelled.IMPOSSIBLE
+
+    async def verify(self, work: Work) -> tuple[Finding, ...]:
+        return await asyncio.to_thread(self._verify, work)
+
+    # Points
+
+    def _points(self) -> tuple[RestorePoint, ...]:
+        with file_errors(), os.scandir(self._backups) as entries:
+            found = [
+                point
+                for entry in entries
+                if entry.is_file(follow_symlinks=False) and (point := _point(Path(entry.path))) is not None
+            ]
+        return tuple(sorted(found, key=lambda point: (point.at, point.id), reverse=True))
+
+    def _current(self) -> Current:
+        with self._reading() as live:
+            token = identity(live)
+        return Current(id=f"schema-{token[:8]}", token=token, label=f"live, schema {token[:8]}")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        if not self._database.is_file():
+            raise TargetMissing(f"{self._database} does not exist.")
+        with reading(self._database) as live:
+            yield live
+
+    def _file(self, point: str) -> Path:
+        """Only for ids that were listed."""
+        return self._backups / f"{point}.db"
+
+    # Planning
+
+    def _plan(self, goal: Goal, now: datetime) -> Way:
+        current = self._current()
+        points = self._points()
+        point = point_for(goal, points)
+        unchecked = self._refuse_damaged(point, points)
+        return Way(
+            point=point,
+            current=current,
+            loss=self._measure(point, now),
+            changes=self._changes(point),
+            warnings=(*unchecked, *self._journal_warnings(point)),
+            blockers=(*self._space_blockers(point), *self._page_blockers(point)),
+            downtime=self._duration(point),
+            undo=UndoMode.EXACT,
+        )
+
+    def _refuse_damaged(self, point: RestorePoint, points: tuple[RestorePoint, ...]) -> tuple[str, ...]:
+        """Raises PointUnavailable; a warning when there was no time to read all of it."""
+        try:
+            with reading_backup(self._file(point.id)) as backup:
+                fault = faults(backup, "quick_check", CHECKING)
+        except OutOfTime as late:
+            return (f"The backup was not checked completely: {late}.",)
+        except Blocked as damage:
+            fault = str(damage)
+        if not fault:
+            return ()
+        older = [one.id for one in points if one.id != point.id][:3]
+        others = f"; others are {', '.join(f'`{one}`' for one in older)}" if older else ""
+        raise PointUnavailable(f"The backup `{point.id}` is damaged ({fault}){others}.")
+
+    def _measure(self, point: RestorePoint, now: datetime) -> Loss:
+        named(point.id, self._points())
+        seconds = None if point.at is None else max(0.0, (now - point.at).total_seconds())
+        try:
+            found = self._differences(point.id)
+        except OutOfTime as late:
+            return Loss(LossQuality.UNKNOWN, seconds, basis=f"rows were not counted: {late}", measured_at=now)
+        except Blocked as refusal:
+            return Loss(LossQuality.UNKNOWN, seconds, basis=f"rows: {refusal}", measured_at=now)
+        missing = sorted(set(self._tables) - {one.table for one in found})
+        return Loss(
+            quality=LossQuality.UNKNOWN if missing else LossQuality.MEASURED,
+            seconds=seconds,
+            units=tuple(Unit(one.table, one.added) for one in found),
+            basis="; ".join([*map(_also, filter(None, found)), *(f"no table {name}" for name in missing)]),
+            measured_at=now,
+        )
+
+    def _differences(self, point: str) -> tuple[Difference, ...]:
+        with beside(self._database, self._file(point)) as both:
+            names = self._tables or sorted(tables(both) | tables(both, "point"))
+            return differences(both, names, COUNTING)
+
+    def _changes(self, point: RestorePoint) -> tuple[str, ...]:
+        with beside(self._database, self._file(point.id)) as both:
+            live, old = schema(both), schema(both, "point")
+        return (
+            *(f"{kind} {name} goes" for kind, name in sorted(live.keys() - old.keys())),
+            *(f"{kind} {name} comes back" for kind, name in sorted(old.keys() - live.keys())),
+            *(
+                f"{kind} {name} gets its earlier definition"
+                for kind, name in sorted(live.keys() & old.keys())
+                if live[kind, name] != old[kind, name]
+            ),
+        )
+
+    def _journal_warnings(self, point: RestorePoint) -> tuple[str, ...]:
+        if self._pragma("journal_mode") == "wal" or not _was_wal(self._file(point.id)):
+            return ()
+        return ("The journal mode becomes WAL, as in the backup.",)
+
+    def _page_blockers(self, point: RestorePoint) -> tuple[str, ...]:
+        with reading_backup(self._file(point.id)) as backup:
+            of_backup = backup.execute("PRAGMA page_size").fetchone()[0]
+        if self._pragma("journal_mode") != "wal" or self._pragma("page_size") == of_backup:
+            return ()
+        return (
+            f"The backup has pages of {of_backup} bytes: SQLite cannot copy it over a database with WAL.",
+        )
+
+    def _pragma(self, name: str) -> str | int:
+        with self._reading() as live:
+            value: str | int = live.execute(f"PRAGMA {name}").fetchone()[0]
+            return value
+
+    def _space_blockers(self, point: RestorePoint) -> tuple[str, ...]:
+        """The undo copy goes beside the backups; the journal or WAL of the restore beside the database."""
+        needed: dict[int, int] = {}
+        free: dict[int, int] = {}
+        for folder, size in (
+            (self._backups, self._database.stat().st_size),
+            (self._database.parent, self._file(point.id).stat().st_size),
+        ):
+            disk = folder.stat().st_dev
+            needed[disk] = needed.get(disk, 0) + size
+            free[disk] = shutil.disk_usage(folder).free
+        short = max(needed[disk] - free[disk] for disk in needed)
+        return (f"The disk lacks {short:,} bytes for the undo point and the journal.",) if short > 0 else ()
+
+    def _duration(self, point: RestorePoint) -> float | None:
+        if self._pages_per_second is None:
+            return None
+        with reading_backup(self._file(point.id)) as backup:
+            return float(backup.execute("PRAGMA page_count").fetchone()[0]) / self._pages_per_second
+
+    # The undo point
+
+    def _save(self, work: Work) -> RestorePoint:
+        with file_errors():
+            slot = self._markers.take(work.op_id)
+            if slot is None:
+                raise Busy("The undo point is being saved.")
+            with slot, sqlite_errors():
+                marker = self._saving(work, slot)
+                path = self._backups / str(marker.facts["saves"])
+                if not path.exists():
+                    self._save_to(path, work)
+                slot.write(replace(marker, stage=Stage.DONE))
+        return named(path.stem, self._points())
+
+    def _saving(self, work: Work, slot: Slot) -> Marker:
+        """The name is chosen once for an op id, so whatever stands there later is ours.
+
+        Run numbers recur after a fresh state folder, and what an earlier run saved stays.
+        """
+        marker = slot.read()
+        if marker is None:
+            name = f"pre-{work.run_id}.db"
+            if (self._backups / name).exists():
+                name = f"pre-{work.op_id}.db"
+            marker = Marker(work.digest, work.point, work.expected, Stage.TAKEN, {"saves": name})
+            slot.write(marker)
+        if not marker.is_of(work):
+            raise Blocked("The same operation was taken under another plan.")
+        return marker
+
+    def _save_to(self, path: Path, work: Work) -> None:
+        temporary = self._markers.folder / f"{work.op_id}.db"
+        temporary.unlink(missing_ok=True)
+        with self._reading() as live, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
+            live.backup(copy)  # in one go: one moment of the database, even beside its writers
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file that stands alone
+            if identity(copy) != work.expected:
+                raise StateChanged("The schema is not the one that the plan was made for.")
+            if fault := str(copy.execute("PRAGMA integrity_check(1)").fetchone()[0]).removeprefix("ok"):
+                raise Blocked(f"The state before is damaged and cannot be saved: {fault}.")
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # unlike a rename it never replaces somebody else's file
+        sync_folder(self._backups)
+        temporary.unlink()
+
+    # The restore
+
+    def _start(self, work: Work) -> Copy | None:
+        """None: it was taken before. The slot goes with the copy, which closes it."""
+        with file_errors():
+            slot = self._markers.take(work.op_id)
+        if slot is None:
+            return None
+        try:
+            if self._fate(work, slot.read()).fate is not Fate.ABSENT:
+                slot.close()
+                return None
+            copy = Copy(self._route(work), Marker(work.digest, work.point, work.expected, Stage.TAKEN), slot)
+            copy.start()
+        except BaseException:
+            slot.close()
+            raise
+        self._copies[work.op_id] = copy
+        return copy
+
+    def _route(self, work: Work) -> Route:
+        if self._current().token != work.expected:
+            raise StateChanged("The schema is not the one that the plan was made for.")
+        point = named(work.point, self._points())
+        return Route(self._file(point.id), self._database, self._pages_per_second, min(WAIT, work.timeout))
+
+    def _find(self, work: Work) -> Found:
+        if not self._markers.known(work.op_id):
+            return Found(Fate.ABSENT, "It was never started.")
+        with file_errors():
+            slot = self._markers.take(work.op_id)
+        if slot is None:
+            return Found(Fate.IN_FLIGHT, "Somebody is at it.", {"op_id": work.op_id})
+        with slot:
+            return self._fate(work, slot.read())
+
+    def _fate(self, work: Work, marker: Marker | None) -> Found:
+        """What became of an operation that nobody is at any more."""
+        if marker is None:
+            return Found(Fate.ABSENT, "It was never started.")
+        if not marker.is_of(work):
+            return Found(Fate.UNKNOWN, "The same operation was taken under another plan.")
+        if "saves" in marker.facts:
+            return self._fate_of_saving(marker)
+        match marker.stage:
+            case Stage.TAKEN:
+                return Found(Fate.ABSENT, "It was taken, but the copy was never finished.")
+            case Stage.FAILED:
+                return Found(Fate.FAILED, marker.words)
+            case Stage.CLOSING | Stage.DONE:
+                return self._fate_in_the_world(marker)
+
+    def _fate_of_saving(self, marker: Marker) -> Found:
+        name = str(marker.facts["saves"])
+        if (self._backups / name).exists():
+            return Found(Fate.DONE, f"{name} is saved.")
+        return Found(Fate.ABSENT, f"{name} was never finished.")
+
+    def _fate_in_the_world(self, marker: Marker) -> Found:
+        """The backup API raises the schema version by exactly one, in the transaction of the copy."""
+        with self._reading() as live:
+            moved = version(live) - int(marker.facts["version"])
+            schema_now = identity(live)
+        if moved == 0 and marker.stage is Stage.CLOSING:
+            return Found(Fate.ABSENT, "The copy was not finished.")
+        if moved == 1 and schema_now == marker.facts["schema"]:
+            return Found(Fate.DONE, f"{marker.point} is live.")
+        if marker.stage is Stage.DONE:
+            return Found(Fate.OVERTAKEN, f"{marker.point} was live; the schema was changed again since.")
+        return Found(Fate.UNKNOWN, "The copy was nearly finished, and the schema was changed since.")
+
+    # Verification
+
+    def _verify(self, work: Work) -> tuple[Finding, ...]:
+        return (self._integrity(), self._arrival(work), *self._rows(work))
+
+    def _integrity(self) -> Finding:
+        try:
+            with self._reading() as live:
+                fault = faults(live, "integrity_check", CHECKING)
+        except OutOfTime as late:
+            return _finding("integrity", Verdict.INCONCLUSIVE, None, f"The check did not end: {late}.")
+        except Blocked as damage:
+            fault = str(damage)
+        verdict = Verdict.FAILED if fault else Verdict.PASSED
+        return _finding("integrity", verdict, fault or "ok", fault or "The file is whole.")
+
+    def _arrival(self, work: Work) -> Finding:
+        found = self._find(work)
+        verdicts = {Fate.DONE: Verdict.PASSED, Fate.OVERTAKEN: Verdict.FAILED}
+        verdict = verdicts.get(found.fate, Verdict.INCONCLUSIVE)
+        return _finding("restored database", verdict, self._current().id, found.words)
+
+    def _rows(self, work: Work) -> tuple[Finding, ...]:
+        """Equal to the backup is proof; unequal is none, since traffic may have come back."""
+        try:
+            named(work.point, self._points())
+            found = self._differences(work.point)
+        except (OutOfTime, PointUnavailable, Blocked) as reason:
+            words = f"Nothing to compare with: {reason}"
+            return (_finding("rows", Verdict.INCONCLUSIVE, None, words),)
+        return tuple(map(_rows_of, found))
+
+
+def _point(path: Path) -> RestorePoint | None:
+    """None: not a backup, or not a whole one."""
+    backup, saved = BACKUP.fullmatch(path.name), SAVED.fullmatch(path.name)
+    if not (backup or saved) or not stands_alone(path):
+        return None
+    if backup:
+        try:
+            at = datetime.strptime(backup["at"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return RestorePoint(path.stem, at, "backup")
+    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return RestorePoint(path.stem, at, f"saved before {path.stem.removeprefix('pre-')}")
+
+
+def _was_wal(backup: Path) -> bool:
+    """Byte 18 of the header: 2 is WAL."""
+    with open(backup, "rb") as file:
+        return file.read(19)[18:] == b"\x02"
+
+
+def _also(difference: Difference) -> str:
+    """What the number of added rows does not say."""
+    return (
+        f"{difference.table}: {difference.added} rows added since, {difference.changed} changed rows "
+        f"get their earlier values, {difference.deleted} deleted rows come back"
+    )
+
+
+def _rows_of(difference: Difference) -> Finding:
+    other = difference.added + difference.changed + difference.deleted
+    if not other:
+        return _finding(f"rows of {difference.table}", Verdict.PASSED, 0, "The same as in the backup.")
+    words = f"{other} rows differ from the backup: traffic since then, or not restored."
+    return _finding(f"rows of {difference.table}", Verdict.INCONCLUSIVE, other, words)
+
+
+def _finding(name: str, verdict: Verdict, value: float | str | None, words: str) -> Finding:
+    return Finding(name, When.OFFLINE, verdict, value, words=words)

@@ -1,0 +1,530 @@
+"""The run's state machine. Every rule about states lives in this file.
+
+`apply` says what an event does to a run; `next_action` says what to do about it.
+Neither performs anything: the engine does. Who may cause an event is in `policy`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot import codec
+from bot.model import (
+    EFFECTS,
+    Approval,
+    Do,
+    E,
+    Event,
+    Finding,
+    Goal,
+    Live,
+    Loss,
+    OnFailure,
+    Outcome,
+    Pause,
+    Person,
+    Phase,
+    Plan,
+    Proposal,
+    Purpose,
+    Run,
+    State,
+    Step,
+    StepRecord,
+    StepState,
+)
+
+S, P = State, Phase
+Move = tuple[State, Phase | None]
+
+PLAN_OWED_FOR = timedelta(minutes=30)  # a request that nobody could plan ends expired, not silent
+UNPOSTED_FOR = timedelta(minutes=30)  # on top of the time to approve, while the card cannot be posted
+
+
+class NotAllowed(Exception):
+    """The table has no such event in this state."""
+
+
+def _working(phase: Phase) -> dict[E, Move]:
+    """What may happen in every phase of a running run."""
+    return {
+        E.STEP_STARTED: (S.RUNNING, phase),
+        E.STEP_ACCEPTED: (S.RUNNING, phase),
+        E.STEP_SUCCEEDED: (S.RUNNING, phase),
+        E.STEP_ABSENT: (S.RUNNING, phase),
+        E.STEP_FAILED: (S.PAUSED, phase),
+        E.STEP_STOPPED: (S.FAILED, phase),
+        E.STEP_LOST: (S.STUCK, phase),
+        E.OBSERVED: (S.RUNNING, phase),
+        E.CHECKPOINT_REACHED: (S.PAUSED, phase),
+        E.STOP_REQUESTED: (S.RUNNING, phase),
+        E.HALTED: (S.PAUSED, phase),
+    }
+
+
+def _paused(phase: Phase) -> dict[E, Move]:
+    return {
+        E.RETRIED: (S.RUNNING, phase),
+        E.CONFIRMED: (S.RUNNING, phase),
+        E.CONTINUE_PROPOSED: (S.PAUSED, phase),
+        E.CONTINUED: (S.RUNNING, phase),
+        E.ENDED: (S.FAILED, phase),
+    }
+
+
+def _stuck(phase: Phase) -> dict[E, Move]:
+    return {
+        E.RETRIED: (S.RUNNING, phase),
+        E.RESOLVE_PROPOSED: (S.STUCK, phase),
+        E.RESOLVED_POINT: (S.RUNNING, phase),
+        E.RESOLVED_UNCHANGED: (S.PAUSED, phase),
+        E.RESOLVED_UNCLEAR: (S.STUCK, phase),
+    }
+
+
+def _failed(phase: Phase) -> dict[E, Move]:
+    """A failed run is final; two people may still take its target out of maintenance."""
+    return {
+        E.LEAVE_PROPOSED: (S.FAILED, phase),
+        E.LEAVE_AGREED: (S.FAILED, phase),
+        E.STEP_STARTED: (S.FAILED, phase),
+        E.STEP_ACCEPTED: (S.FAILED, phase),
+        E.STEP_SUCCEEDED: (S.FAILED, phase),
+        E.STEP_ABSENT: (S.FAILED, phase),
+        E.STEP_FAILED: (S.FAILED, phase),
+        E.STEP_LOST: (S.FAILED, phase),
+    }
+
+
+TABLE: Mapping[Move, Mapping[E, Move]] = {
+    (S.REQUESTED, None): {
+        E.PLANNED: (S.AWAITING_APPROVAL, None),
+        E.REFUSED: (S.REFUSED, None),
+        E.CANCELLED: (S.CANCELLED, None),
+        E.EXPIRED: (S.EXPIRED, None),
+    },
+    (S.AWAITING_APPROVAL, None): {
+        E.POSTED: (S.AWAITING_APPROVAL, None),
+        E.APPROVED: (S.AWAITING_APPROVAL, None),
+        E.QUORUM_REACHED: (S.APPROVED, None),
+        E.VETOED: (S.VETOED, None),
+        E.CANCELLED: (S.CANCELLED, None),
+        E.EXPIRED: (S.EXPIRED, None),
+    },
+    (S.APPROVED, None): {
+        E.STARTED: (S.RUNNING, P.PREPARE),
+        E.VOIDED: (S.VOID, None),
+        E.VETOED: (S.VETOED, None),
+        E.CANCELLED: (S.CANCELLED, None),
+        E.EXPIRED: (S.EXPIRED, None),
+    },
+    (S.RUNNING, P.PREPARE): {
+        **_working(P.PREPARE),
+        E.VETOED: (S.VETOED, None),  # `apply` refuses both once an intent was written
+        E.CANCELLED: (S.CANCELLED, None),
+        E.LOSS_OUTGROWN: (S.PAUSED, P.PREPARE),
+        E.PREPARED: (S.RUNNING, P.RESTORE),
+    },
+    (S.RUNNING, P.RESTORE): {**_working(P.RESTORE), E.RESTORED: (S.RUNNING, P.VERIFY)},
+    (S.RUNNING, P.VERIFY): {
+        **_working(P.VERIFY),
+        E.CHECKS_PASSED: (S.RUNNING, P.FINISH),
+        E.CHECKS_FAILED: (S.PAUSED, P.VERIFY),
+        E.CHECKS_INCONCLUSIVE: (S.PAUSED, P.VERIFY),
+    },
+    (S.RUNNING, P.FINISH): {
+        **_working(P.FINISH),
+        E.CHECKS_PASSED: (S.RUNNING, P.FINISH),
+        E.CHECKS_FAILED: (S.PAUSED, P.FINISH),
+        E.CHECKS_INCONCLUSIVE: (S.PAUSED, P.FINISH),
+        E.SUCCEEDED: (S.SUCCEEDED, P.FINISH),
+    },
+    (S.PAUSED, P.PREPARE): {
+        **_paused(P.PREPARE),
+        E.VETOED: (S.VETOED, None),  # at a checkpoint before the first intent
+        E.CANCELLED: (S.CANCELLED, None),
+    },
+    (S.PAUSED, P.RESTORE): _paused(P.RESTORE),
+    (S.PAUSED, P.VERIFY): {**_paused(P.VERIFY), E.CONTINUED: (S.RUNNING, P.FINISH)},
+    (S.PAUSED, P.FINISH): _paused(P.FINISH),
+    **{(S.STUCK, phase): _stuck(phase) for phase in P},
+    **{(S.FAILED, phase): _failed(phase) for phase in P},
+    (S.SUCCEEDED, P.FINISH): {},
+    (S.REFUSED, None): {},
+    (S.VETOED, None): {E.REASON_GIVEN: (S.VETOED, None)},
+    (S.EXPIRED, None): {},
+    (S.VOID, None): {},
+    (S.CANCELLED, None): {},
+}
+
+ENDS_PHASE = {P.PREPARE: E.PREPARED, P.RESTORE: E.RESTORED, P.FINISH: E.SUCCEEDED}
+UNTOUCHED_ONLY = frozenset({E.VETOED, E.CANCELLED})
+OUTCOMES = {
+    E.STEP_SUCCEEDED: Outcome.SUCCEEDED,
+    E.STEP_FAILED: Outcome.FAILED,
+    E.STEP_STOPPED: Outcome.FAILED,
+    E.STEP_LOST: Outcome.LOST,
+}
+
+
+# What to do about a run ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MakePlan:
+    """A plan is owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Approved: look whether it may still start."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartStep:
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class FindStep:
+    """Begun, and we do not know how it ended: look, never repeat."""
+
+    record: StepRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class LookAround:
+    """Run the checks of this step until they are sure."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Nothing to do in the world: this event is due."""
+
+    kind: E
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """People's or the clock's turn, or nothing is left."""
+
+
+Action = MakePlan | Preflight | StartStep | FindStep | Observe | LookAround | Write | Wait
+
+
+def next_action(run: Run) -> Action:
+    match run.state:
+        case S.REQUESTED:
+            return MakePlan()
+        case S.APPROVED:
+            return Preflight()
+        case S.RUNNING:
+            return _next_of_running(run)
+        case S.FAILED if run.leave_agreed:
+            return _next_of_leaving(run)
+        case _:
+            return Wait()
+
+
+def _next_of_running(run: Run) -> Action:
+    record = run.current
+    if record is not None and record.state is StepState.STARTED:
+        return FindStep(record)
+    if run.stop_requested:
+        return Write(E.HALTED)
+    if record is None or record.step.phase is not run.phase:
+        assert run.phase is not None  # a running run has one, by the table
+        return Write(ENDS_PHASE[run.phase])
+    match record.step.do:
+        case Do.CONFIRM:
+            return Write(E.CHECKPOINT_REACHED)
+        case Do.BASELINE | Do.MEASURE:
+            return Observe(record.step)
+        case Do.CHECK:
+            return LookAround(record.step)
+        case _:
+            return StartStep(record.step)
+
+
+def _next_of_leaving(run: Run) -> Action:
+    for record in run.steps:
+        if record.step.do is Do.MAINTENANCE_OFF and record.state is not StepState.ENDED:
+            return FindStep(record) if record.state is StepState.STARTED else StartStep(record.step)
+    return Wait()
+
+
+def wants_driving(run: Run) -> bool:
+    return not isinstance(next_action(run), Wait)
+
+
+def due_at(run: Run) -> datetime | None:
+    """When the clock ends a run that waits for people; None: it never does."""
+    match run.state:
+        case S.REQUESTED:
+            return run.requested_at + PLAN_OWED_FOR
+        case S.AWAITING_APPROVAL if run.plan is not None:
+            unposted = run.plan.made_at + timedelta(seconds=run.plan.expires) + UNPOSTED_FOR
+            return run.approve_by or unposted
+        case S.APPROVED:
+            return run.start_by
+        case _:
+            return None
+
+
+# What an event does to a run -------------------------------------------------------------------
+
+
+def allows(run: Run, kind: E) -> bool:
+    moves = TABLE.get((run.state, run.phase), {})
+    return kind in moves and not (kind in UNTOUCHED_ONLY and run.touched)
+
+
+def begin(run_id: str, event: Event) -> Run:
+    """The run that a `requested` event opens. Its data: target, purpose, goal, requester, channel, …"""
+    data = event.data
+    return Run(
+        id=run_id,
+        target=data["target"],
+        purpose=Purpose(data["purpose"]),
+        goal=codec.load(Goal, data["goal"]),
+        requester=codec.load(Person, data["requester"]),
+        channel=data["channel"],
+        reason=data.get("reason", ""),
+        thread=data.get("thread"),
+        ask_first=data.get("ask_first"),
+        undo_of=data.get("undo_of"),
+        requested_at=event.at,
+        changed_at=event.at,
+        seq=event.seq,
+    )
+
+
+def apply(run: Run, event: Event) -> Run:
+    """The run after the event. Raises NotAllowed when the table has no such row."""
+    if not allows(run, event.kind):
+        raise NotAllowed(f"{run.id} is {run.state}: {event.kind} is not possible")
+    state, phase = TABLE[run.state, run.phase][event.kind]
+    moved = replace(run, state=state, phase=phase, seq=event.seq, changed_at=event.at)
+    moved = _facts(moved, event)
+    if state.final and not run.state.final:
+        moved = replace(moved, ended_at=event.at, ended_by=event.by)
+    return moved
+
+
+def fold(run_id: str, events: Iterable[Event]) -> Run:
+    rest = iter(events)
+    run = begin(run_id, next(rest))
+    for event in rest:
+        run = apply(run, event)
+    return run
+
+
+def _facts(run: Run, event: Event) -> Run:
+    """What an event adds beyond the state. One case for each kind that carries facts."""
+    data = event.data
+    match event.kind:
+        case E.PLANNED:
+            plan: Plan = codec.load(Plan, data["plan"])
+            records = tuple(StepRecord(step) for step in plan.steps)
+            awaited = tuple(data.get("awaited", ()))
+            return replace(run, plan=plan, digest=data["digest"], steps=records, awaited=awaited)
+        case E.POSTED:
+            assert run.plan is not None
+            by = event.at + timedelta(seconds=run.plan.expires)
+            return replace(run, posted_at=event.at, approve_by=by)
+        case E.APPROVED:
+            approval = Approval(event.by, data["human"], event.at)
+            return replace(run, approvals=(*run.approvals, approval))
+        case E.QUORUM_REACHED:
+            assert run.plan is not None
+            return replace(run, start_by=event.at + timedelta(seconds=run.plan.start_within))
+        case E.STARTED:
+            loss = codec.load(Loss, data["loss"]) if data.get("loss") else run.loss
+            return replace(run, started_at=event.at, loss=loss)
+        case E.OBSERVED:
+            return _observed(run, event)
+        case E.LOSS_OUTGROWN:
+            return replace(run, pause=Pause.LOSS, why=data["why"], loss=codec.load(Loss, data["loss"]))
+        case E.CHECKPOINT_REACHED:
+            return replace(run, pause=Pause.CHECKPOINT, why=_in_progress(run).step.text)
+        case E.HALTED:
+            return replace(run, pause=Pause.STOPPED, stop_requested=False)
+        case E.STOP_REQUESTED:
+            return replace(run, stop_requested=True)
+        case E.CHECKS_PASSED | E.CHECKS_FAILED | E.CHECKS_INCONCLUSIVE:
+            return _checked(run, event)
+        case E.RETRIED | E.CONFIRMED | E.CONTINUED:
+            return _resumed(run, event)
+        case E.CONTINUE_PROPOSED | E.RESOLVE_PROPOSED | E.LEAVE_PROPOSED:
+            return replace(run, proposals=(*run.proposals, _proposal(event)))
+        case E.RESOLVED_POINT | E.RESOLVED_UNCHANGED | E.RESOLVED_UNCLEAR:
+            return _resolved(run, event)
+        case E.LEAVE_AGREED:
+            return replace(run, leave_agreed=True, proposals=())
+        case E.REFUSED | E.VOIDED | E.VETOED | E.CANCELLED | E.EXPIRED | E.REASON_GIVEN:
+            return replace(run, why=data.get("why", run.why))
+        case E.ENDED:
+            return replace(run, why=data.get("why", ""), undone_by=data.get("undone_by"), pause=None)
+        case E.SUCCEEDED:
+            return replace(run, pause=None, why="")
+        case kind if kind.value.startswith("step_"):
+            return _stepped(run, event)
+        case _:
+            return run
+
+
+def _in_progress(run: Run) -> StepRecord:
+    record = run.current
+    if record is None:
+        raise NotAllowed(f"{run.id} has no step left")
+    return record
+
+
+def _with_step(run: Run, n: int, **changes: Any) -> Run:
+    records = tuple(replace(r, **changes) if r.step.n == n else r for r in run.steps)
+    return replace(run, steps=records)
+
+
+def _record(run: Run, n: int) -> StepRecord:
+    return next(record for record in run.steps if record.step.n == n)
+
+
+def _stepped(run: Run, event: Event) -> Run:
+    data, n = event.data, event.data["n"]
+    step = _record(run, n).step
+    match event.kind:
+        case E.STEP_STARTED:
+            run = _with_step(run, n, state=StepState.STARTED, started_at=event.at, handle=None)
+            return replace(run, live=Live.UNKNOWN) if step.do is Do.RESTORE else run
+        case E.STEP_ACCEPTED:
+            return _with_step(run, n, handle=data["handle"])
+        case E.STEP_ABSENT:
+            return _with_step(run, n, state=StepState.WAITING, handle=None)
+    words = data.get("words", "")
+    outcome = OUTCOMES[event.kind]
+    run = _with_step(run, n, state=StepState.ENDED, outcome=outcome, ended_at=event.at, words=words)
+    if outcome is Outcome.SUCCEEDED:
+        return _achieved(run, step, event)
+    if step.do is Do.RESTORE and data.get("untouched"):
+        run = replace(run, live=Live.BEFORE if not _any_restored(run) else Live.UNKNOWN)
+    pause = Pause.STEP_FAILED if run.state is S.PAUSED else None
+    return replace(run, pause=pause, why=words, leave_agreed=False)
+
+
+def _any_restored(run: Run) -> bool:
+    return any(r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED for r in run.steps)
+
+
+def _achieved(run: Run, step: Step, event: Event) -> Run:
+    def all_ended(do: Do) -> bool:
+        return all(r.outcome is Outcome.SUCCEEDED for r in run.steps if r.step.do is do)
+
+    match step.do:
+        case Do.MAINTENANCE_ON:
+            return replace(run, maintenance_since=run.maintenance_since or event.at)
+        case Do.MAINTENANCE_OFF if all_ended(Do.MAINTENANCE_OFF):
+            return replace(run, maintenance_until=event.at)
+        case Do.UNDO_POINT if event.data.get("undo_point"):
+            points = {**run.undo_points, step.target: event.data["undo_point"]}
+            return replace(run, undo_points=points)
+        case Do.RESTORE:
+            return replace(run, live=Live.POINT if all_ended(Do.RESTORE) else Live.UNKNOWN)
+        case _:
+            return run
+
+
+def _observed(run: Run, event: Event) -> Run:
+    data, n = event.data, event.data["n"]
+    run = _with_step(
+        run, n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, started_at=None, ended_at=event.at
+    )
+    if "findings" in data:
+        run = replace(run, before=codec.load(tuple[Finding, ...], data["findings"]))
+    if data.get("loss"):
+        run = replace(run, loss=codec.load(Loss, data["loss"]))
+    return run
+
+
+def _checked(run: Run, event: Event) -> Run:
+    new: tuple[Finding, ...] = codec.load(tuple[Finding, ...], event.data["findings"])
+    fresh = {(finding.name, finding.when) for finding in new}
+    kept = tuple(f for f in run.findings if (f.name, f.when) not in fresh)
+    run = replace(run, findings=(*kept, *new))
+    if event.kind is not E.CHECKS_PASSED:
+        return replace(run, pause=Pause.CHECKS, why=event.data.get("why", ""))
+    return _with_step(
+        run, event.data["n"], state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at
+    )
+
+
+def _resumed(run: Run, event: Event) -> Run:
+    """People said go on: what they settled is ended, what they doubt is looked at again."""
+    settled = {"state": StepState.ENDED, "ended_at": event.at, "by_people": True}
+    record = run.current
+    if event.kind is E.RETRIED and (failed := _last_failed(run)) is not None:
+        run = _with_step(run, failed.step.n, state=StepState.STARTED, outcome=None, ended_at=None)
+    elif event.kind is E.CONFIRMED and run.pause is Pause.CHECKPOINT and record is not None:
+        run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, **settled)
+    elif event.kind is E.CONTINUED and record is not None:
+        run = _with_step(run, record.step.n, outcome=Outcome.FAILED, **settled)
+        run = replace(run, overridden=True)
+    return replace(run, pause=None, why="", proposals=())
+
+
+def _last_failed(run: Run) -> StepRecord | None:
+    """The effect that ended without success; the table stops a run there, so there is at most one."""
+    for record in run.steps:
+        if record.outcome in {Outcome.FAILED, Outcome.LOST} and record.step.do in EFFECTS:
+            return record
+    return None
+
+
+def _resolved(run: Run, event: Event) -> Run:
+    run = replace(run, proposals=())
+    record = _last_failed(run)
+    if record is None or event.kind is E.RESOLVED_UNCLEAR:
+        return run
+    if event.kind is E.RESOLVED_UNCHANGED:
+        run = _with_step(run, record.step.n, outcome=Outcome.FAILED)
+        return replace(run, live=Live.BEFORE, pause=Pause.AS_BEFORE, why=event.data.get("why", ""))
+    run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, by_people=True)
+    return _achieved(run, record.step, event)
+
+
+def _proposal(event: Event) -> Proposal:
+    data = event.data
+    return Proposal(
+        event.kind, event.by, data["human"], data.get("answer", ""), event.at, data.get("why", "")
+    )
+
+
+def outcome_event(step: Step, outcome: Outcome) -> E:
+    """Which event tells that a step ended so."""
+    if outcome is Outcome.SUCCEEDED:
+        return E.STEP_SUCCEEDED
+    if outcome is Outcome.LOST:
+        return E.STEP_LOST
+    return E.STEP_STOPPED if step.on_failure is OnFailure.STOP else E.STEP_FAILED
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram: states only, phases left out."""
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for (state, _), moves in TABLE.items():
+        for kind, (goal, _) in moves.items():
+            if goal is not state:
+                kinds = arrows.setdefault((state, goal), [])
+                if kind.value not in kinds:
+                    kinds.append(kind.value)
+    lines = ["stateDiagram-v2", "    [*] --> requested"]
+    lines += [f"    {a.value} --> {b.value}: {', '.join(kinds)}" for (a, b), kinds in arrows.items()]
+    lines += [f"    {state.value} --> [*]" for state in State if state.final]
+    return "\n".join(lines)

@@ -1,0 +1,489 @@
+"""The nouns, as frozen values: points, loss, plans, steps, findings, people, events, runs.
+
+What a state means and where it may go is in `machine`; what is configured is in `configuration`.
+Times are aware UTC, durations are seconds, sizes are bytes; `None` means "not known", never zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    SYSTEM = "system"
+    DATABASE = "database"
+    DATASET = "dataset"
+
+
+class Purpose(StrEnum):
+    ROLLBACK = "rollback"
+    UNDO = "undo"
+    DRILL = "drill"
+    SNAPSHOT = "snapshot"
+    BACKUP = "backup"
+
+
+class State(StrEnum):
+    REQUESTED = "requested"  # a plan is owed
+    REFUSED = "refused"
+    AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
+    RUNNING = "running"
+    PAUSED = "paused"  # people must decide
+    STUCK = "stuck"  # nobody knows what happened in the world
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    VETOED = "vetoed"
+    EXPIRED = "expired"
+    VOID = "void"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL
+
+
+FINAL = frozenset(
+    {
+        State.REFUSED,
+        State.SUCCEEDED,
+        State.FAILED,
+        State.VETOED,
+        State.EXPIRED,
+        State.VOID,
+        State.CANCELLED,
+    }
+)
+
+
+class Phase(StrEnum):
+    PREPARE = "prepare"
+    RESTORE = "restore"
+    VERIFY = "verify"
+    FINISH = "finish"
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the world said no
+    LOST = "lost"  # we do not know
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class When(StrEnum):
+    OFFLINE = "offline"  # behind maintenance
+    ONLINE = "online"  # needs traffic
+
+
+class LossQuality(StrEnum):
+    NONE = "none"  # no data is touched
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    DECLARED = "declared"
+    UNKNOWN = "unknown"
+
+
+class UndoMode(StrEnum):
+    EXACT = "exact"
+    BEST_EFFORT = "best_effort"
+    IMPOSSIBLE = "impossible"
+
+
+class Risk(StrEnum):
+    STANDARD = "standard"
+    CRITICAL = "critical"  # approval asks for the first four characters of the plan code
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePoint:
+    """A known earlier state of a target."""
+
+    id: str  # immutable: a commit, a release, a backup; never a branch, a tag or "latest"
+    at: datetime | None  # None: the backend does not say when it was
+    label: str = ""
+    author: str | None = None
+    current: bool = False
+    proven_at: datetime | None = None  # when a drill last restored and verified it
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What is live now. `token` is identity for compare-and-set, never content written by traffic."""
+
+    id: str
+    token: str
+    label: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Restore points, newest first, the current state among them or apart from them."""
+
+    points: tuple[RestorePoint, ...]
+    current: Current
+    earliest: datetime | None = None  # of a continuous range; None: only the listed points
+    latest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What going back removes: a window of time, and units where they can be counted."""
+
+    quality: LossQuality
+    seconds: float | None = None  # restore point to now; None: not known
+    units: tuple[Unit, ...] = ()
+    basis: str = ""  # of an estimate or a declaration: by whom, why
+    measured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The most that may be lost under an approval. An empty `units` limits the window only."""
+
+    seconds: float | None
+    units: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where to. Exactly one of the three is set."""
+
+    point: str | None = None
+    before: datetime | None = None
+    undo_of: str | None = None  # the id of the run to undo
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An executor's answer to "could you go there?" for one target."""
+
+    point: RestorePoint
+    current: Current
+    loss: Loss | None  # None: the backend is stateless
+    changes: tuple[str, ...] = ()  # what goes, one line each, newest first
+    warnings: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
+    downtime: float | None = None  # seconds, None: not known
+    undo: UndoMode = UndoMode.EXACT
+
+
+class Do(StrEnum):
+    """What a step does. The first four are effects with an op id; the rest only look or ask."""
+
+    MAINTENANCE_ON = "maintenance_on"
+    UNDO_POINT = "undo_point"
+    RESTORE = "restore"
+    MAINTENANCE_OFF = "maintenance_off"
+    BASELINE = "baseline"  # the checks' values before anything is touched
+    MEASURE = "measure"  # the loss once more, behind maintenance
+    CHECK = "check"
+    CONFIRM = "confirm"  # a human checkpoint
+
+
+EFFECTS = frozenset({Do.MAINTENANCE_ON, Do.UNDO_POINT, Do.RESTORE, Do.MAINTENANCE_OFF})
+
+
+class OnFailure(StrEnum):
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    n: int  # from 1, unique in the plan; part of the op id
+    phase: Phase
+    do: Do
+    target: str
+    timeout: float = 900.0  # seconds until the driver stops waiting and looks
+    on_failure: OnFailure = OnFailure.PAUSE
+    text: str = ""  # of a checkpoint: the question
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One target of a plan: from where to where, and what it costs."""
+
+    target: str
+    current: Current
+    point: RestorePoint
+    loss: Loss
+    changes: tuple[str, ...] = ()
+    undo: UndoMode = UndoMode.EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Fixed before anybody agrees. Its digest covers every field, so a changed plan is another plan."""
+
+    target: str
+    kind: Kind
+    environment: str
+    purpose: Purpose
+    risk: Risk
+    legs: tuple[Leg, ...]  # the first is the target that was asked for
+    loss: Loss  # of all legs together: the worst
+    ceiling: Ceiling
+    rpo: float | None  # seconds; None: not declared
+    rto: float | None
+    outage: float | None  # seconds to expect; None: not known
+    outage_range: tuple[float, float] | None  # of earlier runs
+    outage_runs: int
+    undo_days: int  # how long the undo point is kept
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...]
+    blockers: tuple[str, ...]
+    approvals_needed: int
+    approvers: tuple[str, ...]  # group names
+    expires: float  # seconds to approve, from when the card was posted
+    start_within: float  # seconds to start, from the last approval
+    policy_digest: str
+    procedure_digest: str
+    made_at: datetime
+
+    @property
+    def point(self) -> RestorePoint:
+        return self.legs[0].point
+
+    @property
+    def current(self) -> Current:
+        return self.legs[0].current
+
+    @property
+    def within_rpo(self) -> bool | None:
+        """None: no objective is declared, or the window is not known."""
+        if self.rpo is None or self.loss.seconds is None:
+            return None
+        return self.loss.seconds <= self.rpo
+
+    def leg(self, target: str) -> Leg:
+        return next(leg for leg in self.legs if leg.target == target)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check saw. `value` is a number, a short text, or None when nothing could be seen."""
+
+    name: str
+    when: When
+    verdict: Verdict | None  # None: a value taken before, judged by nobody
+    value: float | str | None = None
+    before: float | str | None = None
+    words: str = ""  # one sentence for people
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A Slack account and the human behind it."""
+
+    id: str  # Slack user id
+    human: str  # the same for all accounts of one human
+    name: str
+    email: str | None = None
+    timezone: str = "UTC"
+    barred: str | None = None  # why this account may neither ask nor approve; None: a full member
+    accounts: frozenset[str] = frozenset()  # every known account of the human, this one included
+
+
+class E(StrEnum):
+    """Kinds of events. People's events carry a signature, the driver's carry an epoch."""
+
+    REQUESTED = "requested"
+    PLANNED = "planned"
+    REFUSED = "refused"
+    POSTED = "posted"  # the card stands in the channel: the time to approve begins
+    APPROVED = "approved"
+    QUORUM_REACHED = "quorum_reached"
+    VETOED = "vetoed"
+    REASON_GIVEN = "reason_given"  # asked after the veto
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    STARTED = "started"
+    STEP_STARTED = "step_started"  # the intent
+    STEP_ACCEPTED = "step_accepted"  # the backend took it and it goes on; carries the handle
+    STEP_SUCCEEDED = "step_succeeded"
+    STEP_FAILED = "step_failed"
+    STEP_STOPPED = "step_stopped"  # failed, and the procedure says to stop there
+    STEP_LOST = "step_lost"
+    STEP_ABSENT = "step_absent"  # looked: it never happened
+    OBSERVED = "observed"  # a baseline or a loss was read
+    LOSS_OUTGROWN = "loss_outgrown"
+    CHECKPOINT_REACHED = "checkpoint_reached"
+    CONFIRMED = "confirmed"
+    PREPARED = "prepared"
+    RESTORED = "restored"
+    CHECKS_PASSED = "checks_passed"
+    CHECKS_FAILED = "checks_failed"
+    CHECKS_INCONCLUSIVE = "checks_inconclusive"
+    STOP_REQUESTED = "stop_requested"
+    HALTED = "halted"
+    RETRIED = "retried"
+    CONTINUE_PROPOSED = "continue_proposed"
+    CONTINUED = "continued"
+    ENDED = "ended"
+    RESOLVE_PROPOSED = "resolve_proposed"
+    RESOLVED_POINT = "resolved_point"  # two people: the restore point is live
+    RESOLVED_UNCHANGED = "resolved_unchanged"  # two people: as before
+    RESOLVED_UNCLEAR = "resolved_unclear"
+    LEAVE_PROPOSED = "leave_proposed"
+    LEAVE_AGREED = "leave_agreed"
+    SUCCEEDED = "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    kind: E
+    at: datetime
+    by: str = ""  # Slack user id; empty: the bot itself
+    data: Mapping[str, Any] = field(default_factory=dict)  # JSON values only
+    seq: int = 0  # given by the store
+    signature: str = ""  # of people's events, hex
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    person: str
+    human: str
+    at: datetime
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    STARTED = "started"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """How far a step of the plan has come."""
+
+    step: Step
+    state: StepState = StepState.WAITING
+    outcome: Outcome | None = None
+    handle: Mapping[str, Any] | None = None  # what the backend gave us to ask with
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    words: str = ""  # how it ended, in one sentence
+    by_people: bool = False  # people said how it ended, the backend did not
+
+
+class Pause(StrEnum):
+    """Why people must decide."""
+
+    CHECKPOINT = "checkpoint"
+    STOPPED = "stopped"
+    STEP_FAILED = "step_failed"
+    CHECKS = "checks"
+    LOSS = "loss"
+    AS_BEFORE = "as_before"  # people said that nothing was changed
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The first of two people's word on a paused, stuck or failed run."""
+
+    kind: E
+    person: str
+    human: str
+    answer: str
+    at: datetime
+    reason: str = ""
+
+
+class Live(StrEnum):
+    BEFORE = "before"  # what stood when the plan was made
+    POINT = "point"  # the restore point
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A fold over its events: `machine.apply` is the only maker of the next one."""
+
+    id: str
+    target: str
+    purpose: Purpose
+    goal: Goal
+    requester: Person
+    channel: str
+    reason: str
+    requested_at: datetime
+    state: State = State.REQUESTED
+    phase: Phase | None = None
+    seq: int = 0
+    changed_at: datetime | None = None  # the newest event
+    thread: str | None = None  # where it was asked, for one line with the link
+    ask_first: str | None = None
+    undo_of: str | None = None
+    plan: Plan | None = None
+    digest: str = ""
+    awaited: tuple[str, ...] = ()  # who gets a direct copy: Slack user ids, at most five
+    posted_at: datetime | None = None
+    approve_by: datetime | None = None
+    start_by: datetime | None = None
+    approvals: tuple[Approval, ...] = ()
+    started_at: datetime | None = None
+    steps: tuple[StepRecord, ...] = ()
+    before: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()  # newest of each check
+    loss: Loss | None = None  # as measured at the start, or once more behind maintenance
+    pause: Pause | None = None
+    proposals: tuple[Proposal, ...] = ()
+    stop_requested: bool = False
+    undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
+    maintenance_since: datetime | None = None  # None: not entered by this run
+    maintenance_until: datetime | None = None  # None with `since`: still on
+    overridden: bool = False  # went online against a verdict
+    leave_agreed: bool = False
+    live: Live = Live.BEFORE
+    why: str = ""  # of a refusal, a veto, a void, a pause, an end: one sentence
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    undone_by: str | None = None  # the id of the run that undoes this one
+
+    @property
+    def code(self) -> str:
+        """The plan code: the first 8 hex digits, on every card. Empty before there is a plan."""
+        return self.digest[:8]
+
+    @property
+    def current(self) -> StepRecord | None:
+        """The first step that has not ended."""
+        return next((record for record in self.steps if record.state is not StepState.ENDED), None)
+
+    @property
+    def touched(self) -> bool:
+        """Whether an intent was ever written: from then on a veto comes too late."""
+        return any(record.started_at is not None for record in self.steps)
+
+    @property
+    def in_maintenance(self) -> bool:
+        return self.maintenance_since is not None and self.maintenance_until is None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst of the newest findings; None: nothing was checked yet."""
+        verdicts = {finding.verdict for finding in self.findings}
+        for verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED):
+            if verdict in verdicts:
+                return verdict
+        return None
+
+
+def op_id(installation: str, run_id: str, n: int) -> str:
+    """The name of an operation at the backend, the same for every attempt at a step."""
+    return f"{installation}.{run_id}.{n}"

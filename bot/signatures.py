@@ -1,0 +1,107 @@
+"""What the front signs and the worker checks: that a person's word came through the door.
+
+Ed25519 over the canonical JSON of (installation, run, seq, kind, plan digest, person, time).
+"""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from bot.canon import canonical, iso
+from bot.model import E, Event, Run
+
+
+def statement(
+    installation: str, run_id: str, seq: int, kind: E, digest: str, person: str, at: datetime
+) -> bytes:
+    return canonical(
+        {
+            "installation": installation,
+            "run": run_id,
+            "seq": seq,
+            "kind": kind.value,
+            "plan": digest,
+            "person": person,
+            "at": iso(at),
+        }
+    )
+
+
+class Signer:
+    """The front's private key."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+
+    def sign(self, message: bytes) -> str:
+        """The signature in hex, 128 characters."""
+        return self._key.sign(message).hex()
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        return self._key.public_key()
+
+
+def signer_at(path: Path) -> Signer:
+    """The key in `path`, made there (mode 0600) when there is none."""
+    if path.exists():
+        key = load_pem_private_key(path.read_bytes(), password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+        return Signer(key)
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(pem)
+    path.with_suffix(".pub").write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    return Signer(key)
+
+
+def public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:
+    """Every public key of a PEM file."""
+    end = b"-----END PUBLIC KEY-----"
+    blocks = [part + end for part in path.read_bytes().split(end) if b"BEGIN PUBLIC KEY" in part]
+    keys = [load_pem_public_key(block.strip()) for block in blocks]
+    return tuple(key for key in keys if isinstance(key, Ed25519PublicKey))
+
+
+def why_not_signed(
+    installation: str, run: Run, events: Iterable[Event], keys: Iterable[Ed25519PublicKey]
+) -> str | None:
+    """Why some word of a person on this run cannot be trusted; None: all of them can."""
+    keys = tuple(keys)
+    for event in events:
+        if event.by and not _signed(installation, run, event, keys):
+            return (
+                f"the {event.kind.value.replace('_', ' ')} of {run.id} by <@{event.by}> carries no valid "
+                "signature"
+            )
+    return None
+
+
+def _signed(installation: str, run: Run, event: Event, keys: tuple[Ed25519PublicKey, ...]) -> bool:
+    digest = "" if event.kind is E.REQUESTED else str(event.data.get("digest", ""))
+    message = statement(installation, run.id, event.seq, event.kind, digest, event.by, event.at)
+    return any(_verifies(key, bytes.fromhex(event.signature), message) for key in keys)
+
+
+def _verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What people read, as pure functions from values to plain dicts."""

@@ -1,0 +1,170 @@
+"""Which buttons a card shows, and where.
+
+Two rows, each a block of its own. The first row only looks (Details always first in it); the second row
+acts. A place that was harmless is therefore never harmful when the card is redrawn, whatever follows
+what. Everything in the second row but *Reject* asks once more, in a dialog or a modal.
+Whether a press is let through is for `policy`.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from bot.model import Live, LossQuality, Pause, Phase, Plan, Risk, Run, State
+from bot.views.limits import CONFIRM_TEXT, Block, actions, button, confirm, cut, unmarked
+from bot.views.plan import goal_name, place, undo_until
+from bot.views.words import counted, duration, utc
+
+LOOKS = "looks"
+ACTS = "acts"
+
+
+def rows(run: Run, value: str, now: datetime) -> list[Block]:
+    """`value` is opaque: it comes back with the click and says for which state the button was drawn."""
+    looks = [button("Details", "details", value), *_looks(run, value)]
+    acts = [make(run, value, now) for make in _acts(run, now)]
+    return [*actions(LOOKS, looks), *actions(ACTS, acts)]
+
+
+def _looks(run: Run, value: str) -> list[Block]:
+    match run.state:
+        case State.PAUSED if run.pause is Pause.CHECKS:
+            return [button("Check again", "retry", value)]
+        case State.PAUSED if run.pause not in {Pause.CHECKPOINT, Pause.STOPPED}:
+            return [button("Look again", "retry", value)]
+        case State.STUCK:
+            return [button("Look again", "retry", value)]
+        case State.REFUSED | State.VOID | State.EXPIRED | State.VETOED:
+            return [button("Ask again", "ask_again", value)]
+        case _:
+            return []
+
+
+Make = Callable[[Run, str, datetime], Block]
+
+
+def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
+    match run.state:
+        case State.REQUESTED:
+            return (_cancel,)
+        case State.AWAITING_APPROVAL:
+            return (_approve, _veto, _cancel)
+        case State.APPROVED:
+            return (_cancel, _veto)
+        case State.RUNNING:
+            return () if run.stop_requested else (_stop,)
+        case State.PAUSED:
+            return _acts_of_paused(run, now)
+        case State.STUCK:
+            return (_resolve,)
+        case State.SUCCEEDED:
+            return (_undo,) if can_undo(run, now) else ()
+        case State.FAILED:
+            leave: tuple[Make, ...] = (_leave,) if run.in_maintenance and not run.leave_agreed else ()
+            return (*leave, _undo) if can_undo(run, now) else leave
+        case _:
+            return ()
+
+
+def _acts_of_paused(run: Run, now: datetime) -> tuple[Make, ...]:
+    if not run.touched:  # a checkpoint before the first intent: it can still be as if never asked
+        return (_go_on, _cancel, _veto)
+    forward = _FORWARD.get(run.pause, ()) if run.pause else ()
+    undo: tuple[Make, ...] = (_undo,) if can_undo(run, now) else ()
+    return (*forward, *undo, _end)
+
+
+def can_undo(run: Run, now: datetime) -> bool:
+    """Whether there is something to undo, something to undo it with, and nobody does it already."""
+    if run.plan is None or not run.undo_points or run.undone_by or run.live is Live.BEFORE:
+        return False
+    return now < undo_until(run.plan, run.ended_at or now)
+
+
+# One button each -------------------------------------------------------------------------------
+
+
+def _approve(run: Run, value: str, now: datetime) -> Block:
+    plan = run.plan
+    if plan is None:  # the table has no awaiting run without a plan
+        raise ValueError(f"{run.id} has no plan to approve")
+    given, needed = len(run.approvals), plan.approvals_needed
+    label = "Approve and start" if given + 1 >= needed else f"Approve {given + 1} of {needed}"
+    # a critical plan is approved in a modal that asks for its code
+    ask = None if plan.risk is Risk.CRITICAL else _approval(run, plan, label, now)
+    return button(label, "approve", value, style="primary", ask=ask)
+
+
+def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
+    last = len(run.approvals) + 1 >= plan.approvals_needed
+    title = f"Approve {run.id} and start it now?" if last else f"Approve {run.id}?"
+    end = "It starts at once." if last else "It starts when the others have approved."
+    said = cut(consequence(plan, now), CONFIRM_TEXT - 60)  # the end and the code are never cut off
+    return confirm(title, f"{unmarked(said)} {end} Plan {run.code}.", label, "Not yet")
+
+
+def consequence(plan: Plan, now: datetime) -> str:
+    """What an approval brings about, in two or three sentences of markup."""
+    said = [f"{place(plan)} goes back to {goal_name(plan, now)}.", _removes(plan, now)]
+    if plan.outage:
+        said.append(f"Customers see maintenance for about {duration(plan.outage)}.")
+    return " ".join(said)
+
+
+def _removes(plan: Plan, now: datetime) -> str:
+    loss = plan.loss
+    if loss.quality is LossQuality.NONE:
+        return "No data is touched."
+    if not loss.units:
+        return "Everything written after that is removed."
+    when = f" at {utc(loss.measured_at, now)}" if loss.measured_at else ""
+    most = f", at most {counted(plan.ceiling.units)} when it starts" if plan.ceiling.units else ""
+    return f"Everything written after that is removed: {counted(loss.units)}{when}{most}."
+
+
+def _veto(run: Run, value: str, now: datetime) -> Block:
+    return button("Reject", "veto", value)
+
+
+def _cancel(run: Run, value: str, now: datetime) -> Block:
+    ask = confirm(
+        f"Cancel {run.id}?", "Nothing was changed yet, and nothing will be.", "Cancel it", "Keep it"
+    )
+    return button("Cancel", "cancel", value, ask=ask)
+
+
+def _stop(run: Run, value: str, now: datetime) -> Block:
+    return button("Stop…", "cancel", value, style="danger")
+
+
+def _go_on(run: Run, value: str, now: datetime) -> Block:
+    question = run.why if run.pause is Pause.CHECKPOINT else "It goes on with the next step."
+    ask = confirm(f"Go on with {run.id}?", question, "Yes, go on", "Not yet")
+    return button("Yes, go on", "continue", value, ask=ask)
+
+
+def _go_online(run: Run, value: str, now: datetime) -> Block:
+    label = "Accept it anyway…" if run.phase is Phase.FINISH else "Go online anyway…"
+    return button(label, "continue", value, style="danger")
+
+
+def _end(run: Run, value: str, now: datetime) -> Block:
+    return button("End it…", "stop", value, style="danger")
+
+
+def _undo(run: Run, value: str, now: datetime) -> Block:
+    return button("Undo…", "undo", value)
+
+
+def _resolve(run: Run, value: str, now: datetime) -> Block:
+    return button("Say what is live…", "resolve", value)
+
+
+def _leave(run: Run, value: str, now: datetime) -> Block:
+    return button("Leave maintenance…", "continue", value, style="danger")
+
+
+_FORWARD: Mapping[Pause, tuple[Make, ...]] = {
+    Pause.CHECKPOINT: (_go_on,),
+    Pause.STOPPED: (_go_on,),
+    Pause.CHECKS: (_go_online,),
+}

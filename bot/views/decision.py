@@ -1,0 +1,177 @@
+"""What a card says while people must decide: paused, or stuck."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.model import Do, Kind, Live, Outcome, Pause, Phase, Proposal, Run, StepRecord
+from bot.views.buttons import can_undo
+from bot.views.facts import CardFacts
+from bot.views.limits import code, escape, mention, sentence
+from bot.views.live import customers, goal, live, maintenance_unclear
+from bot.views.plan import was_live
+from bot.views.steps import check_rows
+from bot.views.words import clock_seconds, how_much, target_name, uncapped
+
+NOTHING_HAPPENS = "Nothing happens until somebody decides:"
+
+
+# Paused ----------------------------------------------------------------------------------------
+
+
+def paused_headline(run: Run) -> str:
+    name = target_name(run.target)
+    match run.pause:
+        case Pause.CHECKPOINT:
+            return f"⏸️ DECIDE: {run.id} of {name} waits for a yes"
+        case Pause.STOPPED:
+            return f"⏸️ DECIDE: {run.id} of {name} was stopped"
+        case Pause.LOSS:
+            return f"⏸️ DECIDE: {name} would lose more than agreed"
+        case Pause.AS_BEFORE:
+            return f"⏸️ DECIDE: {name} is as before"
+        case Pause.CHECKS if run.phase is Phase.FINISH:
+            return f"⏸️ DECIDE: {name} is online, its checks did not pass"
+        case Pause.CHECKS if run.in_maintenance:
+            return f"⏸️ DECIDE: {name} is not back online"
+        case Pause.CHECKS:
+            return f"⏸️ DECIDE: {name} is not verified"
+        case _:
+            return f"⏸️ DECIDE: a step on {name} failed"
+
+
+def paused_rows(run: Run, now: datetime) -> list[str]:
+    return [
+        live(run, now),
+        *_what_happened(run, now),
+        f"{customers(run, now)}. {NOTHING_HAPPENS}",
+        " · ".join(_choices(run, now)),
+        *proposal_rows(run, now),
+    ]
+
+
+def _what_happened(run: Run, now: datetime) -> list[str]:
+    match run.pause:
+        case Pause.CHECKPOINT:
+            return [f"*{sentence(run.why, 200)}*"] if run.why else []
+        case Pause.CHECKS:
+            return check_rows(run)
+        case Pause.LOSS if run.loss and run.plan:
+            return [f"❌ {sentence(run.why, 120)}", how_much(run.loss, run.plan.ceiling, run.plan.rpo, now)]
+        case Pause.STOPPED:
+            return ["Somebody pressed *Stop…*: no next step was started"]
+        case Pause.AS_BEFORE:
+            return ["Two people said that nothing was changed"]
+        case _:
+            return [f"❌ {sentence(run.why, 160) or 'the backend did not say why'}"]
+
+
+def _choices(run: Run, now: datetime) -> list[str]:
+    """One half-sentence for each button of the card that is not plain."""
+    said = []
+    match run.pause:
+        case Pause.CHECKPOINT | Pause.STOPPED:
+            said.append("*Yes, go on* starts the next step")
+        case Pause.CHECKS:
+            said.append("*Check again* changes nothing")
+        case _:
+            said.append("*Look again* repeats nothing that may have been done")
+    if can_undo(run, now):
+        said.append("*Undo* brings back what was before, once approved")
+    if run.pause is Pause.CHECKS:
+        doing = "Accept it anyway" if run.phase is Phase.FINISH else "Go online anyway"
+        said.append(f"*{doing}*: reason, two people")
+    if run.touched:
+        stays = " and stays in maintenance" if run.in_maintenance else ""
+        said.append(f"*End it*: ends failed{stays}")
+    return said
+
+
+# Stuck -----------------------------------------------------------------------------------------
+
+_DOUBT: Mapping[Do, str] = {
+    Do.MAINTENANCE_ON: "is {name} in maintenance?",
+    Do.MAINTENANCE_OFF: "is {name} out of maintenance?",
+    Do.UNDO_POINT: "was the undo point of {name} saved?",
+    Do.RESTORE: "was {name} restored?",
+}
+_SENT: Mapping[Do, str] = {
+    Do.MAINTENANCE_ON: "Maintenance on",
+    Do.MAINTENANCE_OFF: "Maintenance off",
+    Do.UNDO_POINT: "Undo point",
+    Do.RESTORE: "Restore",
+}
+
+
+def lost(run: Run) -> StepRecord | None:
+    """The step whose end nobody knows."""
+    return next((record for record in run.steps if record.outcome is Outcome.LOST), None)
+
+
+def stuck_headline(run: Run) -> str:
+    record = lost(run)
+    if record is None:
+        return f"🟥 NOT KNOWN: what happened to {target_name(run.target)}?"
+    return f"🟥 NOT KNOWN: {_DOUBT[record.step.do].format(name=target_name(record.step.target))}"
+
+
+def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    name = target_name(run.target)
+    return [
+        *_sent(run, facts),
+        f"Sure: {_sure(run, now)}",
+        f"Not sure: {_unsure(run, now)}",
+        *([f"Look yourself: {code(facts.look_yourself)}"] if facts.look_yourself else []),
+        f"Locked: no other rollback of {name} can start. "
+        "Two of you say what you see; until then we touch nothing",
+        *proposal_rows(run, now),
+    ]
+
+
+def _sent(run: Run, facts: CardFacts) -> list[str]:
+    record = lost(run)
+    if record is None or record.started_at is None:
+        return []
+    asked = f"; asked {facts.times_asked} times" if facts.times_asked else ""
+    return [f"{_SENT[record.step.do]} sent {clock_seconds(record.started_at)}; no answer{asked}"]
+
+
+def _sure(run: Run, now: datetime) -> str:
+    sure = [] if maintenance_unclear(run) else [customers(run, now)]
+    sure += [] if run.live is Live.UNKNOWN else [live(run, now)]
+    sure += ["The undo point exists"] if run.undo_points else []
+    return uncapped(". ".join(sure) or "nothing")
+
+
+def _unsure(run: Run, now: datetime) -> str:
+    plan = run.plan
+    if run.live is not Live.UNKNOWN or plan is None:
+        return "do customers see maintenance?" if maintenance_unclear(run) else "was it done?"
+    if plan.kind is Kind.SYSTEM:
+        return f"is {goal(run, now)} or {was_live(plan)} live?"
+    return f"is the data of {goal(run, now)} or that of before live?"
+
+
+# Two people ------------------------------------------------------------------------------------
+
+
+def proposal_rows(run: Run, now: datetime) -> list[str]:
+    return [_proposal_row(run, proposal, now) for proposal in run.proposals[-2:]]
+
+
+def _proposal_row(run: Run, proposal: Proposal, now: datetime) -> str:
+    why = f": “{escape(proposal.reason, 100)}”" if proposal.reason else ""
+    said = answer_words(run, proposal.answer, now) if proposal.answer else "go ahead"
+    return f"👉 {mention(proposal.person)} said *{said}*{why}. One more person must say the same"
+
+
+def answer_words(run: Run, answer: str, now: datetime) -> str:
+    """The three answers to "what is live?"."""
+    match answer:
+        case "point":
+            return f"{goal(run, now)} is live"
+        case "unchanged":
+            return "as before"
+        case "unclear":
+            return "not clear yet"
+        case other:
+            return escape(other, 60)

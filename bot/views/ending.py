@@ -1,0 +1,212 @@
+"""What a card says at the end. The first line says what is live now, and whether customers can use it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.model import Kind, Live, LossQuality, Run, State, Verdict
+from bot.views.buttons import can_undo
+from bot.views.decision import proposal_rows
+from bot.views.facts import CardFacts
+from bot.views.limits import code, escape, mention, sentence
+from bot.views.live import customers, goal, live, maintenance_unclear, restored_at, where
+from bot.views.plan import goes_back, undo_until, was_live
+from bot.views.steps import check_rows, passed
+from bot.views.words import clock, date, duration, removed, utc, window
+
+_UNTOUCHED: Mapping[State, str] = {
+    State.REFUSED: "🚫 Refused",
+    State.VETOED: "🚫 Rejected",
+    State.EXPIRED: "⌛ Not approved in time",
+    State.VOID: "⚪ Not started",
+    State.CANCELLED: "⚪ Cancelled",
+}
+
+
+def headline(run: Run, now: datetime) -> str:
+    match run.state:
+        case State.SUCCEEDED:
+            return _succeeded_headline(run, now)
+        case State.FAILED:
+            return _failed_headline(run, now)
+        case state:
+            return f"{_UNTOUCHED[state]}: {where(run)} {_stays(run)}, customers see no change"
+
+
+def _succeeded_headline(run: Run, now: datetime) -> str:
+    if run.overridden:
+        return f"🟥 {where(run)} is at {goal(run, now)} and online, NOT verified"
+    return f"✅ {where(run)} is back at {goal(run, now)} and online"
+
+
+def _failed_headline(run: Run, now: datetime) -> str:
+    match run.live:
+        case Live.BEFORE:
+            what = f"🟥 Not rolled back: {where(run)} {_stays(run)}"
+        case Live.POINT if run.verdict is Verdict.PASSED:
+            what = f"🟥 Ended early: {where(run)} is at {goal(run, now)}"
+        case Live.POINT:
+            what = f"🟥 {where(run)} is at {goal(run, now)}, NOT verified"
+        case _:
+            what = f"🟥 NOT KNOWN what is live: {where(run)}"
+    return f"{what}, {_usable(run)}"
+
+
+def _usable(run: Run) -> str:
+    if maintenance_unclear(run):
+        return "NOT KNOWN whether customers see maintenance"
+    return "customers see MAINTENANCE" if run.in_maintenance else "customers can reach it"
+
+
+def _stays(run: Run) -> str:
+    if run.plan is not None and run.plan.kind is Kind.SYSTEM:
+        return f"stays at {was_live(run.plan)}"
+    return "is unchanged"
+
+
+def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    match run.state:
+        case State.SUCCEEDED:
+            return _succeeded_rows(run, facts, now)
+        case State.FAILED:
+            return _failed_rows(run, facts, now)
+        case _:
+            return _untouched_rows(run, facts, now)
+
+
+# Succeeded -------------------------------------------------------------------------------------
+
+
+def _succeeded_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    return [
+        _times(run, now),
+        _removed(run, now),
+        *_checked(run),
+        *[f"Still open: {sentence(hold, 90)}" for hold in facts.holds[:2]],
+        *_done_by(run, now),
+        *_way_back(run, now),
+    ]
+
+
+def _times(run: Run, now: datetime) -> str:
+    if run.maintenance_since and run.maintenance_until:
+        lasted = (run.maintenance_until - run.maintenance_since).total_seconds()
+        return f"Online since {utc(run.maintenance_until, now)} · outage {duration(lasted)}"
+    if run.started_at and run.ended_at:
+        took = duration((run.ended_at - run.started_at).total_seconds())
+        return f"Done {utc(run.ended_at, now)} in {took}, without maintenance"
+    return ""
+
+
+def _removed(run: Run, now: datetime) -> str:
+    loss = run.loss or (run.plan.loss if run.plan else None)
+    if loss is None or loss.quality is LossQuality.NONE or run.plan is None:
+        return removed(loss) if loss else ""
+    since, until = run.plan.point.at, run.maintenance_since or run.started_at
+    span = f" ({window(since, until, now)})" if since and until else ""
+    return f"{removed(loss)}{span}{_kept(run)}"
+
+
+def _kept(run: Run) -> str:
+    if run.plan is None or run.target not in run.undo_points:
+        return ""
+    until = undo_until(run.plan, run.ended_at or run.plan.made_at)
+    return f"; kept in undo point {code(run.undo_points[run.target], 30)} until {date(until)}"
+
+
+def _checked(run: Run) -> list[str]:
+    if not run.findings:
+        return ["Checked: nothing, no checks are declared"]
+    if run.verdict is Verdict.PASSED:
+        return [f"Checked: {passed(run.findings)}"]
+    return ["Put online against its checks, by two people:", *check_rows(run)]
+
+
+def _done_by(run: Run, now: datetime) -> list[str]:
+    asked = f"{mention(run.requester.id)} asked {clock(run.requested_at, now)}"
+    approved = [f"{mention(a.person)} approved {clock(a.at, now)}" for a in run.approvals]
+    return [" · ".join([asked, *approved])]
+
+
+def _way_back(run: Run, now: datetime) -> list[str]:
+    if run.undone_by:
+        return [f"↩️ {escape(run.undone_by, 20)} undoes this: see its card"]
+    if not can_undo(run, now):
+        return []
+    touches = run.plan is not None and run.plan.loss.quality is not LossQuality.NONE
+    since = None if run.in_maintenance else run.maintenance_until or restored_at(run)
+    return [f"*Undo* loses what was written since {utc(since, now)}"] if since and touches else []
+
+
+# Failed ----------------------------------------------------------------------------------------
+
+
+def _failed_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    return [
+        *_stands(run, now),
+        *_why_failed(run, now),
+        *(check_rows(run) if run.findings else []),
+        *_leaving(run),
+        *proposal_rows(run, now),
+        *[f"Still open: {sentence(hold, 90)}" for hold in facts.holds[:2]],
+        *_done_by(run, now),
+        *_way_back(run, now),
+    ]
+
+
+def _stands(run: Run, now: datetime) -> list[str]:
+    """Since when; the headline has said what."""
+    return [customers(run, now)] if run.live is Live.UNKNOWN else [f"{live(run, now)}. {customers(run, now)}"]
+
+
+def _why_failed(run: Run, now: datetime) -> list[str]:
+    ended = f" {utc(run.ended_at, now)}" if run.ended_at else ""
+    if run.ended_by:
+        return [f"Ended by {mention(run.ended_by)}{ended}: {_quoted(run.why)}"]
+    return [f"❌ {sentence(run.why, 160) or 'the backend did not say why'}"]
+
+
+def _leaving(run: Run) -> list[str]:
+    if not run.in_maintenance:
+        return []
+    if run.leave_agreed:
+        return ["▶️ Taking maintenance off, as two people said"]
+    return ["*Leave maintenance* puts it online as it is: reason, two people"]
+
+
+# Nothing was touched ---------------------------------------------------------------------------
+
+
+def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    asked = f"{mention(run.requester.id)} asked {utc(run.requested_at, now)}: {_quoted(run.reason)}"
+    wanted = [goes_back(run.plan, now)] if run.plan else []
+    return [*_why_untouched(run, now), *wanted, asked]
+
+
+def _why_untouched(run: Run, now: datetime) -> list[str]:
+    when = f" {utc(run.ended_at, now)}" if run.ended_at else ""
+    match run.state:
+        case State.VETOED:
+            return [f"{mention(run.ended_by)} rejected it{when}: {_quoted(run.why)}"]
+        case State.CANCELLED:
+            why = f": {_quoted(run.why)}" if run.why else ""
+            return [f"{mention(run.ended_by)} cancelled it{when}{why}"]
+        case State.EXPIRED if not run.why:
+            return [_why_expired(run, now)]
+        case _:
+            return [sentence(run.why, 240)] if run.why else []
+
+
+def _why_expired(run: Run, now: datetime) -> str:
+    if run.plan is None:
+        return "No plan could be made: the target did not answer in time"
+    if run.start_by is not None:
+        return f"Approved, but it could not start by {utc(run.start_by, now)}"
+    if run.approve_by is None:
+        return "The card could not be posted in time"
+    given, needed = len(run.approvals), run.plan.approvals_needed
+    count = f"Only {given} of {needed} people" if given else "Nobody"
+    return f"{count} approved by {utc(run.approve_by, now)}"
+
+
+def _quoted(text: str) -> str:
+    return f"“{escape(text, 120)}”" if text.strip() else "no reason given"

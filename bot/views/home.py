@@ -1,0 +1,41 @@
+"""App Home: a plain list of what awaits me and what runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model import Run, State
+from bot.views.limits import View, context, escape, home_tab, link, sections
+from bot.views.words import deed, state_words, utc
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A run and where its card stands; None: not posted, or not to be seen."""
+
+    run: Run
+    url: str | None = None
+
+
+def home(awaiting: Sequence[Linked], running: Sequence[Linked], now: datetime) -> View:
+    return home_tab(
+        [
+            *sections(["*Awaits you*", *(_rows(awaiting, now) or ["Nothing."])]),
+            *sections(["*Runs now*", *(_rows(running, now) or ["Nothing."])]),
+            context(f"As of {utc(now, now)}. To ask for a rollback, type `/rollback` in a channel."),
+        ]
+    )
+
+
+def _rows(items: Sequence[Linked], now: datetime) -> list[str]:
+    return [f"• {line(item, now)}" for item in items]
+
+
+def line(item: Linked, now: datetime) -> str:
+    """`RB-42 Roll back orders · awaiting approval by 03:32 UTC`."""
+    run = item.run
+    until = (
+        f" by {utc(run.approve_by, now)}" if run.state is State.AWAITING_APPROVAL and run.approve_by else ""
+    )
+    ended = f" {utc(run.ended_at, now)}" if run.ended_at else ""
+    return f"{link(item.url, escape(run.id, 20))} {deed(run)} · {state_words(run)}{until}{ended}"

@@ -1,0 +1,112 @@
+"""One plain sentence for each event of a run, for the Details modal, the run page and the timeline.
+
+The sentences are plain text; `name` turns a Slack user id into what the reader's place can show.
+"""
+
+from collections.abc import Callable, Mapping
+
+from bot.model import Do, E, Event, Purpose, Run, Step
+
+Name = Callable[[str], str]
+
+# {who} the person, {why} what was said with it, {step} the step, {words} how it ended, {code} of the plan
+_SENTENCES: Mapping[E, str] = {
+    E.REQUESTED: "{who} asked: {deed}",
+    E.PLANNED: "Plan {code} was made",
+    E.REFUSED: "Refused{why}",
+    E.POSTED: "The card was posted, the time to approve runs",
+    E.APPROVED: "{who} approved plan {code}",
+    E.QUORUM_REACHED: "Enough people have approved",
+    E.VETOED: "{who} rejected it{why}",
+    E.REASON_GIVEN: "{who} gave the reason{why}",
+    E.CANCELLED: "{who} cancelled it{why}",
+    E.EXPIRED: "The time was over{why}",
+    E.VOIDED: "The approval no longer counted{why}",
+    E.STARTED: "Started",
+    E.STEP_STARTED: "{step}: begins",
+    E.STEP_ACCEPTED: "{step}: the backend took it",
+    E.STEP_SUCCEEDED: "{step}: done{words}",
+    E.STEP_FAILED: "{step}: failed{words}",
+    E.STEP_STOPPED: "{step}: failed, and the procedure ends there{words}",
+    E.STEP_LOST: "{step}: not known how it ended{words}",
+    E.STEP_ABSENT: "{step}: looked, it never happened",
+    E.OBSERVED: "{step}: done{words}",
+    E.LOSS_OUTGROWN: "More would be lost than was approved{why}",
+    E.CHECKPOINT_REACHED: "Waiting for a yes: {question}",
+    E.CONFIRMED: "{who} said yes, go on",
+    E.PREPARED: "Prepared",
+    E.RESTORED: "Restored",
+    E.CHECKS_PASSED: "The checks passed",
+    E.CHECKS_FAILED: "The checks failed{why}",
+    E.CHECKS_INCONCLUSIVE: "The checks could not tell{why}",
+    E.STOP_REQUESTED: "{who} asked to stop{why}",
+    E.HALTED: "Stopped, no next step",
+    E.RETRIED: "{who} had it looked at again",
+    E.CONTINUE_PROPOSED: "{who} wants to go on against the checks{why}",
+    E.CONTINUED: "{who} agreed to go on against the checks{why}",
+    E.ENDED: "{who} ended it{why}",
+    E.RESOLVE_PROPOSED: "{who} said what is live: {answer}{why}",
+    E.RESOLVED_POINT: "{who} agreed: the restore point is live{why}",
+    E.RESOLVED_UNCHANGED: "{who} agreed: it is as before{why}",
+    E.RESOLVED_UNCLEAR: "{who} agreed: not clear yet{why}",
+    E.LEAVE_PROPOSED: "{who} wants to leave maintenance{why}",
+    E.LEAVE_AGREED: "{who} agreed to leave maintenance{why}",
+    E.SUCCEEDED: "Ended well",
+}
+_STEPS: Mapping[Do, str] = {
+    Do.MAINTENANCE_ON: "Maintenance on",
+    Do.UNDO_POINT: "Undo point",
+    Do.RESTORE: "Restore",
+    Do.MAINTENANCE_OFF: "Maintenance off",
+    Do.BASELINE: "Reading the checks before",
+    Do.MEASURE: "Measuring the loss again",
+    Do.CHECK: "Checks",
+    Do.CONFIRM: "Checkpoint",
+}
+_ANSWERS: Mapping[str, str] = {
+    "point": "the restore point",
+    "unchanged": "as before",
+    "unclear": "not clear yet",
+}
+
+
+def event_words(event: Event, run: Run, name: Name) -> str:
+    """`run` is the run as it is now; only what never changes of it is said."""
+    data = event.data
+    step = _step(run, data.get("n"))
+    answer = str(data.get("answer", ""))
+    return _SENTENCES[event.kind].format(
+        who=name(event.by) if event.by else "The bot",
+        why=_after(data.get("why")),
+        words=_after(data.get("words")),
+        step=_step_name(run, step),
+        question=f"“{step.text}”" if step else "a checkpoint",
+        answer=_ANSWERS.get(answer, answer),
+        code=run.code,
+        deed=_deed(run),
+    )
+
+
+def _after(said: object) -> str:
+    """After a colon; nothing when nothing was said."""
+    return f": {said}" if said else ""
+
+
+def _step(run: Run, n: object) -> Step | None:
+    """By its number; a checkpoint that is reached carries none, it is the current one."""
+    if n is None:
+        return run.current.step if run.current else None
+    return next((record.step for record in run.steps if record.step.n == n), None)
+
+
+def _step_name(run: Run, step: Step | None) -> str:
+    if step is None:
+        return "A step"
+    of = "" if step.target == run.target else f" of {step.target}"
+    return f"{_STEPS[step.do]}{of}"
+
+
+def _deed(run: Run) -> str:
+    if run.purpose is Purpose.UNDO and run.undo_of:
+        return f"undo {run.undo_of} on {run.target}"
+    return f"roll back {run.target}"

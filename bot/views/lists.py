@@ -1,0 +1,72 @@
+"""Replies to the commands that only read: points, targets, status, history, help."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model import Kind, Points, RestorePoint
+from bot.views.home import Linked, line
+from bot.views.limits import Message, code, escape, message, sections, sentence
+from bot.views.words import date, duration, target_name, utc, version
+
+ROWS = 20  # more would push the incident out of sight
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    name: str
+    kind: Kind
+    environment: str
+    open_run: Linked | None = None
+
+
+def points(target: str, found: Points, now: datetime) -> Message:
+    rows = [_point(point, point.current or point.id == found.current.id, now) for point in found.points]
+    return _listing(f"Restore points of {target_name(target)}", rows, "No restore points are kept.")
+
+
+def no_points(target: str, why: str) -> Message:
+    text = f"Restore points of {target_name(target)}: {sentence(why, 500)}"
+    return message(text, sections([text]))
+
+
+def targets(rows: Sequence[TargetRow], now: datetime) -> Message:
+    return _listing("Targets", [_target(row, now) for row in rows], "No targets are configured.")
+
+
+def status(runs: Sequence[Linked], now: datetime) -> Message:
+    return _listing("Open runs", [f"• {line(item, now)}" for item in runs], "Nothing is open.")
+
+
+def history(target: str | None, runs: Sequence[Linked], now: datetime) -> Message:
+    of = f" of {target_name(target)}" if target else ""
+    return _listing(f"Earlier runs{of}", [f"• {line(item, now)}" for item in runs], "No runs yet.")
+
+
+def help_(verbs: Sequence[tuple[str, str]]) -> Message:
+    """`verbs`: how it is typed, and what it does; only what works."""
+    return _listing(
+        "What you can type", [f"{code(usage, 120)}\n{escape(does, 200)}" for usage, does in verbs], ""
+    )
+
+
+def _listing(title: str, rows: Sequence[str], none: str) -> Message:
+    shown = list(rows[:ROWS]) or [none]
+    more = [f"… and {len(rows) - ROWS} more"] if len(rows) > ROWS else []
+    text = "\n".join([title, *shown, *more])
+    return message(text, sections([f"*{title}*", *shown, *more]))
+
+
+def _point(point: RestorePoint, current: bool, now: datetime) -> str:
+    when = utc(point.at, now) if point.at else "time not known"
+    ago = f"{duration((now - point.at).total_seconds())} ago" if point.at else ""
+    drill = f"drill {date(point.proven_at)}: restored, verified" if point.proven_at else ""
+    label = version(point.label) if point.label and point.label != point.id else ""
+    author = f"by {escape(point.author, 40)}" if point.author else ""
+    live = "*live now*" if current else ""
+    return "• " + " · ".join(filter(None, (live, when, ago, code(point.id), label, author, drill)))
+
+
+def _target(row: TargetRow, now: datetime) -> str:
+    about = f"• *{target_name(row.name)}* · {escape(row.environment.upper(), 20)} · {row.kind.value}"
+    return f"{about}\n   {line(row.open_run, now)}" if row.open_run else about

@@ -1,0 +1,158 @@
+"""The steps of a run and its checks, a row each, folded where there are many."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.executors.contract import Progress
+from bot.model import Do, Finding, Outcome, Phase, Run, State, StepRecord, StepState, Verdict, When
+from bot.views.limits import code, escape, sentence
+from bot.views.words import clock_seconds, number, of_total, so_far, target_name
+
+STEPS_ON_A_CARD = 8
+CHECKS_ON_A_CARD = 3
+_QUIET = frozenset({Do.BASELINE, Do.MEASURE})  # they only look: shown while they do, and in the long form
+_SIGNS: Mapping[Outcome | None, str] = {
+    Outcome.SUCCEEDED: "✅",
+    Outcome.FAILED: "❌",
+    Outcome.LOST: "❔",
+    None: "✅",
+}
+_HERE: Mapping[State, str] = {State.RUNNING: "▶️", State.PAUSED: "⏸️", State.STUCK: "❔"}
+_VERDICTS: Mapping[Verdict | None, str] = {
+    Verdict.FAILED: "❌",
+    Verdict.INCONCLUSIVE: "❔",
+    Verdict.PASSED: "✅",
+    None: "▫️",
+}
+
+# what it will do, does, has done
+_WORDS: Mapping[Do, tuple[str, str, str]] = {
+    Do.MAINTENANCE_ON: ("Maintenance on", "Putting maintenance on", "Maintenance on"),
+    Do.UNDO_POINT: ("Save an undo point", "Saving an undo point", "Undo point saved"),
+    Do.RESTORE: ("Restore", "Restoring", "Restored"),
+    Do.MAINTENANCE_OFF: ("Maintenance off", "Taking maintenance off", "Maintenance off"),
+    Do.BASELINE: ("Read the checks before", "Reading the checks before", "Checks read before"),
+    Do.MEASURE: ("Measure the loss again", "Measuring the loss again", "Loss measured again"),
+    Do.CHECK: ("Verify", "Verifying", "Verified"),
+    Do.CONFIRM: ("Ask", "Waiting for a yes", "Yes said"),
+}
+
+
+# Steps -----------------------------------------------------------------------------------------
+
+
+def step_rows(run: Run, progress: Progress | None) -> list[str]:
+    """At most STEPS_ON_A_CARD rows around the current step."""
+    records = [r for r in run.steps if r.step.do not in _QUIET or r is run.current]
+    first = min(_ended_first(records), max(0, len(records) - STEPS_ON_A_CARD + 1))
+    before, rest = (records[:first], records[first:]) if len(records) > STEPS_ON_A_CARD else ([], records)
+    room = STEPS_ON_A_CARD - bool(before)
+    shown, after = (rest, []) if len(rest) <= room else (rest[: room - 1], rest[room - 1 :])
+    return [
+        *([f"✅ {len(before)} steps done"] if before else []),
+        *[step_row(run, record, progress) for record in shown],
+        *([f"▫️ {len(after)} more steps"] if after else []),
+    ]
+
+
+def _ended_first(records: Sequence[StepRecord]) -> int:
+    """How many steps at the beginning ended well."""
+    done = (n for n, record in enumerate(records) if record.outcome is not Outcome.SUCCEEDED)
+    return next(done, len(records))
+
+
+def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
+    """`✅ Restored 03:10:00`, `▶️ Restoring 62 % (1.1 of 1.8 GB)`."""
+    ended = record.state is StepState.ENDED
+    here = record is run.current and run.state in _HERE
+    sign = _HERE[run.state] if here else _SIGNS[record.outcome] if ended else "▫️"
+    when = f" {clock_seconds(record.ended_at)}" if ended and record.ended_at else ""
+    far = ""
+    if here and progress is not None and record.state is StepState.STARTED:
+        far = f" {progress_words(progress)}"
+    said = " (people said so)" if record.by_people else ""
+    return f"{sign} {_verb(run, record)}{when}{_object(run, record)}{far}{said}"
+
+
+def _verb(run: Run, record: StepRecord) -> str:
+    will, does, did = _WORDS[record.step.do]
+    if record.outcome is Outcome.SUCCEEDED:
+        return did
+    # what failed or was lost keeps the name of the attempt: "Restored" is said only when it is true
+    return does if record is run.current and run.state is State.RUNNING else will
+
+
+def _object(run: Run, record: StepRecord) -> str:
+    step = record.step
+    other = f" ({target_name(step.target)})" if step.target != run.target else ""
+    match step.do:
+        case Do.CHECK:
+            return _check_names(run, When.ONLINE if step.phase is Phase.FINISH else When.OFFLINE)
+        case Do.CONFIRM:
+            return f": “{escape(step.text, 60)}”"
+        case Do.UNDO_POINT if step.target in run.undo_points:
+            return f"{other}: {code(run.undo_points[step.target], 30)}"
+        case Do.MAINTENANCE_ON if record.outcome is Outcome.SUCCEEDED:
+            return f"{other}, customers see it"
+        case _:
+            return other
+
+
+def _check_names(run: Run, when: When) -> str:
+    """Before a check has looked, the values read before say which there are."""
+    names = dict.fromkeys(f.name for f in (*run.before, *run.findings) if f.when is when)
+    shown = [escape(name, 24) for name in list(names)[:3]] + (["…"] if len(names) > 3 else [])
+    online = " online" if when is When.ONLINE else ""
+    return online + (f": {', '.join(shown)}" if shown else "")
+
+
+def progress_words(progress: Progress) -> str:
+    """`62 % (1.1 of 1.8 GB)`; without a known end only how far."""
+    if progress.done is None:
+        return f"– {escape(progress.words, 60)}" if progress.words else ""
+    if not progress.total:
+        return so_far(progress.done, progress.unit)
+    percent = min(progress.done / progress.total, 1.0) * 100
+    return f"{percent:.0f} % ({of_total(progress.done, progress.total, progress.unit)})"
+
+
+# Checks ----------------------------------------------------------------------------------------
+
+
+def check_rows(run: Run) -> list[str]:
+    """What did not pass a row each, then what passed, then what has not been looked at."""
+    bad = [f for f in run.findings if f.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE}]
+    good = [f for f in run.findings if f.verdict is Verdict.PASSED]
+    seen = {(f.name, f.when) for f in run.findings}
+    later = [f for f in run.before if (f.name, f.when) not in seen and f.when is When.ONLINE]
+    rows = [finding_row(finding, 80) for finding in bad[:CHECKS_ON_A_CARD]]
+    if len(bad) > CHECKS_ON_A_CARD:
+        rows.append(f"❌ {len(bad) - CHECKS_ON_A_CARD} more checks did not pass: press *Details*")
+    if good:
+        rows.append(f"✅ {passed(good)}")
+    if later and not run.state.final:
+        rows.append(f"▫️ {', '.join(escape(f.name, 24) for f in later[:3])}: once online")
+    return rows
+
+
+def finding_row(finding: Finding, limit: int) -> str:
+    words = sentence(finding.words, limit) or change(finding)
+    return f"{_VERDICTS[finding.verdict]} {escape(finding.name, 30)}: {words}"
+
+
+def passed(findings: Sequence[Finding]) -> str:
+    """`totals 41→0 · integrity`."""
+    shown = [_passed(finding) for finding in findings[:4]]
+    more = len(findings) - 4
+    return " · ".join(shown) + (f" · {more} more" if more > 0 else "")
+
+
+def _passed(finding: Finding) -> str:
+    moved = finding.before is not None and finding.value is not None and finding.before != finding.value
+    return f"{escape(finding.name, 24)} {change(finding)}" if moved else escape(finding.name, 24)
+
+
+def change(finding: Finding) -> str:
+    """`41→0`; only the newer value when there was none before."""
+    if finding.before is None:
+        return number(finding.value)
+    return f"{number(finding.before)}→{number(finding.value)}"

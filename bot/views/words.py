@@ -1,0 +1,273 @@
+"""How times, durations, sizes, counts, people and losses are said. Everything here returns markup.
+
+Not known is said as not known, never as zero; no data touched is said as that.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from bot.model import Ceiling, Loss, LossQuality, Purpose, RestorePoint, Run, Unit
+from bot.views.limits import escape, mention
+
+NOT_KNOWN = "not known"
+UNITS_ON_A_CARD = 3
+BYTES = frozenset({"bytes", "B"})  # units of progress that are said as sizes
+_HASH = re.compile(r"[0-9a-f]{40,64}")
+
+
+# Times -----------------------------------------------------------------------------------------
+
+
+def clock(at: datetime, now: datetime) -> str:
+    """`02:45`, with the date unless it is today. UTC, where a row before has said so."""
+    return f"{_day(at, now)}{at.astimezone(UTC):%H:%M}"
+
+
+def clock_seconds(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%H:%M:%S}"
+
+
+def utc(at: datetime, now: datetime) -> str:
+    """`02:45 UTC`."""
+    return f"{clock(at, now)} UTC"
+
+
+def local(at: datetime, now: datetime) -> str:
+    """`3:45 AM your time`: Slack puts in the reader's own zone."""
+    shape = "{date_short} {time}" if _day(at, now) else "{time}"
+    return f"<!date^{int(at.timestamp())}^{shape} your time|{utc(at, now)}>"
+
+
+def both_zones(at: datetime, now: datetime) -> str:
+    """`02:45 UTC (3:45 AM your time)`."""
+    return f"{utc(at, now)} ({local(at, now)})"
+
+
+def window(since: datetime, until: datetime, now: datetime) -> str:
+    """`02:45–03:06 UTC`."""
+    return f"{clock(since, now)}–{clock(until, now)} UTC"
+
+
+def date(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b}"
+
+
+def _day(at: datetime, now: datetime) -> str:
+    at, now = at.astimezone(UTC), now.astimezone(UTC)
+    if at.date() == now.date():
+        return ""
+    return f"{date(at)} " if abs(at - now) < timedelta(days=300) else f"{date(at)} {at.year} "
+
+
+# Quantities ------------------------------------------------------------------------------------
+
+
+def duration(seconds: float | None) -> str:
+    """`45 s`, `5 min 50 s`, `17 min`, `2 h 5 min`, `3 days`."""
+    if seconds is None:
+        return NOT_KNOWN
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 60:
+        return f"{seconds:.0f} s" if round(seconds) < 60 else "1 min"
+    if seconds < 600:
+        return _two(round(seconds), 60, "min", "s")
+    if seconds < 3_600 - 30:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3_600:
+        return _two(round(seconds / 60), 60, "h", "min")
+    return f"{seconds / 86_400:.0f} days"
+
+
+def _two(amount: int, per: int, large: str, small: str) -> str:
+    many, rest = divmod(amount, per)
+    return f"{many} {large} {rest} {small}" if rest else f"{many} {large}"
+
+
+def duration_range(shortest: float, longest: float) -> str:
+    """`2–6 min`: one unit for both, rounded outwards."""
+    if longest < 120:
+        return _range(int(shortest), -int(-longest // 1), "s")
+    return _range(int(shortest // 60), -int(-longest // 60), "min")
+
+
+def _range(low: int, high: int, unit: str) -> str:
+    return f"{low}–{high} {unit}" if low < high else f"{high} {unit}"
+
+
+def byte_size(count: float) -> str:
+    """`1.8 GB`: decimal, as disks are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+        count /= 1_000
+    return f"{count:,.1f} TB"
+
+
+def of_total(done: float, total: float, unit: str) -> str:
+    """`1.1 of 1.8 GB`, `31 of 50 files`."""
+    if unit in BYTES:
+        small, large = byte_size(done), byte_size(total)
+        amount, _, unit = small.rpartition(" ")
+        return f"{amount if large.endswith(f' {unit}') else small} of {large}"
+    return f"{done:,.0f} of {total:,.0f} {escape(unit, 20)}".rstrip()
+
+
+def so_far(done: float, unit: str) -> str:
+    return f"{byte_size(done) if unit in BYTES else f'{done:,.0f} {escape(unit, 20)}'.rstrip()} so far"
+
+
+def number(value: float | str | None) -> str:
+    """The value of a check."""
+    if value is None:
+        return "nothing seen"
+    if isinstance(value, str):
+        return escape(value, 30)
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+def counted(units: Sequence[Unit]) -> str:
+    """`212 orders, 9 refunds`."""
+    shown = [f"{unit.count:,} {escape(unit.name, 30)}" for unit in units[:UNITS_ON_A_CARD]]
+    more = len(units) - UNITS_ON_A_CARD
+    return ", ".join(shown) + (f" and {more} more kinds" if more > 0 else "")
+
+
+# People and things -----------------------------------------------------------------------------
+
+
+def people(users: Iterable[str], joint: str = "and") -> str:
+    """`@Ben, @Cy and @Di`."""
+    return listed([mention(user) for user in users], joint)
+
+
+def listed(names: Sequence[str], joint: str = "and") -> str:
+    if len(names) <= 1:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {joint} {names[-1]}"
+
+
+def target_name(target: str) -> str:
+    return escape(target, 48)
+
+
+def version(name: str) -> str:
+    """A label or an id as people say it: of a long hash only the beginning."""
+    return escape(name[:10] if _HASH.fullmatch(name) else name, 48)
+
+
+def point_name(point: RestorePoint, now: datetime) -> str:
+    """What the point is called where there is room for one name: its time, else its label."""
+    return utc(point.at, now) if point.at else version(point.label or point.id)
+
+
+def state_words(run: Run) -> str:
+    return run.state.value.replace("_", " ")
+
+
+def deed(run: Run) -> str:
+    """`Roll back orders`, `Undo RB-42 on orders`."""
+    return f"{'Undo' if _undoes(run) else 'Roll back'} {_object(run)}"
+
+
+def doing(run: Run) -> str:
+    return f"{'Undoing' if _undoes(run) else 'Rolling back'} {_object(run)}"
+
+
+def _undoes(run: Run) -> bool:
+    return run.purpose is Purpose.UNDO and run.undo_of is not None
+
+
+def _object(run: Run) -> str:
+    of = f"{escape(run.undo_of, 20)} on " if _undoes(run) and run.undo_of else ""
+    return f"{of}{target_name(run.target)}"
+
+
+def uncapped(sentence: str) -> str:
+    """For the middle of another sentence."""
+    return sentence[:1].lower() + sentence[1:]
+
+
+# Loss ------------------------------------------------------------------------------------------
+
+
+def loses(loss: Loss, since: datetime | None, now: datetime) -> str:
+    """The sentence that stands before the count."""
+    if loss.quality is LossQuality.NONE:
+        return "No data is touched" + (f" (declared by {escape(loss.basis, 60)})" if loss.basis else "")
+    after = utc(since, now) if since else "that point"
+    return f"*Loses everything written after {after}:*"
+
+
+def how_much(loss: Loss, ceiling: Ceiling | None, rpo: float | None, now: datetime) -> str:
+    """The count, how sure it is and its limits. Empty when no data is touched."""
+    if loss.quality is LossQuality.NONE:
+        return ""
+    amount = _amount(loss)
+    when = f" at {clock(loss.measured_at, now)}" if loss.measured_at and amount else ""
+    objective = f"RPO {duration(rpo)}" if rpo is not None else ""
+    limits = " · ".join(filter(None, (_limit(loss, ceiling), objective)))
+    brackets = "; ".join(filter(None, (_quality(loss), limits)))
+    return f"{amount or _no_amount(loss)}{when}{_growth(loss)}" + (f" ({brackets})" if brackets else "")
+
+
+def _amount(loss: Loss) -> str:
+    """In units, else as time. Empty: there is no figure."""
+    if loss.quality is LossQuality.UNKNOWN:
+        return ""
+    about = "about " if loss.quality is LossQuality.ESTIMATED else ""
+    if loss.units:
+        return about + counted(loss.units)
+    return f"{about}{duration(loss.seconds)} of changes" if loss.seconds is not None else ""
+
+
+def _no_amount(loss: Loss) -> str:
+    return "as declared" if loss.quality is LossQuality.DECLARED else "how much is *not known*"
+
+
+def _quality(loss: Loss) -> str:
+    basis = escape(loss.basis, 60)
+    if loss.quality is LossQuality.UNKNOWN:
+        return basis
+    return f"{loss.quality.value}: {basis}" if basis else loss.quality.value
+
+
+def _growth(loss: Loss) -> str:
+    """The average since the point; under a minute of window it would mean nothing."""
+    if not loss.units or loss.seconds is None or loss.seconds < 60 or loss.quality is LossQuality.UNKNOWN:
+        return ""
+    rate = sum(unit.count for unit in loss.units) * 60 / loss.seconds
+    return f", growing {rate:,.0f}/min" if rate >= 1 else ""
+
+
+def _limit(loss: Loss, ceiling: Ceiling | None) -> str:
+    """`limit 400 and 20`: in the units of the loss, whose names stand before it."""
+    if ceiling is None:
+        return ""
+    if ceiling.units and [unit.name for unit in ceiling.units] == [unit.name for unit in loss.units]:
+        return f"limit {listed([f'{unit.count:,}' for unit in ceiling.units[:UNITS_ON_A_CARD]])}"
+    if ceiling.units:
+        return f"limit {counted(ceiling.units)}"
+    return f"limit {duration(ceiling.seconds)}" if ceiling.seconds is not None else ""
+
+
+def loss_in_short(loss: Loss) -> str:
+    """One plain sentence for the lock screen."""
+    if loss.quality is LossQuality.NONE:
+        return "No data is touched."
+    if amount := _amount(loss):
+        return f"Loses {amount} so far."
+    if loss.quality is LossQuality.DECLARED:
+        return f"Loses as declared: {escape(loss.basis, 60)}."
+    return "What is lost is NOT KNOWN."
+
+
+def removed(loss: Loss) -> str:
+    """What a restore has removed, afterwards."""
+    if loss.quality is LossQuality.NONE:
+        return "No data was touched"
+    if amount := _amount(loss):
+        return f"Removed {amount}"
+    return f"Removed everything written since: {_no_amount(loss).removeprefix('how much is ')}"

@@ -1,0 +1,228 @@
+"""Modals, App Homes and the triggers that open them.
+
+A trigger lives three seconds and works once. A view has a hash that changes with every update. What a person
+filled in survives an update wherever block_id and action_id stay the same: Slack keeps the old choice even
+when it is no longer among the options.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from handlers.sandbox.slack import reading
+from handlers.sandbox.slack.block_ids import with_ids
+from handlers.sandbox.slack.changes import Changes
+from handlers.sandbox.slack.nouns import Trigger, View
+from handlers.sandbox.slack.refusal import Refused
+from handlers.sandbox.slack.wire import Json
+
+TRIGGER_SECONDS: Final = 3.0
+DEEPEST: Final = 3  # modals on top of each other
+
+# Which key of an element holds what it starts with, and under which key a payload carries it.
+_STARTS: Final = {
+    "plain_text_input": ("initial_value", "value"),
+    "email_text_input": ("initial_value", "value"),
+    "url_text_input": ("initial_value", "value"),
+    "number_input": ("initial_value", "value"),
+    "rich_text_input": ("initial_value", "rich_text_value"),
+    "static_select": ("initial_option", "selected_option"),
+    "external_select": ("initial_option", "selected_option"),
+    "radio_buttons": ("initial_option", "selected_option"),
+    "checkboxes": ("initial_options", "selected_options"),
+    "multi_static_select": ("initial_options", "selected_options"),
+    "multi_external_select": ("initial_options", "selected_options"),
+    "users_select": ("initial_user", "selected_user"),
+    "multi_users_select": ("initial_users", "selected_users"),
+    "channels_select": ("initial_channel", "selected_channel"),
+    "multi_channels_select": ("initial_channels", "selected_channels"),
+    "conversations_select": ("initial_conversation", "selected_conversation"),
+    "multi_conversations_select": ("initial_conversations", "selected_conversations"),
+    "datepicker": ("initial_date", "selected_date"),
+    "timepicker": ("initial_time", "selected_time"),
+    "datetimepicker": ("initial_date_time", "selected_date_time"),
+}
+
+
+def holds(element: Json) -> str:
+    """The key under which this kind of element carries what a person filled in."""
+    return _STARTS[element["type"]][1]
+
+
+def untouched(element: Json) -> Json:
+    initial, key = _STARTS[element["type"]]
+    nothing: object = [] if key.endswith("s") else None
+    return {"type": element["type"], key: element.get(initial, nothing)}
+
+
+class Modals:
+    def __init__(self, clock: Callable[[], float], new_id: Callable[[str], str], changed: Changes) -> None:
+        self.homes: dict[str, View] = {}
+        self._clock = clock
+        self._new_id = new_id
+        self._changed = changed
+        self._triggers: dict[str, Trigger] = {}
+        self._used: set[str] = set()
+        self._stacks: dict[str, list[View]] = {}
+
+    # Triggers
+
+    def issue(self, user: str, view_id: str | None = None) -> str:
+        trigger = Trigger(
+            self._new_id("").lower() + "." + self._new_id("").lower(), user, self._clock(), view_id
+        )
+        self._triggers[trigger.id] = trigger
+        return trigger.id
+
+    def exchange(self, trigger_id: str) -> Trigger:
+        trigger = self._triggers.get(trigger_id)
+        if trigger is None:
+            raise Refused("invalid_arguments", ["invalid `trigger_id`"])
+        if trigger_id in self._used:
+            raise Refused("exchanged_trigger_id")
+        if self._clock() - trigger.issued > TRIGGER_SECONDS:
+            raise Refused("expired_trigger_id")
+        self._used.add(trigger_id)
+        return trigger
+
+    # What the bot does
+
+    def open(self, trigger_id: str, view: Json) -> View:
+        self._refuse_second_external_id(view)
+        trigger = self.exchange(trigger_id)
+        opened = self._made(view, trigger.user)
+        self._stacks[trigger.user] = [opened]
+        self._changed.touch()
+        return opened
+
+    def push(self, trigger_id: str, view: Json) -> View:
+        self._refuse_second_external_id(view)
+        waiting = self._triggers.get(trigger_id)
+        if waiting is not None and waiting.view_id is None:
+            raise Refused("invalid_arguments", ["`trigger_id` does not come from a modal"])
+        if waiting is not None and len(self.stack(waiting.user)) >= DEEPEST:
+            raise Refused("push_limit_reached")
+        return self.put_on_top(self.exchange(trigger_id).user, view)
+
+    def put_on_top(self, user: str, view: Json) -> View:
+        stack = self._stacks.setdefault(user, [])
+        if len(stack) >= DEEPEST:
+            raise Refused("push_limit_reached")
+        under = stack[-1] if stack else None
+        pushed = self._made(view, user)
+        if under is not None:
+            pushed = replace(pushed, root_view_id=under.root_view_id, previous_view_id=under.id)
+        stack.append(pushed)
+        self._changed.touch()
+        return pushed
+
+    def update(self, old: View, view: Json, hash: str | None = None) -> View:
+        """Draw a view again. `hash=None` overwrites whatever is there."""
+        if hash is not None and hash != old.hash:
+            raise Refused("hash_conflict")
+        self._refuse_second_external_id(view, besides=old)
+        fresh = self._made(view, old.user)
+        updated = replace(
+            fresh,
+            id=old.id,
+            root_view_id=old.root_view_id,
+            previous_view_id=old.previous_view_id,
+            state=_carried_over(old.state, fresh.state),
+        )
+        return self.keep(updated)
+
+    def publish(self, user: str, view: Json, hash: str | None = None) -> View:
+        old = self.homes.get(user)
+        if old is not None:
+            return self.update(old, view, hash)
+        if hash is not None:
+            raise Refused("hash_conflict")
+        return self.keep(self._made(view, user))
+
+    # What people do
+
+    def close(self, view: View) -> None:
+        """Take a modal off the stack, and everything above it."""
+        stack = self._stacks[view.user]
+        del stack[[each.id for each in stack].index(view.id) :]
+        self._changed.touch()
+
+    def clear(self, user: str) -> None:
+        self._stacks.pop(user, None)
+        self._changed.touch()
+
+    def fill_in(self, view: View, block_id: str, action_id: str, value: Json) -> View:
+        block = {**view.state.get(block_id, {}), action_id: value}
+        return self.keep(replace(view, state={**view.state, block_id: block}))
+
+    # Looking
+
+    def stack(self, user: str) -> list[View]:
+        return list(self._stacks.get(user, ()))
+
+    def find(self, view_id: str | None = None, external_id: str | None = None) -> View | None:
+        """An open view by either id; None when there is none, or it was closed."""
+        everything = [*self.homes.values(), *(view for stack in self._stacks.values() for view in stack)]
+        for view in everything:
+            if view.id == view_id or (external_id and view.external_id == external_id):
+                return view
+        return None
+
+    def keep(self, view: View) -> View:
+        if view.type == "home":
+            self.homes[view.user] = view
+        else:
+            stack = self._stacks[view.user]
+            stack[[each.id for each in stack].index(view.id)] = view
+        self._changed.touch()
+        return view
+
+    def _made(self, view: Json, user: str) -> View:
+        id = self._new_id("V")
+        blocks = with_ids(view["blocks"], self._new_id)
+        return View(
+            id=id,
+            type=view["type"],
+            user=user,
+            title=_words(view.get("title")) or "",
+            blocks=blocks,
+            hash=f"{int(self._clock())}.{self._new_id('')}",
+            root_view_id=id,
+            submit=_words(view.get("submit")),
+            close=_words(view.get("close")),
+            callback_id=view.get("callback_id", ""),
+            private_metadata=view.get("private_metadata", ""),
+            external_id=view.get("external_id", ""),
+            clear_on_close=bool(view.get("clear_on_close")),
+            notify_on_close=bool(view.get("notify_on_close")),
+            state=_untouched_state(blocks),
+        )
+
+    def _refuse_second_external_id(self, view: Json, besides: View | None = None) -> None:
+        same = self.find(external_id=view.get("external_id"))
+        if same is not None and (besides is None or same.id != besides.id):
+            raise Refused("duplicate_external_id")
+
+
+def _untouched_state(blocks: list[Json]) -> dict[str, Json]:
+    state: dict[str, Json] = {}
+    for block, element in reading.stateful(blocks):
+        state.setdefault(block["block_id"], {})[element["action_id"]] = untouched(element)
+    return state
+
+
+def _carried_over(old: dict[str, Json], fresh: dict[str, Json]) -> dict[str, Json]:
+    """The fresh state, but with what was filled in where both ids and the kind of element are the same."""
+
+    def kept(block_id: str, action_id: str, value: Json) -> Json:
+        before: Json | None = old.get(block_id, {}).get(action_id)
+        return before if before is not None and before["type"] == value["type"] else value
+
+    return {
+        block_id: {action_id: kept(block_id, action_id, value) for action_id, value in actions.items()}
+        for block_id, actions in fresh.items()
+    }
+
+
+def _words(text: Json | None) -> str | None:
+    return None if text is None else str(text["text"])

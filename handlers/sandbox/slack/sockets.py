@@ -1,0 +1,150 @@
+"""Socket Mode: up to ten WebSockets, each payload to any one of them, acknowledged by its envelope_id."""
+
+import asyncio
+import contextlib
+import json
+import random
+from typing import Final, Literal
+
+from aiohttp import WSMsgType, web
+
+from handlers.sandbox.slack.faults import Faults
+from handlers.sandbox.slack.state import Workspace
+from handlers.sandbox.slack.transport import Carried, Envelope
+from handlers.sandbox.slack.wire import Json
+
+MOST_SOCKETS: Final = 10
+REFRESH_SECONDS: Final = 18_060  # what hello promises: about five hours
+PING_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 1.0  # how long a client may take to answer a close
+
+DisconnectReason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
+
+
+class Sockets:
+    def __init__(self, workspace: Workspace, faults: Faults, ack_timeout: float) -> None:
+        self._workspace = workspace
+        self._faults = faults
+        self._ack_timeout = ack_timeout
+        self._open: list[web.WebSocketResponse] = []
+        self._transports: dict[web.WebSocketResponse, asyncio.Transport] = {}
+        self._ended: dict[web.WebSocketResponse, asyncio.Future[None]] = {}
+        self._acks: dict[str, asyncio.Future[Json | None]] = {}
+        self._random = random.Random(workspace.random.random())  # noqa: S311 - which socket, not a secret
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def link(self, request: web.Request) -> web.StreamResponse:
+        """GET /link/: one client's connection, until it ends."""
+        ticket = request.query.get("ticket", "")
+        known = ticket in self._workspace.tickets
+        self._workspace.tickets.discard(ticket)
+        if self._faults.is_down or self._faults.refuses_handshake() or not known:
+            return web.Response(status=503 if known else 403)
+        socket = web.WebSocketResponse(heartbeat=PING_SECONDS, timeout=CLOSE_SECONDS)
+        await socket.prepare(request)
+        if len(self._open) >= MOST_SOCKETS:
+            await socket.send_json(
+                {"type": "disconnect", "reason": "too_many_websockets", "debug_info": _debug()}
+            )
+            await socket.close()
+            return socket
+        self._enter(socket, request)
+        try:
+            await socket.send_json(self._hello())
+            await self._listen(socket)
+        finally:
+            self._leave(socket)
+        return socket
+
+    async def carry(self, envelope: Envelope) -> Carried:
+        """Send one payload and wait for its acknowledgement."""
+        if not self._open:
+            return Carried(False, error="no_connection")
+        socket = self._random.choice(self._open)
+        id = self._workspace.new_id("").lower()
+        sent: Json = {
+            "envelope_id": id,
+            "payload": envelope.payload,
+            "type": envelope.kind,
+            "accepts_response_payload": envelope.kind != "events_api",
+        }
+        if envelope.kind == "events_api":
+            sent |= {"retry_attempt": envelope.attempt, "retry_reason": envelope.reason or ""}
+        acked = self._acks[id] = asyncio.get_running_loop().create_future()
+        try:
+            await socket.send_json(sent)
+            body = await asyncio.wait_for(acked, self._ack_timeout)
+        except TimeoutError:
+            return Carried(False, error="timeout")
+        except ConnectionError:
+            return Carried(False, error="connection_failed")
+        finally:
+            del self._acks[id]
+        return Carried(True, body=body)
+
+    async def disconnect(
+        self, reason: DisconnectReason = "refresh_requested", *, grace: float = 10.0
+    ) -> None:
+        """Tell every client to come back over a new link, then close the old one after `grace` seconds."""
+        leaving = list(self._open)
+        for socket in leaving:
+            with contextlib.suppress(ConnectionError):
+                await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": _debug()})
+        async with asyncio.TaskGroup() as group:
+            for socket in leaving:
+                group.create_task(self._close_after(socket, grace))
+
+    def abort(self) -> None:
+        """Cut every connection without a word, as a broken network does."""
+        for socket in list(self._open):
+            self._transports[socket].abort()
+
+    async def close(self) -> None:
+        for socket in list(self._open):
+            await socket.close()
+
+    async def _listen(self, socket: web.WebSocketResponse) -> None:
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                self._take_ack(message.data)
+
+    def _take_ack(self, text: str) -> None:
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            return  # Slack ignores what it does not understand
+        waiting = self._acks.get(answer.get("envelope_id", "")) if isinstance(answer, dict) else None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer.get("payload"))
+
+    def _enter(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+        self._open.append(socket)
+        self._ended[socket] = asyncio.get_running_loop().create_future()
+        if isinstance(request.transport, asyncio.Transport):
+            self._transports[socket] = request.transport
+        self._workspace.changed.touch()
+
+    def _leave(self, socket: web.WebSocketResponse) -> None:
+        self._open.remove(socket)
+        self._transports.pop(socket, None)
+        self._ended.pop(socket).set_result(None)
+        self._workspace.changed.touch()
+
+    def _hello(self) -> Json:
+        return {
+            "type": "hello",
+            "num_connections": len(self._open),
+            "debug_info": {**_debug(), "build_number": 1, "approximate_connection_time": REFRESH_SECONDS},
+            "connection_info": {"app_id": self._workspace.app.id},
+        }
+
+    async def _close_after(self, socket: web.WebSocketResponse, grace: float) -> None:
+        """Give the client so many seconds to leave by itself."""
+        await asyncio.wait([self._ended[socket]], timeout=grace)
+        await socket.close()
+
+
+def _debug() -> Json:
+    return {"host": "applink-sandbox"}

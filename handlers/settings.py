@@ -1,0 +1,78 @@
+"""What the environment says. Any secret may be given as `NAME_FILE`, the path of a file that holds it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import ConfigurationError
+
+SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
+    app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")  # opens Socket Mode
+    signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")  # opens HTTP
+    api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
+    config: Path = Field(Path("rollback.yaml"), alias="ROLLBACK_CONFIG")
+    state_dir: Path = Field(Path("state"), alias="ROLLBACK_STATE_DIR")
+    database_url: str | None = Field(None, alias="ROLLBACK_DATABASE_URL")
+    http: str = Field("127.0.0.1:3000", alias="ROLLBACK_HTTP")
+    log: str = Field("text", alias="ROLLBACK_LOG")
+
+    @model_validator(mode="after")
+    def _api_url_ends_in_api(self) -> Self:
+        if not self.api_url.endswith("/api/"):
+            raise ValueError(f"SLACK_API_URL must end in /api/, it is {self.api_url}")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.http.rpartition(":")
+        return host or "127.0.0.1", int(port)
+
+    @property
+    def state(self) -> Path:
+        return self.state_dir.absolute()
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.state / 'rollback.db'}"
+
+    def why_not_serve(self) -> str | None:
+        """What is missing before Slack can be reached; None: nothing."""
+        if self.bot_token is None:
+            return "SLACK_BOT_TOKEN is not set. Install the app from manifest.yml and copy its bot token."
+        if self.app_token is None and self.signing_secret is None:
+            return (
+                "Neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is set. "
+                "Set one of them, or both."
+            )
+        return None
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Raises ConfigurationError."""
+    environ = os.environ if environ is None else environ
+    problems = []
+    for name in SECRETS:
+        path = environ.get(f"{name}_FILE")
+        if path and name not in environ:
+            try:
+                environ = {**environ, name: Path(path).read_text().strip()}
+            except OSError as problem:
+                problems.append(f"{name}_FILE: {problem.strerror}: {path}. Give the path of a readable file.")
+    if problems:
+        raise ConfigurationError(tuple(problems))
+    names = {field.alias for field in Settings.model_fields.values()}
+    known = {name: value for name, value in environ.items() if name in names}
+    try:
+        return Settings.model_validate(known)
+    except ValueError as problem:
+        raise ConfigurationError((str(problem),)) from None

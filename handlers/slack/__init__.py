@@ -1,0 +1,1 @@
+"""Slack: who people are, what they say and press, and what is shown to them."""

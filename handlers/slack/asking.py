@@ -1,0 +1,117 @@
+"""Asking for a rollback, an undo, or the same again: one way, whatever surface it came from."""
+
+from dataclasses import dataclass
+
+from bot import codec, machine, policy
+from bot.configuration import Target
+from bot.errors import UserError
+from bot.model import E, Event, Goal, Person, Purpose, Run, State
+from bot.procedures import targets_of
+from handlers.context import Context
+from handlers.slack.directory import KNOWN
+from storage import cards
+from storage.runs import Change, Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    target: str
+    goal: Goal
+    channel: str  # where the card goes
+    purpose: Purpose = Purpose.ROLLBACK
+    reason: str = ""
+    thread: str | None = None  # where it was asked
+    ask_first: str | None = None
+
+
+async def ask(
+    ctx: Context, person: Person, wish: Wish, delivery: str | None, ending: Run | None = None
+) -> Run:
+    """Opens a run. `ending`: a paused run that this one undoes and that ends in the same transaction.
+
+    Raises UserError (kept as evidence), TargetTaken among them, and storage.runs.Repeated.
+    """
+    try:
+        target = known_target(ctx, wish.target)
+        await _check(ctx, person, target, wish)
+        return await _open(ctx, person, target, wish, delivery, ending)
+    except UserError as reason:
+        # not under the delivery's key: the same form may be sent again once the reason is gone
+        body = {"target": wish.target, "why": str(reason)}
+        await ctx.store.note("request_refused", ctx.clock(), person.id, body)
+        raise
+
+
+def known_target(ctx: Context, name: str) -> Target:
+    target = ctx.configuration.targets.get(name)
+    if target is None:
+        raise UserError(f"There is no target `{name}`. `{ctx.configuration.command} targets` lists them.")
+    return target
+
+
+async def _check(ctx: Context, person: Person, target: Target, wish: Wish) -> None:
+    place = await ctx.channels.place(wish.channel)
+    if place.why_not:
+        raise UserError(place.why_not)
+    entitled = await ctx.directory.entitled(target, KNOWN)
+    open_requests = await ctx.store.open_requests_of(person.human)
+    reason = policy.why_not_ask(person, target.name, entitled, open_requests, target.approval.quorum)
+    if reason:
+        raise UserError(reason)
+
+
+async def _open(
+    ctx: Context, person: Person, target: Target, wish: Wish, delivery: str | None, ending: Run | None
+) -> Run:
+    now = ctx.clock()
+    event = Event(
+        E.REQUESTED,
+        now,
+        person.id,
+        {
+            "target": target.name,
+            "purpose": wish.purpose.value,
+            "goal": codec.dump(Goal, wish.goal),
+            "requester": codec.dump(Person, person),
+            "channel": wish.channel,
+            "reason": wish.reason,
+            "thread": wish.thread,
+            "ask_first": wish.ask_first,
+            "undo_of": wish.goal.undo_of,
+        },
+    )
+    opening = Opening(event, targets_of(ctx.configuration, target), wish.channel)
+
+    async def work(change: Change) -> Run:
+        await change.once(delivery, now)
+        if ending is not None:
+            ended = Event(E.ENDED, now, person.id, {"human": person.human, "why": "ended by its undo"})
+            await change.append(ending, (ended,))
+        run = await change.open(opening)
+        if ctx.configuration.audit_channel:
+            audit = ctx.configuration.audit_channel
+            await cards.want(change.connection, run.id, cards.Kind.AUDIT, audit, now)
+        if wish.thread:
+            await cards.want(
+                change.connection, run.id, cards.Kind.LINE, wish.channel, now, thread_ts=wish.thread
+            )
+        return run
+
+    run = await ctx.store.change(work)
+    ctx.work()
+    ctx.publish()
+    return run
+
+
+def again(run: Run) -> Wish:
+    """The same wish as an ended run's: a fresh plan, a new run."""
+    return Wish(run.target, run.goal, run.channel, run.purpose, run.reason, ask_first=run.ask_first)
+
+
+def undo(run: Run, reason: str) -> Wish:
+    return Wish(run.target, Goal(undo_of=run.id), run.channel, Purpose.UNDO, reason or f"undo of {run.id}")
+
+
+def ended_by_undo(run: Run) -> Run | None:
+    """A paused run ends with the request that undoes it; an ended one has ended."""
+    return run if run.state is State.PAUSED and machine.allows(run, E.ENDED) else None

@@ -1,0 +1,99 @@
+"""Where a card may stand: asked before anything is filled in, and again before it is posted."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import Clock
+from bot.configuration import Configuration
+
+KNOWN = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A channel, and why no card may stand there; `why_not` None: it may."""
+
+    id: str
+    name: str
+    why_not: str | None = None
+
+
+class Channels:
+    def __init__(
+        self, configuration: Configuration, client: AsyncWebClient, command: str, clock: Clock
+    ) -> None:
+        self._configuration = configuration
+        self._client = client
+        self._command = command
+        self._clock = clock
+        self._known: dict[str, tuple[float, Place]] = {}
+
+    async def place(self, channel_id: str) -> Place:
+        """Joins a public channel that the bot is not in yet."""
+        now = self._clock().timestamp()
+        at, known = self._known.get(channel_id, (0.0, None))
+        if known is not None and known.why_not is None and now - at < KNOWN:
+            return known
+        place = await self._look(channel_id)
+        self._known[channel_id] = (now, place)
+        return place
+
+    async def _look(self, channel_id: str) -> Place:
+        invite = "I am not in this channel. Type `/invite @rollback` here, then ask again."
+        try:
+            answer = await self._client.conversations_info(channel=channel_id)
+        except SlackApiError as problem:
+            if problem.response.get("error") in {"channel_not_found", "missing_scope"}:
+                return Place(channel_id, "this channel", invite)
+            return Place(
+                channel_id, "this channel", "Slack did not say what channel this is. Try again in a moment."
+            )
+        except (OSError, TimeoutError):
+            return Place(
+                channel_id, "this channel", "Slack did not say what channel this is. Try again in a moment."
+            )
+        channel: dict[str, Any] = answer["channel"]
+        name = channel.get("name") or "direct message"
+        if reason := self._why_not(channel, name):
+            return Place(channel_id, name, reason)
+        if channel.get("is_member"):
+            return Place(channel_id, name)
+        if channel.get("is_private"):
+            return Place(channel_id, name, invite)
+        try:
+            await self._client.conversations_join(channel=channel_id)
+        except (SlackApiError, OSError, TimeoutError):
+            return Place(channel_id, name, invite)
+        return Place(channel_id, name)
+
+    def _why_not(self, channel: dict[str, Any], name: str) -> str | None:
+        if channel.get("is_im") or channel.get("is_mpim"):
+            return (
+                f"A rollback is asked in a channel that others can see. Type `{self._command}` in the "
+                "incident channel."
+            )
+        if channel.get("is_archived"):
+            return "This channel is archived, so no card can be posted. Ask in another channel."
+        if (
+            channel.get("is_ext_shared")
+            or channel.get("is_org_shared")
+            or channel.get("is_pending_ext_shared")
+        ):
+            return (
+                "This channel is shared with another organisation, so no card is posted here. Ask in "
+                "an internal channel."
+            )
+        allowed = self._configuration.incident_channels
+        if allowed and not any(fnmatchcase(name, glob) or glob == channel["id"] for glob in allowed):
+            return (
+                f"Rollbacks are asked in {', '.join(f'#{glob}' for glob in allowed)}. Type "
+                f"`{self._command}` there."
+            )
+        return None
+
+    def forget(self, channel_id: str) -> None:
+        self._known.pop(channel_id, None)

@@ -1,0 +1,70 @@
+"""What a card says beside its run: who was reached, what the configuration says, how far a step is."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.configuration import Configuration, Target
+from bot.executors.contract import Progress
+from bot.model import Purpose, Run, State
+from bot.views.facts import CardFacts
+from handlers.slack.pressing import button_value
+from storage.cards import Card, Kind
+
+NEWS_EVERY = timedelta(seconds=60)  # a running card is redrawn at least this often
+
+
+def facts_for(
+    configuration: Configuration,
+    run: Run,
+    card: Card | None,
+    cards: Sequence[Card],
+    *,
+    progress: dict[str, Any] | None,
+    dnd: frozenset[str],
+    now: datetime,
+) -> CardFacts:
+    """`card` None: for somebody who only reads, without buttons."""
+    target = configuration.targets.get(run.target)
+    direct = [c for c in cards if c.kind is Kind.DIRECT and c.ts is not None]
+    messaged = [c.tried_at for c in direct if c.tried_at is not None]
+    return CardFacts(
+        button_value=button_value(card.key, run) if card else "",
+        awaited=tuple(c.recipient for c in direct),
+        messaged_at=min(messaged, default=None),
+        dnd=dnd,
+        usergroups=_usergroups(configuration, target),
+        progress=_progress(progress, now) if run.state is State.RUNNING else None,
+        next_news_by=now + NEWS_EVERY if run.state is State.RUNNING else None,
+        holds=_holds(run),
+        not_undone=target.not_undone if target else None,
+        failover=target.failover if target else None,
+        owner=(target.owner or "") if target else "",
+        point_of_contact=target.point_of_contact if target else None,
+        url=f"{configuration.public_url}/runs/{run.id}" if configuration.public_url else None,
+    )
+
+
+def _usergroups(configuration: Configuration, target: Target | None) -> tuple[str, ...]:
+    if target is None:
+        return ()
+    groups = (configuration.groups.get(name) for name in target.approval.from_)
+    return tuple(group.slack_usergroup for group in groups if group and group.slack_usergroup)
+
+
+def _progress(stored: dict[str, Any] | None, now: datetime) -> Progress | None:
+    if not stored:
+        return None
+    return Progress(
+        None, now, stored.get("words", ""), stored.get("done"), stored.get("total"), stored.get("unit", "")
+    )
+
+
+def _holds(run: Run) -> tuple[str, ...]:
+    if run.state is not State.SUCCEEDED or run.purpose is not Purpose.ROLLBACK or run.plan is None:
+        return ()
+    return tuple(
+        f"{leg.current.label or leg.current.id} of {leg.target} is on hold; deploying it brings "
+        "the fault back"
+        for leg in run.plan.legs
+    )

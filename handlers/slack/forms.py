@@ -1,0 +1,30 @@
+"""What people typed and chose in a modal, by the action ids of its inputs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def typed(view: Mapping[str, Any]) -> dict[str, str]:
+    """Every input that holds something."""
+    found: dict[str, str] = {}
+    for inputs in view.get("state", {}).get("values", {}).values():
+        for action_id, given in inputs.items():
+            option = given.get("selected_option") or {}
+            value = (
+                given.get("value")
+                or option.get("value")
+                or given.get("selected_channel")
+                or given.get("selected_conversation")
+                or given.get("selected_user")
+            )
+            if value:
+                found[action_id] = str(value)
+    return found
+
+
+def block_of(view: Mapping[str, Any], action_id: str) -> str | None:
+    """The block that holds this input: where an error is shown."""
+    for block_id, inputs in view.get("state", {}).get("values", {}).items():
+        if action_id in inputs:
+            return str(block_id)
+    return None

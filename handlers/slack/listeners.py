@@ -1,0 +1,361 @@
+"""What Slack sends, to who answers it. Each listener records and nudges; nothing here decides.
+
+A listener commits before it acks, and whatever may wait (modals, replies) goes to the background.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.errors import SlackApiError
+from sqlalchemy.exc import DBAPIError
+
+from bot.errors import TemporaryError, UserError
+from bot.model import E, Event, Person, Run
+from bot.policy import Click, Press
+from bot.views import modals
+from bot.views.limits import View
+from handlers.context import Context
+from handlers.door.deliver import delivery_key
+from handlers.slack import command, home, pressing, start_modal
+from handlers.slack.command import OpenForm, Said
+from handlers.slack.forms import block_of, typed
+from handlers.slack.sending import Wait
+from storage.cards import Card, Kind
+from storage.runs import Change, Repeated, TargetTaken
+
+log = structlog.get_logger()
+Body = Mapping[str, Any]
+NOT_ACCEPTED = "NOT accepted, nothing will run: the bot's database does not answer. Try again in a minute."
+
+
+def listen(app: AsyncApp, ctx: Context) -> None:
+    """Every command, action, view, shortcut and event that this bot answers."""
+    hear = Listeners(ctx)
+    app.command(ctx.configuration.command)(hear.command)
+    app.shortcut("rollback_shortcut")(hear.shortcut)
+    for press in Press:
+        app.action(press.value)(hear.button)
+    for choice in ("target", "point", "before"):
+        app.action(choice)(hear.choice)
+    app.action("send_to_me")(hear.send_to_me)
+    app.view("start_rollback")(hear.start)
+    for decision in ("approve_run", "stop_run", "resolve_run"):
+        app.view(decision)(hear.decision)
+    app.view("veto_run")(hear.veto_reason)
+    app.event("app_mention")(hear.mention)
+    app.event("app_home_opened")(hear.home)
+    for event in ("subteam_members_changed", "subteam_updated"):
+        app.event(event)(hear.group_changed)
+    app.event("channel_id_changed")(hear.channel_changed)
+    for event in ("app_uninstalled", "tokens_revoked"):
+        app.event(event)(hear.uninstalled)
+
+
+class Listeners:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    # Typing
+
+    async def command(self, ack: AsyncAck, body: Body) -> None:
+        try:
+            said = await self._said(body["user_id"], body["channel_id"], body.get("text", ""), None, body)
+            answer = await command.answer(self._ctx, said)
+        except Repeated:
+            await ack()
+            return
+        except TargetTaken as taken:
+            await ack(f"{taken} {await self._link(taken.run_id)}".strip())
+            return
+        except (UserError, TemporaryError) as reason:
+            await ack(str(reason))
+            return
+        except (DBAPIError, TimeoutError) as problem:
+            log.error("database", error=str(problem))
+            await ack(NOT_ACCEPTED)
+            return
+        if isinstance(answer, OpenForm):
+            await ack()
+            self._background(self._open_form(body["trigger_id"], said, answer.target))
+        else:
+            await ack(text=answer.text, blocks=list(answer.blocks) or None)
+
+    async def _said(self, user: str, channel: str, text: str, thread: str | None, body: Body) -> Said:
+        person = await self._ctx.directory.person(user, age=60.0)
+        return Said(person, channel, text, thread, delivery_key(body))
+
+    async def _open_form(self, trigger_id: str, said: Said, target: str | None) -> None:
+        try:
+            await start_modal.open_modal(
+                self._ctx, trigger_id, said.person, said.channel, target, said.thread
+            )
+        except (SlackApiError, Wait) as problem:
+            log.warning("modal", error=str(problem))
+            again = self._ctx.configuration.command
+            await self._reply(
+                said, f"Slack did not let me open the form. Type `{again}` again, or `{again} help`."
+            )
+
+    async def mention(self, ack: AsyncAck, body: Body) -> None:
+        await ack()
+        event = body["event"]
+        text = event.get("text", "").partition(">")[2]
+        said = await self._said(
+            event["user"], event["channel"], text, event.get("thread_ts") or event["ts"], body
+        )
+        try:
+            answer = await command.answer(self._ctx, said)
+        except Repeated:
+            return
+        except (UserError, TemporaryError) as reason:
+            await self._reply(said, str(reason))
+            return
+        if isinstance(answer, OpenForm):
+            target = answer.target or "TARGET"
+            points = f"`@rollback points {target}` lists where it can go; " if answer.target else ""
+            await self._reply(said, f"{points}`@rollback {target} to POINT because REASON` asks for it.")
+        elif answer.blocks:
+            await self._reply(said, answer.text, list(answer.blocks))
+        # a request answers itself: the line with the link to its card follows in this thread
+
+    async def _reply(self, said: Said, text: str, blocks: list[Any] | None = None) -> None:
+        """Only for the one who typed; a convenience, never the record of anything."""
+        try:
+            await self._ctx.sender.call(
+                "chat.postEphemeral",
+                said.channel,
+                channel=said.channel,
+                user=said.person.id,
+                text=text,
+                blocks=blocks or None,
+                thread_ts=said.thread,
+            )
+        except (SlackApiError, Wait) as problem:
+            log.warning("reply", error=str(problem))
+
+    async def _link(self, run_id: str) -> str:
+        for card in await self._ctx.cards.of_run(run_id):
+            if card.kind is Kind.CARD and card.ts:
+                try:
+                    answer = await self._ctx.sender.call(
+                        "chat.getPermalink", channel=card.channel, message_ts=card.ts
+                    )
+                except (SlackApiError, Wait):
+                    return ""
+                return f"<{answer['permalink']}|Open its card>"
+        return ""
+
+    async def shortcut(self, ack: AsyncAck, body: Body) -> None:
+        said = await self._said(
+            body["user"]["id"],
+            body["channel"]["id"],
+            "",
+            body["message"].get("thread_ts") or body["message"]["ts"],
+            body,
+        )
+        await ack()
+        self._background(self._open_form(body["trigger_id"], said, None))
+
+    # Pressing
+
+    async def button(self, ack: AsyncAck, body: Body) -> None:
+        action = body["actions"][0]
+        press = Press(action["action_id"])
+        try:
+            person = await self._ctx.directory.person(body["user"]["id"])
+            card, draw = await pressing.card_of(self._ctx, str(action.get("value", "")))
+            self._stands_there(card, body)
+            run = await pressing.load(self._ctx, card.run_id)
+            click = Click(stamp=pressing.drawn_for(run, card.key, draw))
+            if press is Press.DETAILS:
+                await ack()
+                self._background(self._open(body, await self._details(run)))
+            elif pressing.asks_more(press, run):
+                await pressing.check(self._ctx, press, run, person, pressing.as_if_filled(click, run))
+                await ack()
+                self._background(self._ask_more(body, press, run, person, card))
+            else:
+                moved = await pressing.press(self._ctx, press, run.id, person, click, delivery_key(body))
+                await ack()
+                if press is Press.VETO:
+                    self._background(self._open(body, modals.veto_reason(moved, _about(press, card, moved))))
+        except Repeated:
+            await ack()
+        except (UserError, TemporaryError) as reason:
+            await ack()
+            self._background(self._refuse(body, str(reason)))
+
+    def _stands_there(self, card: Card, body: Body) -> None:
+        """A button's value is good only on the card that it was drawn on."""
+        channel = body.get("container", {}).get("channel_id") or body.get("channel", {}).get("id")
+        if card.channel is not None and channel != card.channel:
+            raise UserError(
+                "This button was not pressed on its card. Look for the card of the run in its channel."
+            )
+
+    async def _refuse(self, body: Body, reason: str) -> None:
+        """A small modal; an ephemeral only when that fails."""
+        try:
+            await self._ctx.sender.call(
+                "views.open", trigger_id=body["trigger_id"], view=modals.refusal("Not done", reason)
+            )
+        except (SlackApiError, Wait):
+            said = Said(_nobody(body["user"]["id"]), body["channel"]["id"], "", None, "")
+            await self._reply(said, reason)
+
+    async def _open(self, body: Body, view: View) -> None:
+        try:
+            await self._ctx.sender.call("views.open", trigger_id=body["trigger_id"], view=view)
+        except (SlackApiError, Wait) as problem:
+            log.warning("modal", error=str(problem))
+
+    async def _ask_more(self, body: Body, press: Press, run: Run, person: Person, card: Card) -> None:
+        now, about = self._ctx.clock(), _about(press, card, run)
+        if press is Press.UNDO:
+            try:
+                await start_modal.open_undo(self._ctx, body["trigger_id"], person, run)
+            except (SlackApiError, Wait) as problem:
+                log.warning("modal", error=str(problem))
+            return
+        facts = await command.reading_facts(self._ctx, run)
+        match press:
+            case Press.APPROVE:
+                assert run.plan is not None  # an awaiting run has one
+                view = modals.approve(run, run.plan, facts, about, now)
+            case Press.CANCEL:
+                view = modals.stop(run, facts.progress, about)
+            case Press.STOP:
+                view = modals.end_it(run, about, now)
+            case Press.RESOLVE:
+                view = modals.resolve(run, facts, about, now)
+            case _ if run.state.final:
+                view = modals.leave_maintenance(run, about, now)
+            case _:
+                view = modals.go_online(run, about, now)
+        await self._open(body, view)
+
+    async def _details(self, run: Run) -> View:
+        events = await self._ctx.store.events(run.id)
+        summaries = await self._ctx.store.summaries(target=run.target, limit=6)
+        earlier = [await self._ctx.store.load(s.id) for s in summaries if s.id != run.id]
+        facts = await command.reading_facts(self._ctx, run)
+        return modals.details(run, facts, events, earlier, self._ctx.clock())
+
+    async def decision(self, ack: AsyncAck, body: Body) -> None:
+        """A modal that a button opened was sent."""
+        view, given = body["view"], typed(body["view"])
+        try:
+            person = await self._ctx.directory.person(body["user"]["id"])
+            press, run, stamp = await self._asked_about(view)
+            click = Click(
+                stamp=stamp,
+                code=given.get("plan_code", ""),
+                answer=given.get("answer", ""),
+                why=given.get("reason", ""),
+            )
+            await pressing.press(self._ctx, press, run.id, person, click, delivery_key(body))
+            await ack()
+        except Repeated:
+            await ack()
+        except (UserError, TemporaryError) as reason:
+            block = block_of(view, "plan_code") or block_of(view, "reason")
+            if block is not None and block_of(view, "plan_code"):
+                await ack(response_action="errors", errors={block: str(reason)})
+            else:
+                await ack(response_action="update", view=modals.refusal("Not done", str(reason)))
+
+    async def _asked_about(self, view: Body) -> tuple[Press, Run, str]:
+        """The metadata is only a pointer: what it points to is read from the database."""
+        try:
+            about = json.loads(view.get("private_metadata") or "{}")
+            press, value = Press(about["press"]), str(about["value"])
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                "This form belongs to no card of mine. Press the button on the card again."
+            ) from None
+        card, draw = await pressing.card_of(self._ctx, value)
+        run = await pressing.load(self._ctx, card.run_id)
+        return press, run, pressing.drawn_for(run, card.key, draw)
+
+    async def veto_reason(self, ack: AsyncAck, body: Body) -> None:
+        person = await self._ctx.directory.person(body["user"]["id"])
+        reason = typed(body["view"]).get("reason", "")
+        try:
+            _, run, _ = await self._asked_about(body["view"])
+            if reason and run.ended_by == person.id:
+                await self._keep_reason(run, person, reason, delivery_key(body))
+        except (UserError, Repeated) as problem:
+            log.info("veto reason", why=str(problem))
+        await ack()
+
+    async def _keep_reason(self, run: Run, person: Person, reason: str, delivery: str) -> None:
+        now = self._ctx.clock()
+        event = Event(E.REASON_GIVEN, now, person.id, {"human": person.human, "why": reason})
+
+        async def work(change: Change) -> None:
+            await change.once(delivery, now)
+            await change.append(run, (event,))
+
+        await self._ctx.store.change(work)
+        self._ctx.publish()
+
+    # The start modal
+
+    async def choice(self, ack: AsyncAck, body: Body) -> None:
+        await ack()
+        person = await self._ctx.directory.person(body["user"]["id"], age=60.0)
+        self._background(start_modal.choose(self._ctx, person, body["view"]))
+
+    async def send_to_me(self, ack: AsyncAck, body: Body) -> None:
+        person = await self._ctx.directory.person(body["user"]["id"], age=60.0)
+        await start_modal.send_later(self._ctx, person, body["view"]["id"])
+        await ack()
+
+    async def start(self, ack: AsyncAck, body: Body) -> None:
+        view = body["view"]
+        try:
+            person = await self._ctx.directory.person(body["user"]["id"])
+            await start_modal.submit(self._ctx, person, view, delivery_key(body))
+            await ack()
+        except Repeated:
+            await ack()
+        except (UserError, TemporaryError) as reason:
+            await ack(**start_modal.errors(view, str(reason)))
+        except (DBAPIError, TimeoutError) as problem:
+            log.error("database", error=str(problem))
+            await ack(**start_modal.errors(view, NOT_ACCEPTED))
+
+    # Events
+
+    async def home(self, ack: AsyncAck, body: Body) -> None:
+        await ack()
+        if body["event"].get("tab") == "home":
+            self._background(home.publish(self._ctx, body["event"]["user"]))
+
+    async def group_changed(self, ack: AsyncAck, body: Body) -> None:
+        event = body["event"]
+        self._ctx.directory.forget_group(event.get("subteam_id") or event.get("subteam", {}).get("id", ""))
+        await ack()
+
+    async def channel_changed(self, ack: AsyncAck, body: Body) -> None:
+        self._ctx.channels.forget(body["event"]["old_channel_id"])
+        await ack()
+
+    async def uninstalled(self, ack: AsyncAck, body: Body) -> None:
+        log.error("uninstalled", why="the app was removed from the workspace or its tokens were revoked")
+        await ack()
+
+    def _background(self, work: Any) -> None:
+        self._ctx.background.start(work)
+
+
+def _about(press: Press, card: Card, run: Run) -> str:
+    return json.dumps({"press": press.value, "value": pressing.button_value(card.key, run)})
+
+
+def _nobody(user_id: str) -> Person:
+    return Person(user_id, user_id, user_id)

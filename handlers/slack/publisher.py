@@ -1,0 +1,230 @@
+"""Makes Slack show what is stored: compares what is wanted with what is posted, and closes the gap.
+
+Nothing waits for it, except that an approval needs its card. After an outage everything is simply
+compared again. Slack's budgets are kept by `sending`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.canon import digest
+from bot.errors import StaleRun
+from bot.model import E, Event, Run, State
+from bot.views.card import card as draw_card
+from bot.views.card import direct as draw_direct
+from bot.views.card import notice as draw_notice
+from bot.views.card import thread_line
+from bot.views.limits import Message, message
+from handlers.context import Context
+from handlers.slack import start_modal
+from handlers.slack.facts import facts_for
+from handlers.slack.sending import Wait
+from storage.cards import Card, Kind, place
+from storage.runs import Change
+
+log = structlog.get_logger()
+
+ROUND_EVERY = 1.0  # seconds
+PROGRESS_EVERY = timedelta(seconds=3)
+NEWS_EVERY = timedelta(seconds=45)  # inside the 60 s that the card promises
+PLANNING_IS_QUICK = timedelta(seconds=1.5)  # a plan within this time makes its card's first drawing
+NEVER_AGAIN = frozenset(
+    {
+        "channel_not_found",
+        "is_archived",
+        "not_in_channel",
+        "user_not_found",
+        "restricted_action",
+        "cannot_dm_bot",
+    }
+)
+MOMENTS = {State.PAUSED: "decide", State.STUCK: "stuck"}
+
+
+class Publisher:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._dnd: dict[str, frozenset[str]] = {}
+        self._stopping = False
+
+    async def run(self) -> None:
+        while not self._stopping:
+            try:
+                await self._round()
+            except Exception as problem:
+                log.error("publish", error=type(problem).__name__, exc_info=problem)
+            await self._ctx.publish.wait(ROUND_EVERY)
+
+    async def stop(self) -> None:
+        """One last comparison, so that the cards tell how far things are."""
+        self._stopping = True
+        self._ctx.publish()
+
+    async def _round(self) -> None:
+        await start_modal.fill_waiting(self._ctx)
+        behind = await self._ctx.store.to_show()
+        owed = [run_id for run_id in await self._ctx.cards.unposted() if run_id not in behind]
+        going = await self._ctx.store.ids_in(State.RUNNING)
+        await asyncio.gather(*(self._show(run_id) for run_id in dict.fromkeys([*behind, *owed, *going])))
+
+    async def _show(self, run_id: str) -> None:
+        run = await self._ctx.store.load(run_id)
+        now = self._ctx.clock()
+        if run.state is State.REQUESTED and now - run.requested_at < PLANNING_IS_QUICK:
+            return
+        try:
+            await self._owe(run)
+            for kind in (Kind.CARD, Kind.DIRECT, Kind.LINE, Kind.NOTICE, Kind.AUDIT, Kind.CARD):
+                cards = await self._ctx.cards.of_run(run_id)
+                for card in cards:
+                    if card.kind is kind and card.gone is None:
+                        await self._reconcile(run, card, cards)
+            await self._ctx.store.shown(run_id, run.seq)
+        except Wait:
+            return  # the budget is used up: this run stays behind and comes again
+
+    async def _owe(self, run: Run) -> None:
+        """The messages that this state asks for."""
+        now, cards = self._ctx.clock(), self._ctx.cards
+        if run.state is State.AWAITING_APPROVAL:
+            for user in run.awaited:
+                await cards.want(run.id, Kind.DIRECT, user, now)
+        moment = "ended" if run.state.final else MOMENTS.get(run.state)
+        if moment is not None:
+            which = moment if run.state.final else f"{moment}.{run.seq}"
+            await cards.want(run.id, Kind.NOTICE, run.channel, now, moment=which)
+
+    async def _reconcile(self, run: Run, card: Card, cards: Sequence[Card]) -> None:
+        if card.ts is not None and card.kind in {Kind.NOTICE, Kind.LINE}:
+            return
+        if card.ts is not None and self._fresh(run, card):
+            return
+        drawing = await self._draw(run, card, cards)
+        if drawing is None:
+            return
+        drawn = digest({"text": drawing.text, "blocks": list(drawing.blocks)})
+        if card.ts is None:
+            await self._post(run, card, cards, drawing, drawn)
+        elif drawn != card.drawn:
+            await self._update(card, drawing, drawn)
+
+    def _fresh(self, run: Run, card: Card) -> bool:
+        """A running card changes with every look at the clock, so its age decides."""
+        if run.state is not State.RUNNING or card.drawn_at is None or run.changed_at is None:
+            return False
+        if card.drawn_at < run.changed_at:
+            return False
+        age = self._ctx.clock() - card.drawn_at
+        return age < (PROGRESS_EVERY if card.kind is Kind.CARD else NEWS_EVERY)
+
+    async def _draw(self, run: Run, card: Card, cards: Sequence[Card]) -> Message | None:
+        now = self._ctx.clock()
+        facts = facts_for(
+            self._ctx.configuration,
+            run,
+            card,
+            cards,
+            progress=await self._ctx.store.progress_of(run.id) if run.state is State.RUNNING else None,
+            dnd=self._dnd.get(run.id, frozenset()),
+            now=now,
+        )
+        match card.kind:
+            case Kind.CARD:
+                return draw_card(run, facts, now)
+            case Kind.DIRECT:
+                return draw_direct(run, facts, now)
+            case Kind.NOTICE:
+                return draw_notice(run, facts, now) if self._still_news(run, card) else None
+            case Kind.LINE:
+                return await self._line(run, cards)
+            case Kind.AUDIT:
+                shown = draw_card(run, facts, now)
+                return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
+
+    def _still_news(self, run: Run, card: Card) -> bool:
+        """A decision that was taken before its notice could be posted is no news."""
+        return card.moment == "ended" or card.moment.endswith(f".{run.seq}")
+
+    async def _line(self, run: Run, cards: Sequence[Card]) -> Message | None:
+        posted = next((c for c in cards if c.kind is Kind.CARD and c.ts), None)
+        if posted is None:
+            return None
+        answer = await self._ctx.sender.call(
+            "chat.getPermalink", "", channel=posted.channel, message_ts=posted.ts
+        )
+        return thread_line(run, answer["permalink"])
+
+    # Slack
+
+    async def _post(self, run: Run, card: Card, cards: Sequence[Card], drawing: Message, drawn: str) -> None:
+        main = next((c for c in cards if c.kind is Kind.CARD), None)
+        thread = card.thread_ts
+        if card.kind is Kind.NOTICE:
+            if main is None or main.ts is None:
+                return  # there is nothing to reply to yet
+            thread = main.ts
+        await self._ctx.cards.tried(card.key, self._ctx.clock())
+        try:
+            answer = await self._ctx.sender.call(
+                "chat.postMessage",
+                card.recipient,
+                channel=card.recipient,
+                text=drawing.text,
+                blocks=list(drawing.blocks) or None,
+                thread_ts=thread,
+                metadata={"event_type": "rollback_card", "event_payload": {"run_id": run.id}},
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        except SlackApiError as problem:
+            error = str(problem.response.get("error"))
+            if error in NEVER_AGAIN:
+                await self._ctx.cards.impossible(card.key, error)
+                if card.kind is Kind.CARD:
+                    await self._ctx.cards.want(run.id, Kind.DIRECT, run.requester.id, self._ctx.clock())
+                return
+            raise
+        if card.kind is Kind.DIRECT and run.id not in self._dnd:
+            self._dnd[run.id] = await self._ctx.directory.on_dnd(run.awaited)
+        await self._posted(run, card, answer["channel"], answer["ts"], drawn)
+
+    async def _posted(self, run: Run, card: Card, channel: str, ts: str, drawn: str) -> None:
+        """The place of the message, and with the first card in the channel the time to approve."""
+        now = self._ctx.clock()
+
+        async def work(change: Change) -> None:
+            await place(change.connection, card.key, channel, ts, drawn, now)
+            if card.kind is Kind.CARD and run.state is State.AWAITING_APPROVAL and run.posted_at is None:
+                await change.append(run, (Event(E.POSTED, now, "", {"channel": channel, "ts": ts}),))
+
+        while True:
+            try:
+                return await self._ctx.store.change(work)
+            except StaleRun:
+                run = await self._ctx.store.load(run.id)
+
+    async def _update(self, card: Card, drawing: Message, drawn: str) -> None:
+        try:
+            await self._ctx.sender.call(
+                "chat.update",
+                "",
+                channel=card.channel,
+                ts=card.ts,
+                text=drawing.text,
+                blocks=list(drawing.blocks),
+            )
+        except SlackApiError as problem:
+            error = str(problem.response.get("error"))
+            if error == "message_not_found":
+                await self._ctx.cards.lost(card.key)
+                self._ctx.publish()
+                return
+            if error in NEVER_AGAIN:
+                await self._ctx.cards.impossible(card.key, error)
+                return
+            raise
+        await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())

@@ -1,0 +1,276 @@
+"""The start modal: opened at once, filled from a look, filled again when something else is chosen."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+
+from bot import codec
+from bot.commands import Ask, Misunderstood, parse
+from bot.configuration import Target
+from bot.errors import TemporaryError, UserError
+from bot.model import Goal, Person, Plan, Points, Run
+from bot.views import lists, modals
+from bot.views.limits import View
+from handlers.context import Context
+from handlers.slack import asking
+from handlers.slack.asking import Wish
+from handlers.slack.directory import KNOWN
+from handlers.slack.forms import block_of, typed
+from handlers.slack.pressing import load
+from handlers.slack.sending import Wait
+from storage.looks import Look, Modal
+
+LATE = timedelta(seconds=10)
+READING, SLOW, FILLED = "reading", "late", "filled"
+
+
+async def open_modal(
+    ctx: Context, trigger_id: str, person: Person, channel: str, target: str | None, thread: str | None = None
+) -> None:
+    """Within the trigger's three seconds; raises SlackApiError when they are over."""
+    known = ctx.configuration.targets
+    chosen = target or (next(iter(known)) if len(known) == 1 else None)
+    context = {"channel": channel, "thread": thread}
+    if chosen is None:
+        view = modals.start_form(await _form(ctx, person, None, context, None), "", ctx.clock())
+        answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=view)
+        await ctx.looks.open_modal(
+            Modal(answer["view"]["id"], person.id, "", 0, context, ctx.clock(), FILLED, None)
+        )
+        return
+    look_id = await ctx.looks.want(chosen, {}, ctx.clock())
+    ctx.work()
+    answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=modals.start_loading(chosen, ""))
+    await ctx.looks.open_modal(
+        Modal(answer["view"]["id"], person.id, chosen, look_id, context, ctx.clock(), READING, None)
+    )
+    ctx.publish()
+
+
+async def open_undo(ctx: Context, trigger_id: str, person: Person, run: Run) -> None:
+    """The undo's own plan and loss are worked out while its modal is open."""
+    look_id = await ctx.looks.want(run.target, {"undo_of": run.id}, ctx.clock())
+    ctx.work()
+    loading = modals.undo_form(run, None, None, "", ctx.clock())
+    answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=loading)
+    context = {"channel": run.channel, "undo_of": run.id}
+    await ctx.looks.open_modal(
+        Modal(answer["view"]["id"], person.id, run.target, look_id, context, ctx.clock(), READING, None)
+    )
+    ctx.publish()
+
+
+async def choose(ctx: Context, person: Person, view: Mapping[str, Any]) -> None:
+    """Another target, point or time: look again, and keep what was typed."""
+    modal = await ctx.looks.modal(str(view["id"]))
+    if modal is None or modal.person != person.id:
+        return
+    given = typed(view)
+    target = given.get("target", modal.target)
+    if target not in ctx.configuration.targets:
+        return
+    same_target = target == modal.target
+    context = {**modal.context, **{name: given.get(name) for name in ("reason", "ask_first")}}
+    context["before"] = given.get("before") if same_target else None
+    context["point"] = await _chosen(ctx, modal, given.get("point")) if same_target else None
+    goal, problem = _goal(ctx, person, target, context)
+    context["problem"] = problem
+    look_id = await ctx.looks.want(target, goal, ctx.clock())
+    opened = ctx.clock()
+    await ctx.looks.open_modal(
+        Modal(modal.view_id, person.id, target, look_id, context, opened, READING, modal.send_to)
+    )
+    ctx.work()
+    ctx.publish()
+
+
+async def _chosen(ctx: Context, modal: Modal, value: str | None) -> str | None:
+    """The id behind an option; Slack has no room for long ones."""
+    look = await ctx.looks.get(modal.look_id)
+    if value is None or look is None or look.answer is None or "points" not in look.answer:
+        return value
+    points: Points = codec.load(Points, look.answer["points"])
+    point = modals.chosen_point(points.points, value)
+    return point.id if point else value
+
+
+def _goal(
+    ctx: Context, person: Person, target: str, context: Mapping[str, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """What to look for, and what was wrong with a typed time."""
+    if context.get("before"):
+        try:
+            before = _time(ctx, person, target, str(context["before"]))
+            return codec.dump(Goal, Goal(before=before)), None
+        except UserError as problem:
+            return {}, str(problem)
+    if context.get("point"):
+        return codec.dump(Goal, Goal(point=str(context["point"]))), None
+    return {}, None
+
+
+def _time(ctx: Context, person: Person, target: str, text: str) -> Any:
+    """The moment meant by a typed time, in the grammar of the command. Raises UserError."""
+    asked = parse(f"{target} before {text}", ctx.configuration.targets, ctx.clock(), person.timezone)
+    if isinstance(asked, Misunderstood):
+        raise UserError(asked.words)
+    if not isinstance(asked, Ask) or asked.before is None:
+        raise UserError("That is no time. Type it like 14:05 or 2026-11-22 14:05.")
+    return asked.before
+
+
+# Filling ---------------------------------------------------------------------------------------
+
+
+async def fill_waiting(ctx: Context) -> None:
+    """Shows each open modal what its look has brought."""
+    for modal in await ctx.looks.waiting_modals():
+        look = await ctx.looks.get(modal.look_id)
+        try:
+            if look is not None and look.answer is not None:
+                await _fill(ctx, modal, look)
+            elif modal.filled == READING and ctx.clock() - modal.opened_at >= LATE:
+                await _show(ctx, modal, modals.start_slow(modal.target, ""), SLOW)
+        except Wait:
+            continue
+        except SlackApiError:
+            await ctx.looks.close_modal(modal.view_id)  # closed meanwhile, or too old to be changed
+
+
+async def _fill(ctx: Context, modal: Modal, look: Look) -> None:
+    if modal.send_to is not None:
+        await _send(ctx, modal, look)
+        return
+    try:
+        person = await ctx.directory.person(modal.person, KNOWN)
+    except TemporaryError:
+        return
+    if modal.context.get("undo_of"):
+        run = await load(ctx, str(modal.context["undo_of"]))
+        view = modals.undo_form(run, _plan(look), _reason(look), "", ctx.clock())
+    else:
+        target = ctx.configuration.targets[modal.target]
+        view = modals.start_form(await _form(ctx, person, target, modal.context, look), "", ctx.clock())
+    await _show(ctx, modal, view, FILLED)
+
+
+async def _show(ctx: Context, modal: Modal, view: View, how: str) -> None:
+    await ctx.sender.call("views.update", view_id=modal.view_id, view=view)
+    await ctx.looks.filled(modal.view_id, modal.look_id, how)
+
+
+async def _send(ctx: Context, modal: Modal, look: Look) -> None:
+    """The answer as a direct message, to whoever did not want to wait."""
+    if look.answer and "points" in look.answer:
+        said = lists.points(modal.target, codec.load(Points, look.answer["points"]), ctx.clock())
+    else:
+        said = lists.no_points(modal.target, _reason(look) or "they could not be read.")
+    await ctx.sender.call(
+        "chat.postMessage", modal.person, channel=modal.send_to, text=said.text, blocks=list(said.blocks)
+    )
+    await ctx.looks.filled(modal.view_id, modal.look_id, FILLED)
+
+
+async def send_later(ctx: Context, person: Person, view_id: str) -> None:
+    await ctx.looks.send_to(view_id, person.id)
+    ctx.publish()
+
+
+async def _form(
+    ctx: Context, person: Person, target: Target | None, context: Mapping[str, Any], look: Look | None
+) -> modals.StartForm:
+    place = await ctx.channels.place(str(context["channel"]))
+    choices = tuple(
+        modals.TargetChoice(t.name, t.kind, t.environment) for t in ctx.configuration.targets.values()
+    )
+    if target is None or look is None or look.answer is None:
+        return modals.StartForm(choices, place.id, place.why_not is None)
+    plan, reason = _plan(look), _reason(look)
+    points: Points | None = codec.load(Points, look.answer["points"]) if "points" in look.answer else None
+    offered = _offered(points)
+    problems = [context.get("problem"), reason if points is not None else None]
+    return modals.StartForm(
+        targets=choices,
+        channel=place.id,
+        can_post=place.why_not is None,
+        target=target.name,
+        points=offered,
+        why_no_points=reason if points is None else f"`{target.name}` has no earlier restore point.",
+        read_at=look.answered_at,
+        point=plan.point.id if plan and any(p.id == plan.point.id for p in offered) else None,
+        plan=plan,
+        problems=tuple(problem for problem in problems if problem),
+        before=str(context.get("before") or ""),
+        reason=str(context.get("reason") or ""),
+        reachable=await _reachable(ctx, person, target),
+        not_undone=target.not_undone,
+    )
+
+
+def _offered(points: Points | None) -> tuple[Any, ...]:
+    if points is None:
+        return ()
+    return tuple(p for p in points.points if not p.current and p.id != points.current.id)
+
+
+async def _reachable(ctx: Context, person: Person, target: Target) -> tuple[modals.Reachable, ...]:
+    entitled = await ctx.directory.entitled(target, KNOWN)
+    others = [p for p in entitled.approvers if not p.barred and p.human != person.human]
+    quiet = await ctx.directory.on_dnd([p.id for p in others])
+    return tuple(modals.Reachable(p.id, p.name, p.id in quiet) for p in others)
+
+
+def _plan(look: Look) -> Plan | None:
+    if not look.answer or "plan" not in look.answer:
+        return None
+    plan: Plan = codec.load(Plan, look.answer["plan"])
+    return plan
+
+
+def _reason(look: Look) -> str | None:
+    return look.answer.get("reason") if look.answer else None
+
+
+# Sending ---------------------------------------------------------------------------------------
+
+
+async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery: str) -> Run:
+    """Opens the run that the modal asks for. Raises UserError."""
+    modal = await ctx.looks.modal(str(view["id"]))
+    if modal is None or modal.person != person.id:
+        raise UserError(f"This form is too old. Close it and type `{ctx.configuration.command}` again.")
+    given = typed(view)
+    if modal.context.get("undo_of"):
+        run = await load(ctx, str(modal.context["undo_of"]))
+        wish = asking.undo(run, given.get("reason", ""))
+        return await asking.ask(ctx, person, wish, delivery, asking.ended_by_undo(run))
+    target = given.get("target") or modal.target
+    point = await _chosen(ctx, modal, given.get("point"))
+    wish = Wish(
+        target=target,
+        goal=_wanted(ctx, person, target, given.get("before"), point),
+        channel=given.get("channel") or str(modal.context["channel"]),
+        reason=given.get("reason", ""),
+        thread=modal.context.get("thread"),
+        ask_first=given.get("ask_first"),
+    )
+    return await asking.ask(ctx, person, wish, delivery)
+
+
+def _wanted(ctx: Context, person: Person, target: str, before: str | None, point: str | None) -> Goal:
+    """A typed time wins over the point that was suggested."""
+    if before:
+        return Goal(before=_time(ctx, person, target, before))
+    if point:
+        return Goal(point=point)
+    raise UserError("Choose a restore point, or type a time.")
+
+
+def errors(view: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """The answer that keeps the modal open and shows why."""
+    block = block_of(view, "target") or block_of(view, "reason")
+    if block is None:
+        return {"response_action": "update", "view": modals.refusal("Not asked", reason)}
+    return {"response_action": "errors", "errors": {block: reason}}

@@ -1,0 +1,1 @@
+"""What browsers, monitors and Slack's HTTP requests reach."""

@@ -1,0 +1,170 @@
+"""The worker: drives runs under a claim and answers looks. The only caller of targets."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from bot import codec
+from bot.clock import Clock
+from bot.configuration import Configuration
+from bot.engine import Engine, World
+from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
+from bot.executors.contract import OutcomeUnknown
+from bot.model import Goal, Plan, Points
+from handlers.context import Nudge
+from storage.looks import Look, LookStore
+from storage.runs import Claim, Store
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=15)
+RENEWED_EVERY = 4.0  # seconds
+SWEEP_EVERY = 1.0  # seconds
+LOOK_AT_MOST = 60.0  # seconds
+
+
+class Worker:
+    def __init__(
+        self,
+        configuration: Configuration,
+        engine: Engine,
+        world: World,
+        store: Store,
+        looks: LookStore,
+        clock: Clock,
+        work: Nudge,
+        publish: Nudge,
+    ) -> None:
+        self._configuration = configuration
+        self._engine = engine
+        self._world = world
+        self._store = store
+        self._looks = looks
+        self._clock = clock
+        self._work = work
+        self._publish = publish
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+        self.swept_at = clock()  # for /readyz
+
+    async def run(self) -> None:
+        """Until cancelled or stopped: every second, and at once when nudged, takes what has to be done."""
+        while not self._stopping:
+            await self._sweep()
+            await self._work.wait(SWEEP_EVERY)
+
+    async def stop(self, at_most: float) -> None:
+        """Takes nothing new and lets what runs come to its end; the rest is found again at the next start."""
+        self._stopping = True
+        self._work()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=at_most)
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _sweep(self) -> None:
+        try:
+            for run_id in await self._store.to_drive(self._clock()):
+                self._take(run_id, self._drive(run_id))
+            for look in await self._looks.unanswered():
+                self._take(f"look {look.id}", self._answer(look))
+            self.swept_at = self._clock()
+        except Exception as problem:  # noqa: BLE001 - the outermost edge: a database that is down now may be back
+            log.error("sweep", error=str(problem))
+
+    def _take(self, name: str, work: Any) -> None:
+        if name in self._tasks or self._stopping:
+            work.close()
+            return
+        task = asyncio.create_task(work, name=name)
+        self._tasks[name] = task
+        task.add_done_callback(lambda _: self._tasks.pop(name, None))
+
+    async def _drive(self, run_id: str) -> None:
+        claim = await self._store.claim(run_id, self._clock(), LEASE)
+        if claim is None:
+            return  # somebody else is driving
+        heart = _Heart(self._store, claim, self._clock)
+        beating = asyncio.create_task(heart.beat())
+        try:
+            run = await self._engine.drive(claim, heart.alive)
+            while not await self._store.release(claim, run.seq):  # it moved meanwhile: go round again
+                claim = replace(claim, run=await self._store.load(run_id))
+                run = await self._engine.drive(claim, heart.alive)
+        except ClaimLost:
+            log.warning("claim lost", run=run_id)
+        except Exception as problem:
+            log.error("drive", run=run_id, error=type(problem).__name__, exc_info=problem)
+        finally:
+            beating.cancel()
+            self._publish()
+
+    # Looks
+
+    async def _answer(self, look: Look) -> None:
+        try:
+            async with asyncio.timeout(LOOK_AT_MOST):
+                answer = await self._look(look)
+        except (UserError, PermanentError) as reason:
+            answer = {"reason": str(reason)}
+        except (TemporaryError, OutcomeUnknown, TimeoutError) as reason:
+            words = str(reason) or "it does not answer"
+            answer = {"reason": f"`{look.target}` cannot be read now: {words}. Try again in a moment."}
+        except Exception as problem:
+            log.error("look", target=look.target, error=type(problem).__name__, exc_info=problem)
+            answer = {"reason": f"`{look.target}` could not be read. The log of the bot says why."}
+        await self._looks.answer(look.id, answer, self._clock())
+        self._publish()
+
+    async def _look(self, look: Look) -> dict[str, Any]:
+        target = self._configuration.targets[look.target]
+        points = await self._world.executor(look.target).restore_points()
+        answer: dict[str, Any] = {"points": codec.dump(Points, points)}
+        if look.goal is None:
+            return answer
+        goal = _goal(look.goal, points)
+        if goal is None:
+            return {**answer, "reason": f"`{look.target}` has no earlier restore point to go back to."}
+        try:
+            plan = await self._engine.plan(target, goal)
+        except (UserError, PermanentError) as reason:
+            return {**answer, "reason": str(reason)}
+        return {**answer, "plan": codec.dump(Plan, plan)}
+
+
+def _goal(wanted: Mapping[str, Any], points: Points) -> Goal | None:
+    """What was chosen, else the newest point that is not live now."""
+    if any(wanted.get(kind) for kind in ("point", "before", "undo_of")):
+        goal: Goal = codec.load(Goal, dict(wanted))
+        return goal
+    for point in points.points:
+        if not point.current and point.id != points.current.id:
+            return Goal(point=point.id)
+    return None
+
+
+class _Heart:
+    """Keeps a claim while a slow step runs, and knows on the monotonic clock when it is over."""
+
+    def __init__(self, store: Store, claim: Claim, clock: Clock) -> None:
+        self._store = store
+        self._claim = claim
+        self._clock = clock
+        self._until = asyncio.get_running_loop().time() + LEASE.total_seconds()
+
+    def alive(self) -> bool:
+        return asyncio.get_running_loop().time() < self._until
+
+    async def beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(RENEWED_EVERY)
+            asked = loop.time()
+            if not await self._store.renew(self._claim, self._clock() + LEASE):
+                self._until = 0.0
+                return
+            self._until = asked + LEASE.total_seconds()

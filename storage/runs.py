@@ -1,0 +1,446 @@
+"""Runs: their events, their projection, their locks, and who may drive them.
+
+Everything that changes a run goes through a `Change`: one transaction that checks the seq (and the
+epoch, for a driver), appends events and evidence together, and keeps the projection true.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import machine
+from bot.canon import iso
+from bot.errors import ClaimLost, StaleRun, UserError
+from bot.model import E, Event, Live, Purpose, Run, State
+from bot.planning import Hold
+from bot.signatures import Signer, statement
+from storage import cards
+from storage.database import Database
+from storage.evidence import FIRST_PREV, Entry, write
+from storage.tables import (
+    deliveries,
+    evidence,
+    evidence_head,
+    holds,
+    installation,
+    run_events,
+    runs,
+    target_locks,
+)
+from storage.times import loaded, loaded_if, stored
+
+T = TypeVar("T")
+
+
+class Repeated(Exception):
+    """This delivery had its effect before."""
+
+
+class TargetTaken(UserError):
+    """Another run is open for this target."""
+
+    def __init__(self, target: str, run_id: str) -> None:
+        super().__init__(
+            f"`{target}` has an open request already: {run_id}. "
+            "Look at its card, or end it before asking again."
+        )
+        self.run_id = run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Proof of being the only driver of a run. Only `Store.claim` makes one."""
+
+    run: Run
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A line of a list: the projection of a run."""
+
+    id: str
+    target: str
+    purpose: Purpose
+    state: State
+    phase: str | None
+    requester: str
+    channel: str
+    requested_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a new run needs besides its event."""
+
+    event: Event
+    locks: tuple[str, ...]
+    channel: str  # where its card goes
+
+
+class Change:
+    """One transaction. What it collects for the evidence is written last, under the head's lock."""
+
+    def __init__(self, connection: AsyncConnection, installation_id: str, signer: Signer | None) -> None:
+        self.connection = connection
+        self._installation = installation_id
+        self._signer = signer
+        self._entries: list[Entry] = []
+
+    async def once(self, key: str | None, at: datetime) -> None:
+        """Marks a delivery as done, together with what it causes. Raises Repeated."""
+        if key is None:
+            return
+        try:
+            await self.connection.execute(insert(deliveries).values(key=key, at=iso(at)))
+        except IntegrityError:
+            raise Repeated(key) from None
+
+    async def open(self, opening: Opening) -> Run:
+        """A new run with its locks and its card to be posted. Raises TargetTaken."""
+        newest = await self.connection.scalar(select(func.max(runs.c.number)))
+        number = (newest or 0) + 1
+        run_id = f"RB-{number}"
+        run = machine.begin(run_id, self._sealed(run_id, 1, "", opening.event))
+        projection = {**_projection(run), "number": number, "epoch": 0, "shown_seq": 0}
+        await self.connection.execute(insert(runs).values(run_id=run_id, **projection, **_constants(run)))
+        await self._lock(run_id, opening.locks)
+        await self._write_events(run, (self._sealed(run_id, 1, "", opening.event),))
+        await cards.want(self.connection, run_id, cards.Kind.CARD, opening.channel, opening.event.at)
+        return run
+
+    async def _lock(self, run_id: str, targets: Sequence[str]) -> None:
+        for target in targets:
+            holder = await self.connection.scalar(
+                select(target_locks.c.run_id).where(target_locks.c.target == target)
+            )
+            if holder is not None:
+                raise TargetTaken(target, holder)
+            await self.connection.execute(insert(target_locks).values(target=target, run_id=run_id))
+
+    async def append(self, run: Run, events: Sequence[Event], epoch: int | None = None) -> Run:
+        """The run after `events`. Raises StaleRun: somebody moved it first; ClaimLost; NotAllowed."""
+        sealed, moved = [], run
+        for event in events:
+            one = self._sealed(run.id, moved.seq + 1, run.digest, event)
+            moved = machine.apply(moved, one)
+            sealed.append(one)
+        where = [runs.c.run_id == run.id, runs.c.seq == run.seq]
+        if epoch is not None:
+            where.append(runs.c.epoch == epoch)
+        done = await self.connection.execute(update(runs).where(*where).values(**_projection(moved)))
+        if done.rowcount != 1:
+            raise await self._refusal(run, epoch)
+        await self._write_events(moved, sealed)
+        if moved.state.final and not run.state.final:
+            await self.connection.execute(delete(target_locks).where(target_locks.c.run_id == run.id))
+            await self._place_holds(moved)
+        return moved
+
+    async def _refusal(self, run: Run, epoch: int | None) -> Exception:
+        held = await self.connection.scalar(select(runs.c.epoch).where(runs.c.run_id == run.id))
+        return StaleRun(run.id) if epoch in {None, held} else ClaimLost(run.id)
+
+    async def _place_holds(self, run: Run) -> None:
+        """The version that was left is held; an undo lifts what the undone run held."""
+        if run.plan is None or run.state is not State.SUCCEEDED:
+            return
+        at = iso(run.ended_at or run.requested_at)
+        if run.purpose is Purpose.UNDO:
+            lifted = update(holds).where(holds.c.run_id == run.undo_of, holds.c.lifted_at.is_(None))
+            await self.connection.execute(lifted.values(lifted_at=at))
+            return
+        for leg in run.plan.legs:
+            place = (holds.c.target == leg.target, holds.c.point == leg.current.id)
+            await self.connection.execute(delete(holds).where(*place))
+            await self.connection.execute(
+                insert(holds).values(target=leg.target, point=leg.current.id, run_id=run.id, placed_at=at)
+            )
+
+    def note(self, kind: str, at: datetime, by: str, body: dict[str, Any], run_id: str | None = None) -> None:
+        """Evidence of something that is no event of a run: a refusal, a change of policy."""
+        self._entries.append(Entry(kind, at, by, body, run_id))
+
+    async def close(self) -> None:
+        if self._entries:
+            await write(self.connection, self._entries)
+
+    async def _write_events(self, run: Run, events: Sequence[Event]) -> None:
+        rows = [_event_row(run.id, event) for event in events]
+        await self.connection.execute(insert(run_events), rows)
+        for event in events:
+            body = {"seq": event.seq, "data": dict(event.data), "signature": event.signature}
+            self._entries.append(Entry(event.kind.value, event.at, event.by, body, run.id))
+
+    def _sealed(self, run_id: str, seq: int, digest: str, event: Event) -> Event:
+        """With its seq, and signed when a person said it."""
+        at = from_stored(event.at)
+        if not event.by or self._signer is None:
+            return replace(event, seq=seq, at=at)
+        data = dict(event.data) if event.kind is E.REQUESTED else {**event.data, "digest": digest}
+        message = statement(self._installation, run_id, seq, event.kind, digest, event.by, at)
+        return replace(event, seq=seq, at=at, data=data, signature=self._signer.sign(message))
+
+
+class Store:
+    """Runs as people and drivers see them. Times come in as arguments."""
+
+    def __init__(self, database: Database, installation_id: str, signer: Signer | None) -> None:
+        self.database = database
+        self.installation = installation_id
+        self._signer = signer
+
+    async def change(self, work: Callable[[Change], Awaitable[T]]) -> T:
+        async def transaction(connection: AsyncConnection) -> T:
+            change = Change(connection, self.installation, self._signer)
+            result = await work(change)
+            await change.close()
+            return result
+
+        return await self.database.write(transaction)
+
+    async def append(self, run: Run, *events: Event, epoch: int | None = None) -> Run:
+        return await self.change(lambda change: change.append(run, events, epoch))
+
+    async def load(self, run_id: str) -> Run:
+        """Raises KeyError when there is no such run."""
+        events = await self.events(run_id)
+        if not events:
+            raise KeyError(run_id)
+        return machine.fold(run_id, events)
+
+    async def events(self, run_id: str) -> tuple[Event, ...]:
+        query = select(run_events).where(run_events.c.run_id == run_id).order_by(run_events.c.seq)
+        async with self.database.read() as connection:
+            return tuple(_event(row) for row in await connection.execute(query))
+
+    # Driving
+
+    async def claim(self, run_id: str, now: datetime, lease: timedelta) -> Claim | None:
+        """The right to drive, or None: somebody else is driving or nothing is to be done."""
+        mine = (
+            update(runs)
+            .where(
+                runs.c.run_id == run_id,
+                runs.c.wants_driving,
+                or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now)),
+            )
+            .values(epoch=runs.c.epoch + 1, lease_until=iso(now + lease))
+            .returning(runs.c.epoch)
+        )
+        epoch = await self.database.write(lambda connection: connection.scalar(mine))
+        return None if epoch is None else Claim(await self.load(run_id), epoch)
+
+    async def renew(self, claim: Claim, until: datetime) -> bool:
+        """False: the claim was lost, so stop."""
+        held = update(runs).where(runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        return await self._changes_one(held.values(lease_until=iso(until)))
+
+    async def release(self, claim: Claim, seq: int) -> bool:
+        """False: the run moved since `seq`, so go round again. Raises ClaimLost."""
+        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        if await self._changes_one(update(runs).where(*mine, runs.c.seq == seq).values(lease_until=None)):
+            return True
+        async with self.database.read() as connection:
+            if await connection.scalar(select(runs.c.seq).where(*mine)) is None:
+                raise ClaimLost(claim.run.id)
+        return False
+
+    async def release_all(self) -> None:
+        """At the start of the only process: whoever held a claim is dead."""
+        await self._changes_one(update(runs).where(runs.c.lease_until.is_not(None)).values(lease_until=None))
+
+    async def progress(self, run_id: str, epoch: int, progress: dict[str, Any] | None) -> None:
+        held = update(runs).where(runs.c.run_id == run_id, runs.c.epoch == epoch)
+        await self._changes_one(held.values(progress=progress))
+
+    async def _changes_one(self, statement: Any) -> bool:
+        done = await self.database.write(lambda connection: connection.execute(statement))
+        return bool(done.rowcount == 1)
+
+    async def to_drive(self, now: datetime) -> list[str]:
+        """Runs that want driving and have no live claim."""
+        free = or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now))
+        return await self._ids(select(runs.c.run_id).where(runs.c.wants_driving, free).limit(200))
+
+    async def due(self, now: datetime) -> list[str]:
+        """Runs that the clock has to end."""
+        return await self._ids(select(runs.c.run_id).where(runs.c.due_at <= iso(now)).limit(200))
+
+    async def to_show(self) -> list[str]:
+        """Runs whose cards are behind, decisions before chatter."""
+        urgent = runs.c.state.in_([State.RUNNING.value, State.REQUESTED.value])
+        behind = select(runs.c.run_id).where(runs.c.shown_seq < runs.c.seq)
+        return await self._ids(behind.order_by(urgent, runs.c.changed_at).limit(200))
+
+    async def ids_in(self, state: State) -> list[str]:
+        return await self._ids(select(runs.c.run_id).where(runs.c.state == state.value, ~runs.c.final))
+
+    async def shown(self, run_id: str, seq: int) -> None:
+        newer = update(runs).where(runs.c.run_id == run_id, runs.c.shown_seq < seq)
+        await self._changes_one(newer.values(shown_seq=seq))
+
+    async def _ids(self, query: Any) -> list[str]:
+        async with self.database.read() as connection:
+            return [str(row[0]) for row in await connection.execute(query)]
+
+    # Lists
+
+    async def summaries(
+        self, *, target: str | None = None, only_open: bool = False, limit: int = 50
+    ) -> tuple[Summary, ...]:
+        """Newest first."""
+        query = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        if target is not None:
+            query = query.where(runs.c.target == target)
+        if only_open:
+            query = query.where(runs.c.final.is_(False))
+        async with self.database.read() as connection:
+            return tuple(_summary(row) for row in await connection.execute(query))
+
+    async def open_run_of(self, target: str) -> str | None:
+        query = select(target_locks.c.run_id).where(target_locks.c.target == target)
+        async with self.database.read() as connection:
+            return await connection.scalar(query)
+
+    async def open_runs(self) -> dict[str, str]:
+        """Target to the id of its open run."""
+        async with self.database.read() as connection:
+            rows = await connection.execute(select(target_locks.c.target, target_locks.c.run_id))
+            return {row.target: row.run_id for row in rows}
+
+    async def open_requests_of(self, human: str) -> int:
+        query = select(func.count()).where(runs.c.requester_human == human, runs.c.final.is_(False))
+        async with self.database.read() as connection:
+            return int(await connection.scalar(query) or 0)
+
+    async def outages(self, target: str, limit: int = 20) -> list[float]:
+        """Seconds that customers waited in earlier successful runs, newest first."""
+        query = (
+            select(runs.c.outage_seconds)
+            .where(runs.c.target == target, runs.c.outage_seconds.is_not(None))
+            .order_by(runs.c.number.desc())
+            .limit(limit)
+        )
+        async with self.database.read() as connection:
+            return [float(row[0]) for row in await connection.execute(query)]
+
+    async def progress_of(self, run_id: str) -> dict[str, Any] | None:
+        async with self.database.read() as connection:
+            found: dict[str, Any] | None = await connection.scalar(
+                select(runs.c.progress).where(runs.c.run_id == run_id)
+            )
+            return found
+
+    async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]:
+        query = select(holds).where(holds.c.target.in_(targets), holds.c.lifted_at.is_(None))
+        async with self.database.read() as connection:
+            return tuple(
+                Hold(row.target, row.point, row.run_id, loaded(row.placed_at))
+                for row in await connection.execute(query)
+            )
+
+    async def newest_time(self) -> datetime | None:
+        """When the newest entry of the log was written: the clock never runs back behind it."""
+        async with self.database.read() as connection:
+            newest = select(evidence.c.at).order_by(evidence.c.n.desc()).limit(1)
+            return loaded_if(await connection.scalar(newest))
+
+    async def note(
+        self, kind: str, at: datetime, by: str, body: dict[str, Any], run_id: str | None = None
+    ) -> None:
+        """Evidence of a refusal or a change of policy."""
+
+        async def work(change: Change) -> None:
+            change.note(kind, at, by, body, run_id)
+
+        await self.change(work)
+
+
+async def open_store(database: Database, signer: Signer | None, now: datetime) -> Store:
+    """The store of a database at HEAD; the first opening gives the installation its name."""
+
+    async def introduce(connection: AsyncConnection) -> str:
+        found: str | None = await connection.scalar(select(installation.c.id))
+        if found is None:
+            found = secrets.token_hex(4)
+            await connection.execute(insert(installation).values(id=found, made_at=iso(now)))
+            await connection.execute(insert(evidence_head).values(id=1, n=0, hash=FIRST_PREV))
+        return found
+
+    return Store(database, await database.write(introduce), signer)
+
+
+def from_stored(at: datetime) -> datetime:
+    """Cut to what the tables keep, so that a run folded in memory equals one loaded again."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def _event_row(run_id: str, event: Event) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "seq": event.seq,
+        "at": iso(event.at),
+        "kind": event.kind.value,
+        "by": event.by,
+        "data": dict(event.data),
+        "signature": event.signature,
+    }
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(E(row.kind), loaded(row.at), row.by, row.data, row.seq, row.signature)
+
+
+def _projection(run: Run) -> dict[str, Any]:
+    return {
+        "state": run.state.value,
+        "phase": None if run.phase is None else run.phase.value,
+        "final": run.state.final,
+        "seq": run.seq,
+        "changed_at": stored(run.changed_at),
+        "due_at": stored(machine.due_at(run)),
+        "wants_driving": machine.wants_driving(run),
+        "outage_seconds": _outage(run),
+    }
+
+
+def _constants(run: Run) -> dict[str, Any]:
+    return {
+        "target": run.target,
+        "purpose": run.purpose.value,
+        "requester": run.requester.id,
+        "requester_human": run.requester.human,
+        "channel": run.channel,
+        "requested_at": stored(run.requested_at),
+    }
+
+
+def _outage(run: Run) -> int | None:
+    """From the last moment before the first effect to the end, of a run that reached its point."""
+    if run.state is not State.SUCCEEDED or run.live is not Live.POINT or run.started_at is None:
+        return None
+    began = run.maintenance_since or run.started_at
+    ended = run.maintenance_until or run.ended_at or run.started_at
+    return round((ended - began).total_seconds())
+
+
+def _summary(row: Row[Any]) -> Summary:
+    return Summary(
+        row.run_id,
+        row.target,
+        Purpose(row.purpose),
+        State(row.state),
+        row.phase,
+        row.requester,
+        row.channel,
+        loaded(row.requested_at),
+        loaded(row.changed_at),
+    )

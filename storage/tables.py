@@ -1,0 +1,167 @@
+"""Every table. Times are text, `2026-11-22T10:00:00.000Z`: they sort as they pass, on every database.
+
+Truth: `run_events` and `evidence`, only ever appended to. `runs` is a projection of them, written
+by the store alone. The rest is what has still to be done or was done about them.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", String(8), primary_key=True),  # random; part of every op id
+    Column("made_at", String(24), nullable=False),
+)
+
+run_events = Table(
+    "run_events",
+    metadata,
+    Column("run_id", String(16), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),  # from 1, no gaps
+    Column("at", String(24), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("by", String(32), nullable=False),  # Slack user id; empty: the bot
+    Column("data", JSON, nullable=False),
+    Column("signature", String(128), nullable=False),  # Ed25519 in hex; empty: the driver's event
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),  # from 1, no gaps
+    Column("at", String(24), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("run_id", String(16), nullable=True),  # null: belongs to no run
+    Column("by", String(64), nullable=False),
+    Column("body", Text, nullable=False),  # canonical JSON: what is hashed
+    Column("prev", String(64), nullable=False),  # hash of the entry before; zeros at the first
+    Column("hash", String(64), nullable=False),  # SHA-256 over prev and body
+    Index("ix_evidence_run_id", "run_id"),
+)
+
+evidence_head = Table(
+    "evidence_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("n", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(16), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),  # of RB-42: 42
+    Column("target", String(64), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("requester", String(32), nullable=False),
+    Column("requester_human", String(128), nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("phase", String(16), nullable=True),
+    Column("final", Boolean, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("requested_at", String(24), nullable=False),
+    Column("changed_at", String(24), nullable=False),
+    Column("outage_seconds", Integer, nullable=True),  # of a succeeded run
+    Column("due_at", String(24), nullable=True),  # when the clock ends it; null: never
+    Column("wants_driving", Boolean, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_until", String(24), nullable=True),  # null: nobody drives
+    Column("progress", JSON, nullable=True),  # of the step under way; never an event
+    Column("shown_seq", Integer, nullable=False),  # the seq that every card shows; behind: a card is owed
+    Index("ix_runs_target", "target", "number"),
+    Index("ix_runs_due_at", "due_at"),
+    Index("ix_runs_open", "final", "number"),
+    Index("ix_runs_wants_driving", "wants_driving", "lease_until"),
+)
+
+target_locks = Table(
+    "target_locks",
+    metadata,
+    Column("target", String(64), primary_key=True),  # one open run a target
+    Column("run_id", String(16), ForeignKey("runs.run_id"), nullable=False),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("point", String(256), primary_key=True),  # the version that was rolled back
+    Column("run_id", String(16), nullable=False),
+    Column("placed_at", String(24), nullable=False),
+    Column("lifted_at", String(24), nullable=True),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("key", String(255), primary_key=True),  # of Slack's payload, in the transaction of its effect
+    Column("at", String(24), nullable=False),
+    Index("ix_deliveries_at", "at"),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("target", String(64), nullable=False),
+    Column("goal", JSON, nullable=True),  # null: the points only
+    Column("wanted_at", String(24), nullable=False),
+    Column("answered_at", String(24), nullable=True),
+    Column("answer", JSON, nullable=True),
+    Index("ix_looks_answered_at", "answered_at"),
+)
+
+modals = Table(
+    "modals",
+    metadata,
+    Column("view_id", String(32), primary_key=True),
+    Column("person", String(32), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("look_id", Integer, nullable=False),  # that fills it
+    Column("context", JSON, nullable=False),  # what the person chose so far
+    Column("opened_at", String(24), nullable=False),
+    Column("filled", String(16), nullable=False),  # what it shows: reading, late, filled
+    Column("send_to", String(32), nullable=True),  # "send it to me": whom to message the answer
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("key", String(16), primary_key=True),  # random; the opaque part of its buttons' values
+    Column("run_id", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),  # card, direct, notice, line
+    Column("recipient", String(32), nullable=False),  # channel id, or user id of a direct copy
+    Column("moment", String(32), nullable=False),  # of a notice: which; else empty
+    Column("thread_ts", String(32), nullable=True),
+    Column("channel", String(32), nullable=True),  # where it really stands; null: not posted yet
+    Column("ts", String(32), nullable=True),
+    Column("drawn", String(64), nullable=True),  # digest of what it shows
+    Column("drawn_at", String(24), nullable=True),
+    Column("made_at", String(24), nullable=False),
+    Column("tried_at", String(24), nullable=True),  # a post was sent; without ts: its answer was lost
+    Column("gone", String(64), nullable=True),  # why it cannot be posted or changed any more
+    UniqueConstraint("run_id", "kind", "recipient", "moment", name="uq_cards_place"),
+)

@@ -1,0 +1,17 @@
+"""Times as the tables keep them."""
+
+from datetime import datetime
+
+from bot.canon import from_iso, iso
+
+
+def stored(at: datetime | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+def loaded(at: str) -> datetime:
+    return from_iso(at)
+
+
+def loaded_if(at: str | None) -> datetime | None:
+    return None if at is None else from_iso(at)

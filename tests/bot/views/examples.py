@@ -1,0 +1,615 @@
+"""One run for every state that a card can show, as values only. The story is the one of the drafts."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.executors.contract import Progress
+from bot.model import (
+    Approval,
+    Ceiling,
+    Current,
+    Do,
+    E,
+    Event,
+    Finding,
+    Goal,
+    Kind,
+    Leg,
+    Live,
+    Loss,
+    LossQuality,
+    Outcome,
+    Pause,
+    Person,
+    Phase,
+    Plan,
+    Points,
+    Proposal,
+    Purpose,
+    RestorePoint,
+    Risk,
+    Run,
+    State,
+    Step,
+    StepRecord,
+    StepState,
+    UndoMode,
+    Unit,
+    Verdict,
+    When,
+)
+from bot.views import home, lists, modals
+from bot.views.facts import CardFacts
+from bot.views.home import Linked
+from bot.views.limits import Message, View
+from bot.views.modals import Reachable, StartForm, TargetChoice
+
+
+def at(clock: str, day: int = 22) -> datetime:
+    """`"03:02"` or `"03:02:10"` on that day of November 2026."""
+    hour, minute, second = [*map(int, clock.split(":")), 0][:3]
+    return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
+
+
+ANA = Person("U01ANA", "ana", "Ana", "ana@example.com", "Europe/Berlin")
+BEN, CY = "U01BEN", "U01CY"
+
+# Plans -----------------------------------------------------------------------------------------
+
+POINT = RestorePoint("20261122T024500Z", at("02:45"), "backup 20261122T024500Z", proven_at=at("10:00", 12))
+CURRENT = Current("live", "schema:4f1c", "", None)
+MEASURED = Loss(LossQuality.MEASURED, 1_020.0, (Unit("orders", 212), Unit("refunds", 9)), "", at("03:02"))
+
+STEPS = (
+    Step(1, Phase.PREPARE, Do.BASELINE, "orders"),
+    Step(2, Phase.PREPARE, Do.MAINTENANCE_ON, "orders"),
+    Step(3, Phase.PREPARE, Do.MEASURE, "orders"),
+    Step(4, Phase.PREPARE, Do.UNDO_POINT, "orders"),
+    Step(5, Phase.RESTORE, Do.RESTORE, "orders"),
+    Step(6, Phase.VERIFY, Do.CHECK, "orders"),
+    Step(7, Phase.FINISH, Do.MAINTENANCE_OFF, "orders"),
+    Step(8, Phase.FINISH, Do.CHECK, "orders"),
+)
+
+ORDERS = Plan(
+    target="orders",
+    kind=Kind.DATABASE,
+    environment="production",
+    purpose=Purpose.ROLLBACK,
+    risk=Risk.STANDARD,
+    legs=(Leg("orders", CURRENT, POINT, MEASURED),),
+    loss=MEASURED,
+    ceiling=Ceiling(3_120.0, (Unit("orders", 400), Unit("refunds", 20))),
+    rpo=900.0,
+    rto=600.0,
+    outage=240.0,
+    outage_range=(120.0, 360.0),
+    outage_runs=9,
+    undo_days=7,
+    steps=STEPS,
+    warnings=("Also removes the fix of INC-381 (02:50)",),
+    blockers=(),
+    approvals_needed=1,
+    approvers=("payments-managers",),
+    expires=1_800.0,
+    start_within=300.0,
+    policy_digest="p",
+    procedure_digest="q",
+    made_at=at("03:02"),
+)
+
+NO_LOSS = Loss(LossQuality.NONE, 0.0, (), "payments: stateless")
+SHOP_POINT = RestorePoint("r41", at("18:02", 21), "v41", "cy")
+SHOP = replace(
+    ORDERS,
+    target="checkout-api",
+    kind=Kind.SYSTEM,
+    legs=(Leg("checkout-api", Current("r42", "r42", "v42", at("02:50")), SHOP_POINT, NO_LOSS),),
+    loss=NO_LOSS,
+    ceiling=Ceiling(0.0),
+    rpo=None,
+    rto=300.0,
+    outage=0.0,
+    outage_range=None,
+    outage_runs=0,
+    warnings=(),
+    steps=tuple(
+        replace(step, target="checkout-api", n=n)
+        for n, step in enumerate((STEPS[0], STEPS[3], STEPS[4], STEPS[5]), start=1)
+    ),
+)
+
+
+def with_loss(plan: Plan, loss: Loss, ceiling: Ceiling | None = None) -> Plan:
+    """The same plan with another loss."""
+    legs = (replace(plan.legs[0], loss=loss), *plan.legs[1:])
+    return replace(plan, legs=legs, loss=loss, ceiling=ceiling or Ceiling(None))
+
+
+# Checks ----------------------------------------------------------------------------------------
+
+BEFORE = (
+    Finding("totals", When.OFFLINE, None, 41.0),
+    Finding("integrity", When.OFFLINE, None, "ok"),
+    Finding("error rate", When.ONLINE, None, "4.1 %"),
+)
+TOTALS_BAD = Finding(
+    "totals", When.OFFLINE, Verdict.FAILED, 3.0, 41.0, "3 orders below 0 (was 41, must be 0)"
+)
+TOTALS = Finding("totals", When.OFFLINE, Verdict.PASSED, 0.0, 41.0, "0 orders below 0")
+INTEGRITY = Finding("integrity", When.OFFLINE, Verdict.PASSED, "ok", "ok")
+ERRORS = Finding("error rate", When.ONLINE, Verdict.PASSED, "0.2 %", "4.1 %")
+ERRORS_UNSEEN = Finding(
+    "error rate", When.ONLINE, Verdict.INCONCLUSIVE, None, "4.1 %", "no scrape since 03:12 UTC"
+)
+
+# Runs ------------------------------------------------------------------------------------------
+
+
+def _records(steps: tuple[Step, ...]) -> tuple[StepRecord, ...]:
+    return tuple(StepRecord(step) for step in steps)
+
+
+ENDS = ("03:06:02", "03:06:10", "03:06:12", "03:07:00", "03:10:00", "03:11:20", "03:12:00", "03:17:00")
+LOOKS = {Do.BASELINE, Do.MEASURE, Do.CHECK}  # no effect, so no intent
+
+
+def progressed(run: Run, done: int, started: bool = False) -> Run:
+    """The first `done` steps ended well; the next one has begun when `started`."""
+
+    def moved(n: int, record: StepRecord) -> StepRecord:
+        if n < done:
+            end = at(ENDS[n])
+            begun = None if record.step.do in LOOKS else end - timedelta(seconds=5)
+            record = replace(record, started_at=begun, ended_at=end)
+            return replace(record, state=StepState.ENDED, outcome=Outcome.SUCCEEDED)
+        if n == done and started:
+            return replace(record, state=StepState.STARTED, started_at=at("03:07:02"))
+        return record
+
+    return replace(run, steps=tuple(moved(n, record) for n, record in enumerate(run.steps)))
+
+
+def ended(run: Run, n: int, outcome: Outcome) -> Run:
+    """Step n ended so."""
+
+    def moved(record: StepRecord) -> StepRecord:
+        begun = replace(record, state=StepState.ENDED, started_at=at("03:07:02"), ended_at=at("03:09"))
+        return replace(begun, outcome=outcome) if record.step.n == n else record
+
+    return replace(run, steps=tuple(map(moved, run.steps)))
+
+
+REQUESTED = Run(
+    id="RB-42",
+    target="orders",
+    purpose=Purpose.ROLLBACK,
+    goal=Goal(point="20261122T024500Z"),
+    requester=ANA,
+    channel="C01INC",
+    reason="migration 0042 broke totals",
+    requested_at=at("03:01:50"),
+    changed_at=at("03:01:50"),
+)
+PLANNED = replace(
+    REQUESTED,
+    state=State.AWAITING_APPROVAL,
+    plan=ORDERS,
+    digest="7f3a91c2" + "0" * 56,
+    steps=_records(STEPS),
+    changed_at=at("03:02"),
+    seq=1,
+)
+AWAITING = replace(PLANNED, posted_at=at("03:02"), approve_by=at("03:32"), seq=2)
+APPROVED = replace(
+    AWAITING,
+    state=State.APPROVED,
+    approvals=(Approval(BEN, "ben", at("03:06")),),
+    start_by=at("03:11"),
+    changed_at=at("03:06"),
+    seq=4,
+)
+PREPARING = progressed(
+    replace(
+        APPROVED,
+        state=State.RUNNING,
+        phase=Phase.PREPARE,
+        started_at=at("03:06"),
+        before=BEFORE,
+        loss=MEASURED,
+    ),
+    1,
+    started=True,
+)
+LOST_AT_START = Loss(
+    LossQuality.MEASURED, 1_260.0, (Unit("orders", 251), Unit("refunds", 11)), "", at("03:06:12")
+)
+RESTORING = progressed(
+    replace(
+        PREPARING,
+        phase=Phase.RESTORE,
+        maintenance_since=at("03:06:10"),
+        undo_points={"orders": "pre-RB-42"},
+        loss=LOST_AT_START,
+        live=Live.UNKNOWN,
+        changed_at=at("03:07:02"),
+    ),
+    4,
+    started=True,
+)
+VERIFYING = progressed(replace(RESTORING, phase=Phase.VERIFY, live=Live.POINT), 5)
+FINISHING = progressed(
+    replace(VERIFYING, phase=Phase.FINISH, findings=(TOTALS, INTEGRITY), maintenance_until=at("03:12")), 7
+)
+STOPPING = replace(RESTORING, stop_requested=True)
+
+NOT_ONLINE = replace(
+    VERIFYING,
+    state=State.PAUSED,
+    pause=Pause.CHECKS,
+    findings=(TOTALS_BAD, INTEGRITY),
+    changed_at=at("03:11"),
+    seq=20,
+)
+SECOND_WANTED = replace(
+    NOT_ONLINE,
+    proposals=(Proposal(E.CONTINUE_PROPOSED, CY, "cy", "", at("03:13"), "three refunds, mended by hand"),),
+    changed_at=at("03:13"),
+)
+ONLINE_UNSURE = replace(
+    FINISHING,
+    state=State.PAUSED,
+    pause=Pause.CHECKS,
+    findings=(TOTALS, INTEGRITY, ERRORS_UNSEEN),
+    changed_at=at("03:17"),
+)
+QUESTION = "Is traffic drained? Look at the dashboard."
+CHECKPOINT = replace(
+    PLANNED,
+    state=State.PAUSED,
+    phase=Phase.PREPARE,
+    approvals=APPROVED.approvals,
+    pause=Pause.CHECKPOINT,
+    why=QUESTION,
+    steps=_records((Step(9, Phase.PREPARE, Do.CONFIRM, "orders", text=QUESTION), *STEPS)),
+    changed_at=at("03:06"),
+)
+LATER_CHECKPOINT = replace(
+    VERIFYING,
+    state=State.PAUSED,
+    pause=Pause.CHECKPOINT,
+    why="Do the books add up?",
+    changed_at=at("03:10"),
+)
+STOPPED = replace(VERIFYING, state=State.PAUSED, pause=Pause.STOPPED, changed_at=at("03:10"))
+STEP_FAILED = ended(
+    replace(
+        RESTORING,
+        state=State.PAUSED,
+        pause=Pause.STEP_FAILED,
+        live=Live.BEFORE,
+        why="the backup is not a database: file is encrypted",
+        changed_at=at("03:09"),
+    ),
+    5,
+    Outcome.FAILED,
+)
+LOSS_OUTGROWN = progressed(
+    replace(
+        RESTORING,
+        state=State.PAUSED,
+        phase=Phase.PREPARE,
+        pause=Pause.LOSS,
+        live=Live.BEFORE,
+        undo_points={},
+        why="431 orders would be lost, the limit is 400",
+        loss=replace(LOST_AT_START, units=(Unit("orders", 431), Unit("refunds", 11))),
+        changed_at=at("03:06"),
+    ),
+    3,
+)
+AS_BEFORE = replace(STEP_FAILED, pause=Pause.AS_BEFORE, why="")
+STUCK = ended(
+    replace(RESTORING, state=State.STUCK, why="no answer", changed_at=at("03:09"), seq=18), 5, Outcome.LOST
+)
+STUCK_ONE_SAID = replace(
+    STUCK,
+    proposals=(Proposal(E.RESOLVE_PROPOSED, BEN, "ben", "point", at("03:12"), "row count is that of 02:45"),),
+    changed_at=at("03:12"),
+)
+STUCK_MAINTENANCE = ended(
+    replace(PREPARING, state=State.STUCK, why="no answer", changed_at=at("03:09")), 2, Outcome.LOST
+)
+
+SUCCEEDED = progressed(
+    replace(
+        FINISHING,
+        state=State.SUCCEEDED,
+        findings=(TOTALS, INTEGRITY, ERRORS),
+        ended_at=at("03:17"),
+        changed_at=at("03:17"),
+    ),
+    8,
+)
+OVERRIDDEN = replace(SUCCEEDED, overridden=True, findings=(TOTALS_BAD, INTEGRITY, ERRORS))
+FAILED_IN_MAINTENANCE = replace(
+    NOT_ONLINE,
+    state=State.FAILED,
+    pause=None,
+    why="we restore the older backup instead",
+    ended_at=at("03:20"),
+    ended_by=BEN,
+    changed_at=at("03:20"),
+)
+FAILED_LEAVING = replace(
+    FAILED_IN_MAINTENANCE,
+    proposals=(Proposal(E.LEAVE_PROPOSED, BEN, "ben", "", at("03:22"), "customers must at least read"),),
+)
+FAILED_BEFORE = replace(
+    STEP_FAILED,
+    state=State.FAILED,
+    pause=None,
+    maintenance_until=at("03:15"),
+    ended_at=at("03:14"),
+    changed_at=at("03:15"),
+)
+FAILED_UNKNOWN = replace(STUCK, state=State.FAILED, why="", ended_at=at("03:20"), ended_by=BEN)
+VETOED = replace(
+    AWAITING, state=State.VETOED, why="0042 is innocent, look at the cache", ended_at=at("03:05"), ended_by=CY
+)
+EXPIRED = replace(AWAITING, state=State.EXPIRED, ended_at=at("03:32"))
+VOID = replace(
+    APPROVED,
+    state=State.VOID,
+    why="`orders` changed since the plan was made: it was 0042, now it is 0043",
+    ended_at=at("03:06"),
+)
+CANCELLED = replace(AWAITING, state=State.CANCELLED, ended_at=at("03:04"), ended_by=ANA.id)
+REFUSED = replace(
+    REQUESTED,
+    state=State.REFUSED,
+    why="There is no restore point before 02:00 UTC. The oldest one kept is of 02:15 UTC.",
+    ended_at=at("03:02"),
+)
+
+SHOP_AWAITING = replace(
+    AWAITING,
+    target="checkout-api",
+    plan=SHOP,
+    steps=_records(SHOP.steps),
+    reason="",
+)
+SHOP_SUCCEEDED = replace(
+    SHOP_AWAITING,
+    state=State.SUCCEEDED,
+    phase=Phase.FINISH,
+    approvals=APPROVED.approvals,
+    live=Live.POINT,
+    loss=NO_LOSS,
+    started_at=at("03:06"),
+    ended_at=at("03:06:41"),
+    findings=(Finding("health", When.OFFLINE, Verdict.PASSED, 200.0, 500.0),),
+    undo_points={"checkout-api": "r42"},
+)
+BEFORE_IT = RestorePoint("pre-RB-42", at("03:06:50"))
+UNDO_AWAITING = replace(
+    AWAITING,
+    id="RB-43",
+    purpose=Purpose.UNDO,
+    undo_of="RB-42",
+    goal=Goal(undo_of="RB-42"),
+    plan=replace(
+        with_loss(
+            ORDERS,
+            replace(MEASURED, seconds=600.0, units=(Unit("orders", 88),), measured_at=at("03:22")),
+            Ceiling(2_700.0, (Unit("orders", 340),)),
+        ),
+        purpose=Purpose.UNDO,
+        legs=(Leg("orders", CURRENT, BEFORE_IT, MEASURED, undo=UndoMode.BEST_EFFORT),),
+        warnings=(),
+        rpo=None,
+    ),
+    reason="the backup was older than we thought",
+    requested_at=at("03:22"),
+    posted_at=at("03:22"),
+    approve_by=at("03:52"),
+)
+TWO_NEEDED = replace(AWAITING, plan=replace(ORDERS, approvals_needed=2), approvals=())
+ONE_OF_TWO = replace(TWO_NEEDED, approvals=(Approval(BEN, "ben", at("03:04")),))
+CRITICAL = replace(AWAITING, plan=replace(ORDERS, risk=Risk.CRITICAL))
+UNKNOWN_LOSS = replace(
+    TWO_NEEDED,
+    plan=replace(
+        with_loss(ORDERS, Loss(LossQuality.UNKNOWN)),
+        approvals_needed=2,
+        warnings=("What is lost is not known, so one more approval is needed",),
+    ),
+)
+
+# What the caller knows beside the run ----------------------------------------------------------
+
+FACTS = CardFacts(
+    button_value="opaque-7",
+    awaited=(BEN, CY),
+    messaged_at=at("03:02"),
+    dnd=frozenset({CY}),
+    usergroups=("S01PAYMGR",),
+    not_undone="e-mails and payments already sent",
+    owner="payments",
+    point_of_contact="U01OWN",
+)
+RUNNING_FACTS = replace(
+    FACTS,
+    progress=Progress(None, at("03:08:19"), "copying pages", 1.1e9, 1.8e9, "bytes"),
+    next_news_by=at("03:09:20"),
+)
+STUCK_FACTS = replace(FACTS, times_asked=6, look_yourself="ctl current")
+DONE_FACTS = replace(FACTS, holds=("migration 0042 is on hold; deploying it brings the fault back",))
+
+# Every card: the run, what is known beside it, and when it is drawn.
+CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
+    "requested": (REQUESTED, FACTS, at("03:01:51")),
+    "refused": (REFUSED, FACTS, at("03:02")),
+    "awaiting_approval": (AWAITING, FACTS, at("03:02:10")),
+    "awaiting_not_posted": (PLANNED, replace(FACTS, awaited=(), messaged_at=None), at("03:02")),
+    "awaiting_two_needed": (TWO_NEEDED, replace(FACTS, others_can=3), at("03:02:10")),
+    "awaiting_one_of_two": (ONE_OF_TWO, FACTS, at("03:04:10")),
+    "awaiting_critical": (CRITICAL, FACTS, at("03:02:10")),
+    "awaiting_unknown_loss": (UNKNOWN_LOSS, FACTS, at("03:02:10")),
+    "awaiting_system": (SHOP_AWAITING, CardFacts("opaque-7"), at("03:02:10")),
+    "awaiting_target_down": (AWAITING, replace(FACTS, failover="runbook failover-orders"), at("03:02:10")),
+    "awaiting_undo": (UNDO_AWAITING, FACTS, at("03:22:10")),
+    "awaiting_seen_next_day": (AWAITING, FACTS, at("03:02", 23)),
+    "approved": (APPROVED, FACTS, at("03:06:01")),
+    "running_prepare": (PREPARING, replace(RUNNING_FACTS, progress=None), at("03:06:05")),
+    "running_restore": (RESTORING, RUNNING_FACTS, at("03:08:20")),
+    "running_restore_stopping": (STOPPING, RUNNING_FACTS, at("03:08:20")),
+    "running_verify": (VERIFYING, RUNNING_FACTS, at("03:10:20")),
+    "running_finish": (FINISHING, RUNNING_FACTS, at("03:12:20")),
+    "paused_checks": (NOT_ONLINE, FACTS, at("03:11:10")),
+    "paused_checks_second_wanted": (
+        SECOND_WANTED,
+        replace(FACTS, waiting_since=at("03:11")),
+        at("03:13:10"),
+    ),
+    "paused_checks_online": (ONLINE_UNSURE, FACTS, at("03:17:10")),
+    "paused_checkpoint": (CHECKPOINT, FACTS, at("03:06:10")),
+    "paused_checkpoint_later": (LATER_CHECKPOINT, FACTS, at("03:10:10")),
+    "paused_stopped": (STOPPED, FACTS, at("03:10:10")),
+    "paused_step_failed": (STEP_FAILED, FACTS, at("03:09:10")),
+    "paused_loss": (LOSS_OUTGROWN, FACTS, at("03:06:30")),
+    "paused_as_before": (AS_BEFORE, FACTS, at("03:15:10")),
+    "stuck_restore": (STUCK, STUCK_FACTS, at("03:09:10")),
+    "stuck_one_said": (STUCK_ONE_SAID, STUCK_FACTS, at("03:12:10")),
+    "stuck_maintenance": (STUCK_MAINTENANCE, STUCK_FACTS, at("03:09:10")),
+    "succeeded": (SUCCEEDED, DONE_FACTS, at("03:17:10")),
+    "succeeded_overridden": (OVERRIDDEN, DONE_FACTS, at("03:17:10")),
+    "succeeded_system": (SHOP_SUCCEEDED, FACTS, at("03:07")),
+    "succeeded_undo_is_over": (SUCCEEDED, DONE_FACTS, at("03:17:10", 30)),
+    "succeeded_undone": (replace(SUCCEEDED, undone_by="RB-43"), DONE_FACTS, at("03:30")),
+    "failed_in_maintenance": (FAILED_IN_MAINTENANCE, FACTS, at("03:20:10")),
+    "failed_leaving_maintenance": (FAILED_LEAVING, FACTS, at("03:22:10")),
+    "failed_as_before": (FAILED_BEFORE, FACTS, at("03:15:10")),
+    "failed_unknown": (FAILED_UNKNOWN, FACTS, at("03:20:10")),
+    "vetoed": (VETOED, FACTS, at("03:05:10")),
+    "expired": (EXPIRED, FACTS, at("03:32:10")),
+    "void": (VOID, FACTS, at("03:06:10")),
+    "cancelled": (CANCELLED, FACTS, at("03:04:10")),
+    "superseded": (AWAITING, replace(FACTS, superseded=True), at("03:04:10")),
+}
+
+EVENTS = (
+    Event(E.REQUESTED, at("03:01:50"), ANA.id, seq=1),
+    Event(E.PLANNED, at("03:02:00"), seq=2),
+    Event(E.POSTED, at("03:02:01"), seq=3),
+    Event(E.APPROVED, at("03:06:00"), BEN, {"human": "ben"}, seq=4),
+    Event(E.QUORUM_REACHED, at("03:06:00"), seq=5),
+    Event(E.STARTED, at("03:06:01"), seq=6),
+    Event(E.STEP_STARTED, at("03:06:05"), data={"n": 2}, seq=7),
+    Event(E.STEP_SUCCEEDED, at("03:06:10"), data={"n": 2}, seq=8),
+    Event(E.STEP_STARTED, at("03:07:02"), data={"n": 5}, seq=9),
+    Event(E.STEP_SUCCEEDED, at("03:10:00"), data={"n": 5, "words": "1.8 GB in 3 min"}, seq=10),
+    Event(E.CHECKS_FAILED, at("03:11:00"), data={"n": 6, "why": "totals"}, seq=11),
+)
+
+# Everything else that people read ---------------------------------------------------------------
+
+PLAN_FORM = StartForm(
+    targets=(
+        TargetChoice("orders", Kind.DATABASE, "production"),
+        TargetChoice("checkout-api", Kind.SYSTEM, "production"),
+        TargetChoice("catalog", Kind.DATASET, "staging"),
+    ),
+    channel="C01INC",
+    target="orders",
+    points=(
+        POINT,
+        RestorePoint("20261122T014500Z", at("01:45"), "backup 20261122T014500Z"),
+        RestorePoint("20261121T234500Z", at("23:45", 21), "backup 20261121T234500Z", "cy"),
+    ),
+    read_at=at("03:01"),
+    point=POINT.id,
+    plan=ORDERS,
+    reachable=(Reachable(CY, "Cy", dnd=True), Reachable(BEN, "Ben")),
+    not_undone="e-mails and payments already sent",
+)
+SHOP_FORM = replace(
+    PLAN_FORM,
+    target="checkout-api",
+    points=(SHOP_POINT, RestorePoint("r40", None, "v40")),
+    point="r41",
+    plan=SHOP,
+    reachable=(),
+    not_undone=None,
+)
+UNDO_PLAN = UNDO_AWAITING.plan
+META = '{"run":"RB-42"}'
+NOW = at("03:02:10")
+
+MODALS: dict[str, View] = {
+    "start_loading": modals.start_loading("orders", META),
+    "start_loading_no_target": modals.start_loading(None, META),
+    "start_slow": modals.start_slow("orders", META),
+    "start_form": modals.start_form(PLAN_FORM, META, NOW),
+    "start_form_system": modals.start_form(SHOP_FORM, META, NOW),
+    "start_form_no_target": modals.start_form(replace(PLAN_FORM, target=None, reason="page 500"), META, NOW),
+    "start_form_planning": modals.start_form(replace(PLAN_FORM, plan=None), META, NOW),
+    "start_form_no_points": modals.start_form(
+        replace(PLAN_FORM, points=(), plan=None, why_no_points="`orders` has no backups in backups/."),
+        META,
+        NOW,
+    ),
+    "start_form_problem": modals.start_form(
+        replace(PLAN_FORM, before="25:00", problems=("25:00 is not a time. Type it like 14:05.",)), META, NOW
+    ),
+    "start_form_not_in_channel": modals.start_form(replace(PLAN_FORM, can_post=False), META, NOW),
+    "not_in_channel": modals.not_in_channel("C01INC", META),
+    "approve": modals.approve(CRITICAL, ORDERS, FACTS, META, NOW),
+    "veto_reason": modals.veto_reason(VETOED, META),
+    "stop_before_the_first_intent": modals.stop(APPROVED, None, META),
+    "stop_while_restoring": modals.stop(RESTORING, RUNNING_FACTS.progress, META),
+    "stop_between_steps": modals.stop(VERIFYING, None, META),
+    "end_it": modals.end_it(NOT_ONLINE, META, at("03:12")),
+    "go_online": modals.go_online(NOT_ONLINE, META, at("03:12")),
+    "go_online_second": modals.go_online(SECOND_WANTED, META, at("03:14")),
+    "accept_it": modals.go_online(ONLINE_UNSURE, META, at("03:18")),
+    "leave_maintenance": modals.leave_maintenance(FAILED_LEAVING, META, at("03:23")),
+    "resolve": modals.resolve(STUCK, STUCK_FACTS, META, at("03:10")),
+    "resolve_second": modals.resolve(STUCK_ONE_SAID, STUCK_FACTS, META, at("03:13")),
+    "undo_loading": modals.undo_form(SUCCEEDED, None, None, META, at("03:20")),
+    "undo_impossible": modals.undo_form(SUCCEEDED, None, "The undo point is gone.", META, at("03:20")),
+    "undo": modals.undo_form(SUCCEEDED, UNDO_PLAN, None, META, at("03:20")),
+    "undo_of_paused": modals.undo_form(NOT_ONLINE, UNDO_PLAN, None, META, at("03:12")),
+    "refusal": modals.refusal(
+        "Not by you",
+        "You asked for this rollback, so you cannot approve it. <@U01BEN> or <@U01CY> can.",
+        "Both were messaged at 03:02.",
+    ),
+    "details": modals.details(SUCCEEDED, DONE_FACTS, EVENTS, (replace(SUCCEEDED, id="RB-40"),), at("03:20")),
+    "details_requested": modals.details(REQUESTED, FACTS, EVENTS[:1], (), at("03:02")),
+    "home": home.home(
+        [Linked(AWAITING, "https://example.slack.com/archives/C01INC/p1")], [Linked(RESTORING)], NOW
+    ),
+    "home_empty": home.home([], [], NOW),
+}
+
+LISTS: dict[str, Message] = {
+    "points": lists.points("orders", Points(PLAN_FORM.points, CURRENT), NOW),
+    "points_unreachable": lists.no_points("orders", "`orders` does not answer. Try again in a minute."),
+    "targets": lists.targets(
+        [
+            lists.TargetRow("orders", Kind.DATABASE, "production", Linked(AWAITING)),
+            lists.TargetRow("catalog", Kind.DATASET, "staging"),
+        ],
+        NOW,
+    ),
+    "status": lists.status([Linked(AWAITING), Linked(STUCK)], NOW),
+    "status_empty": lists.status([], NOW),
+    "history": lists.history("orders", [Linked(replace(SUCCEEDED, id=f"RB-{n}")) for n in range(25)], NOW),
+    "help": lists.help_(
+        [
+            ("/rollback", "opens the form"),
+            ("/rollback TARGET [to POINT|before TIME] [because REASON]", "asks for a rollback"),
+        ]
+    ),
+}
