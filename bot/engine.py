@@ -394,9 +394,13 @@ class _Drive:
             return await self._save(run, step)
         work, operation = self._work(run, step), self._operation(step)
         found = await self._ask(operation, work)
+        if found.fate is Fate.IN_FLIGHT:
+            return await self._follow(run, step, work, found.handle or record.handle or {})
+        return await self._settle(run, step, found)
+
+    async def _settle(self, run: Run, step: Step, found: Found) -> Run:
+        """What was found decides, unless it still goes on."""
         match found.fate:
-            case Fate.IN_FLIGHT:
-                return await self._follow(run, step, work, found.handle or record.handle or {})
             case Fate.DONE:
                 return await self._end(run, step, Outcome.SUCCEEDED, found.words)
             case Fate.ABSENT if self._fenced(step):
@@ -431,6 +435,8 @@ class _Drive:
         asked_to_cancel = False
         while True:
             progress = await self._poll(operation, work, handle)
+            if isinstance(progress, Found):
+                return await self._settle(run, step, progress)
             if progress is not None and progress.ended is not None:
                 await self._records.progress(run.id, self._epoch, None)
                 outcome = Outcome.SUCCEEDED if progress.ended else Outcome.FAILED
@@ -447,16 +453,19 @@ class _Drive:
                 asked_to_cancel = True
                 await operation.cancel(work, handle)
 
+    async def _poll(self, operation: Operation, work: Work, handle: Handle) -> Progress | Found | None:
+        """None: no answer this time, and the step's own time limit bounds how often. Found: it is over."""
+        try:
+            return await operation.poll(work, handle)
+        except TemporaryError:
+            return None
+        except (OutcomeUnknown, PermanentError):
+            found = await self._ask(operation, work)
+            return None if found.fate is Fate.IN_FLIGHT else found
+
     def _may_cancel(self, step: Step) -> bool:
         """Only where a cancelled restore leaves the target as it was."""
         return step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancel
-
-    async def _poll(self, operation: Operation, work: Work, handle: Handle) -> Progress | None:
-        """None: the backend did not answer this time; the step's own time limit bounds how often."""
-        try:
-            return await operation.poll(work, handle)
-        except (TemporaryError, OutcomeUnknown):
-            return None
 
     async def _end(self, run: Run, step: Step, outcome: Outcome, words: str, **data: Any) -> Run:
         kind = machine.outcome_event(step, outcome)

@@ -280,8 +280,8 @@ class Finding:
     name: str
     when: When
     verdict: Verdict | None  # None: a value taken before, judged by nobody
-    value: float | str | None = None
-    before: float | str | None = None
+    value: int | float | str | None = None
+    before: int | float | str | None = None
     words: str = ""  # one sentence for people
 
 

@@ -9,6 +9,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.configuration import Configuration
+from handlers.metrics import Metrics, new_metrics
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.sending import Sender
@@ -72,3 +73,4 @@ class Context:
     work: Nudge  # something wants driving or looking at
     publish: Nudge  # something wants showing
     background: Background = field(default_factory=Background)
+    metrics: Metrics = field(default_factory=new_metrics)

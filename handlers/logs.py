@@ -35,7 +35,10 @@ def set_up(form: str, secrets: Iterable[str] = ()) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the pretty one prints local values, secrets too
+        )
     )
     structlog.configure(
         processors=[

@@ -36,7 +36,9 @@ from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
 from handlers.slack.publisher import Publisher
 from handlers.slack.sending import Sender
-from handlers.web.app import Readiness, web_app
+from handlers.web.app import web_app
+from handlers.web.links import links_from
+from handlers.web.readiness import Readiness
 from handlers.worker import Worker
 from storage.cards import CardStore
 from storage.database import Database, LockFile, open_database, upgrade
@@ -103,27 +105,27 @@ async def serve(settings: Settings) -> None:
     await service.stop()
 
 
-async def start(settings: Settings) -> Service:
-    """Ready when it returns. The caller stops it. Raises as `serve` does."""
+async def start(settings: Settings, clock: Clock | None = None) -> Service:
+    """Ready when it returns; the caller stops it. Raises as `serve` does. `clock` None: the real one."""
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = LockFile(settings.state / "serve.lock")
     lock.acquire()
     try:
-        return await _start(settings, lock)
+        return await _start(settings, lock, clock)
     except BaseException:
         lock.release()
         raise
 
 
-async def _start(settings: Settings, lock: LockFile) -> Service:
+async def _start(settings: Settings, lock: LockFile, clock: Clock | None) -> Service:
     configuration = load(settings.config)
     if reason := settings.why_not_serve():
         raise CannotServe(reason)
     database = open_database(settings.database)
     await upgrade(database)
     signer = signer_at(settings.state / "front.key")
-    store = await open_store(database, signer, SteadyClock()())
-    clock = SteadyClock(await store.newest_time())
+    store = await open_store(database, signer, (clock or SteadyClock())())
+    clock = clock or SteadyClock(await store.newest_time())
     if reason := self_test(clock().timestamp()):
         raise CannotServe(f"The guard's self-test failed: {reason}. Do not expose this bot; report it.")
     await store.release_all()
@@ -133,7 +135,7 @@ async def _start(settings: Settings, lock: LockFile) -> Service:
     context = _context(configuration, store, client, identity.team_id, clock)
     worker = _worker(configuration, settings, context, signer)
     publisher = Publisher(context)
-    door = Door(_bolt(client, authorized, context), identity)
+    door = Door(_bolt(client, authorized, context), identity, context.metrics)
     socket = None
     if settings.app_token is not None:
         socket = Socket(door, settings.app_token.get_secret_value(), client)
@@ -258,7 +260,8 @@ async def _listen(
     settings: Settings, context: Context, door: Door, readiness: Readiness
 ) -> tuple[web.AppRunner, str]:
     secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
-    runner = web.AppRunner(web_app(context, door, secret, readiness), access_log=None)
+    links = links_from(settings.state / "front.key")
+    runner = web.AppRunner(web_app(context, door, secret, readiness, links), access_log=None)
     await runner.setup()
     host, port = settings.address
     site = web.TCPSite(runner, host, port)

@@ -103,8 +103,8 @@ _TAG = "tag:yaml.org,2002:"
 _SCALARS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "null": (r"~|null|", lambda _: None),
     "bool": (r"true|false", lambda text: text == "true"),
-    "int": (r"-?(0|[1-9][0-9]*)", int),  # spelled as str(int) spells it
-    "float": (r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?", float),
+    "int": (r"0|-?[1-9][0-9]*", int),  # spelled as str(int) spells it
+    "float": (r"-?[0-9]+\.[0-9]+", float),  # never 12e4567, which is a commit
 }
 for _name, (_pattern, _) in _SCALARS.items():
     _Composer.add_implicit_resolver(_TAG + _name, re.compile(rf"^(?:{_pattern})$"), None)

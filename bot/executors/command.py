@@ -300,7 +300,7 @@ def _point(point: _Point, current: str) -> RestorePoint:
 
 
 def _newest_first(points: Sequence[RestorePoint]) -> tuple[RestorePoint, ...]:
-    """By time where every point has one, else as the tool gave them. Of an id that comes again, the newest."""
+    """By time where every point has one, else as the tool gave them. Of equal ids the newest stays."""
     dated = [(point.at, point) for point in points if point.at is not None]
     if len(dated) == len(points):
         points = [point for _, point in sorted(dated, key=lambda pair: pair[0], reverse=True)]

@@ -5,6 +5,7 @@ the repository holds is ever checked out or run. The cache holds no truth and ma
 """
 
 import asyncio
+import hashlib
 import os
 import re
 import shutil
@@ -50,7 +51,7 @@ ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",  # complaints are read by DENIED and LOST_RACE
 }
-DEFAULTS = {"PATH": os.defpath, "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+DEFAULTS = {"PATH": os.defpath, "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ControlPath=none"}
 IDENTITY = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -99,7 +100,7 @@ class Repository:
         self._remote = remote
         self._ref = f"refs/heads/{branch}"
         self._work = work
-        self._cache = work / "cache.git"
+        self._cache = work / f"{hashlib.sha256(remote.encode()).hexdigest()[:16]}.git"
         self._environment = {**DEFAULTS, **environment, **ENVIRONMENT, **IDENTITY}
 
     async def fetch(self) -> str:
@@ -180,7 +181,7 @@ class Repository:
         """Two fetches into one cache would trip over each other's refs."""
         self._work.mkdir(parents=True, exist_ok=True)
         end = time.monotonic() + REMOTE
-        while (lock := lock_file(self._work / "cache.lock")) is None:
+        while (lock := lock_file(self._cache.with_suffix(".lock"))) is None:
             if time.monotonic() > end:
                 raise Busy("Somebody else is fetching.")
             await asyncio.sleep(0.05)

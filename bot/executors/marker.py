@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from bot.canon import canonical
-from bot.executors.contract import Blocked, Denied, TargetMissing, Work
+from bot.executors.contract import Blocked, Denied, Fate, TargetMissing, Work
 
 FOLDER = ".rollback"
 OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -49,6 +49,15 @@ class Marker:
     def is_of(self, work: Work) -> bool:
         return self.digest == work.digest
 
+
+# How an operation stands that was started and is asked for. Nobody at it and nothing changed: it has failed.
+ENDED = {
+    Fate.IN_FLIGHT: None,
+    Fate.DONE: True,
+    Fate.OVERTAKEN: True,
+    Fate.FAILED: False,
+    Fate.ABSENT: False,
+}
 
 # A marker that cannot be read belongs to no plan: no digest equals its own.
 UNREADABLE = Marker("unreadable", "", "", Stage.TAKEN)
@@ -153,7 +162,10 @@ def sync_folder(path: Path) -> None:
 
 @contextmanager
 def file_errors() -> Iterator[None]:
-    """The operating system's refusals in the contract's words; only around what changed nothing yet."""
+    """The operating system's refusals in the contract's words; only around what changed nothing yet.
+
+    Also a decorator. What fails after the change must be said as OutcomeUnknown inside.
+    """
     try:
         yield
     except PermissionError as error:

@@ -29,7 +29,7 @@ from bot.executors.contract import (
     Work,
 )
 from bot.executors.goal import moment, named, point_for, utc_now
-from bot.executors.marker import Marker, Markers, Slot, Stage, file_errors, sync_folder
+from bot.executors.marker import ENDED, Marker, Markers, Slot, Stage, file_errors, sync_folder
 from bot.model import Current, Finding, Goal, Loss, Points, RestorePoint, UndoMode, Verdict, Way, When
 
 
@@ -59,7 +59,7 @@ class Releases:
             changes=_leaving(point, listed),
             blockers=(f"{point.id} is live already.",) if point.current else (),
             downtime=0.0,
-            undo=UndoMode.EXACT,
+            undo=UndoMode.EXACT if _live_of(listed) else UndoMode.IMPOSSIBLE,
         )
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
@@ -69,7 +69,7 @@ class Releases:
         """The release that the plan goes back from: it stays where it is, so there is nothing to save."""
         listed = await asyncio.to_thread(self._points)
         _refuse_if_moved(work, listed.current)
-        return named(work.expected, listed.points)
+        return _live_of(listed)
 
     async def start(self, work: Work) -> Handle | Taken:
         return await asyncio.to_thread(self._start, work)
@@ -79,10 +79,10 @@ class Releases:
 
     async def poll(self, work: Work, handle: Handle) -> Progress:
         found = await self.find(work)
-        if found.fate in (Fate.ABSENT, Fate.UNKNOWN):
+        if found.fate is Fate.UNKNOWN:
             raise OutcomeUnknown(found.words)
         return Progress(
-            ended=None if found.fate is Fate.IN_FLIGHT else True,
+            ended=ENDED[found.fate],
             observed_at=self._clock(),
             words=found.words,
             retry_after=self.capabilities.shortest_poll,
@@ -95,10 +95,10 @@ class Releases:
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await asyncio.to_thread(self._verify, work)
 
+    @file_errors()
     def _points(self) -> Points:
-        with file_errors():
-            live = self._live()
-            releases = self._releases()
+        live = self._live()
+        releases = self._releases()
         points = tuple(
             RestorePoint(id=name, at=at, label=name, current=name == live)
             for name, at in sorted(releases.items(), key=lambda item: (item[1], item[0]), reverse=True)
@@ -129,9 +129,9 @@ class Releases:
             raise Blocked(f"{self._link} leads out of {self._folder}: let it name a release there.")
         return release.name
 
+    @file_errors()
     def _start(self, work: Work) -> Handle | Taken:
-        with file_errors():
-            slot = self._markers.take(work.op_id)
+        slot = self._markers.take(work.op_id)
         if slot is None:
             return Taken.TAKEN
         with slot:
@@ -140,9 +140,8 @@ class Releases:
             listed = self._points()
             _refuse_if_moved(work, listed.current)
             named(work.point, listed.points)
-            with file_errors():
-                taken = self._prepare(work, slot)
-                self._swap(work)
+            taken = self._prepare(work, slot)
+            os.replace(self._prepared(work), self._link)
             self._record(slot, taken)
         return {"op_id": work.op_id}
 
@@ -154,9 +153,6 @@ class Releases:
         slot.write(taken)
         return taken
 
-    def _swap(self, work: Work) -> None:
-        os.replace(self._prepared(work), self._link)
-
     def _record(self, slot: Slot, taken: Marker) -> None:
         try:
             sync_folder(self._root)
@@ -164,11 +160,11 @@ class Releases:
         except OSError as error:
             raise OutcomeUnknown(f"The link was changed, but not durably: {error}") from error
 
+    @file_errors()
     def _find(self, work: Work) -> Found:
         if not self._markers.known(work.op_id):
             return Found(Fate.ABSENT, "It was never started.")
-        with file_errors():
-            slot = self._markers.take(work.op_id)
+        slot = self._markers.take(work.op_id)
         if slot is None:
             return Found(Fate.IN_FLIGHT, "Somebody is at it.", {"op_id": work.op_id})
         with slot:
@@ -228,11 +224,17 @@ def _leaving(point: RestorePoint, listed: Points) -> tuple[str, ...]:
 
     Towards a newer release (an undo) only what is live goes.
     """
-    live = next((n for n, one in enumerate(listed.points) if one.current), None)
+    live = _live_of(listed)
     if live is None:
         return (f"{listed.current.id} · its folder is gone",)
-    to = next(n for n, one in enumerate(listed.points) if one.id == point.id)
-    return tuple(_line(one) for one in listed.points[live : max(to, live + 1)])
+    ids = [one.id for one in listed.points]
+    first = ids.index(live.id)
+    return tuple(_line(one) for one in listed.points[first : max(ids.index(point.id), first + 1)])
+
+
+def _live_of(listed: Points) -> RestorePoint | None:
+    """None: the link names a release whose folder is gone."""
+    return next((one for one in listed.points if one.current), None)
 
 
 def _line(point: RestorePoint) -> str:

@@ -34,7 +34,7 @@ from bot.executors.contract import (
     Work,
 )
 from bot.executors.goal import named, point_for, utc_now
-from bot.executors.marker import Marker, Markers, Slot, Stage, file_errors, sync_folder
+from bot.executors.marker import ENDED, Marker, Markers, Slot, Stage, file_errors, sync_folder
 from bot.executors.sqlite_copy import Copy, Route
 from bot.executors.sqlite_reading import (
     WAIT,
@@ -129,11 +129,9 @@ class Sqlite:
         if copy is not None and not copy.ended.is_set():
             return Progress(None, self._clock(), "Copying.", copy.done, copy.total, "pages")
         found = await self.find(work)
-        if found.fate in (Fate.ABSENT, Fate.UNKNOWN):
+        if found.fate is Fate.UNKNOWN:
             raise OutcomeUnknown(found.words)
-        self._copies.pop(work.op_id, None)
-        over = {Fate.IN_FLIGHT: None, Fate.FAILED: False}
-        return Progress(over.get(found.fate, True), self._clock(), found.words)
+        return Progress(ENDED[found.fate], self._clock(), found.words)
 
     async def cancel(self, work: Work, handle: Handle) -> Cancelled:
         """Only a copy of this process can be stopped, and only before its last pages."""
@@ -150,8 +148,9 @@ class Sqlite:
 
     # Points
 
+    @file_errors()
     def _points(self) -> tuple[RestorePoint, ...]:
-        with file_errors(), os.scandir(self._backups) as entries:
+        with os.scandir(self._backups) as entries:
             found = [
                 point
                 for entry in entries
@@ -177,6 +176,7 @@ class Sqlite:
 
     # Planning
 
+    @file_errors()
     def _plan(self, goal: Goal, now: datetime) -> Way:
         current = self._current()
         points = self._points()
@@ -208,6 +208,7 @@ class Sqlite:
         others = f"; others are {', '.join(f'`{one}`' for one in older)}" if older else ""
         raise PointUnavailable(f"The backup `{point.id}` is damaged ({fault}){others}.")
 
+    @file_errors()
     def _measure(self, point: RestorePoint, now: datetime) -> Loss:
         named(point.id, self._points())
         seconds = None if point.at is None else max(0.0, (now - point.at).total_seconds())
@@ -285,17 +286,17 @@ class Sqlite:
 
     # The undo point
 
+    @file_errors()
     def _save(self, work: Work) -> RestorePoint:
-        with file_errors():
-            slot = self._markers.take(work.op_id)
-            if slot is None:
-                raise Busy("The undo point is being saved.")
-            with slot, sqlite_errors():
-                marker = self._saving(work, slot)
-                path = self._backups / str(marker.facts["saves"])
-                if not path.exists():
-                    self._save_to(path, work)
-                slot.write(replace(marker, stage=Stage.DONE))
+        slot = self._markers.take(work.op_id)
+        if slot is None:
+            raise Busy("The undo point is being saved.")
+        with slot, sqlite_errors():
+            marker = self._saving(work, slot)
+            path = self._backups / str(marker.facts["saves"])
+            if not path.exists():
+                self._save_to(path, work)
+            slot.write(replace(marker, stage=Stage.DONE))
         return named(path.stem, self._points())
 
     def _saving(self, work: Work, slot: Slot) -> Marker:
@@ -332,10 +333,10 @@ class Sqlite:
 
     # The restore
 
+    @file_errors()
     def _start(self, work: Work) -> Copy | None:
         """None: it was taken before. The slot goes with the copy, which closes it."""
-        with file_errors():
-            slot = self._markers.take(work.op_id)
+        slot = self._markers.take(work.op_id)
         if slot is None:
             return None
         try:
@@ -356,11 +357,11 @@ class Sqlite:
         point = named(work.point, self._points())
         return Route(self._file(point.id), self._database, self._pages_per_second, min(WAIT, work.timeout))
 
+    @file_errors()
     def _find(self, work: Work) -> Found:
         if not self._markers.known(work.op_id):
             return Found(Fate.ABSENT, "It was never started.")
-        with file_errors():
-            slot = self._markers.take(work.op_id)
+        slot = self._markers.take(work.op_id)
         if slot is None:
             return Found(Fate.IN_FLIGHT, "Somebody is at it.", {"op_id": work.op_id})
         with slot:
@@ -403,6 +404,7 @@ class Sqlite:
 
     # Verification
 
+    @file_errors()
     def _verify(self, work: Work) -> tuple[Finding, ...]:
         return (self._integrity(), self._arrival(work), *self._rows(work))
 
@@ -424,7 +426,6 @@ class Sqlite:
         return _finding("restored database", verdict, self._current().id, found.words)
 
     def _rows(self, work: Work) -> tuple[Finding, ...]:
-        """Equal to the backup is proof; unequal is none, since traffic may have come back."""
         try:
             named(work.point, self._points())
             found = self._differences(work.point)
@@ -464,11 +465,13 @@ def _also(difference: Difference) -> str:
 
 
 def _rows_of(difference: Difference) -> Finding:
-    other = difference.added + difference.changed + difference.deleted
-    if not other:
-        return _finding(f"rows of {difference.table}", Verdict.PASSED, 0, "The same as in the backup.")
-    words = f"{other} rows differ from the backup: traffic since then, or not restored."
-    return _finding(f"rows of {difference.table}", Verdict.INCONCLUSIVE, other, words)
+    """Rows that traffic has added are no doubt; rows that are not as in the backup are one."""
+    name = f"rows of {difference.table}"
+    if other := difference.changed + difference.deleted:
+        words = f"{other} rows are not as in the backup: changed by traffic since, or not restored."
+        return _finding(name, Verdict.INCONCLUSIVE, other, words)
+    since = f"; {difference.added} were added since" if difference.added else ""
+    return _finding(name, Verdict.PASSED, 0, f"Every row of the backup is there{since}.")
 
 
 def _finding(name: str, verdict: Verdict, value: float | str | None, words: str) -> Finding:

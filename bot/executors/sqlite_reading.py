@@ -95,7 +95,7 @@ def faults(connection: sqlite3.Connection, how: str, seconds: float) -> str:
     """What `integrity_check` or `quick_check` found first; empty: nothing. Raises OutOfTime."""
     with deadline(connection, seconds):
         first = str(connection.execute(f"PRAGMA {how}(1)").fetchone()[0])
-    return "" if first == "ok" else first
+    return "" if first == "ok" else " ".join(first.split())
 
 
 def differences(

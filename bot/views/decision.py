@@ -9,7 +9,7 @@ from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention, sentence
 from bot.views.live import customers, goal, live, maintenance_unclear
 from bot.views.plan import was_live
-from bot.views.steps import check_rows
+from bot.views.steps import check_rows, step_name
 from bot.views.words import clock_seconds, how_much, target_name, uncapped
 
 NOTHING_HAPPENS = "Nothing happens until somebody decides:"
@@ -94,12 +94,6 @@ _DOUBT: Mapping[Do, str] = {
     Do.UNDO_POINT: "was the undo point of {name} saved?",
     Do.RESTORE: "was {name} restored?",
 }
-_SENT: Mapping[Do, str] = {
-    Do.MAINTENANCE_ON: "Maintenance on",
-    Do.MAINTENANCE_OFF: "Maintenance off",
-    Do.UNDO_POINT: "Undo point",
-    Do.RESTORE: "Restore",
-}
 
 
 def lost(run: Run) -> StepRecord | None:
@@ -132,7 +126,7 @@ def _sent(run: Run, facts: CardFacts) -> list[str]:
     if record is None or record.started_at is None:
         return []
     asked = f"; asked {facts.times_asked} times" if facts.times_asked else ""
-    return [f"{_SENT[record.step.do]} sent {clock_seconds(record.started_at)}; no answer{asked}"]
+    return [f"{step_name(record.step)} sent {clock_seconds(record.started_at)}; no answer{asked}"]
 
 
 def _sure(run: Run, now: datetime) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.model import Run, State
-from bot.views.limits import View, context, escape, home_tab, link, sections
+from bot.views.limits import View, context, escape, header, home_tab, link, sections
 from bot.views.words import deed, state_words, utc
 
 
@@ -20,8 +20,10 @@ class Linked:
 def home(awaiting: Sequence[Linked], running: Sequence[Linked], now: datetime) -> View:
     return home_tab(
         [
-            *sections(["*Awaits you*", *(_rows(awaiting, now) or ["Nothing."])]),
-            *sections(["*Runs now*", *(_rows(running, now) or ["Nothing."])]),
+            header("Awaits you"),
+            *sections(_rows(awaiting, now) or ["Nothing."]),
+            header("Runs now"),
+            *sections(_rows(running, now) or ["Nothing."]),
             context(f"As of {utc(now, now)}. To ask for a rollback, type `/rollback` in a channel."),
         ]
     )

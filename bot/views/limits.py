@@ -46,8 +46,10 @@ METADATA = 3_000
 
 _JOINERS = "\u200c\u200d"  # Persian and family emoji need them
 _UNSEEN = {"Cc", "Cf", "Cs"}  # control, bidi and other formatting, halves of characters
+_TO_THE_LEFT = {"R", "AL", "AN"}  # such letters would pull our numbers beside them to their other side
+_ISOLATE, _ISOLATE_END = "\u2068", "\u2069"
 _BREAKS = {"\n", "\u2028", "\u2029"}
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # A person's tilde or backtick could strike out or swallow our words further on; a look-alike cannot.
 _DISARMED = str.maketrans({"~": "∼", "`": "ˋ"})
 _TOKEN = re.compile(r"&(?:amp|lt|gt);|<[^<>]*>|.", re.DOTALL)
@@ -61,7 +63,7 @@ _SLACK_ID = re.compile(r"[A-Z][A-Z0-9]{1,20}")
 
 def clean(text: str, *, one_line: bool = False) -> str:
     """Without control, bidi and other unseen characters; on request in one line."""
-    seen = "".join(_seen(character) for character in text)
+    seen = text if text.isprintable() else "".join(map(_seen, text))
     return " ".join(seen.split()) if one_line else seen.strip()
 
 
@@ -75,12 +77,15 @@ def _seen(character: str) -> str:
 
 
 def entities(text: str) -> str:
-    return "".join(_ENTITIES.get(character, character) for character in text)
+    return text.translate(_ENTITIES)
 
 
-def escape(text: str, limit: int = SECTION_TEXT, *, one_line: bool = True) -> str:
-    """Markup that shows a text from outside as it is: no mention, no link, no formatting of our words."""
-    return cut(entities(clean(text, one_line=one_line)).translate(_DISARMED), limit)
+def escape(text: str, limit: int = SECTION_TEXT) -> str:
+    """Markup of a text from outside, in one line: no mention, no link, no power over our own words."""
+    shown = clean(text, one_line=True)
+    isolated = limit > 2 and any(unicodedata.bidirectional(character) in _TO_THE_LEFT for character in shown)
+    markup = cut(entities(shown).translate(_DISARMED), limit - 2 if isolated else limit)
+    return f"{_ISOLATE}{markup}{_ISOLATE_END}" if isolated else markup
 
 
 def code(text: str, limit: int = 80) -> str:
@@ -121,11 +126,11 @@ def cut(markup: str, limit: int) -> str:
         return markup
     kept: list[str] = []
     room = limit - 1
-    for token in _TOKEN.findall(markup):
-        room -= size(token)
+    for token in _TOKEN.finditer(markup):
+        room -= size(token[0])
         if room < 0:
             break
-        kept.append(token)
+        kept.append(token[0])
     return "".join(kept).rstrip() + "…"
 
 
@@ -140,7 +145,7 @@ def _unescaped(text: str) -> str:
 
 def size(text: str) -> int:
     """In UTF-16 units."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def uncut(text: str, limit: int) -> str:

@@ -5,7 +5,8 @@ The sentences are plain text; `name` turns a Slack user id into what the reader'
 
 from collections.abc import Callable, Mapping
 
-from bot.model import Do, E, Event, Purpose, Run, Step
+from bot.model import E, Event, Purpose, Run, Step
+from bot.views.steps import step_name
 
 Name = Callable[[str], str]
 
@@ -53,16 +54,6 @@ _SENTENCES: Mapping[E, str] = {
     E.LEAVE_AGREED: "{who} agreed to leave maintenance{why}",
     E.SUCCEEDED: "Ended well",
 }
-_STEPS: Mapping[Do, str] = {
-    Do.MAINTENANCE_ON: "Maintenance on",
-    Do.UNDO_POINT: "Undo point",
-    Do.RESTORE: "Restore",
-    Do.MAINTENANCE_OFF: "Maintenance off",
-    Do.BASELINE: "Reading the checks before",
-    Do.MEASURE: "Measuring the loss again",
-    Do.CHECK: "Checks",
-    Do.CONFIRM: "Checkpoint",
-}
 _ANSWERS: Mapping[str, str] = {
     "point": "the restore point",
     "unchanged": "as before",
@@ -79,7 +70,7 @@ def event_words(event: Event, run: Run, name: Name) -> str:
         who=name(event.by) if event.by else "The bot",
         why=_after(data.get("why")),
         words=_after(data.get("words")),
-        step=_step_name(run, step),
+        step=_step_of(run, step),
         question=f"“{step.text}”" if step else "a checkpoint",
         answer=_ANSWERS.get(answer, answer),
         code=run.code,
@@ -99,11 +90,10 @@ def _step(run: Run, n: object) -> Step | None:
     return next((record.step for record in run.steps if record.step.n == n), None)
 
 
-def _step_name(run: Run, step: Step | None) -> str:
+def _step_of(run: Run, step: Step | None) -> str:
     if step is None:
         return "A step"
-    of = "" if step.target == run.target else f" of {step.target}"
-    return f"{_STEPS[step.do]}{of}"
+    return step_name(step) if step.target == run.target else f"{step_name(step)} of {step.target}"
 
 
 def _deed(run: Run) -> str:

@@ -38,7 +38,7 @@ from bot.views.limits import (
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import cost, goes_back, in_full, others_go_back, outage, undo, warnings
-from bot.views.steps import check_rows, finding_row, progress_words, step_row
+from bot.views.steps import check_rows, finding_row, progress_words, step_name, step_row
 from bot.views.words import clock_seconds, date, duration, people, state_words, target_name, utc, version
 
 READING = "Reading restore points{of}… nothing happens yet."
@@ -273,7 +273,7 @@ def undo_form(run: Run, plan: Plan | None, problem: str | None, metadata: str, n
 
 def approve(run: Run, plan: Plan, facts: CardFacts, metadata: str, now: datetime) -> View:
     """Critical targets: a modal covers the card on a phone, so it repeats the card and shows the code."""
-    code_input = text_input("plan_code", placeholder=run.code[:4], longest=8)
+    code_input = text_input("plan_code", longest=8)
     blocks = [
         section(*request_rows(run, plan, facts, now)),
         section(f"This is plan `{run.code}`. {'It starts at once.' if _last(run, plan) else ''}"),
@@ -315,24 +315,23 @@ def refusal(title: str, reason: str, next_step: str = "") -> View:
 
 
 def stop(run: Run, progress: Progress | None, metadata: str) -> View:
-    return _decide("Stop", run, _stops(run, progress), "Stop", "Let it run", metadata)
+    return _decide(f"Stop {run.id}", run, _stops(run, progress), "Stop", "Let it run", metadata)
 
 
 def _stops(run: Run, progress: Progress | None) -> list[str]:
     if not run.touched:
         return ["Nothing was changed yet: it is cancelled and nothing will run."]
+    stays = f" {target_name(run.target)} stays in maintenance." if run.in_maintenance else ""
+    return [*_in_flight(run, progress), f"No next step starts.{stays} People decide how it goes on."]
+
+
+def _in_flight(run: Run, progress: Progress | None) -> list[str]:
     record = run.current
-    at = f" ({words})" if progress and (words := progress_words(progress)) else ""
     if record is None or record.state is not StepState.STARTED:
-        return [f"No next step starts.{_stays_in_maintenance(run)} People decide how it goes on."]
-    return [
-        f"The step that runs now{at} cannot be taken back half-way: it is waited for.",
-        f"No next step starts.{_stays_in_maintenance(run)} People decide how it goes on.",
-    ]
-
-
-def _stays_in_maintenance(run: Run) -> str:
-    return f" {target_name(run.target)} stays in maintenance." if run.in_maintenance else ""
+        return []
+    far = progress_words(progress) if progress else ""
+    at = f"is at {far}" if far else "is under way"
+    return [f"{step_name(record.step)} {at}. It cannot be taken back half-way: it is waited for."]
 
 
 def end_it(run: Run, metadata: str, now: datetime) -> View:
@@ -341,7 +340,7 @@ def end_it(run: Run, metadata: str, now: datetime) -> View:
         "It ends failed, and stays exactly like that.",
         "*Leave maintenance* can be pressed afterwards, by two people." if run.in_maintenance else "",
     ]
-    return _decide("End", run, rows, "End it", "Keep it", metadata)
+    return _decide(f"End {run.id}", run, rows, "End it", "Keep it", metadata)
 
 
 def go_online(run: Run, metadata: str, now: datetime) -> View:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.executors.contract import Progress
-from bot.model import Do, Finding, Outcome, Phase, Run, State, StepRecord, StepState, Verdict, When
+from bot.model import Do, Finding, Outcome, Phase, Run, State, Step, StepRecord, StepState, Verdict, When
 from bot.views.limits import code, escape, sentence
 from bot.views.words import clock_seconds, number, of_total, so_far, target_name
 
@@ -36,28 +36,40 @@ _WORDS: Mapping[Do, tuple[str, str, str]] = {
     Do.CONFIRM: ("Ask", "Waiting for a yes", "Yes said"),
 }
 
+_NAMES: Mapping[Do, str] = {
+    Do.MAINTENANCE_ON: "Maintenance on",
+    Do.UNDO_POINT: "Undo point",
+    Do.RESTORE: "Restore",
+    Do.MAINTENANCE_OFF: "Maintenance off",
+    Do.BASELINE: "Reading the checks before",
+    Do.MEASURE: "Measuring the loss again",
+    Do.CHECK: "Checks",
+    Do.CONFIRM: "Checkpoint",
+}
+
 
 # Steps -----------------------------------------------------------------------------------------
 
 
 def step_rows(run: Run, progress: Progress | None) -> list[str]:
-    """At most STEPS_ON_A_CARD rows around the current step."""
+    """At most STEPS_ON_A_CARD rows: of many steps those around the current one."""
     records = [r for r in run.steps if r.step.do not in _QUIET or r is run.current]
-    first = min(_ended_first(records), max(0, len(records) - STEPS_ON_A_CARD + 1))
-    before, rest = (records[:first], records[first:]) if len(records) > STEPS_ON_A_CARD else ([], records)
-    room = STEPS_ON_A_CARD - bool(before)
-    shown, after = (rest, []) if len(rest) <= room else (rest[: room - 1], rest[room - 1 :])
+    if len(records) <= STEPS_ON_A_CARD:
+        return [step_row(run, record, progress) for record in records]
+    done = _done_first(records)
+    shown = records[done : done + STEPS_ON_A_CARD - 2]
+    left = len(records) - done - len(shown)
     return [
-        *([f"✅ {len(before)} steps done"] if before else []),
+        *([f"✅ {done} steps done"] if done else []),
         *[step_row(run, record, progress) for record in shown],
-        *([f"▫️ {len(after)} more steps"] if after else []),
+        *([f"▫️ {left} more steps"] if left else []),
     ]
 
 
-def _ended_first(records: Sequence[StepRecord]) -> int:
+def _done_first(records: Sequence[StepRecord]) -> int:
     """How many steps at the beginning ended well."""
-    done = (n for n, record in enumerate(records) if record.outcome is not Outcome.SUCCEEDED)
-    return next(done, len(records))
+    others = (n for n, record in enumerate(records) if record.outcome is not Outcome.SUCCEEDED)
+    return next(others, len(records))
 
 
 def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
@@ -71,6 +83,11 @@ def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
         far = f" {progress_words(progress)}"
     said = " (people said so)" if record.by_people else ""
     return f"{sign} {_verb(run, record)}{when}{_object(run, record)}{far}{said}"
+
+
+def step_name(step: Step) -> str:
+    """`Restore`: what is done, whether it is done or not."""
+    return _NAMES[step.do]
 
 
 def _verb(run: Run, record: StepRecord) -> str:

@@ -12,6 +12,7 @@ from bot.views.limits import escape, mention
 
 NOT_KNOWN = "not known"
 UNITS_ON_A_CARD = 3
+NEAR = timedelta(hours=3)  # on the other side of midnight, and still no need for a date
 BYTES = frozenset({"bytes", "B"})  # units of progress that are said as sizes
 _HASH = re.compile(r"[0-9a-f]{40,64}")
 
@@ -20,7 +21,7 @@ _HASH = re.compile(r"[0-9a-f]{40,64}")
 
 
 def clock(at: datetime, now: datetime) -> str:
-    """`02:45`, with the date unless it is today. UTC, where a row before has said so."""
+    """`02:45`, with the date unless it is today or near. UTC, where a row before has said so."""
     return f"{_day(at, now)}{at.astimezone(UTC):%H:%M}"
 
 
@@ -56,7 +57,7 @@ def date(at: datetime) -> str:
 
 def _day(at: datetime, now: datetime) -> str:
     at, now = at.astimezone(UTC), now.astimezone(UTC)
-    if at.date() == now.date():
+    if at.date() == now.date() or abs(at - now) < NEAR:
         return ""
     return f"{date(at)} " if abs(at - now) < timedelta(days=300) else f"{date(at)} {at.year} "
 
@@ -130,7 +131,7 @@ def number(value: float | str | None) -> str:
 
 def counted(units: Sequence[Unit]) -> str:
     """`212 orders, 9 refunds`."""
-    shown = [f"{unit.count:,} {escape(unit.name, 30)}" for unit in units[:UNITS_ON_A_CARD]]
+    shown = [f"{unit.count:,} {escape(unit.name, 24)}" for unit in units[:UNITS_ON_A_CARD]]
     more = len(units) - UNITS_ON_A_CARD
     return ", ".join(shown) + (f" and {more} more kinds" if more > 0 else "")
 
@@ -150,12 +151,12 @@ def listed(names: Sequence[str], joint: str = "and") -> str:
 
 
 def target_name(target: str) -> str:
-    return escape(target, 48)
+    return escape(target, 40)
 
 
 def version(name: str) -> str:
     """A label or an id as people say it: of a long hash only the beginning."""
-    return escape(name[:10] if _HASH.fullmatch(name) else name, 48)
+    return escape(name[:10] if _HASH.fullmatch(name) else name, 40)
 
 
 def point_name(point: RestorePoint, now: datetime) -> str:
@@ -228,7 +229,7 @@ def _no_amount(loss: Loss) -> str:
 
 
 def _quality(loss: Loss) -> str:
-    basis = escape(loss.basis, 60)
+    basis = escape(loss.basis, 40)
     if loss.quality is LossQuality.UNKNOWN:
         return basis
     return f"{loss.quality.value}: {basis}" if basis else loss.quality.value

@@ -4,6 +4,7 @@ Bolt verifies nothing of a request in this form, so whatever comes here was veri
 or by standing on our own socket.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from handlers.door.guard import too_deep
+from handlers.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,19 @@ class Identity:
 
 
 class Door:
-    def __init__(self, app: AsyncApp, identity: Identity) -> None:
+    def __init__(self, app: AsyncApp, identity: Identity, metrics: Metrics) -> None:
         self._app = app
         self._identity = identity
+        self._metrics = metrics
 
     async def deliver(self, payload: Mapping[str, Any]) -> BoltResponse:
         """Slack's payload to its listener; the response is what acknowledges it."""
+        began = time.perf_counter()
+        response = await self._answer(payload)
+        self._metrics.heard(payload, response.status, time.perf_counter() - began)
+        return response
+
+    async def _answer(self, payload: Mapping[str, Any]) -> BoltResponse:
         if reason := self._why_not_ours(payload):
             return BoltResponse(status=403, body=reason)
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))

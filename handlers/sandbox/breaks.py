@@ -13,7 +13,7 @@ from typing import Final
 from bot.errors import UserError
 from handlers.sandbox import world
 from handlers.sandbox.configuration import ANA, BEN, GUEST, ORDERS_CHANNEL, STOREFRONT_CHANNEL
-from handlers.sandbox.stage import Stage
+from handlers.sandbox.stage import RECONNECTED, Stage
 
 SLACK_DOWN: Final = 20.0  # seconds
 
@@ -46,16 +46,19 @@ async def orders_in_trouble(stage: Stage) -> None:
 
 
 async def make_way(stage: Stage, target: str) -> None:
-    """The open request for this target, if there is one, is cancelled, or waited for when it runs already."""
+    """The open run of this target, if there is one, is cancelled, let end, or helped over its check."""
     await stage.look()
     run = stage.told.newest(target)
     if run is None or run.final:
         return
-    if run.state in {"paused", "stuck"}:
-        raise UserError(f"{run.id} waits for a decision on its card: decide first, then press again.")
     if run.state in {"requested", "awaiting_approval"}:
         await stage.press(BEN, run.id, "cancel")
-    await stage.until(f"{run.id} ends", lambda: (now := stage.told.run(run.id)) is not None and now.final)
+    elif stage.told.kinds(run.id)[-1] in {"checks_failed", "checks_inconclusive"}:
+        stage.world.payments_flag.unlink(missing_ok=True)
+        await stage.press(BEN, run.id, "retry")
+        await stage.until(f"{run.id} goes on", lambda: (now := stage.told.run(run.id)) and now.seq > run.seq)
+    if not (await stage.until_settled(run.id)).final:
+        raise UserError(f"{run.id} waits for people: decide on its card first, then press again.")
 
 
 async def ask_for_storefront(stage: Stage) -> str:
@@ -98,8 +101,8 @@ async def fail_check(stage: Stage) -> str:
         stage.world.payments_flag.unlink()
         return "The payment provider answers again: press *Check again* on the card."
     await storefront_in_trouble(stage)
-    stage.world.payments_flag.touch()
     run = await ask_for_storefront(stage)
+    stage.world.payments_flag.touch()
     await stage.press(BEN, run, "approve")
     await stage.until(f"{run} pauses", lambda: (row := stage.told.run(run)) and row.state == "paused", 60)
     return f"{run} waits for people, in maintenance. Press again to bring the payment provider back."
@@ -107,7 +110,7 @@ async def fail_check(stage: Stage) -> str:
 
 async def be_guest(stage: Stage) -> str:
     before = stage.told.refused.count((GUEST, ""))
-    await stage.server.slash(GUEST, STOREFRONT_CHANNEL, "storefront to v41 because I can")
+    await stage.command(GUEST, STOREFRONT_CHANNEL, "storefront to v41 because I can")
     await stage.until("a refusal", lambda: stage.told.refused.count((GUEST, "")) > before)
     return "You are Guest: you asked and were refused. Try the buttons of a card, too."
 
@@ -123,27 +126,23 @@ async def deploy_meanwhile(stage: Stage) -> str:
     return f"{release} went live while {run} waited. Ben approved: {run} is {ended.state}, {live} stays live."
 
 
-async def slack_down(stage: Stage) -> str:
+async def slack_down(stage: Stage, seconds: float = SLACK_DOWN) -> str:
     await storefront_in_trouble(stage)
     run = await ask_for_storefront(stage)
     await stage.press(BEN, run, "approve")
-    stage.server.faults.down_for(SLACK_DOWN)
+    stage.server.faults.down_for(seconds)
     ended = await stage.until_settled(run)
     heard = "while Slack was down" if stage.server.faults.is_down else "after Slack came back"
     status = stage.seen.storefront.status
-    await stage.until("Slack is back", lambda: not stage.server.faults.is_down, SLACK_DOWN + 5)
-    await stage.until(f"the card says that {run} ended", lambda: "Undo" in _labels(stage, run), 60)
+    await stage.until("Slack is back", lambda: not stage.server.faults.is_down, seconds + 5)
+    await stage.until("the bot is connected again", lambda: len(stage.server.sockets) > 0, RECONNECTED)
+    await stage.until(f"the card says that {run} ended", lambda: stage.has_button(run, "undo"), 60)
     return f"{run} {ended.state} {heard} (GET / → {status}); its card caught up afterwards."
-
-
-def _labels(stage: Stage, run: str) -> str:
-    card = stage.card(run)
-    return " ".join(label for label, *_ in card.buttons()) if card else ""
 
 
 async def take_back_orders(stage: Stage) -> str:
     await orders_in_trouble(stage)
-    await stage.server.slash(ANA, ORDERS_CHANNEL, "orders")
+    await stage.command(ANA, ORDERS_CHANNEL, "orders")
     return "You are Ana, the form is open: choose a backup and ask. Ben or Cy approves."
 
 

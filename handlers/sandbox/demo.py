@@ -101,7 +101,7 @@ class Demo:
                 raise UserError(f"The bot does not start any more. Its last words:\n{bot.last_words()}")
             if self._break is not None and self._break[1].done():
                 self._break[1].result()  # what nobody expected ends the demo here
-            self._is_back = self._is_back or self._back_now()
+            self.look_back()
             await asyncio.sleep(LOOK_EVERY)
 
     def _set(self) -> Stage:
@@ -109,9 +109,11 @@ class Demo:
             raise Impossible("not_ready", "The demo is still being set up.")
         return self.stage
 
-    def _back_now(self) -> bool:
+    def look_back(self) -> None:
+        """Whether the shop is open after a rollback: later breaks close it again, the story stays told."""
         run = self._storefront_run()
-        return run is not None and run.state == "succeeded" and self._set().seen.storefront.status == 200
+        if run is not None and run.state == "succeeded" and self._set().seen.storefront.status == 200:
+            self._is_back = True
 
     def _storefront_run(self) -> RunRow | None:
         """The run that the story is about: the one that succeeded, else the newest."""
@@ -173,6 +175,7 @@ class Demo:
         if what == "reset":
             await self._reset()
             return "As at the start."
+        self._set()
         if what not in BREAKS:
             raise Impossible("unknown_break", "There is no such thing to break.")
         if self._under_way() is not None:
@@ -186,7 +189,9 @@ class Demo:
     async def _play(self, what: str) -> None:
         try:
             self._results[what] = True, await BREAKS[what].play(self._set())
-        except (Impossible, NotSeen, UserError) as error:
+        except UserError as error:
+            self._results[what] = False, str(error)
+        except (Impossible, NotSeen) as error:
             self._results[what] = False, f"It did not go as it should: {error}"
 
     async def let_be(self) -> None:

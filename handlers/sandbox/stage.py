@@ -23,6 +23,7 @@ from handlers.sandbox.world import PAUSE_BETWEEN_ORDERS, World
 STOREFRONT: Final = str(configuration.TARGETS / "storefront.py")
 CUSTOMERS: Final = str(configuration.TARGETS / "customers.py")
 LOOK_EVERY: Final = 0.1  # seconds
+RECONNECTED: Final = 30.0  # seconds; the bot's watchdog looks every few
 CARD_TOO_YOUNG: Final = 1.3  # seconds; the bot takes no approval in the first second of a card
 
 T = TypeVar("T")
@@ -82,12 +83,16 @@ class Stage:
 
     async def ask(self, user: str, channel: str, target: str, wish: str) -> str:
         """`/rollback TARGET WISH`, the wish naming a point, so that no modal opens; the id of the new run."""
-        await self.look()
         before = {run.id for run in self.told.runs}
-        reply = await self.server.slash(user, channel, f"{target} {wish}")
-        if not reply.acked:
-            raise NotSeen(f"the bot takes /rollback {target}: {reply.error}")
+        await self.command(user, channel, f"{target} {wish}")
         return await self.until(f"a request for {target}", lambda: self.new_run(target, before))
+
+    async def command(self, user: str, channel: str, text: str) -> None:
+        """`/rollback TEXT`, as soon as the bot is connected: it may have been cut off just before."""
+        await self.until("the bot is connected", lambda: len(self.server.sockets) > 0, RECONNECTED)
+        reply = await self.server.slash(user, channel, text)
+        if not reply.acked:
+            raise NotSeen(f"/rollback {text}: the bot does not take it ({reply.error})")
 
     def new_run(self, target: str, before: set[str]) -> str | None:
         return next((run.id for run in self.told.runs if run.target == target and run.id not in before), None)
@@ -101,27 +106,35 @@ class Stage:
         card = self.card(run_id)
         if card is None or self.server.workspace.clock() - card.at < CARD_TOO_YOUNG:
             return None
-        return card if action in (name for _, name, _, _ in card.buttons()) else None
+        return card if self.has_button(run_id, action) else None
+
+    def has_button(self, run_id: str, action: str) -> bool:
+        card = self.card(run_id)
+        return card is not None and action in (name for _, name, _, _ in card.buttons())
 
     async def until_settled(self, run_id: str, timeout: float = 60.0) -> RunRow:
-        def settled() -> RunRow | None:
-            run = self.told.run(run_id)
-            return run if run is not None and run.settled else None
+        await self.until(f"{run_id} ends or pauses", lambda: self.is_settled(run_id), timeout)
+        run = self.told.run(run_id)
+        assert run is not None  # it is settled
+        return run
 
-        return await self.until(f"{run_id} ends or pauses", settled, timeout)
+    def is_settled(self, run_id: str) -> bool:
+        run = self.told.run(run_id)
+        return run is not None and run.settled
 
     async def until_mid_restore(self, run_id: str) -> float:
-        """The share of the restore that is done, when it is between a quarter and four fifths."""
+        """The share of the restore that is done, when it is about half."""
 
         def half_way() -> float | None:
             run = self.told.run(run_id)
-            return run.share if run and run.share and 0.25 < run.share < 0.8 else None
+            return run.share if run and run.share and 0.4 < run.share < 0.9 else None
 
         return await self.until(f"{run_id} in the middle of its restore", half_way)
 
     async def reset(self) -> None:
         """The world broken as at the start, empty channels, a bot that remembers nothing."""
         async with self._looking:
+            self.bot.kill()  # all that it knows goes anyway
             await self.bot.stop()
             world.empty(self.world.folder)
             await asyncio.to_thread(world.build, self.world.folder, _now())

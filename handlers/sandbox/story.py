@@ -4,6 +4,7 @@ Everything is said only after it was seen in the world or in the bot's evidence;
 from what was expected ends the story.
 """
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 from handlers.sandbox import world
 from handlers.sandbox.breaks import ask_for_orders, kill_in_the_middle
+from handlers.sandbox.chronicle import Entry
 from handlers.sandbox.configuration import ANA, BEN, CATALOG_CHANNEL, STOREFRONT_CHANNEL
 from handlers.sandbox.slack.nouns import View
-from handlers.sandbox.slack.reading import elements
+from handlers.sandbox.slack.reading import elements, plain
 from handlers.sandbox.slack.refusal import Impossible
 from handlers.sandbox.slack.server import SandboxServer
 from handlers.sandbox.slack.state import Workspace
@@ -30,16 +32,17 @@ class Differs(Exception):
 
 
 async def play(folder: Path) -> int:
-    """0 only when the world was really changed and the bot's evidence says so; else 1."""
+    """The exit code, as `tell` says it."""
     server = await SandboxServer.start(Workspace())
     try:
         async with set_up(folder, server) as stage:
-            return await _tell(stage)
+            return await tell(stage)
     finally:
         await server.stop()
 
 
-async def _tell(stage: Stage) -> int:
+async def tell(stage: Stage) -> int:
+    """0 only when the world was really changed and the bot's evidence says so; else 1."""
     began = time.monotonic()
     chapters = storefront, orders, catalog
     try:
@@ -75,15 +78,16 @@ async def storefront(stage: Stage) -> None:
     approved = time.monotonic()
     await stage.press(BEN, run, "approve")
     say("storefront", "Ben presses Approve and start")
-    await stage.until(f"GET / → {WHOLE}", lambda: stage.seen.storefront.status == WHOLE, 30)
+    await stage.until("an end", lambda: stage.seen.storefront.status == WHOLE or stage.is_settled(run), 60)
+    expect("GET /", WHOLE, stage.seen.storefront.status)
     release, took = stage.seen.storefront.release, time.monotonic() - approved
     say("storefront", f"GET / → {WHOLE} (release {release}) {took:.1f} s after the click")
-    expect("release", "v41", release)
     await _verified(stage, "storefront", run)
+    expect("GET /", WHOLE, stage.seen.storefront.status)
 
 
 async def _ask_by_form(stage: Stage) -> str:
-    await stage.server.slash(ANA, STOREFRONT_CHANNEL, "storefront")
+    await stage.command(ANA, STOREFRONT_CHANNEL, "storefront")
     form, suggested = await stage.until("a form that offers restore points", lambda: _filled_form(stage))
     say("storefront", f"Ana types /rollback storefront: the form suggests {suggested}")
     before = {run.id for run in stage.told.runs}
@@ -108,7 +112,7 @@ async def _refuse_ana(stage: Stage, run: str) -> None:
     await stage.press(ANA, run, "approve")
     view = await stage.until("a refusal for Ana", lambda: stage.server.workspace.views(ANA))
     await stage.until("the refusal in the evidence", lambda: (ANA, run) in stage.told.refused)
-    said = " ".join(view[-1].plain().split())
+    said = _spoken(stage, plain(view[-1].blocks))
     say("storefront", f"Ana presses Approve and start, and is refused: {said}")
     expect(run, "awaiting_approval", (found := stage.told.run(run)) and found.state)
     expect("GET /", BROKEN, stage.seen.storefront.status)
@@ -117,10 +121,8 @@ async def _refuse_ana(stage: Stage, run: str) -> None:
 async def orders(stage: Stage) -> None:
     seen = stage.seen.orders
     expect("bad rows are there", True, bool(bad := seen.bad_rows))
-    say(
-        "orders",
-        f"bad rows {bad} of {seen.total}; the backup of {seen.newest_backup} lacks {seen.since_backup}",
-    )
+    loss = f"going back to {seen.newest_backup} loses {seen.since_backup} orders"
+    say("orders", f"bad rows {bad} of {seen.total}; {loss}")
     run = await ask_for_orders(stage)
     await stage.press(BEN, run, "approve")
     say("orders", f"Ana asks, Ben approves: {run}")
@@ -151,16 +153,29 @@ async def catalog(stage: Stage) -> None:
 async def _verified(stage: Stage, target: str, run: str) -> None:
     ended = await stage.until_settled(run)
     expect(run, "succeeded", ended.state)
-    findings = [finding for entry in stage.told.of(run) for finding in _findings(entry.kind, entry.data)]
+    findings = [finding for entry in stage.told.of(run) for finding in _findings(entry)]
     expect("checks were made", True, bool(findings))
     for finding in findings:
         expect(f"check {finding['name']}", "passed", finding["verdict"])
-    say(target, f"{run} succeeded: " + ", ".join(f"{finding['name']} passed" for finding in findings))
+    say(target, f"{run} succeeded, passed: {', '.join(map(_before_and_after, findings))}")
 
 
-def _findings(kind: str, data: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(data["findings"]) if kind == "checks_passed" else []
+def _findings(entry: Entry) -> list[dict[str, Any]]:
+    return list(entry.data["findings"]) if entry.kind == "checks_passed" else []
+
+
+def _before_and_after(finding: dict[str, Any]) -> str:
+    """`health 500→200`; the name alone where the two are no numbers."""
+    before, value, name = finding["before"], finding["value"], finding["name"]
+    numbers = isinstance(before, int | float) and isinstance(value, int | float)
+    return f"{name} {before:.0f}→{value:.0f}" if numbers else str(name)
 
 
 def _code(stage: Stage, run: str) -> str:
     return next(str(entry.data["digest"])[:8] for entry in stage.told.of(run) if entry.kind == "planned")
+
+
+def _spoken(stage: Stage, text: str) -> str:
+    """On one line, with names for mentions."""
+    users = stage.server.workspace.users
+    return " ".join(re.sub(r"<@(\w+)>", lambda found: f"@{users[found[1]].name}", text).split())

@@ -39,6 +39,7 @@ async def ask(
         # not under the delivery's key: the same form may be sent again once the reason is gone
         body = {"target": wish.target, "why": str(reason)}
         await ctx.store.note("request_refused", ctx.clock(), person.id, body)
+        ctx.metrics.refusals.labels("request").inc()
         raise
 
 

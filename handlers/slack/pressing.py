@@ -56,6 +56,7 @@ async def check(ctx: Context, press: Press, run: Run, person: Person, click: Cli
     if reason := policy.why_not(press, run, person, entitled, click, ctx.clock()):
         body = {"press": press.value, "why": reason}
         await ctx.store.note("press_refused", ctx.clock(), person.id, body, run_id=run.id)
+        ctx.metrics.refusals.labels("press").inc()
         raise UserError(reason)
 
 

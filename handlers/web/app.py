@@ -1,97 +1,82 @@
-"""The one aiohttp application: Slack's requests behind the guard, health, and the pages."""
+"""The one aiohttp application, and the table of everything that it answers.
 
-import asyncio
-from datetime import timedelta
+A route without a gate cannot be added: its audience is part of it, and each audience has one gate.
+"""
 
-import structlog
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
 from aiohttp import web
 
-from bot.clock import Clock
 from handlers.context import Context
 from handlers.door.deliver import Door
-from handlers.door.guard import BODY_AT_MOST, Refused, admit
-from handlers.door.socket import Socket
-from handlers.worker import Worker
-from storage.runs import Store
+from handlers.door.guard import BODY_AT_MOST
+from handlers.web.drawing import protect
+from handlers.web.health import healthz, metrics, readyz
+from handlers.web.links import Links
+from handlers.web.pages import newest_runs, one_run
+from handlers.web.parts import PARTS, Parts
+from handlers.web.readers import may_read, not_forwarded
+from handlers.web.readiness import Readiness
+from handlers.web.slack_events import signed_by_slack, slack_events
 
-log = structlog.get_logger()
-
-SWEPT_WITHIN = timedelta(seconds=10)
-DOOR = web.AppKey("door", Door)
-SECRET = web.AppKey("secret", str)
-
-
-class Readiness:
-    """Whether a command would be accepted and carried out now."""
-
-    def __init__(self, store: Store, worker: Worker, socket: Socket | None, clock: Clock) -> None:
-        self._store = store
-        self._worker = worker
-        self._socket = socket
-        self._clock = clock
-
-    async def why_not(self) -> str | None:
-        try:
-            await self._store.newest_time()
-        except Exception as problem:  # noqa: BLE001 - whatever the database says, it means "not ready"
-            return f"database: {type(problem).__name__}"
-        if self._socket is not None and not await self._socket.connected():
-            return "Slack: the socket is not connected"
-        if self._clock() - self._worker.swept_at > SWEPT_WITHIN:
-            return "worker: has not looked for work for 10 s"
-        return None
-
-    async def wait(self) -> None:
-        while await self.why_not() is not None:
-            await asyncio.sleep(0.02)
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+Gate = Callable[[web.Request], Awaitable[web.Response | None]]  # a response is a refusal
 
 
-def web_app(context: Context, door: Door, secret: str | None, readiness: Readiness) -> web.Application:
+class Audience(StrEnum):
+    PUBLIC = "public"
+    SLACK = "slack"  # signed by Slack
+    INSIDE = "inside"  # whoever reaches the port itself, not by a proxy
+    READER = "reader"  # on this machine, or with a signed link
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    path: str
+    audience: Audience
+    handler: Handler
+
+
+ROUTES = (
+    Route("POST", "/slack/events", Audience.SLACK, slack_events),
+    Route("GET", "/healthz", Audience.PUBLIC, healthz),
+    Route("GET", "/readyz", Audience.PUBLIC, readyz),
+    Route("GET", "/metrics", Audience.INSIDE, metrics),
+    Route("GET", "/runs", Audience.READER, newest_runs),
+    Route("GET", "/runs/{run_id:RB-[1-9][0-9]{0,8}}", Audience.READER, one_run),
+)
+
+
+async def _anybody(_: web.Request) -> web.Response | None:
+    return None
+
+
+GATES: Mapping[Audience, Gate] = {
+    Audience.PUBLIC: _anybody,
+    Audience.SLACK: signed_by_slack,
+    Audience.INSIDE: not_forwarded,
+    Audience.READER: may_read,
+}
+
+
+def web_app(
+    context: Context, door: Door, secret: str | None, readiness: Readiness, links: Links
+) -> web.Application:
     """`secret` None: HTTP from Slack is not open."""
     app = web.Application(client_max_size=BODY_AT_MOST)
-    app[DOOR] = door
-    if secret is not None:
-        app[SECRET] = secret
-        app.router.add_post("/slack/events", slack_events)
-
-    async def readyz(_: web.Request) -> web.Response:
-        why_not = await readiness.why_not()
-        return web.json_response({"ready": why_not is None, "why": why_not}, status=503 if why_not else 200)
-
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
+    app[PARTS] = Parts(context, door, secret, readiness, links)
+    app.on_response_prepare.append(protect)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _behind(GATES[route.audience], route.handler))
     return app
 
 
-async def healthz(_: web.Request) -> web.Response:
-    return web.json_response({"alive": True})
+def _behind(gate: Gate, handler: Handler) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        refusal = await gate(request)
+        return await handler(request) if refusal is None else refusal
 
-
-async def slack_events(request: web.Request) -> web.Response:
-    try:
-        raw = await request.content.read(BODY_AT_MOST + 1)
-        while len(raw) <= BODY_AT_MOST and not request.content.at_eof():
-            raw += await request.content.read(BODY_AT_MOST + 1 - len(raw))
-    except (web.HTTPException, OSError):
-        return web.Response(status=400)
-    admitted = admit(request.headers, raw, request.app[SECRET], _now())
-    if isinstance(admitted, Refused):
-        log.info("refused", status=admitted.status, why=admitted.why)
-        return web.Response(status=admitted.status)
-    if admitted.payload.get("type") == "url_verification":
-        return web.Response(text=str(admitted.payload.get("challenge", "")))
-    if "ssl_check" in admitted.payload:
-        return web.Response()
-    answer = await request.app[DOOR].deliver(admitted.payload)
-    return web.Response(status=answer.status, text=answer.body, content_type=_type(answer.body))
-
-
-def _type(body: str) -> str:
-    return "application/json" if body.startswith("{") else "text/plain"
-
-
-def _now() -> float:
-    """Slack's clock is the wall clock: a signature's age is not measured on ours."""
-    import time
-
-    return time.time()
+    return answer

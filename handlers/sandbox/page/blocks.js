@@ -12,7 +12,15 @@ const TASK_SIGNS = { pending: "▫️", in_progress: "▶️", complete: "✅", 
 const ALERT_SIGNS = { info: "ℹ️", warning: "⚠️", error: "❌", success: "✅" };
 
 const DRAWERS = {
-  section, context, actions, input, image, alert, plan, table, header,
+  section,
+  context,
+  actions,
+  input,
+  image,
+  alert,
+  plan,
+  table,
+  header,
   task_card: taskCard,
   divider: () => h("hr", { class: "divider" }),
   rich_text: (block, ctx) => richText(block, ctx.names),
@@ -29,26 +37,42 @@ function drawBlock(block, index, ctx) {
   const draw = Object.hasOwn(DRAWERS, type) ? DRAWERS[type] : unknown;
   return h(
     "div",
-    { key: `${type}|${block?.block_id ?? `#${index}`}`, class: `block b-${type}`, "data-block-id": block?.block_id ?? null },
+    {
+      key: `${type}|${block?.block_id ?? `#${index}`}`,
+      class: `block b-${type}`,
+      "data-block-id": block?.block_id ?? null,
+    },
     draw(block, { ...ctx, block }),
   );
 }
 
 function unknown(block) {
-  return h("div", { class: "unknown" }, h("b", {}, `block “${block?.type ?? "?"}”`), " is not drawn here ", h("small", {}, readable(block)));
+  return h(
+    "div",
+    { class: "unknown" },
+    h("b", {}, `block “${block?.type ?? "?"}”`),
+    " is not drawn here ",
+    h("small", {}, readable(block)),
+  );
 }
 
 /** Whatever words an unknown block holds, so that nothing that it says is lost. */
 function readable(value, depth = 0) {
   if (depth > 6 || value === null || typeof value !== "object") return "";
   return Object.entries(value)
-    .map(([name, inside]) => (typeof inside === "string" ? (["text", "title", "alt_text"].includes(name) ? inside : "") : readable(inside, depth + 1)))
+    .map(([name, inside]) =>
+      typeof inside === "string"
+        ? ["text", "title", "alt_text"].includes(name)
+          ? inside
+          : ""
+        : readable(inside, depth + 1),
+    )
     .filter(Boolean)
     .join(" · ");
 }
 
 function header(block, ctx) {
-  return h("h3", { class: "head" }, textObject(block.text, ctx.names));
+  return h("h2", { class: "head" }, textObject(block.text, ctx.names));
 }
 
 function section(block, ctx) {
@@ -58,9 +82,19 @@ function section(block, ctx) {
       "div",
       { class: "section-words" },
       block.text && h("div", { class: "mrk" }, textObject(block.text, ctx.names)),
-      block.fields && h("div", { class: "fields" }, block.fields.map((field) => h("div", { class: "mrk" }, textObject(field, ctx.names)))),
+      block.fields &&
+        h(
+          "div",
+          { class: "fields" },
+          block.fields.map((field) => h("div", { class: "mrk" }, textObject(field, ctx.names))),
+        ),
     ),
-    accessory && h("div", { class: "accessory" }, accessory.type === "image" ? picture(accessory) : element(accessory, ctx)),
+    accessory &&
+      h(
+        "div",
+        { class: "accessory" },
+        accessory.type === "image" ? picture(accessory) : element(accessory, ctx),
+      ),
   ];
 }
 
@@ -93,8 +127,14 @@ function input(block, ctx) {
       block.optional && h("span", { class: "optional" }, " (optional)"),
     ),
     element(it, inside),
-    error && h("div", { key: "error", class: "input-error", id: `${id}|error`, role: "alert" }, plainWithEmoji(error)),
-    block.hint && h("div", { key: "hint", class: "hint", id: `${id}|hint` }, textObject(block.hint, ctx.names)),
+    error &&
+      h(
+        "div",
+        { key: "error", class: "input-error", id: `${id}|error`, role: "alert" },
+        plainWithEmoji(error),
+      ),
+    block.hint &&
+      h("div", { key: "hint", class: "hint", id: `${id}|hint` }, textObject(block.hint, ctx.names)),
   ];
 }
 
@@ -110,13 +150,19 @@ function image(block) {
 /** Only pictures that need no network are shown; for any other, its words. */
 function picture(it) {
   const url = it.image_url ?? it.slack_file?.url ?? "";
-  if (/^(data:image\/|\/(?!\/))/.test(url) || url.startsWith(location.origin)) return h("img", { class: "picture", src: url, alt: it.alt_text ?? "" });
+  if (/^(data:image\/|\/(?!\/))/.test(url) || url.startsWith(location.origin))
+    return h("img", { class: "picture", src: url, alt: it.alt_text ?? "" });
   return h("span", { class: "unknown" }, `picture: ${it.alt_text ?? "without words"}`);
 }
 
 function alert(block, ctx) {
   const sign = ALERT_SIGNS[block.level];
-  return h("div", { class: `alert ${block.level ?? "default"}` }, sign && h("span", {}, sign), h("div", { class: "mrk" }, textObject(block.text, ctx.names)));
+  return h(
+    "div",
+    { class: `alert ${block.level ?? "default"}` },
+    sign && h("span", {}, sign),
+    h("div", { class: "mrk" }, textObject(block.text, ctx.names)),
+  );
 }
 
 function plan(block, ctx) {
@@ -154,8 +200,26 @@ function table(block, ctx) {
     h(
       "table",
       { class: "table" },
-      h("thead", {}, h("tr", {}, (head ?? []).map((it) => h("th", { scope: "col" }, cell(it))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((it) => h("td", {}, cell(it)))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          (head ?? []).map((it) => h("th", { scope: "col" }, cell(it))),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((it) => h("td", {}, cell(it))),
+          ),
+        ),
+      ),
     ),
   );
 }

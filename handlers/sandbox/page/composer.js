@@ -38,7 +38,11 @@ export function drawComposer({ key, label, draft, send }) {
         if (!event.repeat) submit(event.currentTarget);
       },
     }),
-    h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" }, h("span", { class: "icon send-arrow" })),
+    h(
+      "button",
+      { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" },
+      h("span", { class: "icon send-arrow" }),
+    ),
   );
 }
 

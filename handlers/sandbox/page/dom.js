@@ -14,7 +14,9 @@ export function h(tag, props, ...children) {
 }
 
 function flat(children) {
-  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== "");
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false && child !== "");
 }
 
 /** Make the children of `parent` look like `next`, keeping every element that can be kept. */
@@ -51,7 +53,9 @@ function matched(old, wanted) {
 }
 
 function take(loose, tag) {
-  const index = loose.findIndex((node) => (tag === "#text" ? node.nodeType === Node.TEXT_NODE : node.localName === tag));
+  const index = loose.findIndex((node) =>
+    tag === "#text" ? node.nodeType === Node.TEXT_NODE : node.localName === tag,
+  );
   if (index < 0) return null;
   return loose.splice(0, index + 1).at(-1);
 }

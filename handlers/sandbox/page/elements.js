@@ -1,45 +1,80 @@
 // Block Kit's interactive elements, as descriptions for dom.js: buttons, menus, inputs.
 //
-// An element tells what a person did through `ctx.act(element, fields, blockId)`; what becomes of it (confirm dialog, POST,
-// spinner) is app.js's. Values that people enter live in the elements alone: each input can `read()` its own.
-// `ctx` is {names, users, channels, where: "message"|"view", scope, block, known, act, isBusy} and, for inputs,
-// {inputId, labelledBy, describedBy, invalid}.
+// An element tells what a person did by `ctx.act(element, fields, blockId)`; what becomes of it (confirm dialog,
+// spinner, POST) is sending.js's. What people enter lives in the elements alone: each input can `read()` its own.
+// `ctx` is {names, users, channels, where: "message"|"view", scope, block, known, act, isBusy}, and for inputs
+// {inputId, labelledBy, describedBy, invalid} too.
 
 import { h } from "./dom.js";
 import { plainWithEmoji, textObject } from "./mrkdwn.js";
 
 const DRAWERS = {
-  button, overflow,
-  static_select: select, users_select: select, channels_select: select, conversations_select: select,
-  multi_static_select: checklist, multi_users_select: checklist, multi_channels_select: checklist,
-  multi_conversations_select: checklist, checkboxes: checklist, radio_buttons: checklist,
-  plain_text_input: textInput, email_text_input: textInput, url_text_input: textInput, number_input: textInput,
-  datepicker: textInput, timepicker: textInput, datetimepicker: textInput,
+  button,
+  overflow,
+  static_select: select,
+  users_select: select,
+  channels_select: select,
+  conversations_select: select,
+  multi_static_select: checklist,
+  multi_users_select: checklist,
+  multi_channels_select: checklist,
+  multi_conversations_select: checklist,
+  checkboxes: checklist,
+  radio_buttons: checklist,
+  plain_text_input: textInput,
+  email_text_input: textInput,
+  url_text_input: textInput,
+  number_input: textInput,
+  datepicker: textInput,
+  timepicker: textInput,
+  datetimepicker: textInput,
 };
 
 /** Where the value of an input stands in Slack's state, by element type. */
 const VALUE_FIELD = {
-  static_select: "selected_option", radio_buttons: "selected_option", users_select: "selected_user",
-  channels_select: "selected_channel", conversations_select: "selected_conversation",
-  multi_static_select: "selected_options", checkboxes: "selected_options", multi_users_select: "selected_users",
-  multi_channels_select: "selected_channels", multi_conversations_select: "selected_conversations",
-  datepicker: "selected_date", timepicker: "selected_time", datetimepicker: "selected_date_time",
+  static_select: "selected_option",
+  radio_buttons: "selected_option",
+  users_select: "selected_user",
+  channels_select: "selected_channel",
+  conversations_select: "selected_conversation",
+  multi_static_select: "selected_options",
+  checkboxes: "selected_options",
+  multi_users_select: "selected_users",
+  multi_channels_select: "selected_channels",
+  multi_conversations_select: "selected_conversations",
+  datepicker: "selected_date",
+  timepicker: "selected_time",
+  datetimepicker: "selected_date_time",
 };
 const INITIAL_FIELD = {
-  static_select: "initial_option", radio_buttons: "initial_option", users_select: "initial_user",
-  channels_select: "initial_channel", conversations_select: "initial_conversation",
-  multi_static_select: "initial_options", checkboxes: "initial_options", multi_users_select: "initial_users",
-  multi_channels_select: "initial_channels", multi_conversations_select: "initial_conversations",
-  datepicker: "initial_date", timepicker: "initial_time", datetimepicker: "initial_date_time",
+  static_select: "initial_option",
+  radio_buttons: "initial_option",
+  users_select: "initial_user",
+  channels_select: "initial_channel",
+  conversations_select: "initial_conversation",
+  multi_static_select: "initial_options",
+  checkboxes: "initial_options",
+  multi_users_select: "initial_users",
+  multi_channels_select: "initial_channels",
+  multi_conversations_select: "initial_conversations",
+  datepicker: "initial_date",
+  timepicker: "initial_time",
+  datetimepicker: "initial_date_time",
 };
 const INPUT_TYPE = {
-  email_text_input: "email", url_text_input: "url", datepicker: "date", timepicker: "time", datetimepicker: "datetime-local",
+  email_text_input: "email",
+  url_text_input: "url",
+  datepicker: "date",
+  timepicker: "time",
+  datetimepicker: "datetime-local",
 };
 
 /** Draw one element; one that we do not know is a labelled grey box. */
 export function element(it, ctx) {
   const draw = DRAWERS[it?.type];
-  return draw ? draw(it, ctx) : h("span", { class: "unknown" }, `element “${it?.type ?? "?"}” is not drawn here`);
+  return draw
+    ? draw(it, ctx)
+    : h("span", { class: "unknown" }, `element “${it?.type ?? "?"}” is not drawn here`);
 }
 
 /** Slack's state of every input inside `root`: {block_id: {action_id: {type, …}}}. */
@@ -85,7 +120,8 @@ function button(it, ctx) {
       "data-card": ctx.scope,
       "aria-label": it.accessibility_label ?? null,
       "aria-busy": busy ? "true" : null,
-      onclick: () => busy || ctx.act(it, it.value === undefined ? {} : { value: it.value }, ctx.block.block_id),
+      onclick: () =>
+        busy || ctx.act(it, it.value === undefined ? {} : { value: it.value }, ctx.block.block_id),
     },
     busy && h("span", { class: "spinner", "aria-hidden": "true" }),
     h("span", {}, label),
@@ -100,14 +136,23 @@ function overflow(it, ctx) {
   return h(
     "details",
     { key: keyOf(it), class: "overflow", "data-action": it.action_id },
-    h("summary", { class: "btn", "aria-label": "More actions" }, ctx.isBusy(pressKey(it, ctx)) ? h("span", { class: "spinner" }) : "⋯"),
+    h(
+      "summary",
+      { class: "btn", "aria-label": "More actions" },
+      ctx.isBusy(pressKey(it, ctx)) ? h("span", { class: "spinner" }) : "⋯",
+    ),
     h(
       "div",
       { class: "menu" },
       (it.options ?? []).map((option) =>
         h(
           "button",
-          { type: "button", class: "menu-item", "data-option": option.value, onclick: (event) => choose(event, option) },
+          {
+            type: "button",
+            class: "menu-item",
+            "data-option": option.value,
+            onclick: (event) => choose(event, option),
+          },
           textObject(option.text, ctx.names),
           option.description && h("small", {}, textObject(option.description, ctx.names)),
         ),
@@ -123,15 +168,25 @@ function groupsOf(it, ctx) {
     return [{ label: null, options: ctx.channels.filter((channel) => !channel.is_im).map(channelOption) }];
   }
   if (it.option_groups) {
-    return it.option_groups.map((group) => ({ label: group.label?.text ?? "", options: group.options ?? [] }));
+    return it.option_groups.map((group) => ({
+      label: group.label?.text ?? "",
+      options: group.options ?? [],
+    }));
   }
   return [{ label: null, options: it.options ?? [] }];
 }
 
-const personOption = (user) => ({ value: user.id, text: { type: "plain_text", text: user.guest ? `${user.name} (guest)` : user.name } });
-const channelOption = (channel) => ({ value: channel.id, text: { type: "plain_text", text: `#${channel.name}` } });
+const personOption = (user) => ({
+  value: user.id,
+  text: { type: "plain_text", text: user.guest ? `${user.name} (guest)` : user.name },
+});
+const channelOption = (channel) => ({
+  value: channel.id,
+  text: { type: "plain_text", text: `#${channel.name}` },
+});
 const optionsOf = (it, ctx) => groupsOf(it, ctx).flatMap((group) => group.options);
-const hasOptionObjects = (it) => ["static_select", "multi_static_select", "radio_buttons", "checkboxes"].includes(it.type);
+const hasOptionObjects = (it) =>
+  ["static_select", "multi_static_select", "radio_buttons", "checkboxes"].includes(it.type);
 
 /** How a chosen value stands in the state: the whole option, or the id alone for people and channels. */
 const asField = (it, value, options) => {
@@ -155,7 +210,8 @@ function select(it, ctx) {
   };
   const settle = (el) => {
     const cleared = el.touched && el.chosen === "";
-    if (!cleared && !offers(el.chosen)) el.chosen = [valueOf(initialOf(it, ctx)), valueOf(it.initial_option)].find(offers) ?? "";
+    if (!cleared && !offers(el.chosen))
+      el.chosen = [valueOf(initialOf(it, ctx)), valueOf(it.initial_option)].find(offers) ?? "";
     if (el.value !== el.chosen) el.value = el.chosen;
     el.read = () => ({ type: it.type, ...fields(el) });
     el.title = el.selectedOptions[0]?.textContent ?? "";
@@ -172,10 +228,18 @@ function select(it, ctx) {
         onchange: changed,
         each: settle,
       },
-      h("option", { key: "", value: "", disabled: ctx.block.type === "input" && !ctx.block.optional }, plainWithEmoji(placeholder)),
+      h(
+        "option",
+        { key: "", value: "", disabled: ctx.block.type === "input" && !ctx.block.optional },
+        plainWithEmoji(placeholder),
+      ),
       groupsOf(it, ctx).map((group, index) => {
-        const drawn = group.options.map((option) => h("option", { key: option.value, value: option.value }, optionWords(option)));
-        return group.label === null ? drawn : h("optgroup", { key: `group-${index}`, label: plainWithEmoji(group.label) }, drawn);
+        const drawn = group.options.map((option) =>
+          h("option", { key: option.value, value: option.value }, optionWords(option)),
+        );
+        return group.label === null
+          ? drawn
+          : h("optgroup", { key: `group-${index}`, label: plainWithEmoji(group.label) }, drawn);
       }),
     ),
     ctx.isBusy(pressKey(it, ctx)) && h("span", { class: "spinner dark", "aria-hidden": "true" }),
@@ -183,7 +247,8 @@ function select(it, ctx) {
 }
 
 const optionWords = (option) =>
-  plainWithEmoji(option.text?.text) + (option.description ? ` — ${plainWithEmoji(option.description.text)}` : "");
+  plainWithEmoji(option.text?.text) +
+  (option.description ? ` — ${plainWithEmoji(option.description.text)}` : "");
 
 function checklist(it, ctx) {
   const single = it.type === "radio_buttons";
@@ -195,7 +260,8 @@ function checklist(it, ctx) {
     return { [VALUE_FIELD[it.type]]: single ? (chosen[0] ?? null) : chosen };
   };
   const changed = (event) => {
-    if (ctx.block.type !== "input" || ctx.block.dispatch_action) ctx.act(it, chosen(it, event.currentTarget.read()), ctx.block.block_id);
+    if (ctx.block.type !== "input" || ctx.block.dispatch_action)
+      ctx.act(it, chosen(it, event.currentTarget.read()), ctx.block.block_id);
   };
   return h(
     "div",
@@ -224,7 +290,12 @@ function checkRow(it, option, ctx, checked) {
       value: option.value,
       init: (el) => (el.checked = checked),
     }),
-    h("span", {}, textObject(option.text, ctx.names), option.description && h("small", {}, textObject(option.description, ctx.names))),
+    h(
+      "span",
+      {},
+      textObject(option.text, ctx.names),
+      option.description && h("small", {}, textObject(option.description, ctx.names)),
+    ),
   );
 }
 
@@ -253,9 +324,17 @@ function textInput(it, ctx) {
     },
     each: (el) => (el.read = () => read(el)),
     oninput: (event) => dispatches("on_character_entered") && act(event.currentTarget),
-    onchange: (event) => isPicker && (ctx.block.type !== "input" || ctx.block.dispatch_action) && act(event.currentTarget),
+    onchange: (event) =>
+      isPicker && (ctx.block.type !== "input" || ctx.block.dispatch_action) && act(event.currentTarget),
     onkeydown: (event) => {
-      if (event.key !== "Enter" || it.multiline || isPicker || event.isComposing || !dispatches("on_enter_pressed")) return;
+      if (
+        event.key !== "Enter" ||
+        it.multiline ||
+        isPicker ||
+        event.isComposing ||
+        !dispatches("on_enter_pressed")
+      )
+        return;
       event.preventDefault();
       act(event.currentTarget);
     },

@@ -27,7 +27,8 @@ export class Guard {
   /** Call right after drawing and scrolling. */
   after() {
     for (const now of this.measured()) {
-      if (this.places.some((then) => then.press !== now.press && overlap(then.box, now.box))) this.shield(now.button, REDRAW_MS);
+      if (this.places.some((then) => then.press !== now.press && overlap(then.box, now.box)))
+        this.shield(now.button, REDRAW_MS);
     }
     this.places = [];
   }
@@ -35,7 +36,7 @@ export class Guard {
   measured() {
     return [...this.root.querySelectorAll(BUTTONS)]
       .map((button) => ({ button, press: button.dataset.press, box: button.getBoundingClientRect() }))
-      .filter(({ box }) => box.width > 0);
+      .filter(({ box }) => box.width > 0 && box.bottom > 0 && box.top < innerHeight); // only what a finger can reach
   }
 
   shield(button, milliseconds) {
@@ -62,7 +63,8 @@ export class Guard {
 
   /** A key that is held down presses once. */
   held(event) {
-    if (event.repeat && (event.key === "Enter" || event.key === " ") && event.target.closest("button")) event.preventDefault();
+    if (event.repeat && (event.key === "Enter" || event.key === " ") && event.target.closest("button"))
+      event.preventDefault();
   }
 }
 

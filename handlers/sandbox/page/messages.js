@@ -13,7 +13,11 @@ const dayName = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeri
 
 /** Everything at the channel's top level, with day lines between. */
 export function drawStream(messages, act) {
-  return stream(messages.filter((message) => !isReply(message)), act, { inThread: false });
+  return stream(
+    messages.filter((message) => !isReply(message)),
+    act,
+    { inThread: false },
+  );
 }
 
 /** A thread: its first message, then the replies. */
@@ -22,7 +26,11 @@ export function drawThread(messages, threadTs, act) {
   const replies = messages.filter((message) => isReply(message) && message.thread_ts === threadTs);
   return [
     ...stream(root, act, { inThread: true }),
-    h("div", { key: "count", class: "thread-count" }, replies.length ? countOf(replies.length) : "No replies yet"),
+    h(
+      "div",
+      { key: "count", class: "thread-count" },
+      replies.length ? countOf(replies.length) : "No replies yet",
+    ),
     ...stream(replies, act, { inThread: true, noDays: true }),
   ];
 }
@@ -40,7 +48,9 @@ function stream(messages, act, options) {
     }
     const compact = Boolean(last && together(last, message));
     const told = JSON.stringify([message, compact, act.around(message)]);
-    out.push(kept(`${message.ts}|${options.inThread}`, told, () => drawMessage(message, compact, act, options)));
+    out.push(
+      kept(`${message.ts}|${options.inThread}`, told, () => drawMessage(message, compact, act, options)),
+    );
     last = message;
   }
   return out;
@@ -60,7 +70,14 @@ function kept(key, told, draw) {
 
 function together(last, message) {
   const near = new Date(message.at) - new Date(last.at) < TOGETHER_MS;
-  return near && last.user === message.user && !message.bot && !last.ephemeral && !message.ephemeral && !last.reply_count;
+  return (
+    near &&
+    last.user === message.user &&
+    !message.bot &&
+    !last.ephemeral &&
+    !message.ephemeral &&
+    !last.reply_count
+  );
 }
 
 function dayWords(at) {
@@ -73,7 +90,12 @@ function dayWords(at) {
 function drawMessage(message, compact, act, options) {
   const author = act.person(message.user);
   const at = new Date(message.at);
-  const classes = ["message", message.ephemeral && "ephemeral", compact && "compact", message.bot && "from-bot"];
+  const classes = [
+    "message",
+    message.ephemeral && "ephemeral",
+    compact && "compact",
+    message.bot && "from-bot",
+  ];
   return h(
     "article",
     {
@@ -83,11 +105,21 @@ function drawMessage(message, compact, act, options) {
       tabindex: "-1",
       "aria-label": `${author.name}, ${clock.format(at)}`,
     },
-    h("div", { class: "gutter" }, compact ? h("time", { class: "side-time" }, clock.format(at)) : avatar(author)),
+    h(
+      "div",
+      { class: "gutter" },
+      compact ? h("time", { class: "side-time" }, clock.format(at)) : avatar(author),
+    ),
     h(
       "div",
       { class: "message-body" },
-      message.ephemeral && h("div", { class: "only-you" }, h("span", { class: "icon eye", "aria-hidden": "true" }), "Only visible to you"),
+      message.ephemeral &&
+        h(
+          "div",
+          { class: "only-you" },
+          h("span", { class: "icon eye", "aria-hidden": "true" }),
+          "Only visible to you",
+        ),
       !compact &&
         h(
           "div",
@@ -109,7 +141,11 @@ function drawMessage(message, compact, act, options) {
 export function avatar(user, className = "") {
   return h(
     "span",
-    { class: `avatar ${user.is_bot ? "bot" : ""} ${className}`, style: { "background-color": user.color || "#616061" }, "aria-hidden": "true" },
+    {
+      class: `avatar ${user.is_bot ? "bot" : ""} ${className}`,
+      style: { "background-color": user.color || "#616061" },
+      "aria-hidden": "true",
+    },
     user.initials || user.name.slice(0, 2),
   );
 }
@@ -126,7 +162,9 @@ function drawAttachment(attachment, message, act) {
     "div",
     { class: "attachment" },
     attachment.title && h("b", {}, attachment.title),
-    attachment.blocks ? drawBlocks(attachment.blocks, ctx) : h("div", { class: "mrk" }, mrkdwn(attachment.text ?? attachment.fallback, ctx.names)),
+    attachment.blocks
+      ? drawBlocks(attachment.blocks, ctx)
+      : h("div", { class: "mrk" }, mrkdwn(attachment.text ?? attachment.fallback, ctx.names)),
   );
 }
 
@@ -135,7 +173,12 @@ const countOf = (count) => (count === 1 ? "1 reply" : `${count} replies`);
 function repliesButton(message, act) {
   return h(
     "button",
-    { type: "button", class: "replies", "data-thread": message.ts, onclick: () => act.openThread(message.ts) },
+    {
+      type: "button",
+      class: "replies",
+      "data-thread": message.ts,
+      onclick: () => act.openThread(message.ts),
+    },
     countOf(message.reply_count),
     h("span", { class: "replies-hint" }, " View thread"),
   );
@@ -148,18 +191,41 @@ function tools(message, act, options) {
     "div",
     { class: "tools" },
     !options.inThread &&
-      h("button", { type: "button", class: "tool", "aria-label": "Reply in thread", title: "Reply in thread", onclick: () => act.openThread(message.ts) },
-        h("span", { class: "icon reply" })),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "tool",
+          "aria-label": "Reply in thread",
+          title: "Reply in thread",
+          onclick: () => act.openThread(message.ts),
+        },
+        h("span", { class: "icon reply" }),
+      ),
     shortcuts.length > 0 &&
       h(
         "details",
         { class: "overflow" },
         h("summary", { class: "tool", "aria-label": "More actions", title: "More actions" }, "⋯"),
-        h("div", { class: "menu" }, shortcuts.map((shortcut) =>
-          h("button", { type: "button", class: "menu-item", "data-shortcut": shortcut.callback_id, onclick: (event) => {
-            event.currentTarget.closest("details").open = false;
-            act.shortcut(message, shortcut.callback_id);
-          } }, shortcut.name))),
+        h(
+          "div",
+          { class: "menu" },
+          shortcuts.map((shortcut) =>
+            h(
+              "button",
+              {
+                type: "button",
+                class: "menu-item",
+                "data-shortcut": shortcut.callback_id,
+                onclick: (event) => {
+                  event.currentTarget.closest("details").open = false;
+                  act.shortcut(message, shortcut.callback_id);
+                },
+              },
+              shortcut.name,
+            ),
+          ),
+        ),
       ),
   );
 }

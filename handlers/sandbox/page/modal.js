@@ -41,9 +41,23 @@ function modal(view, index, isTop, act) {
       h(
         "header",
         { class: "modal-head" },
-        index > 0 && h("button", { type: "button", class: "plain-btn", "aria-label": "Back", onclick: () => act.close(view) }, "‹"),
+        index > 0 &&
+          h(
+            "button",
+            { type: "button", class: "plain-btn", "aria-label": "Back", onclick: () => act.close(view) },
+            "‹",
+          ),
         h("h2", { id: `${view.id}|title` }, textObject(view.title, ctx.names)),
-        h("button", { type: "button", class: "plain-btn close-x", "aria-label": "Close", onclick: () => act.close(view) }, "×"),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "plain-btn close-x",
+            "aria-label": "Close",
+            onclick: () => act.close(view),
+          },
+          "×",
+        ),
       ),
       h("div", { class: "modal-body" }, drawBlocks(view.blocks, ctx)),
       h(
@@ -51,7 +65,14 @@ function modal(view, index, isTop, act) {
         { class: "modal-foot" },
         h(
           "button",
-          { type: "button", class: "btn", "data-modal": "close", "data-press": `${view.id}|close`, "data-card": view.id, onclick: () => act.close(view) },
+          {
+            type: "button",
+            class: "btn",
+            "data-modal": "close",
+            "data-press": `${view.id}|close`,
+            "data-card": view.id,
+            onclick: () => act.close(view),
+          },
           textObject(view.close ?? "Close", ctx.names),
         ),
         view.submit &&
@@ -90,7 +111,13 @@ function onKey(event, view, act) {
     else act.close(view);
   }
   if (event.key === "Tab") keepInside(event);
-  if (event.key === "Enter" && !event.repeat && !event.isComposing && !event.defaultPrevented && wantsSubmit(event)) {
+  if (
+    event.key === "Enter" &&
+    !event.repeat &&
+    !event.isComposing &&
+    !event.defaultPrevented &&
+    wantsSubmit(event)
+  ) {
     event.preventDefault();
     const settled = performance.now() - event.currentTarget.redrawn > ENTER_IGNORED_MS;
     if (view.submit && settled && !act.isSubmitting(view.id)) act.submit(view, stateOf(event.currentTarget));
@@ -99,11 +126,16 @@ function onKey(event, view, act) {
 
 function wantsSubmit(event) {
   if (event.ctrlKey || event.metaKey) return true;
-  return event.target === event.currentTarget || (event.target.localName === "input" && event.target.type !== "checkbox");
+  return (
+    event.target === event.currentTarget ||
+    (event.target.localName === "input" && event.target.type !== "checkbox")
+  );
 }
 
 function keepInside(event) {
-  const stops = [...event.currentTarget.querySelectorAll(FOCUSABLE)].filter((el) => !el.disabled && el.offsetParent !== null);
+  const stops = [...event.currentTarget.querySelectorAll(FOCUSABLE)].filter(
+    (el) => !el.disabled && el.offsetParent !== null,
+  );
   const [first, last] = [stops[0], stops.at(-1)];
   const from = document.activeElement;
   if (event.shiftKey ? from === first || from === event.currentTarget : from === last) {
@@ -140,7 +172,14 @@ function confirmDialog({ object, names, answer }) {
         { class: "modal-foot" },
         h(
           "button",
-          { type: "button", class: "btn", "data-confirm": "deny", "data-press": "confirm|deny", "data-card": "confirm", onclick: () => answer(false) },
+          {
+            type: "button",
+            class: "btn",
+            "data-confirm": "deny",
+            "data-press": "confirm|deny",
+            "data-card": "confirm",
+            onclick: () => answer(false),
+          },
           plainWithEmoji(object.deny?.text ?? "Cancel"),
         ),
         h(
@@ -181,12 +220,15 @@ export class DialogFocus {
   enter(top) {
     if (!this.shown) this.cameFrom = document.activeElement;
     if (top.contains(document.activeElement)) return;
-    const first = top.querySelector("[data-focus], .modal-body input, .modal-body select, .modal-body textarea");
+    const first = top.querySelector(
+      "[data-focus], .modal-body input, .modal-body select, .modal-body textarea",
+    );
     (first ?? top).focus({ preventScroll: true });
   }
 
   leave() {
-    if (this.cameFrom?.isConnected && this.cameFrom !== document.body) this.cameFrom.focus({ preventScroll: true });
+    if (this.cameFrom?.isConnected && this.cameFrom !== document.body)
+      this.cameFrom.focus({ preventScroll: true });
     else this.whenNowhere();
   }
 }

@@ -13,20 +13,60 @@ const TOKEN = new RegExp(
     /(?<![\p{L}\p{N}_])_(?!\s)(?<italic>[^_\n]*[^_\s])_(?![\p{L}\p{N}_])/,
     /(?<![\p{L}\p{N}~])~(?!\s)(?<strike>[^~\n]*[^~\s])~(?![\p{L}\p{N}~])/,
     /:(?<emoji>[a-z0-9_+-]+):/,
-  ].map((part) => part.source).join("|"),
+  ]
+    .map((part) => part.source)
+    .join("|"),
   "gu",
 );
 const STYLED = { bold: "b", italic: "i", strike: "s" };
 const ENTITIES = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
 
 const EMOJI = {
-  white_check_mark: "✅", heavy_check_mark: "✔️", x: "❌", warning: "⚠️", rotating_light: "🚨", red_circle: "🔴",
-  large_green_circle: "🟢", large_yellow_circle: "🟡", large_red_square: "🟥", red_square: "🟥", large_green_square: "🟩",
-  hourglass_flowing_sand: "⏳", hourglass: "⌛", arrow_forward: "▶️", double_vertical_bar: "⏸️", pause_button: "⏸️",
-  black_square_for_stop: "⏹️", white_small_square: "▫️", grey_question: "❔", question: "❓", lock: "🔒", unlock: "🔓",
-  no_entry: "⛔", no_entry_sign: "🚫", rewind: "⏪", leftwards_arrow_with_hook: "↩️", fire: "🔥", eyes: "👀", wave: "👋",
-  tada: "🎉", thumbsup: "👍", "+1": "👍", thumbsdown: "👎", "-1": "👎", rocket: "🚀", bulb: "💡", memo: "📝", bell: "🔔",
-  information_source: "ℹ️", construction: "🚧", shield: "🛡️", mag: "🔍", package: "📦", file_cabinet: "🗄️", link: "🔗",
+  white_check_mark: "✅",
+  heavy_check_mark: "✔️",
+  x: "❌",
+  warning: "⚠️",
+  rotating_light: "🚨",
+  red_circle: "🔴",
+  large_green_circle: "🟢",
+  large_yellow_circle: "🟡",
+  large_red_square: "🟥",
+  red_square: "🟥",
+  large_green_square: "🟩",
+  hourglass_flowing_sand: "⏳",
+  hourglass: "⌛",
+  arrow_forward: "▶️",
+  double_vertical_bar: "⏸️",
+  pause_button: "⏸️",
+  black_square_for_stop: "⏹️",
+  white_small_square: "▫️",
+  grey_question: "❔",
+  question: "❓",
+  lock: "🔒",
+  unlock: "🔓",
+  no_entry: "⛔",
+  no_entry_sign: "🚫",
+  rewind: "⏪",
+  leftwards_arrow_with_hook: "↩️",
+  fire: "🔥",
+  eyes: "👀",
+  wave: "👋",
+  tada: "🎉",
+  thumbsup: "👍",
+  "+1": "👍",
+  thumbsdown: "👎",
+  "-1": "👎",
+  rocket: "🚀",
+  bulb: "💡",
+  memo: "📝",
+  bell: "🔔",
+  information_source: "ℹ️",
+  construction: "🚧",
+  shield: "🛡️",
+  mag: "🔍",
+  package: "📦",
+  file_cabinet: "🗄️",
+  link: "🔗",
 };
 
 /** The emoji of a short name, or null when we have none. */
@@ -51,7 +91,9 @@ export function plainWithEmoji(text) {
 export function mrkdwn(text, names) {
   const parts = String(text ?? "").split(/```([\s\S]+?)```\n?/);
   return parts.map((part, index) =>
-    index % 2 ? h("pre", { class: "mrk-pre" }, literal(part.replace(/^\n|\n$/g, ""), names)) : quotesAndLines(part, names),
+    index % 2
+      ? h("pre", { class: "mrk-pre" }, literal(part.replace(/^\n|\n$/g, ""), names))
+      : quotesAndLines(part, names),
   );
 }
 
@@ -92,16 +134,19 @@ function literal(text, names) {
   return plain(text.replace(/<([^<>\n]+)>/g, (_, inside) => words(reference(inside, names))));
 }
 
-const words = (description) => (typeof description === "string" ? description : description.children.map(words).join(""));
+const words = (description) =>
+  typeof description === "string" ? description : description.children.map(words).join("");
 
 function reference(inside, names) {
   const bar = inside.indexOf("|");
   const body = bar < 0 ? inside : inside.slice(0, bar);
   const label = bar < 0 ? "" : inside.slice(bar + 1);
   if (body.startsWith("@")) return mention(names.user(body.slice(1)) ?? plain(label || body.slice(1)), "@");
-  if (body.startsWith("#")) return mention(names.channel(body.slice(1)) ?? plain(label || body.slice(1)), "#");
+  if (body.startsWith("#"))
+    return mention(names.channel(body.slice(1)) ?? plain(label || body.slice(1)), "#");
   if (body.startsWith("!date^")) return slackDate(body, plain(label));
-  if (body.startsWith("!subteam^")) return mention(names.group(body.slice(9)) ?? plain(label || body.slice(9)), "@");
+  if (body.startsWith("!subteam^"))
+    return mention(names.group(body.slice(9)) ?? plain(label || body.slice(9)), "@");
   if (body.startsWith("!")) return mention(plain(label || body.slice(1)), "@");
   return link(plain(body), plain(label));
 }
@@ -135,9 +180,14 @@ const SHORT = inZone({ day: "numeric", month: "short", year: "numeric" });
 const MIDDLE = inZone({ day: "numeric", month: "long", year: "numeric" });
 const LONG = inZone({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const DATES = {
-  date: MIDDLE, date_short: SHORT, date_long: LONG, date_slash: inZone({ dateStyle: "short" }),
+  date: MIDDLE,
+  date_short: SHORT,
+  date_long: LONG,
+  date_slash: inZone({ dateStyle: "short" }),
   date_num: (date) => new Intl.DateTimeFormat("sv-SE").format(date),
-  date_pretty: pretty(MIDDLE), date_short_pretty: pretty(SHORT), date_long_pretty: pretty(LONG),
+  date_pretty: pretty(MIDDLE),
+  date_short_pretty: pretty(SHORT),
+  date_long_pretty: pretty(LONG),
   day_divider_pretty: pretty(LONG),
   time: inZone({ hour: "2-digit", minute: "2-digit" }),
   time_secs: inZone({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),

@@ -12,17 +12,35 @@ function container(element, names) {
   const inside = element.elements ?? [];
   switch (element.type) {
     case "rich_text_section":
-      return h("p", { class: "rich-line" }, inside.map((leaf) => span(leaf, names)));
+      return h(
+        "p",
+        { class: "rich-line" },
+        inside.map((leaf) => span(leaf, names)),
+      );
     case "rich_text_list":
       return h(
         element.style === "ordered" ? "ol" : "ul",
         { class: "rich-list", style: { "margin-left": `${Math.min(element.indent ?? 0, 8)}em` } },
-        inside.map((item) => h("li", {}, (item.elements ?? []).map((leaf) => span(leaf, names)))),
+        inside.map((item) =>
+          h(
+            "li",
+            {},
+            (item.elements ?? []).map((leaf) => span(leaf, names)),
+          ),
+        ),
       );
     case "rich_text_quote":
-      return h("blockquote", { class: "mrk-quote" }, inside.map((leaf) => span(leaf, names)));
+      return h(
+        "blockquote",
+        { class: "mrk-quote" },
+        inside.map((leaf) => span(leaf, names)),
+      );
     case "rich_text_preformatted":
-      return h("pre", { class: "mrk-pre" }, inside.map((leaf) => leaf.text ?? leaf.url ?? ""));
+      return h(
+        "pre",
+        { class: "mrk-pre" },
+        inside.map((leaf) => leaf.text ?? leaf.url ?? ""),
+      );
     default:
       return h("p", { class: "rich-line" }, `[${element.type}]`);
   }

@@ -44,11 +44,19 @@ export async function post(path, body) {
       body: JSON.stringify(body),
     });
   } catch {
-    return { ok: false, error: "unreachable", message: "The local workspace does not answer. Is `make demo` still running?" };
+    return {
+      ok: false,
+      error: "unreachable",
+      message: "The local workspace does not answer. Is `make demo` still running?",
+    };
   }
   try {
     return await response.json();
   } catch {
-    return { ok: false, error: "bad_answer", message: `The local workspace answered ${response.status} without words.` };
+    return {
+      ok: false,
+      error: "bad_answer",
+      message: `The local workspace answered ${response.status} without words.`,
+    };
   }
 }

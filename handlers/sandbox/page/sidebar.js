@@ -10,17 +10,34 @@ export function drawSidebar(state, ui, act) {
   const people = state.channels.filter((channel) => channel.is_im && channel.with !== bot?.id);
   const appRoom = state.channels.find((channel) => channel.is_im && channel.with === bot?.id);
   return [
-    h("div", { class: "workspace" }, h("b", {}, "Local workspace"), h("small", {}, "pretend Slack on this computer")),
-    group("Channels", rooms.map((channel) => row(channel.id, roomSign(channel), channel.name, channel, ui, act))),
+    h(
+      "div",
+      { class: "workspace" },
+      h("b", {}, "Local workspace"),
+      h("small", {}, "pretend Slack on this computer"),
+    ),
+    group(
+      "Channels",
+      rooms.map((channel) => row(channel.id, roomSign(channel), channel.name, channel, ui, act)),
+    ),
     people.length > 0 &&
-      group("Direct messages", people.map((channel) => {
-        const person = act.person(channel.with);
-        return row(channel.id, avatar(person, "tiny"), person.name, channel, ui, act);
-      })),
+      group(
+        "Direct messages",
+        people.map((channel) => {
+          const person = act.person(channel.with);
+          return row(channel.id, avatar(person, "tiny"), person.name, channel, ui, act);
+        }),
+      ),
     group("Apps", [appRow(state, bot, appRoom, ui, act)]),
     h(
       "button",
-      { type: "button", class: "phone-toggle", "aria-pressed": String(ui.phone), "data-phone-toggle": "", onclick: act.togglePhone },
+      {
+        type: "button",
+        class: "phone-toggle",
+        "aria-pressed": String(ui.phone),
+        "data-phone-toggle": "",
+        onclick: act.togglePhone,
+      },
       h("span", { class: "icon phone", "aria-hidden": "true" }),
       ui.phone ? "Desktop width" : "Phone width",
     ),
@@ -29,7 +46,9 @@ export function drawSidebar(state, ui, act) {
 
 /** "#", a lock, and what else tells channels apart. */
 export function roomSign(channel) {
-  return channel.private ? h("span", { class: "icon lock", role: "img", "aria-label": "private channel" }) : h("span", { class: "hash", "aria-hidden": "true" }, "#");
+  return channel.private
+    ? h("span", { class: "icon lock", role: "img", "aria-label": "private channel" })
+    : h("span", { class: "hash", "aria-hidden": "true" }, "#");
 }
 
 function group(name, rows) {
@@ -46,7 +65,9 @@ function row(id, sign, name, channel, ui, act) {
       "button",
       {
         type: "button",
-        class: ["room", open && "open", unread && "unread", !channel.is_im && !channel.member && "not-in"].filter(Boolean).join(" "),
+        class: ["room", open && "open", unread && "unread", !channel.is_im && !channel.member && "not-in"]
+          .filter(Boolean)
+          .join(" "),
         "aria-current": open ? "page" : null,
         "data-channel": id,
         onclick: () => act.openChannel(id),
@@ -78,7 +99,10 @@ function appRow(state, bot, room, ui, act) {
       },
       h("span", { class: "sign" }, bot ? avatar(bot, "tiny") : "▦"),
       h("span", { class: "room-name" }, state.app?.name ?? bot?.name ?? "App"),
-      h("span", { class: `presence ${state.app?.connected ? "on" : ""}`, title: state.app?.connected ? "connected" : "not connected" }),
+      h("span", {
+        class: `presence ${state.app?.connected ? "on" : ""}`,
+        title: state.app?.connected ? "connected" : "not connected",
+      }),
       unread > 0 && h("span", { class: "badge", "aria-label": `${unread} unread` }, unread),
     ),
   );

@@ -18,14 +18,40 @@ export function drawStory(state, ui, act) {
       h(
         "div",
         { class: "plot-head" },
-        h("div", { class: "switch", role: "group", "aria-label": "What the strip shows" },
-          tab("story", "Story", shown, act), tab("break", "Now break it", shown, act)),
-        h("b", { class: "plot-title" }, shown === "story" ? story.title : "The bot must keep its promises anyway"),
-        h("button", { type: "button", class: "quiet-btn", "data-break": "reset", title: "The world as it was, an empty channel, the first step",
-          "aria-busy": ui.breaking.has("reset") ? "true" : null, onclick: () => act.breakIt("reset") },
-          ui.breaking.has("reset") ? h("span", { class: "spinner dark" }) : "Start again"),
-        h("button", { type: "button", class: "quiet-btn fold", "aria-expanded": String(ui.stripOpen), "aria-controls": "story",
-          onclick: act.foldStrip }, ui.stripOpen ? "Less" : "More"),
+        h(
+          "div",
+          { class: "switch", role: "group", "aria-label": "What the strip shows" },
+          tab("story", "Story", shown, act),
+          tab("break", "Now break it", shown, act),
+        ),
+        h(
+          "b",
+          { class: "plot-title" },
+          shown === "story" ? story.title : "The bot must keep its promises anyway",
+        ),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "quiet-btn",
+            "data-break": "reset",
+            title: "The world as it was, an empty channel, the first step",
+            "aria-busy": ui.breaking.has("reset") ? "true" : null,
+            onclick: () => act.breakIt("reset"),
+          },
+          ui.breaking.has("reset") ? h("span", { class: "spinner dark" }) : "Start again",
+        ),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "quiet-btn fold",
+            "aria-expanded": String(ui.stripOpen),
+            "aria-controls": "story",
+            onclick: act.foldStrip,
+          },
+          ui.stripOpen ? "Less" : "More",
+        ),
       ),
       shown === "story" ? steps(story, told) : breaks(story, ui, act),
     ),
@@ -34,7 +60,16 @@ export function drawStory(state, ui, act) {
 }
 
 function tab(name, label, shown, act) {
-  return h("button", { type: "button", "aria-pressed": String(shown === name), "data-strip": name, onclick: () => act.showStrip(name) }, label);
+  return h(
+    "button",
+    {
+      type: "button",
+      "aria-pressed": String(shown === name),
+      "data-strip": name,
+      onclick: () => act.showStrip(name),
+    },
+    label,
+  );
 }
 
 function steps(story, told) {
@@ -54,12 +89,22 @@ function steps(story, told) {
             "data-done": String(Boolean(step.done)),
           },
           h("span", { class: "tick", "aria-hidden": "true" }, step.done ? "✓" : index + 1),
-          h("span", { class: "step-words" }, mrkdwn(step.text, NO_NAMES), step.done && h("span", { class: "for-ears" }, " (done)")),
+          h(
+            "span",
+            { class: "step-words" },
+            mrkdwn(step.text, NO_NAMES),
+            step.done && h("span", { class: "for-ears" }, " (done)"),
+          ),
         ),
       ),
     ),
     told && h("p", { key: "told", class: "told" }, "The story is told."),
-    current >= 0 && h("p", { key: "now", class: "for-ears", "aria-live": "polite" }, `Step ${current + 1} of ${story.steps.length}: ${story.steps[current].text}`),
+    current >= 0 &&
+      h(
+        "p",
+        { key: "now", class: "for-ears", "aria-live": "polite" },
+        `Step ${current + 1} of ${story.steps.length}: ${story.steps[current].text}`,
+      ),
   ];
 }
 
@@ -81,8 +126,13 @@ function breaks(story, ui, act) {
             "aria-busy": busy ? "true" : null,
             onclick: () => busy || act.breakIt(it.what),
           },
-          h("span", { class: "break-label" }, busy ? h("span", { class: "spinner dark" }) : it.done && h("span", { class: "tick small" }, "✓"), it.label),
-          h("small", {}, busy ? "under way…" : it.hint),
+          h(
+            "span",
+            { class: "break-label" },
+            busy ? h("span", { class: "spinner dark" }) : it.done && h("span", { class: "tick small" }, "✓"),
+            it.label,
+          ),
+          h("small", {}, it.hint),
         );
       }),
   );
@@ -105,7 +155,6 @@ function youAre(ui, act) {
             type: "button",
             class: "person",
             "aria-pressed": String(user.id === ui.me),
-            "aria-label": `You are ${user.name}: ${user.note ?? ""}`,
             "data-user": user.id,
             onclick: () => act.become(user.id),
           },
@@ -115,6 +164,13 @@ function youAre(ui, act) {
         ),
       ),
     ),
-    h("p", { class: "who-may" }, people.filter((user) => user.note).map((user) => `${user.name} ${user.note}.`).join(" ")),
+    h(
+      "p",
+      { class: "who-may" },
+      people
+        .filter((user) => user.note)
+        .map((user) => `${user.name} ${user.note}.`)
+        .join(" "),
+    ),
   );
 }

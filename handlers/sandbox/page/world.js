@@ -10,7 +10,12 @@ const number = (value) => (typeof value === "number" ? count.format(value) : (va
 export function drawWorld(world) {
   const { storefront, orders, catalog } = world ?? {};
   return [
-    h("div", { class: "panel-head" }, h("h2", {}, "The real world"), h("small", {}, "read from the targets, not from the bot")),
+    h(
+      "div",
+      { class: "panel-head" },
+      h("h2", {}, "The real world"),
+      h("small", {}, "read from the targets, not from the bot"),
+    ),
     storefront && drawStorefront(storefront),
     h("div", { class: "tiles" }, orders && drawOrders(orders), catalog && drawCatalog(catalog)),
   ];
@@ -33,20 +38,30 @@ function drawStorefront(storefront) {
       "div",
       { class: "storefront-head" },
       h("b", { key: `status-${storefront.status}`, class: "status" }, storefront.status ?? "—"),
-      h("div", {}, h("b", {}, "storefront"), h("span", { class: "storefront-word", role: "status" }, ` ${word}`), h("small", {}, `release ${storefront.release ?? "not known"}`)),
+      h(
+        "div",
+        {},
+        h("b", {}, "storefront"),
+        h("span", { class: "storefront-word", role: "status" }, ` ${word}`),
+        h("small", {}, `release ${storefront.release ?? "not known"}`),
+      ),
     ),
     storefront.url &&
       h(
         "div",
         { class: "browser" },
         h("div", { class: "address" }, storefront.url),
-        h("div", { class: "page" }, h("iframe", {
-          sandbox: true, // before src: it counts for what is loaded after it
-          src: storefront.url,
-          title: "The storefront as customers see it",
-          tabindex: "-1",
-          each: (frame) => reloadWhenChanged(frame, storefront),
-        })),
+        h(
+          "div",
+          { class: "page" },
+          h("iframe", {
+            sandbox: true, // before src: it counts for what is loaded after it
+            src: storefront.url,
+            title: "The storefront as customers see it",
+            tabindex: "-1",
+            each: (frame) => reloadWhenChanged(frame, storefront),
+          }),
+        ),
       ),
   );
 }
@@ -76,12 +91,19 @@ function drawCatalog(catalog) {
   ]);
 }
 
-const tile = (name, look, inside) => h("section", { key: name, class: `tile ${look}`, "data-world": name }, h("h3", {}, name), inside);
-const fact = (value, label, look = "") => h("div", { key: label, class: `fact ${look}` }, h("b", {}, value), ` ${label}`);
+const tile = (name, look, inside) =>
+  h("section", { key: name, class: `tile ${look}`, "data-world": name }, h("h3", {}, name), inside);
+const fact = (value, label, look = "") =>
+  h("div", { key: label, class: `fact ${look}` }, h("b", {}, value), ` ${label}`);
 
 /** One line an event, the newest last. */
 export function drawEvents(events) {
-  if (!events?.length) return h("li", { key: "none", class: "no-events" }, "Nothing yet. Each decision and each step will stand here, in the order in which it was stored.");
+  if (!events?.length)
+    return h(
+      "li",
+      { key: "none", class: "no-events" },
+      "Nothing yet. Each decision and each step will stand here, in the order in which it was stored.",
+    );
   return events.map((event) =>
     h(
       "li",

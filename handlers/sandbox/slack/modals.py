@@ -100,8 +100,6 @@ class Modals:
         waiting = self._triggers.get(trigger_id)
         if waiting is not None and waiting.view_id is None:
             raise Refused("invalid_arguments", ["`trigger_id` does not come from a modal"])
-        if waiting is not None and len(self.stack(waiting.user)) >= DEEPEST:
-            raise Refused("push_limit_reached")
         return self.put_on_top(self.exchange(trigger_id).user, view)
 
     def put_on_top(self, user: str, view: Json) -> View:

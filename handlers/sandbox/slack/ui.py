@@ -141,6 +141,8 @@ class Page:
         thread_ts = body.get("thread_ts")
         command = self._server.workspace.app.command
         first, _, rest = text.partition(" ")
+        if first.startswith("/") and first != command:
+            raise Impossible("no_such_command", f"{first} is not a valid command here, only {command} is.")
         if first != command:
             said = await self._server.say(body["user"], body["channel"], text, thread_ts)
             return {"ok": True, "ts": said.message.ts}

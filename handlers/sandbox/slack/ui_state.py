@@ -43,7 +43,7 @@ def _user(user: User) -> Json:
         "color": f"#{user.color}",
         "note": user.note,
         "guest": user.is_restricted or user.stranger,
-        "is_bot": user.bot,
+        "is_bot": user.bot or user.id == SLACKBOT,
     }
 
 

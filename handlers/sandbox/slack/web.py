@@ -13,7 +13,8 @@ from handlers.sandbox.slack import responses
 from handlers.sandbox.slack.arguments import Arguments
 from handlers.sandbox.slack.budget import Budget
 from handlers.sandbox.slack.faults import Fault, Faults
-from handlers.sandbox.slack.methods.table import METHODS
+from handlers.sandbox.slack.methods.places import need
+from handlers.sandbox.slack.methods.table import METHODS, Method
 from handlers.sandbox.slack.nouns import Call
 from handlers.sandbox.slack.refusal import Refused
 from handlers.sandbox.slack.state import Workspace
@@ -52,24 +53,14 @@ class WebApi:
             return self._answer(name, {}, _refusal(refusal))
         fault = self._faults.take(name)
         if fault is not None and fault.kind in ("refused", "limited", "broken"):
-            return self._faulty(name, given, fault)
-        args = Arguments(given)
-        try:
-            wait = self._authorised(name, request, given, args)
-            if wait is not None:
-                self._record(name, given, "ratelimited")
-                return _limited(wait)
-            answer = {"ok": True, **METHODS[name].answer(self._workspace, args)}
-        except Refused as refusal:
-            answer = _refusal(refusal)
-        if fault is not None and fault.kind == "lost":
-            self._record(name, given, answer.get("error"))
-            await asyncio.sleep(fault.seconds or 0)
-            return _cut(request)
-        if fault is not None:
-            self._record(name, given, answer.get("error"))
+            return self._undone(name, given, fault)
+        answered = self._done(name, given, request)
+        if fault is None:
+            return answered
+        if fault.kind == "garbled":
             return web.Response(body=b'{"ok": tru', content_type="application/json")
-        return self._answer(name, given, answer)
+        await asyncio.sleep(fault.seconds or 0)
+        return _cut(request)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         if self._faults.is_down:
@@ -94,8 +85,19 @@ class WebApi:
             return web.json_response(_refusal(refusal), status=404 if gone else 400)
         return web.Response(text="ok")
 
-    def _authorised(self, name: str, request: web.Request, given: Json, args: Arguments) -> int | None:
-        """None when the call may be made; the seconds to wait when the budget is spent. Else refused."""
+    def _done(self, name: str, given: Json, request: web.Request) -> web.Response:
+        """Carry the call out, or refuse it as Slack would."""
+        try:
+            method = self._authorised(name, given, request)
+            args = Arguments(given)
+            wait = self._budget.spend(name, method.per_minute, args)
+            if wait is not None:
+                return self._limited(name, given, wait)
+            return self._answer(name, given, {"ok": True, **method.answer(self._workspace, args)})
+        except Refused as refusal:
+            return self._answer(name, given, _refusal(refusal))
+
+    def _authorised(self, name: str, given: Json, request: web.Request) -> Method:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ") or given.get("token")
         if not token:
             raise Refused("not_authed")
@@ -106,22 +108,25 @@ class WebApi:
             raise Refused("unknown_method", req_method=name)
         if method.app_token != (token == self._app_token):
             raise Refused("not_allowed_token_type")
-        if method.scope is not None and method.scope not in self._workspace.scopes:
-            raise Refused(
-                "missing_scope", needed=method.scope, provided=",".join(sorted(self._workspace.scopes))
-            )
-        return self._budget.spend(name, method.per_minute, args)
+        if method.scope is not None:
+            need(self._workspace, method.scope)
+        return method
 
-    def _faulty(self, name: str, given: Json, fault: Fault) -> web.StreamResponse:
+    def _undone(self, name: str, given: Json, fault: Fault) -> web.Response:
+        """Answer without doing anything."""
         match fault.kind:
             case "limited":
-                self._record(name, given, "ratelimited")
-                return _limited(fault.seconds)
+                return self._limited(name, given, fault.seconds)
             case "broken":
                 self._record(name, given, f"http_{fault.status}")
                 return web.Response(status=fault.status, text="upstream connect error")
             case _:
                 return self._answer(name, given, {"ok": False, "error": fault.error})
+
+    def _limited(self, name: str, given: Json, seconds: float | None) -> web.Response:
+        self._record(name, given, "ratelimited")
+        headers = {} if seconds is None else {"Retry-After": str(round(seconds))}
+        return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
 
     def _answer(self, name: str, given: Json, answer: Json) -> web.Response:
         self._record(name, given, answer.get("error"))
@@ -140,11 +145,6 @@ def _refusal(refusal: Refused) -> Json:
     if refusal.messages:
         answer["response_metadata"] = {"messages": list(refusal.messages)}
     return answer
-
-
-def _limited(seconds: float | None) -> web.Response:
-    headers = {} if seconds is None else {"Retry-After": str(round(seconds))}
-    return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ if __name__ == "__main__":
     word, flag = sys.argv[1], Path(sys.argv[2])
     if word == "on":
         flag.touch()
+        print("customers wait")
     else:
         flag.unlink(missing_ok=True)
-    print(f"maintenance is {word}")
+        print("customers are back")

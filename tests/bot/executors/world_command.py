@@ -1,4 +1,4 @@
-"""A backend behind a command line tool of its own, and the tool's file of everything that it did."""
+"""A backend behind a command line tool of its own (ctl.py), and the tool's file of everything that it did."""
 
 import asyncio
 import json
@@ -12,10 +12,12 @@ from typing import Any, Self
 from bot.executors import supervisor
 from bot.executors.command import Call, Command
 from bot.executors.contract import Handle, Surroundings, Taken, Work
+from tests.bot.executors import ctl
 from tests.bot.executors.harness import PATIENCE, Moment
 
-CTL = Path(__file__).with_name("ctl.py")
 NEVER = "a file that nobody makes"
+# Reading is what the contract does a thousand times: it must be quick.
+FIND = Call(("sh", "-c", """cat "restored/$1" 2>/dev/null || echo '{"state": "absent"}'""", "find", "{op}"))
 
 
 class CommandWorld:
@@ -24,60 +26,81 @@ class CommandWorld:
 
     @classmethod
     def make(cls, root: Path) -> Self:
-        root.mkdir()
-        points = [
-            {"id": f"v{n}", "label": f"the {n}nd", "created_at": f"2026-11-22T12:{n}:00Z", "author": "ana"}
-            for n in (42, 41, 40)
-        ]
-        (root / "world.json").write_text(json.dumps({"points": points, "current": "v42", "restored": {}}))
-        return cls(root)
+        (root / "restored").mkdir(parents=True)
+        world = cls(root)
+        world.offers(
+            {"id": "v42", "label": "new prices", "created_at": "2026-11-22T10:00:00Z", "author": "ana"},
+            {"id": "v41", "label": "checkout", "created_at": "2026-11-21T10:00:00Z", "author": "ben"},
+            {"id": "v40", "created_at": "2026-11-20T10:00:00Z"},
+        )
+        world.goes_live("v42")
+        world.wishes()
+        return world
 
     def executor(self, dies: Moment | None = None) -> Command:
-        calls = {
-            "points": self.call("points"),
-            "current": self.call("current"),
-            "restore": self.call("restore", "{point}", "--op", "{op}"),
-            "find": self.call("find", "{op}"),
-            "cancel": self.call("cancel", "{op}"),
-            "measure": self.call("measure", "{point}"),
-        }
-        surroundings = Surroundings(self.root, self.root / "spool", {"PATH": os.defpath})
+        calls = {**self.calls(), "find": FIND, "measure": self.call("measure", "{point}")}
         if dies is None:
-            return Command(**calls, surroundings=surroundings)
-        return DyingCommand(self, dies, surroundings, calls)
+            return Command(**calls, surroundings=self.surroundings())
+        return DyingCommand(self, dies, calls)
 
-    def call(self, *argv: str) -> Call:
-        return Call((sys.executable, "-I", "-S", str(CTL), str(self.root), *argv))
+    def calls(self) -> dict[str, Any]:
+        """The least that an executor needs."""
+        return {
+            "points": Call(("cat", "points.json")),
+            "current": Call(("cat", "current.json")),
+            "restore": self.call("restore", "{point}", "--op", "{op}"),
+        }
 
-    def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads((self.root / "world.json").read_text())
-        return state
+    def call(self, *argv: str, timeout: float = 20.0) -> Call:
+        return Call((sys.executable, "-I", "-S", ctl.__file__, str(self.root), *argv), timeout)
 
-    def becomes(self, **what: Any) -> None:
-        (self.root / "world.json").write_text(json.dumps({**self.state(), **what}))
+    def surroundings(self, spool: str = "spool") -> Surroundings:
+        """Another spool is another machine."""
+        return Surroundings(self.root, self.root / spool, {"PATH": os.defpath})
+
+    def offers(self, *points: dict[str, Any]) -> None:
+        self._write("points.json", list(points))
+
+    def goes_live(self, point: str) -> None:
+        self._write("current.json", {"id": point})
+
+    def knows(self, op_id: str, state: str) -> None:
+        self._write(f"restored/{op_id}", {"state": state})
+
+    def wishes(self, **wishes: Any) -> None:
+        self._write("wishes.json", wishes)
+
+    def done(self) -> list[dict[str, str]]:
+        done = self.root / "effects.jsonl"
+        return [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
 
     def live(self) -> str:
-        return str(self.state()["current"])
+        return str(json.loads((self.root / "current.json").read_text())["id"])
 
     def holds(self, point: str) -> str:
         return point
 
     def effects(self) -> int:
-        done = self.root / "effects.jsonl"
-        return len(done.read_text().splitlines()) if done.exists() else 0
+        return len(self.done())
 
     def drifts(self) -> None:
-        newer = {"id": "v43", "created_at": "2026-11-22T12:43:00Z"}
-        self.becomes(points=[newer, *self.state()["points"]], current="v43")
+        self.goes_live("v43")
 
     def loses(self, point: str) -> None:
-        self.becomes(points=[one for one in self.state()["points"] if one["id"] != point])
+        points = json.loads((self.root / "points.json").read_text())
+        self.offers(*(one for one in points if one["id"] != point))
 
     def lies(self) -> None:
-        self.becomes(current="v42")
+        self.goes_live("v42")
 
     def close(self) -> None:
-        """Every restore of these tests ends by itself, or was killed with the process that started it."""
+        """Whatever is still at work here ends, and only that."""
+        for record in self.root.glob("spool*/*/*/*.json"):
+            if record.name in (supervisor.TAKEN, supervisor.CHILD):
+                kill(json.loads(record.read_text()))
+
+    def _write(self, file: str, content: Any) -> None:
+        (self.root / file).write_text(json.dumps(content))
 
 
 class DyingCommand(Command):
@@ -86,36 +109,38 @@ class DyingCommand(Command):
     (That they outlive it when it dies alone is shown in test_spool.py.)
     """
 
-    def __init__(
-        self, world: CommandWorld, dies: Moment, surroundings: Surroundings, calls: dict[str, Call]
-    ) -> None:
-        super().__init__(**calls, surroundings=surroundings)
+    def __init__(self, world: CommandWorld, dies: Moment, calls: dict[str, Any]) -> None:
+        super().__init__(**calls, surroundings=world.surroundings())
         self._world = world
         self._dies = dies
 
     async def start(self, work: Work) -> Handle | Taken:
-        wish = "wait_for" if self._dies is Moment.TAKEN else "linger"
-        self._world.becomes(**{wish: NEVER})
+        self._world.wishes(**{"wait_for" if self._dies is Moment.TAKEN else "linger": NEVER})
         await super().start(work)
-        attempt = self._world.root / "spool" / work.op_id / "1"
-        await _until(lambda: all((attempt / name).exists() for name in (supervisor.TAKEN, supervisor.CHILD)))
-        await _until(lambda: self._dies is Moment.TAKEN or self._world.effects() == 1)
-        await _until(lambda: self._dies is Moment.TAKEN or self._world.live() == work.point)
-        for name in (supervisor.TAKEN, supervisor.CHILD):
-            await _kill(supervisor.read(str(attempt), name))
-        state = self._world.state()
-        del state[wish]
-        (self._world.root / "world.json").write_text(json.dumps(state))
+        if self._dies is Moment.CHANGED:
+            await until(lambda: self._world.live() == work.point)
+        await cut_off(self._world.root / "spool" / work.op_id / "1")
+        self._world.wishes()
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("nobody survives SIGKILL")
 
 
-async def _kill(process: dict[str, Any]) -> None:
-    os.kill(process["pid"], signal.SIGKILL)
-    await _until(lambda: supervisor.identity(process["pid"]) is None)
+async def cut_off(attempt: Path) -> None:
+    """The supervisor first: it must not live to tell how the command ended."""
+    await until(lambda: (attempt / supervisor.CHILD).exists())
+    for name in (supervisor.TAKEN, supervisor.CHILD):
+        process = supervisor.read(str(attempt), name)
+        kill(process)
+        await until(lambda process=process: supervisor.identity(process["pid"]) != process)  # type: ignore[misc]
 
 
-async def _until(condition: Callable[[], bool]) -> None:
+def kill(process: dict[str, Any]) -> None:
+    """Only if it is still the one that was recorded."""
+    if process["pid"] != os.getpid() and supervisor.identity(process["pid"]) == process:
+        os.kill(process["pid"], signal.SIGKILL)
+
+
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - other processes set no event here
             await asyncio.sleep(0.005)

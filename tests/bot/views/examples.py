@@ -54,6 +54,12 @@ def at(clock: str, day: int = 22) -> datetime:
 ANA = Person("U01ANA", "ana", "Ana", "ana@example.com", "Europe/Berlin")
 BEN, CY = "U01BEN", "U01CY"
 
+
+def person(user: str) -> Person:
+    """Ben, Cy or somebody else: one account, one human."""
+    return Person(user, user.lower(), user.removeprefix("U01").capitalize())
+
+
 # Plans -----------------------------------------------------------------------------------------
 
 POINT = RestorePoint("20261122T024500Z", at("02:45"), "backup 20261122T024500Z", proven_at=at("10:00", 12))
@@ -459,7 +465,6 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "awaiting_system": (SHOP_AWAITING, CardFacts("opaque-7"), at("03:02:10")),
     "awaiting_target_down": (AWAITING, replace(FACTS, failover="runbook failover-orders"), at("03:02:10")),
     "awaiting_undo": (UNDO_AWAITING, FACTS, at("03:22:10")),
-    "awaiting_seen_next_day": (AWAITING, FACTS, at("03:02", 23)),
     "approved": (APPROVED, FACTS, at("03:06:01")),
     "running_prepare": (PREPARING, replace(RUNNING_FACTS, progress=None), at("03:06:05")),
     "running_restore": (RESTORING, RUNNING_FACTS, at("03:08:20")),

@@ -8,6 +8,7 @@ from typing import Any
 from bot.views.limits import Message
 
 ROW = 45
+SMALL_ROW = 56  # of contexts, whose letters are smaller
 BUTTON_ROW = 40  # characters of labels beside each other, with their frames
 FRAME = 4
 
@@ -23,11 +24,15 @@ _MARKS = (
 
 def texts(message: Message) -> Iterator[str]:
     """Every text of sections and contexts, as sent."""
+    return (text for text, _ in _with_width(message))
+
+
+def _with_width(message: Message) -> Iterator[tuple[str, int]]:
     for block in message.blocks:
         if block["type"] == "section":
-            yield block["text"]["text"]
+            yield block["text"]["text"], ROW
         elif block["type"] == "context":
-            yield from (element["text"] for element in block["elements"])
+            yield from ((element["text"], SMALL_ROW) for element in block["elements"])
 
 
 def shown(markup: str) -> str:
@@ -38,7 +43,9 @@ def shown(markup: str) -> str:
 
 def phone_rows(message: Message) -> int:
     words = sum(
-        math.ceil(len(line) / ROW) or 1 for text in texts(message) for line in shown(text).split("\n")
+        math.ceil(len(line) / width) or 1
+        for text, width in _with_width(message)
+        for line in shown(text).split("\n")
     )
     return words + sum(_button_rows(block) for block in message.blocks if block["type"] == "actions")
 

@@ -1,4 +1,4 @@
-"""What Slack accepts, written down a second time from its reference: the judge of everything that views build.
+"""What Slack accepts, written down a second time from its reference: the judge of what the views build.
 
 It shares no number with `bot.views.limits`, so a wrong figure there is found here.
 """

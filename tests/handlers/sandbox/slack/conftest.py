@@ -85,10 +85,10 @@ async def connect(server: SandboxServer) -> AsyncIterator[Connect]:
         before = len(server.sockets)
         handler = AsyncSocketModeHandler(app, server.app_token, ping_interval=0.1)
         handlers.append(handler)
-        await handler.connect_async()
+        await handler.connect_async()  # type: ignore[no-untyped-call]
         await server.until(lambda: len(server.sockets) > before)
         return handler
 
     yield connected
     for handler in handlers:
-        await handler.close_async()
+        await handler.close_async()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What can go wrong with Slack, each fault on its own: what the bot's client sees, and what really happened."""
+"""What can go wrong with Slack, fault by fault: what the bot's client sees, and what really happened."""
 
 import asyncio
 import random
@@ -59,7 +59,7 @@ async def test_a_garbled_answer_hides_that_it_was_done(
     server: SandboxServer, workspace: Workspace, api: AsyncWebClient
 ) -> None:
     server.faults.garble("chat.postMessage")
-    with pytest.raises(SlackApiError, match="Expecting|unexpected|Failed"):
+    with pytest.raises(SlackApiError, match="non-JSON"):
         await post(api)
     assert len(workspace.messages("C01INC")) == 1
 
@@ -133,25 +133,6 @@ async def test_latency_slows_an_answer(server: SandboxServer, api: AsyncWebClien
     started = time.monotonic()
     await post(api)
     assert time.monotonic() - started >= 0.1
-
-
-async def test_payloads_arrive_in_another_order(
-    server: SandboxServer, app: AsyncApp, connect: Connect
-) -> None:
-    heard: list[str] = []
-
-    @app.command("/rollback")
-    async def command(ack: Any, body: Json) -> None:
-        heard.append(body["text"])
-        await ack()
-
-    await connect(app)
-    server.faults.reorder(8)
-    typed = [str(n) for n in range(8)]
-    replies = await asyncio.gather(*(server.slash("U01ANA", "C01INC", text) for text in typed))
-    assert all(reply.acked for reply in replies)
-    assert sorted(heard) == typed
-    assert heard != typed
 
 
 async def test_a_held_payload_can_be_let_go_before_the_others_come(

@@ -1,4 +1,4 @@
-"""Slack's limits, one row each: just inside is taken, just outside is refused with Slack's own words and pointer."""
+"""Slack's limits, one row each: just inside is taken, just outside is refused in Slack's own words."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """What Slack's own client does not let people do: nothing of it reaches the bot."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,11 +42,8 @@ async def refusal(attempt: Any) -> str:
 
 
 @pytest.fixture(autouse=True)
-def nothing_reaches_the_bot(server: SandboxServer, request: pytest.FixtureRequest) -> None:
-    request.addfinalizer(lambda: _assert_silent(server))
-
-
-def _assert_silent(server: SandboxServer) -> None:
+def nothing_reaches_the_bot(server: SandboxServer) -> Iterator[None]:
+    yield
     assert server.delivery.log == []
 
 

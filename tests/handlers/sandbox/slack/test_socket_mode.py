@@ -1,4 +1,4 @@
-"""Socket Mode on the wire: hello, envelopes, one connection of several, disconnects and refused handshakes."""
+"""Socket Mode on the wire: hello, envelopes, one connection of several, disconnects, refused handshakes."""
 
 import asyncio
 import json
@@ -99,6 +99,29 @@ async def test_each_payload_goes_to_one_of_the_connections(
     assert sum(counts) == 30
     assert min(counts) > 0
     await asyncio.gather(*(socket.close() for socket in sockets), *listening)
+
+
+async def test_payloads_go_out_in_another_order_when_that_is_asked_for(
+    server: SandboxServer, api: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
+    socket = await opened(server, api, session)
+
+    async def order() -> list[str]:
+        typing = [asyncio.create_task(server.slash("U01ANA", "C01INC", text)) for text in "12345678"]
+        heard = []
+        for _ in typing:
+            envelope = await socket.receive_json()
+            heard.append(envelope["payload"]["text"])
+            await socket.send_json({"envelope_id": envelope["envelope_id"]})
+        assert all(reply.acked for reply in await asyncio.gather(*typing))
+        return heard
+
+    assert await order() == list("12345678")
+    server.faults.reorder(8)
+    shuffled = await order()
+    assert shuffled != list("12345678")
+    assert sorted(shuffled) == list("12345678")
+    await socket.close()
 
 
 async def test_the_eleventh_connection_is_sent_away(

@@ -1,0 +1,393 @@
+"""What stands on a run's page, as values that the template only lays out.
+
+The words are the card's own wherever the card says the same; times stand in full, because a page is
+kept and printed. Reading the run and the people's names is for `pages`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model import (
+    Ceiling,
+    E,
+    Event,
+    Finding,
+    Leg,
+    Loss,
+    LossQuality,
+    Run,
+    State,
+    StepRecord,
+    StepState,
+    Verdict,
+    When,
+)
+from bot.views.card import card
+from bot.views.facts import CardFacts
+from bot.views.limits import escape, mention, sentence, unmarked
+from bot.views.lines import event_words
+from bot.views.live import customers, live
+from bot.views.plan import outage, undo
+from bot.views.steps import step_name
+from bot.views.words import deed, duration, how_much, number, removed, state_words
+from handlers.web.plot import Bar, bars
+from storage.reading import Proof
+
+Name = Callable[[str], str]  # a Slack id to what people call it
+
+_LOCAL_TIME = re.compile(r"\s*\(<!date\^[^<>]*>\)")  # the reader's zone, which only Slack knows
+_REFERENCE = re.compile(r"<(?:@|!subteam\^)([A-Z0-9]+)>")
+TONES: Mapping[State, str] = {
+    State.SUCCEEDED: "good",
+    State.FAILED: "bad",
+    State.STUCK: "bad",
+    State.PAUSED: "decide",
+    State.RUNNING: "going",
+    State.APPROVED: "going",
+    State.AWAITING_APPROVAL: "waits",
+    State.REQUESTED: "waits",
+}
+_VERDICTS: Mapping[Verdict | None, str] = {
+    Verdict.PASSED: "passed",
+    Verdict.FAILED: "failed",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    None: "not looked at yet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    words: str = ""
+    at: datetime | None = None  # stands before the words
+    run_id: str | None = None  # another run, linked for whoever may read it
+
+
+@dataclass(frozen=True, slots=True)
+class LegRow:
+    target: str
+    current: str
+    point: str
+    point_at: datetime | None
+    label: str
+    loss: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """One thing that is lost: when it was asked, when it started, at most. Empty: not known or no limit."""
+
+    name: str
+    asked: str
+    started: str
+    most: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    phase: str
+    name: str
+    tone: str  # good, bad, going, waits
+    outcome: str
+    began: datetime | None
+    ended: datetime | None
+    took: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    name: str
+    when: str
+    verdict: str
+    tone: str
+    before: str
+    after: str
+    words: str
+    plot: tuple[Bar, Bar] | None  # None: not two numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the timeline. `n` is its number in the evidence log, None when the log has none."""
+
+    at: datetime
+    n: int | None
+    words: str
+    refused: bool = False
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    id: str
+    title: str
+    tone: str
+    state: str
+    headline: str
+    rows: tuple[str, ...]  # what the card says under its headline
+    live: str
+    customers: str
+    facts: tuple[Fact, ...]
+    plan: tuple[Fact, ...]
+    warnings: tuple[str, ...]
+    blockers: tuple[str, ...]
+    legs: tuple[LegRow, ...]
+    loss: tuple[str, ...]
+    loss_rows: tuple[LossRow, ...]
+    steps: tuple[StepRow, ...]
+    checks: tuple[CheckRow, ...]
+    lines: tuple[Line, ...]
+    moves: bool  # it is drawn again by itself while it runs
+    now: datetime
+
+
+def run_page(
+    run: Run, events: Sequence[Event], proofs: Sequence[Proof], facts: CardFacts, name: Name, now: datetime
+) -> RunPage:
+    def said(markup: str) -> str:
+        return plain(markup, name)
+
+    headline, *rows = _card_rows(run, facts, now)
+    plan = run.plan
+    return RunPage(
+        id=run.id,
+        title=said(deed(run)),
+        tone="bad" if run.overridden else TONES.get(run.state, "ended"),
+        state=state_words(run),
+        headline=said(headline),
+        rows=tuple(map(said, rows)),
+        live=said(live(run, now)),
+        customers=said(customers(run, now)),
+        facts=tuple(_facts(run, facts, name)),
+        plan=tuple(_plan(run, said)),
+        warnings=plan.warnings if plan else (),
+        blockers=plan.blockers if plan else (),
+        legs=tuple(_leg(leg, said, now) for leg in plan.legs) if plan else (),
+        loss=tuple(_loss(run, said, now)),
+        loss_rows=tuple(_loss_rows(run)),
+        steps=tuple(_step(run, record) for record in run.steps),
+        checks=tuple(_checks(run)),
+        lines=tuple(timeline(run, events, proofs, name)),
+        moves=run.state is State.RUNNING,
+        now=now,
+    )
+
+
+def plain(markup: str, name: Name) -> str:
+    """Markup as text for a page: people by name, times in UTC only."""
+    in_utc = _LOCAL_TIME.sub("", markup)
+    return unmarked(_REFERENCE.sub(lambda found: escape(name(found[1])), in_utc))
+
+
+def _card_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    """The card's own text: the sections stand above its buttons."""
+    blocks = (block for block in card(run, facts, now).blocks if block["type"] == "section")
+    return [row for block in blocks for row in block["text"]["text"].split("\n")]
+
+
+# Facts -----------------------------------------------------------------------------------------
+
+
+def _facts(run: Run, facts: CardFacts, name: Name) -> list[Fact]:
+    plan = run.plan
+    return [
+        Fact("Target", f"{run.target} · {plan.environment} · {plan.kind}" if plan else run.target),
+        Fact("Asked", f"by {name(run.requester.id)}", run.requested_at),
+        Fact("Reason", f"“{run.reason}”" if run.reason.strip() else "no reason given"),
+        *_agreed(run, name),
+        *_moments(run),
+        *_maintenance(run),
+        *[Fact("Undo point", f"{point} of {target}") for target, point in run.undo_points.items()],
+        *([Fact("Undoes", run_id=run.undo_of)] if run.undo_of else []),
+        *([Fact("Undone by", run_id=run.undone_by)] if run.undone_by else []),
+        *([Fact("Owner", name(facts.owner))] if facts.owner else []),
+        *([Fact("Contact", name(facts.point_of_contact))] if facts.point_of_contact else []),
+    ]
+
+
+def _agreed(run: Run, name: Name) -> list[Fact]:
+    given = [Fact("Approved", f"by {name(approval.person)}", approval.at) for approval in run.approvals]
+    if run.plan is None or run.state is not State.AWAITING_APPROVAL:
+        return given
+    wanted = f"{len(given)} of {run.plan.approvals_needed} given, from {', '.join(run.plan.approvers)}"
+    until = [Fact("Approve by", at=run.approve_by)] if run.approve_by else []
+    return [*given, Fact("Approvals", wanted), *until]
+
+
+def _moments(run: Run) -> list[Fact]:
+    found = [Fact("Started", at=run.started_at)] if run.started_at else []
+    if run.ended_at is None:
+        return found
+    took = f"after {_between(run.started_at, run.ended_at)}" if run.started_at else ""
+    return [*found, Fact("Ended", took, run.ended_at)]
+
+
+def _maintenance(run: Run) -> list[Fact]:
+    if run.maintenance_since is None:
+        return []
+    on = Fact("Maintenance on", at=run.maintenance_since)
+    if run.maintenance_until is None:
+        return [on, Fact("Maintenance off", "not yet")]
+    lasted = f"outage {_between(run.maintenance_since, run.maintenance_until)}"
+    rto = run.plan.rto if run.plan else None
+    goal = f"RTO {duration(rto)}" if rto is not None else "no RTO declared"
+    return [on, Fact("Maintenance off", f"{lasted} · {goal}", run.maintenance_until)]
+
+
+def _between(began: datetime, ended: datetime) -> str:
+    return duration(max((ended - began).total_seconds(), 0.0))
+
+
+# The plan --------------------------------------------------------------------------------------
+
+
+def _plan(run: Run, said: Callable[[str], str]) -> list[Fact]:
+    plan = run.plan
+    if plan is None:
+        return []
+    return [
+        Fact("Plan code", run.code),
+        Fact("Digest (SHA-256)", run.digest),
+        Fact("Made", at=plan.made_at),
+        Fact("Expected", said(outage(plan))),
+        Fact("Way back", said(undo(plan))),
+        Fact("Approvals", f"{plan.approvals_needed}, from {', '.join(plan.approvers)}"),
+        Fact("Drill", "restored, verified", plan.point.proven_at)
+        if plan.point.proven_at
+        else Fact("Drill", "no drill yet"),
+        Fact("Policy", plan.policy_digest),
+        Fact("Procedure", plan.procedure_digest),
+    ]
+
+
+def _leg(leg: Leg, said: Callable[[str], str], now: datetime) -> LegRow:
+    label = leg.point.label if leg.point.label != leg.point.id else ""
+    loss = said(how_much(leg.loss, None, None, now)) or "no data is touched"
+    return LegRow(leg.target, leg.current.id, leg.point.id, leg.point.at, label, loss, leg.changes)
+
+
+# Loss ------------------------------------------------------------------------------------------
+
+
+def _loss(run: Run, said: Callable[[str], str], now: datetime) -> list[str]:
+    plan = run.plan
+    if plan is None:
+        return []
+    if plan.loss.quality is LossQuality.NONE:
+        return [f"{said(removed(plan.loss))}{f': {plan.loss.basis}' if plan.loss.basis else ''}."]
+    rows = [f"When it was asked: {said(how_much(plan.loss, None, plan.rpo, now))}."]
+    if run.loss is not None and run.loss is not plan.loss:
+        rows.append(f"When it started: {said(how_much(run.loss, None, None, now))}.")
+    return rows
+
+
+def _loss_rows(run: Run) -> list[LossRow]:
+    plan = run.plan
+    if plan is None or plan.loss.quality is LossQuality.NONE:
+        return []
+    later, most = run.loss, plan.ceiling
+    names = dict.fromkeys(unit.name for units in (plan.loss, later, most) if units for unit in units.units)
+    window = LossRow("data-loss window", _window(plan.loss), _window(later) if later else "", _window(most))
+    return [window, *(LossRow(n, _count(plan.loss, n), _count(later, n), _count(most, n)) for n in names)]
+
+
+def _window(loss: Loss | Ceiling) -> str:
+    return duration(loss.seconds) if loss.seconds is not None else ""
+
+
+def _count(loss: Loss | Ceiling | None, name: str) -> str:
+    units = loss.units if loss else ()
+    return next((f"{unit.count:,}" for unit in units if unit.name == name), "")
+
+
+# Steps and checks ------------------------------------------------------------------------------
+
+
+def _step(run: Run, record: StepRecord) -> StepRow:
+    step = record.step
+    of = "" if step.target == run.target else f" of {step.target}"
+    outcome, tone = _ended(record)
+    words = record.words or (f"“{step.text}”" if step.text else "")
+    took = _between(record.started_at, record.ended_at) if record.started_at and record.ended_at else ""
+    return StepRow(
+        step.phase.value,
+        f"{step_name(step)}{of}",
+        tone,
+        outcome + (" (people said so)" if record.by_people else ""),
+        record.started_at,
+        record.ended_at,
+        took,
+        words,
+    )
+
+
+def _ended(record: StepRecord) -> tuple[str, str]:
+    """The outcome in a word, and its tone."""
+    if record.outcome is None:
+        return (record.state.value, "going" if record.state is StepState.STARTED else "waits")
+    return record.outcome.value, "good" if record.outcome.value == "succeeded" else "bad"
+
+
+def _checks(run: Run) -> list[CheckRow]:
+    """Every check that was looked at, then those of which only the value before is known."""
+    before = {(finding.name, finding.when): finding.value for finding in run.before}
+    seen = [_check(finding, before.get((finding.name, finding.when))) for finding in run.findings]
+    looked_at = {(finding.name, finding.when) for finding in run.findings}
+    return [*seen, *(_unseen(f) for f in run.before if (f.name, f.when) not in looked_at)]
+
+
+def _check(finding: Finding, before: float | str | None) -> CheckRow:
+    first = finding.before if finding.before is not None else before
+    return CheckRow(
+        finding.name,
+        _when(finding.when),
+        _VERDICTS[finding.verdict],
+        finding.verdict.value if finding.verdict else "waits",
+        _value(first),
+        _value(finding.value),
+        finding.words,
+        bars(first, finding.value),
+    )
+
+
+def _unseen(finding: Finding) -> CheckRow:
+    return CheckRow(
+        finding.name, _when(finding.when), _VERDICTS[None], "waits", _value(finding.value), "–", "", None
+    )
+
+
+def _when(when: When) -> str:
+    return "behind maintenance" if when is When.OFFLINE else "online"
+
+
+def _value(value: float | str | None) -> str:
+    return value if isinstance(value, str) else unmarked(number(value))
+
+
+# The timeline ----------------------------------------------------------------------------------
+
+
+def timeline(run: Run, events: Sequence[Event], proofs: Sequence[Proof], name: Name) -> list[Line]:
+    """The run's events and what was refused about it, oldest first, with their numbers in the log."""
+    logged = {proof.seq: proof for proof in proofs if proof.seq is not None}
+    lines = [_event(run, event, logged.get(event.seq), name) for event in events]
+    notes = [_note(proof, name) for proof in proofs if proof.seq is None]
+    return sorted([*lines, *notes], key=lambda line: (line.at, line.n or 0))
+
+
+def _event(run: Run, event: Event, proof: Proof | None, name: Name) -> Line:
+    words = plain(sentence(event_words(event, run, mention)), name)
+    refused = event.kind in {E.REFUSED, E.VETOED, E.VOIDED, E.EXPIRED}
+    return Line(event.at, proof.n if proof else None, words, refused, proof.hash if proof else "")
+
+
+def _note(proof: Proof, name: Name) -> Line:
+    """Something beside the run: a press that was refused, with the reason that the person was told."""
+    what = str(proof.body.get("press", proof.kind)).replace("_", " ")
+    who = name(proof.by) if proof.by else "The bot"
+    why = plain(sentence(str(proof.body.get("why", ""))), name)
+    return Line(proof.at, proof.n, f"{who} was refused “{what}”: {why}", True, proof.hash)

@@ -1,0 +1,312 @@
+"""What every card keeps, whatever its state."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from bot import machine
+from bot.model import (
+    Loss,
+    LossQuality,
+    Pause,
+    Purpose,
+    Run,
+    State,
+    Step,
+    StepRecord,
+)
+from bot.policy import Click, Entitled, Press, stamp, why_not
+from bot.views import buttons
+from bot.views.card import CardFacts, card, direct, notice
+from tests.bot.views.examples import (
+    ANA,
+    AWAITING,
+    BEN,
+    CARDS,
+    CY,
+    FACTS,
+    ORDERS,
+    RESTORING,
+    RUNNING_FACTS,
+    STEPS,
+    UNKNOWN_LOSS,
+    at,
+    person,
+    with_loss,
+)
+from tests.bot.views.reading import phone_rows, shown, texts
+from tests.bot.views.slack_rules import problems_of_message
+
+HARMLESS = {"details", "retry", "ask_again"}
+ROWS = 20
+
+each_card = pytest.mark.parametrize("name", CARDS)
+
+
+def first_line(name: str) -> str:
+    return shown(next(texts(card(*CARDS[name])))).split("\n")[0]
+
+
+def body(run: Run, facts: CardFacts = FACTS) -> str:
+    return "\n".join(map(shown, texts(card(run, facts, at("03:02:10")))))
+
+
+# Of all cards ----------------------------------------------------------------------------------
+
+
+def test_every_state_and_every_pause_has_an_example() -> None:
+    runs = [run for run, _, _ in CARDS.values()]
+    assert {run.state for run in runs} == set(State)
+    assert {run.pause for run in runs if run.state is State.PAUSED} == set(Pause)
+
+
+@each_card
+def test_slack_accepts_the_card(name: str) -> None:
+    drawn = card(*CARDS[name])
+    assert problems_of_message(drawn.text, drawn.blocks) == []
+
+
+@each_card
+def test_slack_accepts_the_direct_copy(name: str) -> None:
+    drawn = direct(*CARDS[name])
+    assert problems_of_message(drawn.text, drawn.blocks) == []
+
+
+@each_card
+def test_the_card_fits_a_phone(name: str) -> None:
+    assert phone_rows(card(*CARDS[name])) <= ROWS
+
+
+@each_card
+def test_the_lock_screen_names_the_run_and_needs_no_blocks(name: str) -> None:
+    run = CARDS[name][0]
+    text = card(*CARDS[name]).text
+    assert run.id in text
+    assert "*" not in text
+
+
+@each_card
+def test_drawing_twice_gives_the_same_card(name: str) -> None:
+    assert card(*CARDS[name]) == card(*CARDS[name])
+
+
+@each_card
+def test_the_card_says_its_code_once_there_is_a_plan_to_agree_to(name: str) -> None:
+    run, facts, _ = CARDS[name]
+    if facts.superseded or run.state in {State.RUNNING, State.PAUSED, State.STUCK}:
+        return
+    assert run.code in "\n".join(texts(card(*CARDS[name])))
+
+
+# Final cards -----------------------------------------------------------------------------------
+
+FINAL = [name for name, (run, _, _) in CARDS.items() if run.state.final]
+
+
+@pytest.mark.parametrize("name", FINAL)
+def test_a_final_card_says_first_what_is_live_and_whether_customers_can_use_it(name: str) -> None:
+    line = first_line(name)
+    assert any(
+        word in line for word in ("back at", "is at", "unchanged", "stays at", "NOT KNOWN what is live")
+    )
+    assert any(word in line for word in ("online", "customers"))
+
+
+def test_a_failed_run_that_is_still_in_maintenance_says_so_first() -> None:
+    assert "customers see MAINTENANCE" in first_line("failed_in_maintenance")
+
+
+def test_going_online_against_the_checks_stays_red_for_ever() -> None:
+    run, facts, _ = CARDS["succeeded_overridden"]
+    years_later = at("03:17").replace(year=2031)
+    assert next(texts(card(run, facts, years_later))).startswith("*🟥")
+    assert "NOT verified" in card(run, facts, years_later).text
+
+
+# Loss ------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_loss_never_looks_like_zero() -> None:
+    drawn = body(UNKNOWN_LOSS)
+    assert "not known" in drawn
+    assert " 0 " not in drawn.replace("0 approvals", "")
+    assert "No data is touched" not in drawn
+
+
+def test_no_data_touched_is_said_as_that() -> None:
+    plan = with_loss(ORDERS, Loss(LossQuality.NONE, 0.0))
+    assert "No data is touched" in body(replace(AWAITING, plan=plan))
+
+
+def test_a_declared_loss_says_who_declared_it() -> None:
+    loss = Loss(LossQuality.DECLARED, basis="at most 5 min of sessions (payments: by design)")
+    assert "as declared (declared: at most 5 min" in body(replace(AWAITING, plan=with_loss(ORDERS, loss)))
+
+
+def test_an_estimate_says_about() -> None:
+    loss = Loss(LossQuality.ESTIMATED, 300.0, basis="table statistics")
+    assert "about 5 min of changes (estimated: table statistics" in body(
+        replace(AWAITING, plan=with_loss(ORDERS, loss))
+    )
+
+
+# Buttons ---------------------------------------------------------------------------------------
+
+Place = tuple[str, int]
+
+
+def places(name: str) -> dict[Place, str]:
+    """What stands where: the row and the position in it, and the action id."""
+    rows = [block for block in card(*CARDS[name]).blocks if block["type"] == "actions"]
+    return {(row["block_id"], n): e["action_id"] for row in rows for n, e in enumerate(row["elements"])}
+
+
+def can_follow(earlier: Run, later: Run) -> bool:
+    """Over any number of moves: a card that was not redrawn in between skips states."""
+    reached, new = set[State](), {earlier.state}
+    while new - reached:
+        reached |= new
+        new = {
+            goal
+            for (state, _), moves in machine.TABLE.items()
+            for goal, _ in moves.values()
+            if state in reached
+        }
+    return later.state in reached
+
+
+def following_pairs() -> Iterator[tuple[str, str]]:
+    for earlier, (run, _, _) in CARDS.items():
+        for later, (next_run, _, _) in CARDS.items():
+            if can_follow(run, next_run):
+                yield earlier, later
+
+
+def test_no_button_position_turns_from_harmless_to_harmful() -> None:
+    turned = [
+        (earlier, later, place)
+        for earlier, later in following_pairs()
+        for place, action in places(earlier).items()
+        if action in HARMLESS and places(later).get(place, action) not in HARMLESS
+    ]
+    assert turned == []
+
+
+def test_states_follow_each_other_as_the_machine_says() -> None:
+    assert can_follow(AWAITING, RESTORING)
+    assert not can_follow(RESTORING, AWAITING)
+
+
+@each_card
+def test_details_stand_first_and_everywhere(name: str) -> None:
+    if not CARDS[name][1].superseded:
+        assert places(name)[buttons.LOOKS, 0] == "details"
+
+
+@each_card
+def test_every_button_carries_the_value_it_was_given(name: str) -> None:
+    blocks = card(*CARDS[name]).blocks
+    values = {e["value"] for block in blocks if block["type"] == "actions" for e in block["elements"]}
+    assert values <= {"opaque-7"}
+
+
+@each_card
+def test_whatever_acts_asks_once_more_except_the_rejection(name: str) -> None:
+    """In Slack's dialog, or in a modal: the label of those ends with three dots."""
+    acts = [b for b in card(*CARDS[name]).blocks if b.get("block_id") == buttons.ACTS]
+    critical = name == "awaiting_critical"  # its approval opens a modal without saying so
+    direct_ones = {
+        e["action_id"]
+        for row in acts
+        for e in row["elements"]
+        if "confirm" not in e and not e["text"]["text"].endswith("…")
+    }
+    assert direct_ones <= ({"veto", "approve"} if critical else {"veto"})
+
+
+ENTITLED = Entitled((person(BEN), person(CY), person("U01DI")), owners=frozenset({"U01OWN"}))
+OFFERED = [
+    (name, action)
+    for name, (run, _, _) in CARDS.items()
+    for action in places(name).values()
+    if run.state is not State.AWAITING_APPROVAL or run.posted_at
+]
+
+
+@pytest.mark.parametrize(("name", "action"), OFFERED)
+def test_a_button_is_shown_only_when_somebody_may_press_it(name: str, action: str) -> None:
+    run, _, now = CARDS[name]
+    click = Click(stamp(run), code=run.code[:4], answer="point", why="because")
+    people = (ANA, person(BEN), person(CY), person("U01DI"))
+    reasons = [why_not(Press(action), run, somebody, ENTITLED, click, now) for somebody in people]
+    assert None in reasons
+
+
+def test_nobody_is_offered_what_is_over() -> None:
+    assert set(places("cancelled").values()) == {"details"}
+    assert "undo" not in places("succeeded_undo_is_over").values()
+    assert "undo" not in places("succeeded_undone").values()
+
+
+def test_the_last_approval_says_that_it_starts() -> None:
+    def label(name: str) -> str:
+        acts = next(b for b in card(*CARDS[name]).blocks if b.get("block_id") == buttons.ACTS)
+        return str(acts["elements"][0]["text"]["text"])
+
+    assert label("awaiting_two_needed") == "Approve 1 of 2"
+    assert label("awaiting_one_of_two") == "Approve and start"
+
+
+def test_the_dialog_before_an_approval_names_loss_limit_and_plan() -> None:
+    acts = next(b for b in card(*CARDS["awaiting_approval"]).blocks if b.get("block_id") == buttons.ACTS)
+    said = acts["elements"][0]["confirm"]["text"]["text"]
+    assert "212 orders, 9 refunds" in said
+    assert "at most 400 orders, 20 refunds" in said
+    assert said.endswith("It starts at once. Plan 7f3a91c2.")
+
+
+# Running ---------------------------------------------------------------------------------------
+
+
+def test_many_steps_are_folded_around_the_current_one() -> None:
+    steps = tuple(Step(n, STEPS[4].phase, STEPS[4].do, f"part-{n}") for n in range(1, 41))
+    run = replace(RESTORING, steps=tuple(StepRecord(step) for step in steps))
+    drawn = body(run, RUNNING_FACTS)
+    assert "34 more steps" in drawn
+    assert phone_rows(card(run, RUNNING_FACTS, at("03:08"))) <= ROWS
+
+
+def test_an_end_that_is_not_known_gives_no_percentage() -> None:
+    assert RUNNING_FACTS.progress
+    facts = replace(RUNNING_FACTS, progress=replace(RUNNING_FACTS.progress, total=None))
+    assert "1.1 GB so far" in body(RESTORING, facts)
+    assert "%" not in body(RESTORING, facts)
+
+
+# New messages ----------------------------------------------------------------------------------
+
+
+@each_card
+def test_a_new_message_exists_only_when_people_must_decide_or_it_has_ended(name: str) -> None:
+    run = CARDS[name][0]
+    tells = run.state.final or run.state in {State.PAUSED, State.STUCK}
+    assert (notice(*CARDS[name]) is not None) == tells
+
+
+def test_the_end_is_told_to_the_requester_and_who_approved() -> None:
+    told = notice(*CARDS["succeeded"])
+    assert told is not None
+    assert told.text.startswith(f"<@{ANA.id}> and <@{BEN}>: ✅")
+
+
+def test_a_stuck_run_also_calls_the_contact() -> None:
+    told = notice(*CARDS["stuck_restore"])
+    assert told is not None
+    assert "<@U01OWN>" in told.text
+
+
+def test_an_undo_says_of_what() -> None:
+    run, _, _ = CARDS["awaiting_undo"]
+    assert run.purpose is Purpose.UNDO
+    assert first_line("awaiting_undo") == "⏳ Undo RB-42 on orders · PRODUCTION?"

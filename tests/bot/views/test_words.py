@@ -1,0 +1,122 @@
+"""Times, durations, sizes, counts and losses, as they are said."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.model import Ceiling, Loss, LossQuality, Unit
+from bot.views import words
+from tests.bot.views.examples import MEASURED, at
+
+NOW = at("03:02")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "not known"),
+        (0.0, "under 1 s"),
+        (0.4, "under 1 s"),
+        (45, "45 s"),
+        (59.7, "1 min"),
+        (60, "1 min"),
+        (350, "5 min 50 s"),
+        (599.6, "10 min"),
+        (1_020, "17 min"),
+        (3_599, "1 h"),
+        (7_500, "2 h 5 min"),
+        (3 * 86_400, "3 days"),
+    ],
+)
+def test_a_duration_is_said_in_two_units_at_most(seconds: float | None, said: str) -> None:
+    assert words.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(120, 360, "2–6 min"), (20, 44.2, "20–45 s"), (0.2, 0.4, "0–1 s"), (240, 240, "4 min")],
+)
+def test_a_range_is_rounded_outwards(low: float, high: float, said: str) -> None:
+    assert words.duration_range(low, high) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (1.8e9, "1.8 GB"), (2.5e14, "250.0 TB")],
+)
+def test_a_size_has_a_unit(count: float, said: str) -> None:
+    assert words.byte_size(count) == said
+
+
+def test_progress_says_a_shared_unit_once() -> None:
+    assert words.of_total(1.1e9, 1.8e9, "bytes") == "1.1 of 1.8 GB"
+    assert words.of_total(9e8, 1.8e9, "bytes") == "900 MB of 1.8 GB"
+    assert words.of_total(31, 50, "files") == "31 of 50 files"
+
+
+def test_today_needs_no_date() -> None:
+    assert words.utc(at("23:59"), NOW) == "23:59 UTC"
+
+
+def test_shortly_before_midnight_needs_no_date_either() -> None:
+    assert words.utc(at("23:45", 21), at("00:05")) == "23:45 UTC"
+
+
+def test_another_day_is_dated_and_another_year_too() -> None:
+    assert words.utc(at("18:02", 21), NOW) == "21 Nov 18:02 UTC"
+    assert words.utc(NOW - timedelta(days=400), NOW) == "18 Oct 2025 03:02 UTC"
+
+
+def test_the_readers_own_zone_is_filled_in_by_slack_and_falls_back_to_utc() -> None:
+    assert words.local(at("02:45"), NOW) == "<!date^1795315500^{time} your time|02:45 UTC>"
+
+
+def test_a_measured_loss_says_when_how_fast_and_its_limits() -> None:
+    ceiling = Ceiling(3_120.0, (Unit("orders", 400), Unit("refunds", 20)))
+    assert words.how_much(MEASURED, ceiling, 900.0, NOW) == (
+        "212 orders, 9 refunds at 03:02, growing 13/min (measured; limit 400 and 20 · RPO 15 min)"
+    )
+
+
+def test_a_limit_in_other_units_is_named() -> None:
+    assert "limit 400 rows" in words.how_much(MEASURED, Ceiling(None, (Unit("rows", 400),)), None, NOW)
+
+
+def test_a_measured_zero_is_a_zero() -> None:
+    none_written = Loss(LossQuality.MEASURED, 1_020.0, (Unit("orders", 0),), "", NOW)
+    assert words.how_much(none_written, None, None, NOW) == "0 orders at 03:02 (measured)"
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Loss(LossQuality.UNKNOWN),
+        Loss(LossQuality.UNKNOWN, 0.0, (Unit("orders", 0),)),
+        Loss(LossQuality.MEASURED),
+        Loss(LossQuality.ESTIMATED),
+    ],
+)
+def test_what_is_not_known_never_looks_like_zero(loss: Loss) -> None:
+    for said in (words.how_much(loss, None, None, NOW), words.loss_in_short(loss), words.removed(loss)):
+        assert "0" not in said.replace("03:02", "")
+        assert "not known" in said.lower()
+
+
+def test_no_data_touched_has_nothing_to_count() -> None:
+    untouched = Loss(LossQuality.NONE, 0.0)
+    assert words.loses(untouched, at("02:45"), NOW) == "No data is touched"
+    assert words.how_much(untouched, Ceiling(0.0), 900.0, NOW) == ""
+
+
+def test_many_kinds_of_units_are_folded() -> None:
+    assert words.counted([Unit(f"t{n}", n) for n in range(1, 6)]) == "1 t1, 2 t2, 3 t3 and 2 more kinds"
+
+
+def test_of_a_long_hash_only_the_beginning_is_said() -> None:
+    assert words.version("7f3a91c2" * 5) == "7f3a91c27f"
+    assert words.version("v41") == "v41"
+
+
+def test_people_are_mentioned_only_by_their_ids() -> None:
+    assert words.people(["U01BEN", "U01CY"], "or") == "<@U01BEN> or <@U01CY>"
+    assert words.people(["!channel"]) == "!channel"
