@@ -341,7 +341,7 @@ def _facts(run: Run, event: Event) -> Run:
             by = event.at + timedelta(seconds=run.plan.expires)
             return replace(run, posted_at=event.at, approve_by=by)
         case E.APPROVED:
-            approval = Approval(event.by, data["human"], event.at)
+            approval = Approval(event.by, frozenset(data["marks"]), event.at)
             return replace(run, approvals=(*run.approvals, approval))
         case E.QUORUM_REACHED:
             assert run.plan is not None
@@ -502,7 +502,7 @@ def _resolved(run: Run, event: Event) -> Run:
 def _proposal(event: Event) -> Proposal:
     data = event.data
     return Proposal(
-        event.kind, event.by, data["human"], data.get("answer", ""), event.at, data.get("why", "")
+        event.kind, event.by, frozenset(data["marks"]), data.get("answer", ""), event.at, data.get("why", "")
     )
 
 

@@ -290,12 +290,12 @@ class Person:
     """A Slack account and the human behind it."""
 
     id: str  # Slack user id
-    human: str  # the same for all accounts of one human
+    human: str  # the configured name, else the verified address, else the id: what quotas count by
     name: str
     email: str | None = None
     timezone: str = "UTC"
     barred: str | None = None  # why this account may neither ask nor approve; None: a full member
-    accounts: frozenset[str] = frozenset()  # every known account of the human, this one included
+    marks: frozenset[str] = frozenset()  # by which one human is recognised: accounts, address, name
 
 
 class E(StrEnum):
@@ -357,7 +357,7 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Approval:
     person: str
-    human: str
+    marks: frozenset[str]  # of the person, then
     at: datetime
 
 
@@ -398,7 +398,7 @@ class Proposal:
 
     kind: E
     person: str
-    human: str
+    marks: frozenset[str]
     answer: str
     at: datetime
     reason: str = ""

@@ -91,11 +91,11 @@ class Entitled:
 
     def roles(self, person: Person, run: Run | None) -> frozenset[Role]:
         roles = {Role.ANYBODY}
-        if any(person.human == approver.human for approver in self.approvers):
+        if any(same_human(person, approver) for approver in self.approvers):
             roles.add(Role.APPROVER)
-        if person.accounts & self.owners or person.id in self.owners:
+        if marks(person) & self.owners:
             roles.add(Role.OWNER)
-        if self.requesters is None or (person.accounts | {person.id}) & self.requesters:
+        if self.requesters is None or marks(person) & self.requesters:
             roles.add(Role.MAY_ASK)
         if run is not None and same_human(run.requester, person):
             roles.add(Role.REQUESTER)
@@ -113,8 +113,12 @@ class Click:
 
 
 def same_human(one: Person, other: Person) -> bool:
-    """One human with two accounts is one human."""
-    return one.human == other.human or one.id == other.id or other.id in one.accounts
+    """One human with two accounts is one human: by the configuration, or by the same verified address."""
+    return bool(marks(one) & marks(other))
+
+
+def marks(person: Person) -> frozenset[str]:
+    return person.marks | {person.id}
 
 
 # Asking ----------------------------------------------------------------------------------------
@@ -136,15 +140,15 @@ def why_not_ask(
 
 def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int) -> str | None:
     """Said at once, instead of letting a request time out that nobody could approve."""
-    humans = {p.human for p in entitled.approvers if not p.barred and not same_human(p, person)}
-    if len(humans) >= quorum:
+    others = [p for p in _humans(entitled.approvers) if not p.barred and not same_human(p, person)]
+    if len(others) >= quorum:
         return None
     unread = (
         f" {_listed(entitled.unread)} could not be read from Slack just now: try again."
         if entitled.unread
         else ""
     )
-    who = "nobody else can" if not humans else f"only {len(humans)} of the {quorum} people needed can"
+    who = "nobody else can" if not others else f"only {len(others)} of the {quorum} people needed can"
     return (
         f"Besides you, {who} approve a rollback of `{target}`, so nothing was started.{unread} "
         "Ask somebody who is in the approver group to request it, or have one more approver added."
@@ -222,7 +226,7 @@ def _can_continue(run: Run) -> bool:
 def _why_not_approve(run: Run, person: Person, entitled: Entitled, click: Click, now: datetime) -> str | None:
     if same_human(run.requester, person):
         return f"You asked for this rollback, so you cannot approve it. {_others(run, person, entitled)}"
-    if any(approval.human == person.human for approval in run.approvals):
+    if any(approval.marks & marks(person) for approval in run.approvals):
         return f"You have approved {run.id} already. {_others(run, person, entitled)}"
     if Role.APPROVER not in entitled.roles(person, run):
         if entitled.unread:
@@ -255,12 +259,12 @@ def _why_not_second(press: Press, run: Run, person: Person, entitled: Entitled, 
     first = standing(press, run, click.answer)
     if first is None:
         return None
-    if first.human == person.human:
+    if first.marks & marks(person):
         return f"You have said so already. Somebody else has to agree: {_who_can(press, run, entitled)}"
     if press is Press.RESOLVE:
         return None
-    approvers = {p.human for p in entitled.approvers if not same_human(p, run.requester)}
-    if not approvers & {first.human, person.human}:
+    approvers = [p for p in entitled.approvers if not same_human(p, run.requester)]
+    if not any(marks(p) & (first.marks | marks(person)) for p in approvers):
         return f"One of the two must be an approver. {_others(run, person, entitled)}"
     return None
 
@@ -290,7 +294,7 @@ def events_for(press: Press, run: Run, person: Person, click: Click, now: dateti
     """The events of a press that `why_not` let through. Empty: it only opens something."""
 
     def event(kind: E, **data: str) -> Event:
-        return Event(kind, now, person.id, {"human": person.human, **data})
+        return Event(kind, now, person.id, {"marks": sorted(marks(person)), **data})
 
     match press:
         case Press.APPROVE:
@@ -336,9 +340,13 @@ RESOLUTIONS: Mapping[str, E] = {
 def why_not_start(run: Run, entitled: Entitled) -> str | None:
     """The last look at the people, by the worker, just before the first intent."""
     assert run.plan is not None
-    entitled_humans = {p.human for p in entitled.approvers if not p.barred}
-    humans = {a.human for a in run.approvals if a.human in entitled_humans and a.human != run.requester.human}
-    if len(humans) >= run.plan.approvals_needed:
+    counted: list[frozenset[str]] = []
+    for approval in run.approvals:
+        still = any(approval.marks & marks(p) for p in entitled.approvers if not p.barred)
+        another = not any(approval.marks & before for before in [marks(run.requester), *counted])
+        if still and another:
+            counted.append(approval.marks)
+    if len(counted) >= run.plan.approvals_needed:
         return None
     if entitled.unread:
         return (
@@ -368,14 +376,9 @@ def _who_can(press: Press, run: Run, entitled: Entitled) -> str:
 
 
 def _others(run: Run, person: Person, entitled: Entitled) -> str:
-    done = {approval.human for approval in run.approvals}
+    spoken = [marks(run.requester), marks(person), *(approval.marks for approval in run.approvals)]
     others = [
-        p
-        for p in _humans(entitled.approvers)
-        if not p.barred
-        and not same_human(p, run.requester)
-        and p.human not in done
-        and p.human != person.human
+        p for p in _humans(entitled.approvers) if not p.barred and not any(marks(p) & said for said in spoken)
     ]
     if not others:
         return "Nobody else can approve it at the moment."
@@ -384,10 +387,12 @@ def _others(run: Run, person: Person, entitled: Entitled) -> str:
 
 
 def _humans(people: Iterable[Person]) -> list[Person]:
-    seen: dict[str, Person] = {}
+    """One account of each human."""
+    found: list[Person] = []
     for person in people:
-        seen.setdefault(person.human, person)
-    return list(seen.values())
+        if not any(same_human(person, known) for known in found):
+            found.append(person)
+    return found
 
 
 def _listed(names: Iterable[str]) -> str:

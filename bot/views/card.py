@@ -200,9 +200,10 @@ def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[
 
 def _target_down(plan: Plan, facts: CardFacts) -> list[str]:
     """A rollback is not a failover."""
-    if facts.failover is None:
+    if not facts.target_down:
         return []
-    return [f"⚠️ {target_name(plan.target)} itself seems down. Failover: {escape(facts.failover, 60)}"]
+    way = f"Failover: {escape(facts.failover, 60)}" if facts.failover else "No failover is declared"
+    return [f"⚠️ {target_name(plan.target)} itself seems down. {way}"]
 
 
 def _starts_when(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> str:

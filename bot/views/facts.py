@@ -23,7 +23,8 @@ class CardFacts:
     look_yourself: str | None = None  # a command that shows what is live, for a stuck run
     holds: tuple[str, ...] = ()  # what stays open after the end, a sentence each
     not_undone: str | None = None  # what going back does not take back
-    failover: str | None = None  # the declared way, when the target itself is down
+    target_down: bool = False  # preflight found the target itself down, not merely bad
+    failover: str | None = None  # the declared way when it is
     owner: str = ""  # as configured: a group, a person or free text
     point_of_contact: str | None = None  # Slack user id
     url: str | None = None  # of the run page; None: no public address

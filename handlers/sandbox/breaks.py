@@ -143,6 +143,7 @@ async def slack_down(stage: Stage, seconds: float = SLACK_DOWN) -> str:
 async def take_back_orders(stage: Stage) -> str:
     await orders_in_trouble(stage)
     await stage.command(ANA, ORDERS_CHANNEL, "orders")
+    await stage.until("the form", lambda: stage.form(ANA))
     return "You are Ana, the form is open: choose a backup and ask. Ben or Cy approves."
 
 

@@ -151,7 +151,7 @@ class Demo:
         run = self._storefront_run()
         kinds = stage.told.kinds(run.id) if run else []
         facts: Iterable[tuple[str, bool]] = (
-            ("ask", any(view.callback_id == "start_rollback" for view in stage.server.workspace.views(ANA))),
+            ("ask", stage.form(ANA) is not None),
             ("request", run is not None),
             ("self", run is not None and (ANA, run.id) in stage.told.refused),
             ("other", "approved" in kinds),
@@ -166,6 +166,8 @@ class Demo:
             "what": what,
             "label": it.label.format(lost=self._set().seen.orders.since_backup),
             "hint": words,
+            "channel": it.channel,
+            "user": it.user,
             "busy": self._under_way() == what,
             "done": went_well,
         }

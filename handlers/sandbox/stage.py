@@ -16,7 +16,7 @@ from handlers.sandbox.bot_process import BotProcess
 from handlers.sandbox.chronicle import RunRow, Told
 from handlers.sandbox.observation import Orders, Seen
 from handlers.sandbox.processes import Process
-from handlers.sandbox.slack.nouns import Message
+from handlers.sandbox.slack.nouns import Message, View
 from handlers.sandbox.slack.server import SandboxServer
 from handlers.sandbox.world import PAUSE_BETWEEN_ORDERS, World
 
@@ -70,6 +70,11 @@ class Stage:
             if asyncio.get_running_loop().time() > deadline:
                 raise NotSeen(f"{what}: not within {timeout:.0f} s")
             await asyncio.sleep(LOOK_EVERY)
+
+    def form(self, user: str) -> View | None:
+        """The form in which this person may ask for a rollback, when it is open."""
+        views = self.server.workspace.views(user)
+        return next((view for view in views if view.callback_id == "start_rollback"), None)
 
     def card(self, run_id: str) -> Message | None:
         """The card of a run in its channel, as it stands now."""

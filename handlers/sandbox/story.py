@@ -101,10 +101,10 @@ async def _ask_by_form(stage: Stage) -> str:
 
 def _filled_form(stage: Stage) -> tuple[View, str] | None:
     """Ana's form, and the restore point that it suggests; None while the bot still reads them."""
-    for view in stage.server.workspace.views(ANA):
-        for _, element in elements(view.blocks):
-            if element["action_id"] == "point" and (suggested := element.get("initial_option")):
-                return view, suggested["text"]["text"]
+    form = stage.form(ANA)
+    for _, element in elements(form.blocks if form else []):
+        if form and element["action_id"] == "point" and (suggested := element.get("initial_option")):
+            return form, suggested["text"]["text"]
     return None
 
 

@@ -86,7 +86,9 @@ async def _open(
     async def work(change: Change) -> Run:
         await change.once(delivery, now)
         if ending is not None:
-            ended = Event(E.ENDED, now, person.id, {"human": person.human, "why": "ended by its undo"})
+            ended = Event(
+                E.ENDED, now, person.id, {"marks": sorted(policy.marks(person)), "why": "ended by its undo"}
+            )
             await change.append(ending, (ended,))
         run = await change.open(opening)
         if ctx.configuration.audit_channel:

@@ -1,14 +1,14 @@
 """Who is who, and who stands where, as Slack and the configuration say right now. Fails closed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
-from bot.configuration import Configuration, Target
+from bot.configuration import Configuration, Human, Target
 from bot.errors import TemporaryError
 from bot.model import Person
 from bot.policy import Entitled
@@ -85,16 +85,17 @@ class SlackDirectory:
 
     def _person(self, user_id: str, user: dict[str, Any]) -> Person:
         profile = user.get("profile", {})
-        email = profile.get("email") if user.get("is_email_confirmed", False) else None
+        verified = profile.get("email") if user.get("is_email_confirmed") else None
+        email = verified.casefold() if verified else None
         human = self._configuration.human(user_id, email)
         return Person(
             id=user_id,
-            human=human.name if human else (f"mailto:{email.lower()}" if email else user_id),
+            human=human.name if human else (email or user_id),
             name=profile.get("display_name") or user.get("real_name") or user.get("name") or user_id,
             email=email,
             timezone=user.get("tz") or "UTC",
             barred=self._why_barred(user),
-            accounts=frozenset({user_id, *(human.slack if human else ())}),
+            marks=frozenset(_marks(user_id, email, human)),
         )
 
     def _why_barred(self, user: dict[str, Any]) -> str | None:
@@ -190,6 +191,15 @@ class SlackDirectory:
     def forget_group(self, group_id: str) -> None:
         """Slack says that its members changed."""
         self._cache.forget(f"group {group_id}")
+
+
+def _marks(user_id: str, email: str | None, human: Human | None) -> Iterator[str]:
+    yield user_id
+    if email:
+        yield f"mailto:{email}"
+    if human is not None:
+        yield from human.slack
+        yield f"person:{human.name}"
 
 
 def _quiet(dnd: dict[str, Any], now: float) -> bool:

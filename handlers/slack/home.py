@@ -2,6 +2,7 @@
 
 from slack_sdk.errors import SlackApiError
 
+from bot import policy
 from bot.errors import TemporaryError
 from bot.model import Run, State
 from bot.views.home import Linked
@@ -35,4 +36,4 @@ async def _awaits(ctx: Context, run: Run, user_id: str) -> bool:
         entitled = await ctx.directory.entitled(target, 60.0)
     except TemporaryError:
         return False
-    return any(user_id in person.accounts or user_id == person.id for person in entitled.approvers)
+    return any(user_id in policy.marks(person) for person in entitled.approvers)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.errors import TemporaryError, UserError
 from bot.model import E, Event, Person, Run
-from bot.policy import Click, Press
+from bot.policy import Click, Press, marks
 from bot.views import modals
 from bot.views.limits import View
 from handlers.context import Context
@@ -294,7 +294,7 @@ class Listeners:
 
     async def _keep_reason(self, run: Run, person: Person, reason: str, delivery: str) -> None:
         now = self._ctx.clock()
-        event = Event(E.REASON_GIVEN, now, person.id, {"human": person.human, "why": reason})
+        event = Event(E.REASON_GIVEN, now, person.id, {"marks": sorted(marks(person)), "why": reason})
 
         async def work(change: Change) -> None:
             await change.once(delivery, now)

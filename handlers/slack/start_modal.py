@@ -11,6 +11,7 @@ from bot.commands import Ask, Misunderstood, parse
 from bot.configuration import Target
 from bot.errors import TemporaryError, UserError
 from bot.model import Goal, Person, Plan, Points, Run
+from bot.policy import same_human
 from bot.views import lists, modals
 from bot.views.limits import View
 from handlers.context import Context
@@ -217,7 +218,7 @@ def _offered(points: Points | None) -> tuple[Any, ...]:
 
 async def _reachable(ctx: Context, person: Person, target: Target) -> tuple[modals.Reachable, ...]:
     entitled = await ctx.directory.entitled(target, KNOWN)
-    others = [p for p in entitled.approvers if not p.barred and p.human != person.human]
+    others = [p for p in entitled.approvers if not p.barred and not same_human(p, person)]
     quiet = await ctx.directory.on_dnd([p.id for p in others])
     return tuple(modals.Reachable(p.id, p.name, p.id in quiet) for p in others)
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from bot.canon import iso
+from bot.views.words import clock_seconds
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,7 +66,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=moment, day=day, iso=iso)
+    environment.filters.update(moment=moment, day=day, clock=clock_seconds, iso=iso)
     return environment
 
 

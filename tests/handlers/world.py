@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from sqlalchemy import select
+
 from bot.clock import SteadyClock
 from bot.model import Run
 from handlers import serve
@@ -21,6 +23,7 @@ from handlers.sandbox.slack.nouns import Message, View
 from handlers.sandbox.slack.server import SandboxServer
 from handlers.sandbox.slack.state import Workspace
 from handlers.settings import read_settings
+from storage.tables import evidence
 
 PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA", "guest": "U01GUEST"}
 CHANNEL = "C01INC"
@@ -207,7 +210,7 @@ class World:
             text = json.dumps(views[-1].blocks, ensure_ascii=False) if views else ""
             return text if words in text else None
 
-        return await self.until(shown, f"a modal with {words!r}")
+        return str(await self.until(shown, f"a modal with {words!r}"))
 
     async def shows(self, words: str) -> str:
         """The card's text, when it shows `words`."""
@@ -219,7 +222,7 @@ class World:
                 return None
             return text if words in text else None
 
-        return await self.until(shown, f"a card with {words!r}")
+        return str(await self.until(shown, f"a card with {words!r}"))
 
     # What is stored
 
@@ -254,10 +257,6 @@ class World:
         raise AssertionError("the cards never caught up")
 
     async def evidence(self) -> list[dict[str, Any]]:
-        from sqlalchemy import select
-
-        from storage.tables import evidence
-
         async with self.bot.database.read() as connection:
             rows = await connection.execute(select(evidence).order_by(evidence.c.n))
             return [dict(row._mapping) for row in rows]
@@ -315,7 +314,7 @@ COUNTED = (
         "    loss: {{declared: none, by: shop, because: stateless}}\n", ""
     )
 ).replace(
-    '      restore: {{argv', '      measure: {{argv: ["{ctl}", measure, "{{point}}"]}}\n      restore: {{argv'
+    "      restore: {{argv", '      measure: {{argv: ["{ctl}", measure, "{{point}}"]}}\n      restore: {{argv'
 )
 QUORUM_OF_TWO = STANDARD.replace("from: [managers]", "from: [managers], quorum: 2")
 UNKNOWN_LOSS = STANDARD.replace("kind: system", "kind: database").replace(

@@ -30,19 +30,22 @@ class GitWorld:
         git(root, "clone", "--quiet", str(world.remote), str(world.colleague))
         git(world.colleague, "checkout", "--quiet", "-b", "main")
         for n, price in enumerate((10, 11, 12)):
-            world.commit({"prod/price": f"{price}\n", f"prod/item{n}": "x\n"}, f"price {price}", n)
-        world.commit({"staging/price": "1\n"}, "nothing of production", 3)
+            world.write({"prod/price": f"{price}\n", f"prod/item{n}": "x\n"}, f"price {price}", n)
+        world.write({"staging/price": "1\n"}, "nothing of production", 3)
         world.commit({"prod/price": "-1\n"}, "bad load", 4)
         return world
 
-    def commit(self, files: dict[str, str], subject: str, minute: int) -> str:
+    def commit(self, files: dict[str, str], subject: str, minute: int) -> None:
+        """A colleague's commit, pushed."""
+        self.write(files, subject, minute)
+        git(self.colleague, "push", "--quiet", "origin", "main")
+
+    def write(self, files: dict[str, str], subject: str, minute: int) -> None:
         for name, text in files.items():
             (self.colleague / name).parent.mkdir(exist_ok=True)
             (self.colleague / name).write_text(text)
         git(self.colleague, "add", "--all")
         git(self.colleague, "commit", "--quiet", "-m", subject, at=NOON + minute * 60)
-        git(self.colleague, "push", "--quiet", "origin", "main")
-        return git(self.colleague, "rev-parse", "HEAD")
 
     def executor(self, dies: Moment | None = None) -> Git:
         """Each has a cache of its own, as on another machine."""

@@ -41,7 +41,9 @@ class SqliteWorld:
     def sell(self, orders: int) -> None:
         assert self.app is not None
         rows = [(100 + n, "x" * 300) for n in range(orders)]
+        self.app.execute("BEGIN")
         self.app.executemany("INSERT INTO orders (total, note) VALUES (?, ?)", rows)
+        self.app.execute("COMMIT")
 
     def back_up(self, name: str) -> None:
         assert self.app is not None

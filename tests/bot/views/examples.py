@@ -210,7 +210,7 @@ AWAITING = replace(PLANNED, posted_at=at("03:02"), approve_by=at("03:32"), seq=2
 APPROVED = replace(
     AWAITING,
     state=State.APPROVED,
-    approvals=(Approval(BEN, "ben", at("03:06")),),
+    approvals=(Approval(BEN, frozenset({"ben"}), at("03:06")),),
     start_by=at("03:11"),
     changed_at=at("03:06"),
     seq=4,
@@ -259,7 +259,7 @@ NOT_ONLINE = replace(
 )
 SECOND_WANTED = replace(
     NOT_ONLINE,
-    proposals=(Proposal(E.CONTINUE_PROPOSED, CY, "cy", "", at("03:13"), "three refunds, mended by hand"),),
+    proposals=(Proposal(E.CONTINUE_PROPOSED, CY, frozenset({"cy"}), "", at("03:13"), "three refunds, mended by hand"),),
     changed_at=at("03:13"),
 )
 ONLINE_UNSURE = replace(
@@ -320,7 +320,7 @@ STUCK = ended(
 )
 STUCK_ONE_SAID = replace(
     STUCK,
-    proposals=(Proposal(E.RESOLVE_PROPOSED, BEN, "ben", "point", at("03:12"), "row count is that of 02:45"),),
+    proposals=(Proposal(E.RESOLVE_PROPOSED, BEN, frozenset({"ben"}), "point", at("03:12"), "row count is that of 02:45"),),
     changed_at=at("03:12"),
 )
 STUCK_MAINTENANCE = ended(
@@ -349,7 +349,7 @@ FAILED_IN_MAINTENANCE = replace(
 )
 FAILED_LEAVING = replace(
     FAILED_IN_MAINTENANCE,
-    proposals=(Proposal(E.LEAVE_PROPOSED, BEN, "ben", "", at("03:22"), "customers must at least read"),),
+    proposals=(Proposal(E.LEAVE_PROPOSED, BEN, frozenset({"ben"}), "", at("03:22"), "customers must at least read"),),
 )
 FAILED_BEFORE = replace(
     STEP_FAILED,
@@ -421,7 +421,7 @@ UNDO_AWAITING = replace(
     approve_by=at("03:52"),
 )
 TWO_NEEDED = replace(AWAITING, plan=replace(ORDERS, approvals_needed=2), approvals=())
-ONE_OF_TWO = replace(TWO_NEEDED, approvals=(Approval(BEN, "ben", at("03:04")),))
+ONE_OF_TWO = replace(TWO_NEEDED, approvals=(Approval(BEN, frozenset({"ben"}), at("03:04")),))
 CRITICAL = replace(AWAITING, plan=replace(ORDERS, risk=Risk.CRITICAL))
 UNKNOWN_LOSS = replace(
     TWO_NEEDED,
@@ -441,6 +441,7 @@ FACTS = CardFacts(
     dnd=frozenset({CY}),
     usergroups=("S01PAYMGR",),
     not_undone="e-mails and payments already sent",
+    failover="runbook failover-orders",
     owner="payments",
     point_of_contact="U01OWN",
 )
@@ -463,7 +464,7 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "awaiting_critical": (CRITICAL, FACTS, at("03:02:10")),
     "awaiting_unknown_loss": (UNKNOWN_LOSS, FACTS, at("03:02:10")),
     "awaiting_system": (SHOP_AWAITING, CardFacts("opaque-7"), at("03:02:10")),
-    "awaiting_target_down": (AWAITING, replace(FACTS, failover="runbook failover-orders"), at("03:02:10")),
+    "awaiting_target_down": (AWAITING, replace(FACTS, target_down=True), at("03:02:10")),
     "awaiting_undo": (UNDO_AWAITING, FACTS, at("03:22:10")),
     "approved": (APPROVED, FACTS, at("03:06:01")),
     "running_prepare": (PREPARING, replace(RUNNING_FACTS, progress=None), at("03:06:05")),
@@ -507,7 +508,7 @@ EVENTS = (
     Event(E.REQUESTED, at("03:01:50"), ANA.id, seq=1),
     Event(E.PLANNED, at("03:02:00"), seq=2),
     Event(E.POSTED, at("03:02:01"), seq=3),
-    Event(E.APPROVED, at("03:06:00"), BEN, {"human": "ben"}, seq=4),
+    Event(E.APPROVED, at("03:06:00"), BEN, {"marks": ["U01BEN"]}, seq=4),
     Event(E.QUORUM_REACHED, at("03:06:00"), seq=5),
     Event(E.STARTED, at("03:06:01"), seq=6),
     Event(E.STEP_STARTED, at("03:06:05"), data={"n": 2}, seq=7),

@@ -151,6 +151,12 @@ def test_an_estimate_says_about() -> None:
     )
 
 
+def test_a_failover_is_named_only_when_the_target_itself_is_down() -> None:
+    assert FACTS.failover
+    assert "ailover" not in body(AWAITING)
+    assert "orders itself seems down. Failover: runbook" in body(AWAITING, replace(FACTS, target_down=True))
+
+
 # Buttons ---------------------------------------------------------------------------------------
 
 Place = tuple[str, int]
@@ -247,6 +253,11 @@ def test_nobody_is_offered_what_is_over() -> None:
     assert set(places("cancelled").values()) == {"details"}
     assert "undo" not in places("succeeded_undo_is_over").values()
     assert "undo" not in places("succeeded_undone").values()
+
+
+def test_where_nothing_was_restored_there_is_nothing_to_undo() -> None:
+    assert CARDS["paused_step_failed"][0].undo_points
+    assert "undo" not in places("paused_step_failed").values()
 
 
 def test_the_last_approval_says_that_it_starts() -> None:

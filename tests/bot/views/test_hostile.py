@@ -39,7 +39,15 @@ def hostile(run: Run, text: str) -> Run:
 
 
 def hostile_facts(facts: CardFacts, text: str) -> CardFacts:
-    return replace(facts, holds=(text,) * 5, not_undone=text, failover=text, owner=text, look_yourself=text)
+    return replace(
+        facts,
+        holds=(text,) * 5,
+        not_undone=text,
+        target_down=True,
+        failover=text,
+        owner=text,
+        look_yourself=text,
+    )
 
 
 def foreign_mentions(message: Message) -> list[str]:

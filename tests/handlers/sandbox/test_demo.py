@@ -1,4 +1,4 @@
-"""What the page shows of the world, the log and the story, and what its break buttons do, with the real bot."""
+"""What the page shows of the world, the log and the story, and what its break buttons do, with a real bot."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -118,14 +118,7 @@ async def test_taking_back_the_orders_opens_the_form_with_its_loss(demo: Demo, s
     button = await played(demo, stage, "take_back_orders")
     assert button["done"], button
     assert f"loses {stage.seen.orders.since_backup} rows" in button["label"]
-    (form,) = await stage.until("the form", lambda: stage.server.workspace.views(ANA))
-    assert form.callback_id == "start_rollback"
-
-
-async def test_the_bot_is_killed_in_the_middle_and_there_is_one_result(demo: Demo, stage: Stage) -> None:
-    button = await played(demo, stage, "kill_bot")
-    assert "succeeded, with 1 result" in button["hint"]
-    assert stage.seen.orders.bad_rows == 0
+    assert stage.form(ANA) is not None
 
 
 async def test_one_thing_is_broken_at_a_time(demo: Demo) -> None:

@@ -49,15 +49,6 @@ async def test_a_shop_that_stays_broken_ends_the_story_with_what_differs(
     assert last == "✗ GET /: expected 200, seen 503"
 
 
-async def test_a_bot_that_does_not_answer_ends_the_story(
-    stage: Stage, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stage.bot.kill()
-    await stage.bot.stop()
-    assert await story.tell(stage) == 1
-    assert capsys.readouterr().out.splitlines()[-1].startswith("✗ the bot is connected: not within")
-
-
 # The demo as a process of its own
 
 DEMO = """
