@@ -4,7 +4,9 @@ Driving again is always safe: what was begun is looked for, never repeated. The 
 about states (`machine`) and none about people (`policy`); it may not drive without a claim.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -54,6 +56,7 @@ from bot.signatures import why_not_signed
 
 ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
 ASKED_EVERY = 5.0  # seconds
+LOOKED_AT_WITHIN = 2.0  # seconds, for whether the target itself is up: a plan does not wait longer
 
 
 class Records(Protocol):
@@ -204,13 +207,29 @@ class _Drive:
     async def _make_plan(self, run: Run) -> Run:
         try:
             plan, awaited = await self._planned(run)
+            target_down = await self._is_down(plan)
         except (UserError, PermanentError) as refusal:
             return await self._write(run, E.REFUSED, {"why": _sentence(refusal)})
         except (TemporaryError, OutcomeUnknown) as refusal:
             why = f"`{run.target}` could not be read: {_sentence(refusal)}. Nothing was started; ask again."
             return await self._write(run, E.REFUSED, {"why": f"{why}{self._failover(run.target)}"})
-        data = {"plan": codec.dump(Plan, plan), "digest": codec.plan_digest(plan), "awaited": list(awaited)}
+        data = {
+            "plan": codec.dump(Plan, plan),
+            "digest": codec.plan_digest(plan),
+            "awaited": list(awaited),
+            "target_down": target_down,
+        }
         return await self._write(run, E.PLANNED, data)
+
+    async def _is_down(self, plan: Plan) -> bool:
+        """No check sees anything at all: down, not merely bad. A rollback is no failover."""
+        checks = self._world.checks([plan.target])
+        try:
+            async with asyncio.timeout(LOOKED_AT_WITHIN):
+                findings = await look_once(checks, self._clock)
+        except TimeoutError:
+            return False
+        return bool(findings) and all(finding.value is None for finding in findings)
 
     def _failover(self, name: str) -> str:
         """A rollback is no failover: a target that is down has another way."""
@@ -408,21 +427,22 @@ class _Drive:
             case Fate.FAILED | Fate.OVERTAKEN:
                 return await self._end(run, step, Outcome.FAILED, found.words)
             case _:
-                return await self._end(run, step, Outcome.LOST, found.words or "the backend cannot tell")
+                words = found.words or "the backend cannot tell"
+                return await self._end(run, step, Outcome.LOST, words, asked=found.asked)
 
     async def _ask(self, operation: Operation, work: Work) -> Found:
         """What became of it, asked a few times before saying that nobody knows."""
         words = ""
-        for attempt in range(ASKED_AT_MOST):
-            if attempt:
+        for attempt in range(1, ASKED_AT_MOST + 1):
+            if attempt > 1:
                 await self._engine._sleep(ASKED_EVERY)
             try:
-                return await operation.find(work)
+                return replace(await operation.find(work), asked=attempt)
             except (TemporaryError, OutcomeUnknown) as problem:
                 words = _sentence(problem)
             except PermanentError as problem:
-                return Found(Fate.UNKNOWN, _sentence(problem))
-        return Found(Fate.UNKNOWN, f"asked {ASKED_AT_MOST} times: {words}")
+                return Found(Fate.UNKNOWN, _sentence(problem), asked=attempt)
+        return Found(Fate.UNKNOWN, words, asked=ASKED_AT_MOST)
 
     def _fenced(self, step: Step) -> bool:
         """Whether "absent" can be trusted: only where the op id is taken at the backend."""

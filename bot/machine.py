@@ -158,6 +158,7 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
     (S.CANCELLED, None): {},
 }
 
+WAITS_FOR_PEOPLE = frozenset({S.PAUSED, S.STUCK})
 ENDS_PHASE = {P.PREPARE: E.PREPARED, P.RESTORE: E.RESTORED, P.FINISH: E.SUCCEEDED}
 UNTOUCHED_ONLY = frozenset({E.VETOED, E.CANCELLED})
 OUTCOMES = {
@@ -314,6 +315,8 @@ def apply(run: Run, event: Event) -> Run:
     state, phase = TABLE[run.state, run.phase][event.kind]
     moved = replace(run, state=state, phase=phase, seq=event.seq, changed_at=event.at)
     moved = _facts(moved, event)
+    if state in WAITS_FOR_PEOPLE and run.state is not state:
+        moved = replace(moved, waiting_since=event.at)
     if state.final and not run.state.final:
         moved = replace(moved, ended_at=event.at, ended_by=event.by)
     return moved
@@ -335,7 +338,14 @@ def _facts(run: Run, event: Event) -> Run:
             plan: Plan = codec.load(Plan, data["plan"])
             records = tuple(StepRecord(step) for step in plan.steps)
             awaited = tuple(data.get("awaited", ()))
-            return replace(run, plan=plan, digest=data["digest"], steps=records, awaited=awaited)
+            return replace(
+                run,
+                plan=plan,
+                digest=data["digest"],
+                steps=records,
+                awaited=awaited,
+                target_down=data.get("target_down", False),
+            )
         case E.POSTED:
             assert run.plan is not None
             by = event.at + timedelta(seconds=run.plan.expires)
@@ -416,7 +426,7 @@ def _stepped(run: Run, event: Event) -> Run:
     if step.do is Do.RESTORE and data.get("untouched"):
         run = replace(run, live=Live.BEFORE if not _any_restored(run) else Live.UNKNOWN)
     pause = Pause.STEP_FAILED if run.state is S.PAUSED else None
-    return replace(run, pause=pause, why=words, leave_agreed=False)
+    return replace(run, pause=pause, why=words, leave_agreed=False, times_asked=data.get("asked"))
 
 
 def _any_restored(run: Run) -> bool:

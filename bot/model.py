@@ -431,6 +431,7 @@ class Run:
     undo_of: str | None = None
     plan: Plan | None = None
     digest: str = ""
+    target_down: bool = False  # when it was planned the target itself could not be reached
     awaited: tuple[str, ...] = ()  # who gets a direct copy: Slack user ids, at most five
     posted_at: datetime | None = None
     approve_by: datetime | None = None
@@ -442,6 +443,8 @@ class Run:
     findings: tuple[Finding, ...] = ()  # newest of each check
     loss: Loss | None = None  # as measured at the start, or once more behind maintenance
     pause: Pause | None = None
+    waiting_since: datetime | None = None  # paused or stuck, whatever one of two people said since
+    times_asked: int | None = None  # how often a lost step was looked for
     proposals: tuple[Proposal, ...] = ()
     stop_requested: bool = False
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point

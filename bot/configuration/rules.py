@@ -157,12 +157,11 @@ def _groups(configuration: Configuration) -> Iterator[Fault]:
 
 def _references(configuration: Configuration) -> Iterator[Fault]:
     """Names that stand for people and are not defined."""
-    rule = configuration.defaults.approval
-    yield from _undefined(configuration, rule.from_, ("defaults", "approval", "from"))
+    by_default = configuration.defaults.approval.from_
+    yield from _undefined(configuration, by_default, ("defaults", "approval", "from"))
     for name, target in configuration.targets.items():
         here: Location = ("targets", name)
-        if target.approval.from_ != rule.from_:
-            yield from _undefined(configuration, target.approval.from_, (*here, "approval", "from"))
+        yield from _undefined(configuration, target.approval.from_, (*here, "approval", "from"))
         yield from _undefined(configuration, target.requesters, (*here, "requesters"))
         contact = target.point_of_contact
         if contact is not None and not _is_person(configuration, contact):

@@ -105,6 +105,7 @@ class Found:
     fate: Fate
     words: str = ""  # one sentence for people
     handle: Handle | None = None  # with IN_FLIGHT: what to poll
+    asked: int = 1  # how often it had to be asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def _foot(run: Run, facts: CardFacts, now: datetime) -> str:
         case State.RUNNING:
             known.append(_next_news(facts, now))
         case State.PAUSED | State.STUCK:
-            since = facts.waiting_since or run.changed_at or run.requested_at
+            since = run.waiting_since or run.changed_at or run.requested_at
             known.append(f"waiting since {utc(since, now)}")
             known += [f"owner {mention(facts.point_of_contact)}"] if facts.point_of_contact else []
         case _ if run.code:
@@ -190,7 +190,7 @@ def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[
         *cost(plan, plan.loss, now),
         outage(plan),
         *warnings(plan),
-        *_target_down(plan, facts),
+        *_target_down(run, plan, facts),
         f"Stays done: {escape(facts.not_undone, 70)}" if facts.not_undone else "",
         undo(plan),
         _asks(run),
@@ -198,9 +198,9 @@ def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[
     ]
 
 
-def _target_down(plan: Plan, facts: CardFacts) -> list[str]:
+def _target_down(run: Run, plan: Plan, facts: CardFacts) -> list[str]:
     """A rollback is not a failover."""
-    if not facts.target_down:
+    if not run.target_down:
         return []
     way = f"Failover: {escape(facts.failover, 60)}" if facts.failover else "No failover is declared"
     return [f"⚠️ {target_name(plan.target)} itself seems down. {way}"]

@@ -111,7 +111,7 @@ def stuck_headline(run: Run) -> str:
 def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     name = target_name(run.target)
     return [
-        *_sent(run, facts),
+        *_sent(run),
         f"Sure: {_sure(run, now)}",
         f"Not sure: {_unsure(run, now)}",
         *([f"Look yourself: {code(facts.look_yourself)}"] if facts.look_yourself else []),
@@ -121,11 +121,11 @@ def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     ]
 
 
-def _sent(run: Run, facts: CardFacts) -> list[str]:
+def _sent(run: Run) -> list[str]:
     record = lost(run)
     if record is None or record.started_at is None:
         return []
-    asked = f"; asked {facts.times_asked} times" if facts.times_asked else ""
+    asked = f"; asked {run.times_asked} times" if run.times_asked else ""
     return [f"{step_name(record.step)} sent {clock_seconds(record.started_at)}; no answer{asked}"]
 
 

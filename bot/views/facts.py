@@ -18,13 +18,10 @@ class CardFacts:
     usergroups: tuple[str, ...] = ()  # Slack ids of the approver groups, to mention them
     progress: Progress | None = None  # of the current step; None: nothing observed
     next_news_by: datetime | None = None  # of a running card
-    waiting_since: datetime | None = None  # of a paused or stuck run; None: since its newest event
-    times_asked: int | None = None  # how often a lost step was looked for
     look_yourself: str | None = None  # a command that shows what is live, for a stuck run
     holds: tuple[str, ...] = ()  # what stays open after the end, a sentence each
     not_undone: str | None = None  # what going back does not take back
-    target_down: bool = False  # preflight found the target itself down, not merely bad
-    failover: str | None = None  # the declared way when it is
+    failover: str | None = None  # the declared way when the target itself is down
     owner: str = ""  # as configured: a group, a person or free text
     point_of_contact: str | None = None  # Slack user id
     url: str | None = None  # of the run page; None: no public address

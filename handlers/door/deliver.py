@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from handlers.door.guard import too_deep
+from handlers.door.shapes import why_misshapen
 from handlers.metrics import Metrics
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,15 @@ class Door:
         return response
 
     async def _answer(self, payload: Mapping[str, Any]) -> BoltResponse:
+        if reason := "nested too deep" if too_deep(payload) else why_misshapen(payload):
+            log.info("misshapen", why=reason)
+            return BoltResponse(status=400, body=reason)
         if reason := self._why_not_ours(payload):
             return BoltResponse(status=403, body=reason)
         request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
         return await self._app.async_dispatch(request)
 
     def _why_not_ours(self, payload: Mapping[str, Any]) -> str | None:
-        if too_deep(payload):
-            return "nested too deep"
         team = payload.get("team_id") or _id(payload.get("team")) or _id(payload.get("enterprise"))
         if team != self._identity.team_id:
             return "another workspace"

@@ -58,11 +58,18 @@ def _why_not_signed(headers: Mapping[str, str], raw: bytes, secret: str, now: fl
 
 def _parse(content_type: str, text: str) -> Any:
     if content_type.split(";")[0].strip().lower() == "application/json":
-        return json.loads(text)
+        return _loads(text)
     fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
     if "command" not in fields and "payload" in fields:
-        return json.loads(fields["payload"])
+        return _loads(fields["payload"])
     return fields
+
+
+def _loads(text: str) -> Any:
+    """Raises ValueError, also for what parses and cannot be stored: NaN, infinities, halves of characters."""
+    value = json.loads(text)
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return value
 
 
 def too_deep(value: Any) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.configuration import Configuration, Target
+from bot.configuration import CommandSettings, Configuration, Target
 from bot.executors.contract import Progress
 from bot.model import Purpose, Run, State
 from bot.views.facts import CardFacts
@@ -38,11 +38,20 @@ def facts_for(
         next_news_by=now + NEWS_EVERY if run.state is State.RUNNING else None,
         holds=_holds(run),
         not_undone=target.not_undone if target else None,
+        look_yourself=_current_command(target),
         failover=target.failover if target else None,
         owner=(target.owner or "") if target else "",
         point_of_contact=target.point_of_contact if target else None,
         url=f"{configuration.public_url}/runs/{run.id}" if configuration.public_url else None,
     )
+
+
+def _current_command(target: Target | None) -> str | None:
+    """What a person can type to see what is live, where the configuration has it in plain words."""
+    if target is None or not isinstance(target.executor, CommandSettings):
+        return None
+    words = [word for word in target.executor.current.argv if isinstance(word, str)]
+    return " ".join(words) if len(words) == len(target.executor.current.argv) else None
 
 
 def _usergroups(configuration: Configuration, target: Target | None) -> tuple[str, ...]:

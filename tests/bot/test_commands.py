@@ -27,6 +27,7 @@ from bot.commands import (
     nearest,
     parse,
     time_of,
+    zone_of,
 )
 from bot.model import Live
 
@@ -323,6 +324,13 @@ def test_a_zone_that_nobody_knows_asks_for_utc() -> None:
     answer = time_of("08:05", MORNING, "Mars/Olympus")
     assert isinstance(answer, Misunderstood)
     assert answer.example == "08:05 UTC"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Mars/Olympus", "Europe", "../etc/passwd", "/etc/passwd", "a\0b", "x" * 5000]
+)
+def test_what_is_no_zone_is_none(name: str) -> None:
+    assert zone_of(name) is None
 
 
 def test_a_time_in_utc_needs_no_zone_of_the_person() -> None:

@@ -323,6 +323,11 @@ PROBLEMS = [
         '{type: sql, url: "sqlite:///a", query: q, equals: [1]}',
         "14: `targets.orders.checks[0].equals`: must be a number or text, not a list.",
     ),
+    (
+        "from: [managers]",
+        "from_: [managers]",
+        "8: `defaults.approval.from_` is not a setting. Did you mean `from`?",
+    ),
     # settings that stand alone
     (
         "version: 1",
@@ -504,6 +509,11 @@ def test_a_procedure_restores_its_own_target_once(path: Path, steps: str, words:
     head = SMALL[: SMALL.index("      - {phase: prepare")].replace(SHOP, f"{SHOP}\n    procedure: careful")
     path.write_text(f"{head}      {steps}\n")
     assert problems(path) == [f"17: Procedure `careful` {words}"]
+
+
+def test_one_requester_who_leaves_enough_approvers_is_enough(path: Path) -> None:
+    written(path, SHOP, f"{SHOP}\n    approval: {{from: [Ana]}}\n    requesters: [Ana, Ben]")
+    assert load(path).targets["shop"].requesters == ("Ana", "Ben")
 
 
 def test_people_of_a_slack_user_group_cannot_be_counted_here(path: Path) -> None:

@@ -121,8 +121,8 @@ class Faults:
         held, self._held = self._held, []
         self._random.shuffle(held)
         for each in held:
-            if not each.done():
-                each.set_result(None)
+            # Not at once: whoever brought the last one must not run ahead of those who wait.
+            each.get_loop().call_soon(_release, each)
 
     def refuses_handshake(self) -> bool:
         if self.failed_handshakes > 0:
@@ -150,3 +150,8 @@ class Faults:
             "api": [f"{fault.kind} {fault.method}" for fault in self._api if fault.left != 0],
         }
         return {name: value for name, value in switched.items() if value}
+
+
+def _release(held: asyncio.Future[None]) -> None:
+    if not held.done():
+        held.set_result(None)

@@ -93,6 +93,14 @@ async def test_the_beginning_of_a_commit_id_is_enough_to_ask_and_the_plan_names_
     assert (await executor.plan(Goal(point=full[:10]), NOW)).point.id == full
 
 
+@pytest.mark.parametrize("length", [0, 1, 6])
+async def test_a_few_characters_are_no_commit_id_even_when_only_one_begins_so(
+    executor: Git, length: int
+) -> None:
+    with pytest.raises(PointUnavailable, match="7 or more"):
+        await executor.plan(Goal(point=(await _point(executor, "price 11"))[:length]), NOW)
+
+
 async def test_a_commit_of_another_branch_is_no_point(world: GitWorld, executor: Git) -> None:
     git(world.colleague, "checkout", "--quiet", "-b", "experiment")
     (world.colleague / "prod" / "price").write_text("0\n")
@@ -256,12 +264,13 @@ async def test_an_operation_is_not_mistaken_for_one_whose_name_begins_the_same(e
 # The cache
 
 
-async def test_a_broken_cache_is_made_anew(world: GitWorld, executor: Git) -> None:
-    before = await executor.restore_points()
+async def test_a_cache_that_was_left_locked_or_broken_is_made_anew(world: GitWorld, executor: Git) -> None:
+    await executor.restore_points()
     (cache,) = world.root.glob("work-*/*.git")
-    shutil.rmtree(cache / "objects")
+    (cache / "refs" / "heads" / "main.lock").touch()  # as git leaves it when it is killed
     (cache / "HEAD").unlink()
-    assert await executor.restore_points() == before
+    world.commit({"prod/price": "13\n"}, "price 13", 10)
+    assert (await executor.restore_points()).points[0].label == "price 13"
 
 
 async def test_two_who_look_at_once_do_not_trip_over_each_other(world: GitWorld, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What is special about release folders; the rest is in the contract."""
 
 import os
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,25 +105,35 @@ async def test_a_live_release_whose_folder_is_gone_can_be_left_but_not_come_back
     assert world.live() == "this is v41"
 
 
+READER = """
+import pathlib, select, sys
+page = pathlib.Path(sys.argv[1])
+seen = set()
+print("reading", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    try:
+        seen.add(page.read_text())
+    except OSError as error:
+        seen.add(type(error).__name__)
+print(sorted(seen))
+"""
+
+
 async def test_a_reader_never_meets_a_moment_without_a_release(
     world: ReleasesWorld, executor: Releases
 ) -> None:
-    seen: set[str] = set()
-    over = threading.Event()
-
-    def read() -> None:
-        while not over.is_set():
-            seen.add(world.live())
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for n in range(100):
-        way = await executor.plan(Goal(point=("v41", "v42")[n % 2]), NOW)
-        await carried_out(executor, work_for(way, run=f"RB-{n}"))
-    over.set()
-    reader.join()
-    assert seen <= {"this is v41", "this is v42"}
-    assert world.effects() == 100
+    page = world.root / "current" / "index.html"
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, str(page)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        for n in range(200):
+            way = await executor.plan(Goal(point=("v41", "v42")[n % 2]), NOW)
+            await carried_out(executor, work_for(way, run=f"RB-{n}"))
+        seen, _ = reader.communicate("enough\n")
+    assert seen == "['this is v41', 'this is v42']\n"
+    assert world.effects() == 200
 
 
 async def test_whoever_comes_while_somebody_is_at_it_does_nothing(

@@ -262,26 +262,17 @@ async def test_a_cancelled_copy_leaves_everything_as_it_was(world: SqliteWorld, 
     assert (world.live(), world.effects()) == (before, 0)
 
 
-async def test_who_stops_waiting_for_the_start_does_not_leave_it_half_done(
-    world: SqliteWorld, slow: Sqlite
-) -> None:
-    work = await _work(slow)
-    starting = asyncio.create_task(slow.start(work))
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if Markers(world.backups).known(work.op_id):
-                break
-            await asyncio.sleep(0)
-    starting.cancel()
-    await asyncio.wait([starting])
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = await slow.find(work)
-            if found.fate is not Fate.IN_FLIGHT:
-                break
-            await asyncio.sleep(0.01)
-    assert found.fate is Fate.DONE
-    assert content(world.database) == world.holds(TEN)
+async def test_who_stops_waiting_for_a_copy_does_not_disturb_it(world: SqliteWorld, executor: Sqlite) -> None:
+    work = await _work(executor)
+    copy = _copy(world, TEN, work.expected)
+    with closing(sqlite3.connect(world.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        copy.start()
+        asyncio.wrap_future(copy.begun).cancel()
+        writer.execute("ROLLBACK")
+    assert await asyncio.to_thread(copy.ended.wait, PATIENCE)
+    assert (await executor.find(work)).fate is Fate.DONE
+    assert (content(world.database), world.effects()) == (world.holds(TEN), 1)
 
 
 async def test_a_database_that_somebody_keeps_locked_is_busy_and_nothing_is_taken(
@@ -302,11 +293,7 @@ async def test_a_database_that_somebody_keeps_locked_is_busy_and_nothing_is_take
 def test_the_identity_is_compared_when_nobody_else_can_write_any_more(world: SqliteWorld) -> None:
     """The plan's state was there a moment ago, and somebody migrates before we hold the database."""
     before = world.live()
-    markers = Markers(world.backups)
-    slot = markers.take("k7f3a91c.RB-42.3")
-    assert slot is not None
-    route = Route(world.backups / f"{TEN}.db", world.database, None, wait=1.0)
-    copy = Copy(route, Marker("d" * 64, TEN, "the schema of a moment ago", Stage.TAKEN), slot)
+    copy = _copy(world, TEN, "the schema of a moment ago")
     copy.start()
     with pytest.raises(StateChanged):
         copy.begun.result(PATIENCE)
@@ -315,16 +302,20 @@ def test_the_identity_is_compared_when_nobody_else_can_write_any_more(world: Sql
 
 
 def test_a_backup_without_tables_is_refused(world: SqliteWorld) -> None:
-    empty = world.backups / "20261122T110000Z.db"
-    _run(empty, "CREATE TABLE gone (x)", "DROP TABLE gone", "VACUUM")
-    slot = Markers(world.backups).take("k7f3a91c.RB-42.3")
-    assert slot is not None
+    _run(world.backups / "20261122T110000Z.db", "CREATE TABLE gone (x)", "DROP TABLE gone", "VACUUM")
     with closing(connect(world.database)) as live:
-        expected = identity(live)
-    copy = Copy(Route(empty, world.database, None, 1.0), Marker("d" * 64, TEN, expected, Stage.TAKEN), slot)
+        copy = _copy(world, "20261122T110000Z", identity(live))
     copy.start()
     with pytest.raises(Blocked, match="no tables"):
         copy.begun.result(PATIENCE)
+    assert copy.ended.wait(PATIENCE)
+
+
+def _copy(world: SqliteWorld, point: str, expected: str) -> Copy:
+    slot = Markers(world.backups).take("k7f3a91c.RB-42.3")
+    assert slot is not None
+    route = Route(world.backups / f"{point}.db", world.database, None, wait=PATIENCE)
+    return Copy(route, Marker("d" * 64, point, expected, Stage.TAKEN), slot)
 
 
 async def test_killed_before_the_last_pages_it_is_absent(

@@ -254,12 +254,17 @@ NOT_ONLINE = replace(
     state=State.PAUSED,
     pause=Pause.CHECKS,
     findings=(TOTALS_BAD, INTEGRITY),
+    waiting_since=at("03:11"),
     changed_at=at("03:11"),
     seq=20,
 )
 SECOND_WANTED = replace(
     NOT_ONLINE,
-    proposals=(Proposal(E.CONTINUE_PROPOSED, CY, frozenset({"cy"}), "", at("03:13"), "three refunds, mended by hand"),),
+    proposals=(
+        Proposal(
+            E.CONTINUE_PROPOSED, CY, frozenset({"cy"}), "", at("03:13"), "three refunds, mended by hand"
+        ),
+    ),
     changed_at=at("03:13"),
 )
 ONLINE_UNSURE = replace(
@@ -316,15 +321,23 @@ LOSS_OUTGROWN = progressed(
 )
 AS_BEFORE = replace(STEP_FAILED, pause=Pause.AS_BEFORE, why="")
 STUCK = ended(
-    replace(RESTORING, state=State.STUCK, why="no answer", changed_at=at("03:09"), seq=18), 5, Outcome.LOST
+    replace(RESTORING, state=State.STUCK, why="no answer", changed_at=at("03:09"), times_asked=6, seq=18),
+    5,
+    Outcome.LOST,
 )
 STUCK_ONE_SAID = replace(
     STUCK,
-    proposals=(Proposal(E.RESOLVE_PROPOSED, BEN, frozenset({"ben"}), "point", at("03:12"), "row count is that of 02:45"),),
+    proposals=(
+        Proposal(
+            E.RESOLVE_PROPOSED, BEN, frozenset({"ben"}), "point", at("03:12"), "row count is that of 02:45"
+        ),
+    ),
     changed_at=at("03:12"),
 )
 STUCK_MAINTENANCE = ended(
-    replace(PREPARING, state=State.STUCK, why="no answer", changed_at=at("03:09")), 2, Outcome.LOST
+    replace(PREPARING, state=State.STUCK, why="no answer", changed_at=at("03:09"), times_asked=6),
+    2,
+    Outcome.LOST,
 )
 
 SUCCEEDED = progressed(
@@ -349,7 +362,9 @@ FAILED_IN_MAINTENANCE = replace(
 )
 FAILED_LEAVING = replace(
     FAILED_IN_MAINTENANCE,
-    proposals=(Proposal(E.LEAVE_PROPOSED, BEN, frozenset({"ben"}), "", at("03:22"), "customers must at least read"),),
+    proposals=(
+        Proposal(E.LEAVE_PROPOSED, BEN, frozenset({"ben"}), "", at("03:22"), "customers must at least read"),
+    ),
 )
 FAILED_BEFORE = replace(
     STEP_FAILED,
@@ -450,7 +465,7 @@ RUNNING_FACTS = replace(
     progress=Progress(None, at("03:08:19"), "copying pages", 1.1e9, 1.8e9, "bytes"),
     next_news_by=at("03:09:20"),
 )
-STUCK_FACTS = replace(FACTS, times_asked=6, look_yourself="ctl current")
+STUCK_FACTS = replace(FACTS, look_yourself="ctl current")
 DONE_FACTS = replace(FACTS, holds=("migration 0042 is on hold; deploying it brings the fault back",))
 
 # Every card: the run, what is known beside it, and when it is drawn.
@@ -464,7 +479,7 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "awaiting_critical": (CRITICAL, FACTS, at("03:02:10")),
     "awaiting_unknown_loss": (UNKNOWN_LOSS, FACTS, at("03:02:10")),
     "awaiting_system": (SHOP_AWAITING, CardFacts("opaque-7"), at("03:02:10")),
-    "awaiting_target_down": (AWAITING, replace(FACTS, target_down=True), at("03:02:10")),
+    "awaiting_target_down": (replace(AWAITING, target_down=True), FACTS, at("03:02:10")),
     "awaiting_undo": (UNDO_AWAITING, FACTS, at("03:22:10")),
     "approved": (APPROVED, FACTS, at("03:06:01")),
     "running_prepare": (PREPARING, replace(RUNNING_FACTS, progress=None), at("03:06:05")),
@@ -475,7 +490,7 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "paused_checks": (NOT_ONLINE, FACTS, at("03:11:10")),
     "paused_checks_second_wanted": (
         SECOND_WANTED,
-        replace(FACTS, waiting_since=at("03:11")),
+        FACTS,
         at("03:13:10"),
     ),
     "paused_checks_online": (ONLINE_UNSURE, FACTS, at("03:17:10")),

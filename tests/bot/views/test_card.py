@@ -154,7 +154,7 @@ def test_an_estimate_says_about() -> None:
 def test_a_failover_is_named_only_when_the_target_itself_is_down() -> None:
     assert FACTS.failover
     assert "ailover" not in body(AWAITING)
-    assert "orders itself seems down. Failover: runbook" in body(AWAITING, replace(FACTS, target_down=True))
+    assert "orders itself seems down. Failover: runbook" in body(replace(AWAITING, target_down=True), FACTS)
 
 
 # Buttons ---------------------------------------------------------------------------------------

@@ -43,7 +43,6 @@ def hostile_facts(facts: CardFacts, text: str) -> CardFacts:
         facts,
         holds=(text,) * 5,
         not_undone=text,
-        target_down=True,
         failover=text,
         owner=text,
         look_yourself=text,

@@ -52,7 +52,7 @@ def workspace(clock: Clock) -> Workspace:
 
 @pytest.fixture
 async def server(workspace: Workspace) -> AsyncIterator[SandboxServer]:
-    running = await SandboxServer.start(workspace, ack_timeout=0.5)
+    running = await SandboxServer.start(workspace)
     yield running
     await running.stop()
 

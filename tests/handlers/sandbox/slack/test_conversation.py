@@ -92,20 +92,6 @@ async def test_a_command_opens_a_modal_whose_submission_posts_a_card_that_a_clic
     ]
 
 
-async def test_a_command_that_nobody_answers_times_out_and_slackbot_says_so(
-    server: SandboxServer, workspace: Workspace, app: AsyncApp, connect: Connect
-) -> None:
-    @app.command("/rollback")
-    async def silent() -> None:
-        pass
-
-    await connect(app)
-    reply = await server.slash("U01ANA", "C01INC", "storefront")
-    assert (reply.acked, reply.error) == (False, "operation_timeout")
-    assert "operation_timeout" in workspace.messages("C01INC", viewer="U01ANA")[0].text
-    assert workspace.messages("C01INC", viewer="U01BEN") == []
-
-
 async def test_a_command_without_a_connection_fails_at_once(server: SandboxServer) -> None:
     reply = await server.slash("U01ANA", "C01INC", "storefront")
     assert (reply.acked, reply.error) == (False, "dispatch_failed")

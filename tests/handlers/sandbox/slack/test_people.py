@@ -121,9 +121,10 @@ async def test_a_modal_is_sent_only_when_it_is_complete(
 ) -> None:
     code: Json = {"type": "plain_text_input", "action_id": "plan_code", "min_length": 4, "max_length": 4}
     view = await opened(api, workspace, field("code", code), text_field("reason", "why", optional=True))
-    empty = await server.submit("U01ANA", view)
-    assert (empty.acked, empty.error) == (False, "incomplete")
-    assert empty.errors == {"code": "Please complete this required field."}
+    for nothing in (None, ""):
+        empty = await server.submit("U01ANA", view, {"plan_code": nothing})
+        assert (empty.acked, empty.error) == (False, "incomplete")
+        assert empty.errors == {"code": "Please complete this required field."}
     short = await server.submit("U01ANA", view, {"plan_code": "7f3"})
     assert short.errors == {"code": "This must be at least 4 characters."}
     long = await server.submit("U01ANA", view, {"plan_code": "7f3a9"})

@@ -63,7 +63,7 @@ async def live() -> AsyncIterator[SandboxServer]:
     workspace = Workspace(seed=2)
     workspace.add_user("U01ANA", "ana")
     workspace.add_channel("C01INC", "inc-storefront", members=["U01ANA"])
-    server = await SandboxServer.start(workspace, ack_timeout=0.5)
+    server = await SandboxServer.start(workspace)
     yield server
     await server.stop()
 
@@ -76,7 +76,7 @@ async def quick(workspace: Workspace) -> AsyncIterator[tuple[SandboxServer, list
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    server = await SandboxServer.start(workspace, ack_timeout=0.5, sleep=pause)
+    server = await SandboxServer.start(workspace, sleep=pause)
     yield server, pauses
     await server.stop()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -9,7 +10,7 @@ import pytest
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.sandbox.slack import SandboxServer
+from handlers.sandbox.slack import SandboxServer, Workspace
 from handlers.sandbox.slack.sockets import DisconnectReason
 from tests.handlers.sandbox.slack.conftest import Connect
 
@@ -148,7 +149,8 @@ async def test_a_real_client_that_is_told_to_leave_comes_back_over_a_new_link(
 ) -> None:
     handler = await connect(answering)
     before = handler.client.current_session
-    await server.sockets.disconnect(reason)
+    async with asyncio.timeout(5):  # far less than the grace that it was given
+        await server.sockets.disconnect(reason)
     await server.until(lambda: handler.client.current_session is not before and len(server.sockets) == 1)
     assert (await server.slash("U01ANA", "C01INC")).acked
 
@@ -196,18 +198,34 @@ async def test_pings_are_answered(
     await socket.close()
 
 
-async def test_an_event_that_nobody_acknowledges_is_sent_again(
-    server: SandboxServer, api: AsyncWebClient, session: aiohttp.ClientSession
-) -> None:
-    socket = await opened(server, api, session)
-    opening = asyncio.create_task(server.open_home("U01ANA"))
-    first, again = await socket.receive_json(), await socket.receive_json()
-    assert (again["retry_attempt"], again["retry_reason"]) == (1, "timeout")
-    assert again["payload"]["event_id"] == first["payload"]["event_id"]
-    delivered = await opening
-    assert delivered is not None
-    assert not delivered.acked
-    await socket.close()
+class TestNobodyAcknowledges:
+    @pytest.fixture
+    async def server(self, workspace: Workspace) -> AsyncIterator[SandboxServer]:
+        impatient = await SandboxServer.start(workspace, ack_timeout=0.1)
+        yield impatient
+        await impatient.stop()
+
+    async def test_a_command_times_out_and_slackbot_says_so(
+        self, server: SandboxServer, workspace: Workspace, api: AsyncWebClient, session: aiohttp.ClientSession
+    ) -> None:
+        socket = await opened(server, api, session)
+        reply = await server.slash("U01ANA", "C01INC", "storefront")
+        assert (reply.acked, reply.error) == (False, "operation_timeout")
+        assert "operation_timeout" in workspace.messages("C01INC", viewer="U01ANA")[0].text
+        assert workspace.messages("C01INC", viewer="U01BEN") == []
+        await socket.close()
+
+    async def test_an_event_is_sent_again(
+        self, server: SandboxServer, api: AsyncWebClient, session: aiohttp.ClientSession
+    ) -> None:
+        socket = await opened(server, api, session)
+        delivered = await server.open_home("U01ANA")
+        first, again = await socket.receive_json(), await socket.receive_json()
+        assert (again["retry_attempt"], again["retry_reason"]) == (1, "timeout")
+        assert again["payload"]["event_id"] == first["payload"]["event_id"]
+        assert delivered is not None
+        assert not delivered.acked
+        await socket.close()
 
 
 async def test_stopping_the_server_ends_every_connection(

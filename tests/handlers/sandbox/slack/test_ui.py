@@ -63,7 +63,6 @@ async def server(workspace: Workspace, demo: Demo, tmp_path: Path) -> AsyncItera
     (tmp_path / "page.js").write_text("export {};")
     running = await SandboxServer.start(
         workspace,
-        ack_timeout=0.5,
         page_dir=tmp_path,
         world=demo.world,
         events=demo.events,
