@@ -51,7 +51,7 @@ EXPIRY_EVERY = 1  # seconds
 HOUSEKEEPING_EVERY = 600  # seconds
 LOOKS_KEPT = timedelta(hours=2)
 SLACK_ANSWERS_WITHIN = 3  # seconds, while a trigger waits
-DRAINED_WITHIN = 25.0  # seconds; the SIGTERM's sender is promised 30
+DRAINED_WITHIN = 5.0  # seconds for the work under way; what takes longer is found again at the next start
 CHILD_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSH_AUTH_SOCK", "TMPDIR")  # no secret of ours
 
 
@@ -82,7 +82,7 @@ class Service:
         await self.runner.cleanup()
         self.scheduler.shutdown(wait=False)
         await self.context.background.drain(2.0)
-        await self.worker.stop(DRAINED_WITHIN - 8.0)
+        await self.worker.stop(DRAINED_WITHIN)
         await self.publisher.stop()
         await asyncio.wait(self.loops, timeout=4.0)
         for loop in self.loops:
@@ -199,7 +199,7 @@ def _context(
         cards=CardStore(store.database),
         looks=LookStore(store.database),
         directory=SlackDirectory(configuration, client, team_id, clock),
-        channels=Channels(configuration, client, configuration.command, clock),
+        channels=Channels(configuration, client, clock),
         sender=Sender(client, clock),
         clock=clock,
         work=Nudge(),

@@ -149,6 +149,7 @@ class Settings(BaseModel):
         validate_by_name=True,  # for constructors; the file itself is read by alias only
         validate_by_alias=True,
         use_attribute_docstrings=True,
+        defer_build=True,  # importing builds no validator, first use builds those that are needed
     )
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from asyncio import StreamReader
 from asyncio.subprocess import PIPE
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -78,7 +78,7 @@ class Landed:
 
 class Push(Enum):
     LANDED = "landed"
-    OVERTAKEN = "overtaken"  # the branch moved meanwhile, nothing was written
+    OVERTAKEN = "overtaken"  # the branch moved meanwhile, we wrote nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Repository:
         fields = await self._log(tip, "%H%x00%ct%x00%an%x00%s", f"--max-count={HISTORY}", "--first-parent")
         return tuple(
             Commit(commit, datetime.fromtimestamp(int(at), UTC), printable(author, 80), printable(subject))
-            for commit, at, author, subject in zip(*[iter(fields)] * 4, strict=False)
+            for commit, at, author, subject in _grouped(fields, 4)
         )
 
     async def landed(self, tip: str, op_id: str) -> Landed | None:
@@ -133,7 +133,7 @@ class Repository:
         fields = await self._log(
             tip, f"%H%x00{trailers}", "--fixed-strings", f"--grep={OPERATION}: {op_id}", path=""
         )
-        for commit, operation, plan in zip(*[iter(fields)] * 3, strict=False):
+        for commit, operation, plan in _grouped(fields, 3):
             if operation.strip() == op_id:
                 return Landed(commit, plan.strip())
         return None
@@ -166,6 +166,8 @@ class Repository:
         if status is None:
             raise OutcomeUnknown(f"The push was not answered: {answer.words or 'out of time'}")
         flag, reason = status
+        if flag == "=":  # a twin of ours made the very same commit in the same second, and was first
+            return Push.OVERTAKEN
         if flag != "!":
             return Push.LANDED
         if reason.startswith("[rejected]") or LOST_RACE.search(reason):
@@ -307,6 +309,11 @@ def refuse_hostile(remote: str, branch: str, path: str) -> None:
         problems.append(f"git: the path {path!r} must be inside the repository")
     if problems:
         raise ConfigurationError(tuple(problems))
+
+
+def _grouped(fields: list[str], n: int) -> Iterator[tuple[str, ...]]:
+    """`n` fields make one commit; what stands after the last NUL makes none."""
+    return zip(*[iter(fields)] * n, strict=False)
 
 
 async def _first(stream: StreamReader, most: int) -> bytes:

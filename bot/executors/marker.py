@@ -120,7 +120,9 @@ class Markers:
 
     def take(self, op_id: str) -> Slot | None:
         """None: somebody who lives has it."""
-        self.folder.mkdir(exist_ok=True)
+        if not self.folder.is_dir():
+            self.folder.mkdir(exist_ok=True)
+            sync_folder(self.folder.parent)
         lock = lock_file(self._path(op_id, "lock"))
         return None if lock is None else Slot(lock, self._path(op_id, "json"))
 

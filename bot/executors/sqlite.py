@@ -6,14 +6,12 @@ the reading in `sqlite_reading`; this file says what they mean for a restore.
 """
 
 import asyncio
-import os
-import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from bot.executors.contract import (
@@ -28,14 +26,13 @@ from bot.executors.contract import (
     PointUnavailable,
     Preview,
     Progress,
-    StateChanged,
     Taken,
-    TargetMissing,
     Work,
 )
 from bot.executors.goal import named, point_for, utc_now
-from bot.executors.marker import ENDED, Marker, Markers, Slot, Stage, file_errors, sync_folder
-from bot.executors.sqlite_copy import Copy, Route
+from bot.executors.marker import ENDED, Marker, Markers, Slot, Stage, file_errors
+from bot.executors.sqlite_backups import backups_in, was_wal
+from bot.executors.sqlite_copy import Copy, Route, save_copy
 from bot.executors.sqlite_reading import (
     WAIT,
     Difference,
@@ -46,9 +43,9 @@ from bot.executors.sqlite_reading import (
     identity,
     reading,
     reading_backup,
+    recognise,
     schema,
     sqlite_errors,
-    stands_alone,
     tables,
     version,
 )
@@ -67,8 +64,6 @@ from bot.model import (
     When,
 )
 
-BACKUP = re.compile(r"(?P<at>\d{8}T\d{6}Z)\.db")
-SAVED = re.compile(r"pre-(?P<run>[A-Za-z0-9._-]{1,120})\.db")
 COUNTING = 10.0  # seconds; with a rollback journal nobody can write meanwhile
 CHECKING = 60.0  # seconds for quick_check and integrity_check
 STOPPING = 10.0  # seconds for a copy to be taken back
@@ -131,6 +126,7 @@ class Sqlite:
         found = await self.find(work)
         if found.fate is Fate.UNKNOWN:
             raise OutcomeUnknown(found.words)
+        self._copies.pop(work.op_id, None)
         return Progress(ENDED[found.fate], self._clock(), found.words)
 
     async def cancel(self, work: Work, handle: Handle) -> Cancelled:
@@ -146,29 +142,18 @@ class Sqlite:
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await asyncio.to_thread(self._verify, work)
 
-    # Points
+    # Reading
 
-    @file_errors()
     def _points(self) -> tuple[RestorePoint, ...]:
-        with os.scandir(self._backups) as entries:
-            found = [
-                point
-                for entry in entries
-                if entry.is_file(follow_symlinks=False) and (point := _point(Path(entry.path))) is not None
-            ]
-        return tuple(sorted(found, key=lambda point: (point.at, point.id), reverse=True))
+        return backups_in(self._backups)
 
     def _current(self) -> Current:
         with self._reading() as live:
             token = identity(live)
         return Current(id=f"schema-{token[:8]}", token=token, label=f"live, schema {token[:8]}")
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        if not self._database.is_file():
-            raise TargetMissing(f"{self._database} does not exist.")
-        with reading(self._database) as live:
-            yield live
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return reading(self._database)
 
     def _file(self, point: str) -> Path:
         """Only for ids that were listed."""
@@ -246,7 +231,7 @@ class Sqlite:
         )
 
     def _journal_warnings(self, point: RestorePoint) -> tuple[str, ...]:
-        if self._pragma("journal_mode") == "wal" or not _was_wal(self._file(point.id)):
+        if self._pragma("journal_mode") == "wal" or not was_wal(self._file(point.id)):
             return ()
         return ("The journal mode becomes WAL, as in the backup.",)
 
@@ -295,7 +280,8 @@ class Sqlite:
             marker = self._saving(work, slot)
             path = self._backups / str(marker.facts["saves"])
             if not path.exists():
-                self._save_to(path, work)
+                unfinished = self._markers.folder / f"{work.op_id}.db"
+                save_copy(self._database, unfinished, path, work.expected, work.timeout)
             slot.write(replace(marker, stage=Stage.DONE))
         return named(path.stem, self._points())
 
@@ -314,22 +300,6 @@ class Sqlite:
         if not marker.is_of(work):
             raise Blocked("The same operation was taken under another plan.")
         return marker
-
-    def _save_to(self, path: Path, work: Work) -> None:
-        temporary = self._markers.folder / f"{work.op_id}.db"
-        temporary.unlink(missing_ok=True)
-        with self._reading() as live, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
-            live.backup(copy)  # in one go: one moment of the database, even beside its writers
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file that stands alone
-            if identity(copy) != work.expected:
-                raise StateChanged("The schema is not the one that the plan was made for.")
-            if fault := str(copy.execute("PRAGMA integrity_check(1)").fetchone()[0]).removeprefix("ok"):
-                raise Blocked(f"The state before is damaged and cannot be saved: {fault}.")
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.link(temporary, path)  # unlike a rename it never replaces somebody else's file
-        sync_folder(self._backups)
-        temporary.unlink()
 
     # The restore
 
@@ -352,8 +322,9 @@ class Sqlite:
         return copy
 
     def _route(self, work: Work) -> Route:
-        if self._current().token != work.expected:
-            raise StateChanged("The schema is not the one that the plan was made for.")
+        """Looked at once more before anybody is locked out; what counts is what the copy sees."""
+        with self._reading() as live:
+            recognise(live, work.expected)
         point = named(work.point, self._points())
         return Route(self._file(point.id), self._database, self._pages_per_second, min(WAIT, work.timeout))
 
@@ -433,27 +404,6 @@ class Sqlite:
             words = f"Nothing to compare with: {reason}"
             return (_finding("rows", Verdict.INCONCLUSIVE, None, words),)
         return tuple(map(_rows_of, found))
-
-
-def _point(path: Path) -> RestorePoint | None:
-    """None: not a backup, or not a whole one."""
-    backup, saved = BACKUP.fullmatch(path.name), SAVED.fullmatch(path.name)
-    if not (backup or saved) or not stands_alone(path):
-        return None
-    if backup:
-        try:
-            at = datetime.strptime(backup["at"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        except ValueError:
-            return None
-        return RestorePoint(path.stem, at, "backup")
-    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return RestorePoint(path.stem, at, f"saved before {path.stem.removeprefix('pre-')}")
-
-
-def _was_wal(backup: Path) -> bool:
-    """Byte 18 of the header: 2 is WAL."""
-    with open(backup, "rb") as file:
-        return file.read(19)[18:] == b"\x02"
 
 
 def _also(difference: Difference) -> str:

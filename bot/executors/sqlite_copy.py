@@ -1,4 +1,6 @@
-"""One copy of a backup over a live database, in a thread of its own, through SQLite's backup API.
+"""Copying whole databases with SQLite's backup API: a backup over the live one, and the live one to a file.
+
+`Copy` is the restore, in a thread of its own; `save_copy` makes the undo point.
 
 SQLite writes the copy as one transaction: other connections see all of it or nothing, and whatever kills
 us, the next connection takes a half-written one back. The marker is written inside that transaction, when
@@ -6,6 +8,7 @@ we hold the database and have seen that it is still the one of the plan; and aga
 pages, because from there on only the database itself can say whether the transaction was committed.
 """
 
+import os
 import sqlite3
 import threading
 import time
@@ -15,9 +18,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import PermanentError, TemporaryError
-from bot.executors.contract import Blocked, Busy, OutcomeUnknown, StateChanged
-from bot.executors.marker import Marker, Slot, Stage, file_errors
-from bot.executors.sqlite_reading import connect, identity, reading_backup, sqlite_errors, version
+from bot.executors.contract import Blocked, Busy, OutcomeUnknown
+from bot.executors.marker import Marker, Slot, Stage, file_errors, sync_folder
+from bot.executors.sqlite_reading import (
+    connect,
+    faults,
+    identity,
+    reading,
+    reading_backup,
+    recognise,
+    sqlite_errors,
+    version,
+)
 
 PAGES = 256  # in one go; between two of them the copy can be stopped
 GOES_A_SECOND = 10  # of a throttled copy
@@ -87,7 +99,7 @@ class Copy:
             if live.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 self._watcher = files.enter_context(closing(connect(self._route.database)))
             else:
-                self._hold(live)
+                self._keep_out_others(live)
             backup.backup(live, pages=self._step, progress=self._between)
             self._write(Stage.DONE)
 
@@ -101,17 +113,16 @@ class Copy:
         self._step = min(self._step, self.total // 2)  # at least two: the first go must not be the last
         self._give_up = time.monotonic() + self._route.wait
 
-    def _hold(self, live: sqlite3.Connection) -> None:
+    def _keep_out_others(self, live: sqlite3.Connection) -> None:
         """With a rollback journal: nobody else may even read until this connection is closed."""
         live.execute("PRAGMA locking_mode = EXCLUSIVE")
         live.execute("BEGIN EXCLUSIVE")
-        self._recognise(live)
+        self._compare(live)
         live.execute("COMMIT")
 
-    def _recognise(self, live: sqlite3.Connection) -> None:
+    def _compare(self, live: sqlite3.Connection) -> None:
         """The compare of compare-and-set: called only while nobody else can write."""
-        if identity(live) != self._marker.expected:
-            raise StateChanged("The schema is not the one that the plan was made for.")
+        recognise(live, self._marker.expected)
         self._marker = replace(self._marker, facts={**self._marker.facts, "version": version(live)})
 
     def _between(self, status: int, remaining: int, total: int) -> None:
@@ -135,10 +146,29 @@ class Copy:
     def _begin(self) -> None:
         """Our transaction holds the database from here on. With a WAL others still read what was before."""
         if self._watcher is not None:
-            self._recognise(self._watcher)
+            self._compare(self._watcher)
         self._write(Stage.TAKEN)
         self.begun.set_result(None)
 
     def _write(self, stage: Stage, words: str = "") -> None:
         self._marker = replace(self._marker, stage=stage, words=words)
         self._slot.write(self._marker)
+
+
+def save_copy(database: Path, unfinished: Path, path: Path, expected: str, seconds: float) -> None:
+    """Saves the live database as `path`, whole, checked and durable, or not at all.
+
+    Raises StateChanged when it is not the one that was expected, Blocked when it is damaged.
+    """
+    unfinished.unlink(missing_ok=True)
+    with reading(database) as live, closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
+        live.backup(copy)  # in one go: one moment of the database, even beside its writers
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file that stands alone
+        recognise(copy, expected)
+        if fault := faults(copy, "integrity_check", seconds):
+            raise Blocked(f"The state before is damaged and cannot be saved: {fault}.")
+    with open(unfinished, "rb") as file:
+        os.fsync(file.fileno())
+    os.link(unfinished, path)  # unlike a rename it never replaces somebody else's file
+    sync_folder(path.parent)
+    unfinished.unlink()

@@ -12,14 +12,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bot.canon import digest
-from bot.executors.contract import Blocked, Busy, Denied, TargetMissing
+from bot.errors import TemporaryError
+from bot.executors.contract import Blocked, Busy, Denied, StateChanged, TargetMissing
 
-MAGIC = b"SQLite format 3\x00"
 WAIT = 5.0  # seconds for a lock that somebody else holds
 OURS = "name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"  # SQLite's own tables come and go with ANALYZE
 
 
-class OutOfTime(Exception):
+class OutOfTime(TemporaryError):
     """The deadline passed before the answer was there."""
 
 
@@ -44,6 +44,8 @@ def connect(database: Path, wait: float = WAIT) -> sqlite3.Connection:
 @contextmanager
 def reading(database: Path) -> Iterator[sqlite3.Connection]:
     """A live database beside its writers."""
+    if not database.is_file():
+        raise TargetMissing(f"{database} does not exist.")
     with sqlite_errors(), closing(connect(database)) as connection:
         connection.execute("PRAGMA query_only = ON")
         yield connection
@@ -63,17 +65,14 @@ def beside(database: Path, backup: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def stands_alone(path: Path) -> bool:
-    """Whether a file is a whole SQLite database: some of a copied one may be left in the files beside it."""
-    if any(_size(path.with_name(path.name + suffix)) for suffix in ("-wal", "-journal")):
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
-
-
 def identity(connection: sqlite3.Connection) -> str:
     """A hash over the schema: a migration changes it, ordinary traffic never does."""
     return digest([[kind, name, sql] for (kind, name), sql in sorted(schema(connection).items())])
+
+
+def recognise(connection: sqlite3.Connection, expected: str) -> None:
+    if identity(connection) != expected:
+        raise StateChanged("The schema is not the one that the plan was made for.")
 
 
 def schema(connection: sqlite3.Connection, database: str = "main") -> Mapping[tuple[str, str], str]:
@@ -194,7 +193,3 @@ def _backup_uri(backup: Path) -> str:
 
 def _open(uri: str, wait: float) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

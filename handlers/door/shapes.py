@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-
 Account = Annotated[str, Field(pattern="^[A-Z0-9]{1,32}$")]  # it goes into questions to Slack and into tables
 
 
@@ -101,8 +100,12 @@ class _Choice(_Click):
     view: _View
 
 
+class _Filled(_View):
+    state: _State = _State(values={})
+
+
 class _Submission(_Interaction):
-    view: _View
+    view: _Filled
 
 
 class _Message(_Shape):

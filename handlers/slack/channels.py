@@ -23,12 +23,9 @@ class Place:
 
 
 class Channels:
-    def __init__(
-        self, configuration: Configuration, client: AsyncWebClient, command: str, clock: Clock
-    ) -> None:
+    def __init__(self, configuration: Configuration, client: AsyncWebClient, clock: Clock) -> None:
         self._configuration = configuration
         self._client = client
-        self._command = command
         self._clock = clock
         self._known: dict[str, tuple[float, Place]] = {}
 
@@ -43,6 +40,8 @@ class Channels:
         return place
 
     async def _look(self, channel_id: str) -> Place:
+        if channel_id.startswith("D"):
+            return Place(channel_id, "direct message", self._elsewhere())
         invite = "I am not in this channel. Type `/invite @rollback` here, then ask again."
         try:
             answer = await self._client.conversations_info(channel=channel_id)
@@ -70,12 +69,13 @@ class Channels:
             return Place(channel_id, name, invite)
         return Place(channel_id, name)
 
+    def _elsewhere(self) -> str:
+        command = self._configuration.command
+        return f"A rollback is asked where others can see it. Type `{command}` in the incident channel."
+
     def _why_not(self, channel: dict[str, Any], name: str) -> str | None:
         if channel.get("is_im") or channel.get("is_mpim"):
-            return (
-                f"A rollback is asked in a channel that others can see. Type `{self._command}` in the "
-                "incident channel."
-            )
+            return self._elsewhere()
         if channel.get("is_archived"):
             return "This channel is archived, so no card can be posted. Ask in another channel."
         if (
@@ -91,7 +91,7 @@ class Channels:
         if allowed and not any(fnmatchcase(name, glob) or glob == channel["id"] for glob in allowed):
             return (
                 f"Rollbacks are asked in {', '.join(f'#{glob}' for glob in allowed)}. Type "
-                f"`{self._command}` there."
+                f"`{self._configuration.command}` there."
             )
         return None
 

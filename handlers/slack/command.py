@@ -13,7 +13,7 @@ from bot.policy import Click, Press
 from bot.views import lists
 from bot.views.card import CardFacts, card
 from bot.views.home import Linked
-from bot.views.limits import Message, code, escape, message
+from bot.views.limits import Message, code, message, sentence
 from handlers.context import Context
 from handlers.slack import asking, pressing
 from handlers.slack.asking import Wish
@@ -70,7 +70,7 @@ async def _misunderstood(ctx: Context, said: Said, asked: commands.Misunderstood
     body = {"text": said.text[:500], "why": asked.words}
     await ctx.store.note("command_refused", ctx.clock(), said.person.id, body)
     example = f"{ctx.configuration.command} {asked.example}".strip()
-    return _line(f"{escape(asked.words, 600)} Example: {code(example, 300)}")
+    return _line(f"{sentence(asked.words, 600)} Example: {code(example, 300)}")
 
 
 async def _ask(ctx: Context, said: Said, asked: commands.Ask) -> Message:

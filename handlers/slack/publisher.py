@@ -11,6 +11,7 @@ from datetime import timedelta
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot import machine
 from bot.canon import digest
 from bot.errors import StaleRun
 from bot.model import E, Event, Run, State
@@ -185,7 +186,7 @@ class Publisher:
             if error in NEVER_AGAIN:
                 await self._ctx.cards.impossible(card.key, error)
                 if card.kind is Kind.CARD:
-                    await self._ctx.cards.want(run.id, Kind.DIRECT, run.requester.id, self._ctx.clock())
+                    await self._give_up(run, error)
                 return
             raise
         if card.kind is Kind.DIRECT and run.id not in self._dnd:
@@ -206,6 +207,18 @@ class Publisher:
                 return await self._ctx.store.change(work)
             except StaleRun:
                 run = await self._ctx.store.load(run.id)
+
+    async def _give_up(self, run: Run, error: str) -> None:
+        """Without a card nobody can approve: whoever asked is told at once, instead of a time-out."""
+        now = self._ctx.clock()
+        await self._ctx.cards.want(run.id, Kind.DIRECT, run.requester.id, now)
+        why = f"The card could not be posted in the channel ({error}). Ask in another channel."
+        while machine.allows(run, E.CANCELLED):
+            try:
+                run = await self._ctx.store.append(run, Event(E.CANCELLED, now, "", {"why": why}))
+            except StaleRun:
+                run = await self._ctx.store.load(run.id)
+        self._ctx.publish()
 
     async def _update(self, card: Card, drawing: Message, drawn: str) -> None:
         try:

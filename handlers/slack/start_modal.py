@@ -1,13 +1,13 @@
 """The start modal: opened at once, filled from a look, filled again when something else is chosen."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
 from bot import codec
-from bot.commands import Ask, Misunderstood, parse
+from bot.commands import Misunderstood, time_of
 from bot.configuration import Target
 from bot.errors import TemporaryError, UserError
 from bot.model import Goal, Person, Plan, Points, Run
@@ -76,7 +76,7 @@ async def choose(ctx: Context, person: Person, view: Mapping[str, Any]) -> None:
     context = {**modal.context, **{name: given.get(name) for name in ("reason", "ask_first")}}
     context["before"] = given.get("before") if same_target else None
     context["point"] = await _chosen(ctx, modal, given.get("point")) if same_target else None
-    goal, problem = _goal(ctx, person, target, context)
+    goal, problem = _goal(ctx, person, context)
     context["problem"] = problem
     look_id = await ctx.looks.want(target, goal, ctx.clock())
     opened = ctx.clock()
@@ -97,13 +97,11 @@ async def _chosen(ctx: Context, modal: Modal, value: str | None) -> str | None:
     return point.id if point else value
 
 
-def _goal(
-    ctx: Context, person: Person, target: str, context: Mapping[str, Any]
-) -> tuple[dict[str, Any], str | None]:
+def _goal(ctx: Context, person: Person, context: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """What to look for, and what was wrong with a typed time."""
     if context.get("before"):
         try:
-            before = _time(ctx, person, target, str(context["before"]))
+            before = _time(ctx, person, str(context["before"]))
             return codec.dump(Goal, Goal(before=before)), None
         except UserError as problem:
             return {}, str(problem)
@@ -112,14 +110,12 @@ def _goal(
     return {}, None
 
 
-def _time(ctx: Context, person: Person, target: str, text: str) -> Any:
-    """The moment meant by a typed time, in the grammar of the command. Raises UserError."""
-    asked = parse(f"{target} before {text}", ctx.configuration.targets, ctx.clock(), person.timezone)
-    if isinstance(asked, Misunderstood):
-        raise UserError(asked.words)
-    if not isinstance(asked, Ask) or asked.before is None:
-        raise UserError("That is no time. Type it like 14:05 or 2026-11-22 14:05.")
-    return asked.before
+def _time(ctx: Context, person: Person, text: str) -> datetime:
+    """The moment meant by a typed time, in the person's own zone. Raises UserError."""
+    found = time_of(text, ctx.clock(), person.timezone)
+    if isinstance(found, Misunderstood):
+        raise UserError(found.words)
+    return found
 
 
 # Filling ---------------------------------------------------------------------------------------
@@ -251,7 +247,7 @@ async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery
     point = await _chosen(ctx, modal, given.get("point"))
     wish = Wish(
         target=target,
-        goal=_wanted(ctx, person, target, given.get("before"), point),
+        goal=_wanted(ctx, person, given.get("before"), point),
         channel=given.get("channel") or str(modal.context["channel"]),
         reason=given.get("reason", ""),
         thread=modal.context.get("thread"),
@@ -260,10 +256,10 @@ async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery
     return await asking.ask(ctx, person, wish, delivery)
 
 
-def _wanted(ctx: Context, person: Person, target: str, before: str | None, point: str | None) -> Goal:
+def _wanted(ctx: Context, person: Person, before: str | None, point: str | None) -> Goal:
     """A typed time wins over the point that was suggested."""
     if before:
-        return Goal(before=_time(ctx, person, target, before))
+        return Goal(before=_time(ctx, person, before))
     if point:
         return Goal(point=point)
     raise UserError("Choose a restore point, or type a time.")

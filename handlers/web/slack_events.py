@@ -22,7 +22,7 @@ async def signed_by_slack(request: web.Request) -> web.Response | None:
     parts = request.app[PARTS]
     if parts.secret is None:
         return web.Response(status=404)
-    raw = await _read(request)
+    raw = await read_body(request, READ_WITHIN)
     admitted = raw if isinstance(raw, Refused) else admit(request.headers, raw, parts.secret, time.time())
     if isinstance(admitted, Admitted):
         request[PAYLOAD] = admitted.payload
@@ -32,11 +32,12 @@ async def signed_by_slack(request: web.Request) -> web.Response | None:
     return web.Response(status=admitted.status)
 
 
-async def _read(request: web.Request) -> bytes | Refused:
+async def read_body(request: web.Request, within: float) -> bytes | Refused:
+    """`within` in seconds, for all of it."""
     if (request.content_length or 0) > BODY_AT_MOST:
         return Refused(413, "too large")
     try:
-        async with asyncio.timeout(READ_WITHIN):
+        async with asyncio.timeout(within):
             return await _up_to(request.content, BODY_AT_MOST + 1)
     except TimeoutError:
         return Refused(408, "came too slowly")

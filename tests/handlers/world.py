@@ -23,6 +23,7 @@ from handlers.sandbox.slack.nouns import Message, View
 from handlers.sandbox.slack.server import SandboxServer
 from handlers.sandbox.slack.state import Workspace
 from handlers.settings import read_settings
+from storage.runs import Store
 from storage.tables import evidence
 
 PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA", "guest": "U01GUEST"}
@@ -130,7 +131,7 @@ class World:
             shutil.copy(template, state / "rollback.db")
         await self.start()
 
-    async def start(self) -> None:
+    def environment(self) -> dict[str, str]:
         environment = {
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_API_URL": self.slack.api_url,
@@ -142,7 +143,10 @@ class World:
             environment["SLACK_APP_TOKEN"] = self.slack.app_token
         else:
             environment["SLACK_SIGNING_SECRET"] = self.slack.signing_secret
-        self.bot = await serve.start(read_settings(environment), self.clock)
+        return environment
+
+    async def start(self) -> None:
+        self.bot = await serve.start(read_settings(self.environment()), self.clock)
         if self.mode == "http":
             self.slack.deliver_over("http", f"{self.bot.url}/slack/events")
 
@@ -150,6 +154,10 @@ class World:
         (self.backend.folder / "hang").unlink(missing_ok=True)
         await self.bot.stop()
         await self.slack.stop()
+
+    @property
+    def store(self) -> Store:
+        return self.bot.context.store
 
     # What people do
 
@@ -228,12 +236,12 @@ class World:
 
     async def run(self, run_id: str | None = None) -> Run:
         """The newest run, or this one."""
-        store = self.bot.context.store
+        store = self.store
         return await store.load(run_id or (await store.summaries(limit=1))[0].id)
 
     async def reaches(self, state: str, run_id: str | None = None) -> Run:
         """The run when it is in this state and its card shows it."""
-        store = self.bot.context.store
+        store = self.store
         deadline = asyncio.get_running_loop().time() + PATIENCE
         seen = "no run"
         while asyncio.get_running_loop().time() < deadline:
@@ -248,7 +256,7 @@ class World:
 
     async def settled(self) -> None:
         """Every card shows what is stored."""
-        store = self.bot.context.store
+        store = self.store
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while asyncio.get_running_loop().time() < deadline:
             if not await store.to_show():
@@ -257,7 +265,7 @@ class World:
         raise AssertionError("the cards never caught up")
 
     async def evidence(self) -> list[dict[str, Any]]:
-        async with self.bot.database.read() as connection:
+        async with self.store.database.read() as connection:
             rows = await connection.execute(select(evidence).order_by(evidence.c.n))
             return [dict(row._mapping) for row in rows]
 

@@ -1,10 +1,11 @@
 """Fills in one element as a person would, and finds what Slack's client would not accept yet."""
 
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from handlers.sandbox.slack import reading
-from handlers.sandbox.slack.modals import holds
+from handlers.sandbox.slack.fields import holds
 from handlers.sandbox.slack.nouns import View
 from handlers.sandbox.slack.refusal import Impossible
 from handlers.sandbox.slack.wire import Json
@@ -32,6 +33,32 @@ def the_element(
             "ambiguous", f"Several elements are called {action_id}: say which by value or block_id."
         )
     return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """One press of one element, ready to be sent."""
+
+    block_id: str
+    action_id: str
+    action: Json  # as it stands in a payload's `actions`
+    state: Json | None  # what the element holds afterwards; None: it holds nothing
+
+
+def pressed(block: Json, element: Json, value: Any, action_ts: str) -> Press:
+    """Press a button, or choose `value` in anything else."""
+    ids = {"action_id": element["action_id"], "block_id": block["block_id"]}
+    shown: Json = {
+        key: element[key] for key in ("text", "value", "style", "placeholder", "url") if key in element
+    }
+    action: Json = {"type": element["type"], **ids, "action_ts": action_ts, **shown}
+    state = None
+    if element["type"] == "overflow":
+        action["selected_option"] = _option(element, value)
+    elif element["type"] != "button":
+        state = filled(element, value)
+        action |= state
+    return Press(block["block_id"], element["action_id"], action, state)
 
 
 def filled(element: Json, value: Any) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 from handlers.sandbox.slack import limits, payloads, responses
 from handlers.sandbox.slack.acts import entered, person
 from handlers.sandbox.slack.delivery import Delivered, Delivery
-from handlers.sandbox.slack.filling import filled, missing, the_element
+from handlers.sandbox.slack.filling import Press, filled, missing, pressed, the_element
 from handlers.sandbox.slack.nouns import Message, User, View
 from handlers.sandbox.slack.refusal import Impossible, Refused
 from handlers.sandbox.slack.state import Workspace
@@ -18,9 +18,8 @@ from handlers.sandbox.slack.wire import Json
 class ClickReply:
     acked: bool
     after: float = 0.0  # seconds until the acknowledgement
-    error: str | None = (
-        None  # not_confirmed: the person pressed the dialog's other button; else as in Delivered
-    )
+    # not_confirmed: the person pressed the other button of the dialog. Else what went wrong on the way.
+    error: str | None = None
     sent: bool = True  # False: Slack's client kept it to itself
 
 
@@ -30,9 +29,8 @@ class SubmitReply:
     after: float = 0.0
     response_action: str | None = None  # errors, clear, update, push; None: the modal was closed
     errors: dict[str, str] = field(default_factory=dict)  # block_id → words, the bot's or the client's own
-    error: str | None = (
-        None  # incomplete: the client sent nothing; invalid_response: the bot answered nonsense
-    )
+    # incomplete: the client sent nothing. invalid_response: the bot answered what Slack cannot follow.
+    error: str | None = None
 
 
 class Forms:
@@ -63,17 +61,15 @@ class Forms:
         block, element = the_element(current.blocks, action_id, block_id, value)
         if "confirm" in element and not confirm:
             return ClickReply(False, error="not_confirmed", sent=False)
-        if element["type"] in ("button", "overflow"):
-            state: Json = {}
+        chosen = selected_option if selected_option is not None else value
+        press = pressed(block, element, chosen, self._workspace.next_ts())
+        if isinstance(current, Message):
+            payload = self._in_message(who, current, press)
         else:
-            state = filled(element, selected_option if selected_option is not None else value)
-        action = self._action(block, element, state, selected_option)
-        if isinstance(current, View):
-            payload = self._in_view(who, current, block, element, state, action)
-        else:
-            payload = self._in_message(who, current, block, element, state, action)
-        if payload is None:
-            return ClickReply(False, sent=False)
+            current = self._kept(current, press)
+            if block["type"] == "input" and not block.get("dispatch_action"):
+                return ClickReply(False, sent=False)
+            payload = self._in_view(who, current, press)
         delivered = await self._delivery.send("interactive", payload)
         return ClickReply(delivered.acked, delivered.after, delivered.error)
 
@@ -140,42 +136,30 @@ class Forms:
             raise Impossible("covered", "Another modal lies on top of this one.")
         return current
 
-    def _action(self, block: Json, element: Json, state: Json, option: str | Json | None) -> Json:
-        action: Json = {
-            "type": element["type"],
-            "action_id": element["action_id"],
-            "block_id": block["block_id"],
-            "action_ts": self._workspace.next_ts(),
-        }
-        if element["type"] == "overflow":
-            return action | {
-                "selected_option": filled({**element, "type": "static_select"}, option)["selected_option"]
-            }
-        shown = {
-            key: element[key] for key in ("text", "value", "style", "placeholder", "url") if key in element
-        }
-        return action | shown | state
+    def _kept(self, view: View, press: Press) -> View:
+        if press.state is None:
+            return view
+        return self._workspace.modals.fill_in(view, press.block_id, press.action_id, press.state)
 
-    def _in_view(
-        self, user: User, view: View, block: Json, element: Json, state: Json, action: Json
-    ) -> Json | None:
-        if state:
-            view = self._workspace.modals.fill_in(view, block["block_id"], element["action_id"], state)
-        if block["type"] == "input" and not block.get("dispatch_action"):
-            return None
+    def _in_view(self, user: User, view: View, press: Press) -> Json:
         trigger_id = self._workspace.modals.issue(user.id, view.id)
-        return payloads.block_actions_in_view(self._workspace, user, view, action, trigger_id=trigger_id)
+        return payloads.block_actions_in_view(
+            self._workspace, user, view, press.action, trigger_id=trigger_id
+        )
 
-    def _in_message(
-        self, user: User, message: Message, block: Json, element: Json, state: Json, action: Json
-    ) -> Json:
+    def _in_message(self, user: User, message: Message, press: Press) -> Json:
         chosen = self._chosen.setdefault((user.id, message.channel, message.ts), {})
-        if state:
-            chosen.setdefault(block["block_id"], {})[element["action_id"]] = state
+        if press.state is not None:
+            chosen.setdefault(press.block_id, {})[press.action_id] = press.state
         _, response_url = responses.issue(self._workspace, user.id, message.channel, message)
-        trigger_id = self._workspace.modals.issue(user.id)
         return payloads.block_actions_in_message(
-            self._workspace, user, message, action, chosen, trigger_id=trigger_id, response_url=response_url
+            self._workspace,
+            user,
+            message,
+            press.action,
+            chosen,
+            trigger_id=self._workspace.modals.issue(user.id),
+            response_url=response_url,
         )
 
     def _answered(self, view: View, delivered: Delivered) -> SubmitReply:

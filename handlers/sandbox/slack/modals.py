@@ -9,50 +9,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from handlers.sandbox.slack import reading
 from handlers.sandbox.slack.block_ids import with_ids
 from handlers.sandbox.slack.changes import Changes
+from handlers.sandbox.slack.fields import carried_over, untouched
 from handlers.sandbox.slack.nouns import Trigger, View
 from handlers.sandbox.slack.refusal import Refused
 from handlers.sandbox.slack.wire import Json
 
 TRIGGER_SECONDS: Final = 3.0
 DEEPEST: Final = 3  # modals on top of each other
-
-# Which key of an element holds what it starts with, and under which key a payload carries it.
-_STARTS: Final = {
-    "plain_text_input": ("initial_value", "value"),
-    "email_text_input": ("initial_value", "value"),
-    "url_text_input": ("initial_value", "value"),
-    "number_input": ("initial_value", "value"),
-    "rich_text_input": ("initial_value", "rich_text_value"),
-    "static_select": ("initial_option", "selected_option"),
-    "external_select": ("initial_option", "selected_option"),
-    "radio_buttons": ("initial_option", "selected_option"),
-    "checkboxes": ("initial_options", "selected_options"),
-    "multi_static_select": ("initial_options", "selected_options"),
-    "multi_external_select": ("initial_options", "selected_options"),
-    "users_select": ("initial_user", "selected_user"),
-    "multi_users_select": ("initial_users", "selected_users"),
-    "channels_select": ("initial_channel", "selected_channel"),
-    "multi_channels_select": ("initial_channels", "selected_channels"),
-    "conversations_select": ("initial_conversation", "selected_conversation"),
-    "multi_conversations_select": ("initial_conversations", "selected_conversations"),
-    "datepicker": ("initial_date", "selected_date"),
-    "timepicker": ("initial_time", "selected_time"),
-    "datetimepicker": ("initial_date_time", "selected_date_time"),
-}
-
-
-def holds(element: Json) -> str:
-    """The key under which this kind of element carries what a person filled in."""
-    return _STARTS[element["type"]][1]
-
-
-def untouched(element: Json) -> Json:
-    initial, key = _STARTS[element["type"]]
-    nothing: object = [] if key.endswith("s") else None
-    return {"type": element["type"], key: element.get(initial, nothing)}
 
 
 class Modals:
@@ -68,9 +33,8 @@ class Modals:
     # Triggers
 
     def issue(self, user: str, view_id: str | None = None) -> str:
-        trigger = Trigger(
-            self._new_id("").lower() + "." + self._new_id("").lower(), user, self._clock(), view_id
-        )
+        id = f"{self._new_id('')}.{self._new_id('')}".lower()
+        trigger = Trigger(id, user, self._clock(), view_id)
         self._triggers[trigger.id] = trigger
         return trigger.id
 
@@ -125,7 +89,7 @@ class Modals:
             id=old.id,
             root_view_id=old.root_view_id,
             previous_view_id=old.previous_view_id,
-            state=_carried_over(old.state, fresh.state),
+            state=carried_over(old.state, fresh.state),
         )
         return self.keep(updated)
 
@@ -193,33 +157,13 @@ class Modals:
             external_id=view.get("external_id", ""),
             clear_on_close=bool(view.get("clear_on_close")),
             notify_on_close=bool(view.get("notify_on_close")),
-            state=_untouched_state(blocks),
+            state=untouched(blocks),
         )
 
     def _refuse_second_external_id(self, view: Json, besides: View | None = None) -> None:
         same = self.find(external_id=view.get("external_id"))
         if same is not None and (besides is None or same.id != besides.id):
             raise Refused("duplicate_external_id")
-
-
-def _untouched_state(blocks: list[Json]) -> dict[str, Json]:
-    state: dict[str, Json] = {}
-    for block, element in reading.stateful(blocks):
-        state.setdefault(block["block_id"], {})[element["action_id"]] = untouched(element)
-    return state
-
-
-def _carried_over(old: dict[str, Json], fresh: dict[str, Json]) -> dict[str, Json]:
-    """The fresh state, but with what was filled in where both ids and the kind of element are the same."""
-
-    def kept(block_id: str, action_id: str, value: Json) -> Json:
-        before: Json | None = old.get(block_id, {}).get(action_id)
-        return before if before is not None and before["type"] == value["type"] else value
-
-    return {
-        block_id: {action_id: kept(block_id, action_id, value) for action_id, value in actions.items()}
-        for block_id, actions in fresh.items()
-    }
 
 
 def _words(text: Json | None) -> str | None:

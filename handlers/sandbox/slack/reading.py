@@ -57,18 +57,21 @@ def _words(node: object) -> Iterator[str]:
 
 
 def _words_of(node: Json) -> Iterator[str]:
-    if str(node.get("type", "")).startswith("rich_text_"):
-        yield "".join(_words(node.get("elements", [])))
-        return
     match node.get("type"):
+        case "rich_text_section" | "rich_text_preformatted" | "rich_text_quote":
+            yield "".join(_words(node.get("elements", [])))
         case "user":
             yield f"<@{node.get('user_id', '')}>"
         case "usergroup":
             yield f"<!subteam^{node.get('usergroup_id', '')}>"
         case "broadcast":
             yield f"@{node.get('range', '')}"
+        case "emoji":
+            yield f":{node.get('name', '')}:"
         case "link":
             yield str(node.get("text") or node.get("url", ""))
+        case "date":
+            yield str(node.get("fallback", ""))
         case _:
             for key in _WORDS:
                 if key in node:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from aiohttp import WSMsgType, web
@@ -21,14 +22,21 @@ CLOSE_SECONDS: Final = 1.0  # how long a client may take to answer a close
 DisconnectReason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Link:
+    """One open connection."""
+
+    socket: web.WebSocketResponse
+    transport: asyncio.BaseTransport | None
+    ended: asyncio.Future[None]
+
+
 class Sockets:
     def __init__(self, workspace: Workspace, faults: Faults, ack_timeout: float) -> None:
         self._workspace = workspace
         self._faults = faults
         self._ack_timeout = ack_timeout
-        self._open: list[web.WebSocketResponse] = []
-        self._transports: dict[web.WebSocketResponse, asyncio.Transport] = {}
-        self._ended: dict[web.WebSocketResponse, asyncio.Future[None]] = {}
+        self._open: list[_Link] = []
         self._acks: dict[str, asyncio.Future[Json | None]] = {}
         self._random = random.Random(workspace.random.random())  # noqa: S311 - which socket, not a secret
 
@@ -45,24 +53,26 @@ class Sockets:
         socket = web.WebSocketResponse(heartbeat=PING_SECONDS, timeout=CLOSE_SECONDS)
         await socket.prepare(request)
         if len(self._open) >= MOST_SOCKETS:
-            await socket.send_json(
-                {"type": "disconnect", "reason": "too_many_websockets", "debug_info": _debug()}
-            )
+            await socket.send_json(_farewell("too_many_websockets"))
             await socket.close()
             return socket
-        self._enter(socket, request)
+        link = _Link(socket, request.transport, asyncio.get_running_loop().create_future())
+        self._open.append(link)
+        self._workspace.changed.touch()
         try:
             await socket.send_json(self._hello())
             await self._listen(socket)
         finally:
-            self._leave(socket)
+            self._open.remove(link)
+            link.ended.set_result(None)
+            self._workspace.changed.touch()
         return socket
 
     async def carry(self, envelope: Envelope) -> Carried:
         """Send one payload and wait for its acknowledgement."""
         if not self._open:
             return Carried(False, error="no_connection")
-        socket = self._random.choice(self._open)
+        link = self._random.choice(self._open)
         id = self._workspace.new_id("").lower()
         sent: Json = {
             "envelope_id": id,
@@ -74,7 +84,7 @@ class Sockets:
             sent |= {"retry_attempt": envelope.attempt, "retry_reason": envelope.reason or ""}
         acked = self._acks[id] = asyncio.get_running_loop().create_future()
         try:
-            await socket.send_json(sent)
+            await link.socket.send_json(sent)
             body = await asyncio.wait_for(acked, self._ack_timeout)
         except TimeoutError:
             return Carried(False, error="timeout")
@@ -89,21 +99,23 @@ class Sockets:
     ) -> None:
         """Tell every client to come back over a new link, then close the old one after `grace` seconds."""
         leaving = list(self._open)
-        for socket in leaving:
+        for link in leaving:
             with contextlib.suppress(ConnectionError):
-                await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": _debug()})
-        async with asyncio.TaskGroup() as group:
-            for socket in leaving:
-                group.create_task(self._close_after(socket, grace))
+                await link.socket.send_json(_farewell(reason))
+        if leaving:
+            await asyncio.wait([link.ended for link in leaving], timeout=grace)
+        for link in leaving:
+            await link.socket.close()
 
     def abort(self) -> None:
         """Cut every connection without a word, as a broken network does."""
-        for socket in list(self._open):
-            self._transports[socket].abort()
+        for link in self._open:
+            if isinstance(link.transport, asyncio.Transport):
+                link.transport.abort()
 
     async def close(self) -> None:
-        for socket in list(self._open):
-            await socket.close()
+        for link in list(self._open):
+            await link.socket.close()
 
     async def _listen(self, socket: web.WebSocketResponse) -> None:
         async for message in socket:
@@ -115,22 +127,11 @@ class Sockets:
             answer = json.loads(text)
         except ValueError:
             return  # Slack ignores what it does not understand
-        waiting = self._acks.get(answer.get("envelope_id", "")) if isinstance(answer, dict) else None
+        id = answer.get("envelope_id") if isinstance(answer, dict) else None
+        waiting = self._acks.get(id) if isinstance(id, str) else None
         if waiting is not None and not waiting.done():
-            waiting.set_result(answer.get("payload"))
-
-    def _enter(self, socket: web.WebSocketResponse, request: web.Request) -> None:
-        self._open.append(socket)
-        self._ended[socket] = asyncio.get_running_loop().create_future()
-        if isinstance(request.transport, asyncio.Transport):
-            self._transports[socket] = request.transport
-        self._workspace.changed.touch()
-
-    def _leave(self, socket: web.WebSocketResponse) -> None:
-        self._open.remove(socket)
-        self._transports.pop(socket, None)
-        self._ended.pop(socket).set_result(None)
-        self._workspace.changed.touch()
+            body = answer.get("payload")
+            waiting.set_result(body if isinstance(body, dict) else None)
 
     def _hello(self) -> Json:
         return {
@@ -140,10 +141,9 @@ class Sockets:
             "connection_info": {"app_id": self._workspace.app.id},
         }
 
-    async def _close_after(self, socket: web.WebSocketResponse, grace: float) -> None:
-        """Give the client so many seconds to leave by itself."""
-        await asyncio.wait([self._ended[socket]], timeout=grace)
-        await socket.close()
+
+def _farewell(reason: DisconnectReason) -> Json:
+    return {"type": "disconnect", "reason": reason, "debug_info": _debug()}
 
 
 def _debug() -> Json:

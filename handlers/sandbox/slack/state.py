@@ -52,9 +52,7 @@ class Workspace:
         self.site = ""  # where it is served; set by the server
         self.paid = True  # False: a free plan, without user groups
         self.ephemerals_arrive = True  # False: they are answered with ok and shown to nobody
-        self.files_ready = (
-            True  # False: Slack is still looking at uploaded files, blocks cannot show them yet
-        )
+        self.files_ready = True  # False: Slack still looks at uploaded files, blocks cannot show them yet
         self.changed = Changes()
         self.calls: list[Call] = []
         self.users: dict[str, User] = {}

@@ -64,7 +64,7 @@ class Page:
             *(web.post(f"/ui/{name}", _answering(act)) for name, act in acts.items()),
         ]
         if self._page_dir is not None:
-            routes += [web.get("/", self._index), web.static("/static", self._page_dir)]
+            routes += _files(self._page_dir)
         return routes
 
     def close(self) -> None:
@@ -73,10 +73,6 @@ class Page:
         self._server.workspace.changed.touch()
 
     # What the page shows
-
-    async def _index(self, request: web.Request) -> web.StreamResponse:
-        assert self._page_dir is not None
-        return web.FileResponse(self._page_dir / "index.html", headers={"Cache-Control": "no-store"})
 
     async def _state(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(await self._drawn(self._viewer(request)))
@@ -197,9 +193,18 @@ class Page:
         view = self._view(body)
         for block_id, actions in (body.get("state") or {}).items():
             for action_id, entry in actions.items():
-                value = next((held for key, held in entry.items() if key != "type"), None)
-                view = self._server.fill_in(body["user"], view, action_id, value, block_id=block_id)
+                # What did not change may be an old choice that is no longer offered: Slack sends it too.
+                if entry != view.state.get(block_id, {}).get(action_id):
+                    value = next((held for key, held in entry.items() if key != "type"), None)
+                    view = self._server.fill_in(body["user"], view, action_id, value, block_id=block_id)
         return view
+
+
+def _files(page_dir: Path) -> list[web.AbstractRouteDef]:
+    async def index(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(page_dir / "index.html", headers={"Cache-Control": "no-store"})
+
+    return [web.get("/", index), web.static("/static", page_dir)]
 
 
 def _answering(

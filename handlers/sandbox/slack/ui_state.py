@@ -17,6 +17,7 @@ def state(workspace: Workspace, viewer: str) -> Json:
     return {
         "me": viewer,
         "users": [_user(user) for user in workspace.users.values()],
+        "usergroups": [{"id": group.id, "handle": group.handle} for group in workspace.groups.values()],
         "channels": [_channel(workspace, channel, viewer) for channel in shown],
         "messages": {
             channel.id: _messages(workspace, channel, viewer)

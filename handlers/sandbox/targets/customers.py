@@ -17,7 +17,7 @@ BUY = "INSERT INTO orders (customer_id, total, items, created_at) VALUES (?, ?, 
 def buy(database: Path, n: int) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     existing = f"{database.as_uri()}?mode=rw"
-    with closing(sqlite3.connect(existing, uri=True, timeout=0.2)) as connection, connection:
+    with closing(sqlite3.connect(existing, uri=True, timeout=0)) as connection, connection:
         connection.execute(BUY, (n % 900 + 1, 12.5 + n % 80, f"{n % 4 + 1} items", now))
 
 

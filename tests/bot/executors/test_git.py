@@ -1,7 +1,6 @@
 """What is special about git; the rest is in the contract."""
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -228,6 +227,16 @@ class RacedRepository(Repository):
             self._world.commit(self._files, "just before", 10)
             self._files = {}
         return await super().push(commit, tip, timeout)
+
+
+async def test_of_twins_that_make_the_very_same_commit_only_the_first_has_landed_it(
+    world: GitWorld, executor: Git
+) -> None:
+    repository = executor._repository
+    tip = await repository.fetch()
+    commit = await repository.commit(tip, (await _work(executor)).point, "twins")
+    assert await repository.push(commit, tip, 30.0) is Push.LANDED
+    assert await repository.push(commit, tip, 30.0) is Push.OVERTAKEN
 
 
 async def test_a_push_that_the_remote_forbids_says_why(world: GitWorld, executor: Git) -> None:

@@ -26,7 +26,7 @@ from bot.executors.contract import (
 from bot.executors.marker import Marker, Markers, Slot, Stage
 from bot.executors.sqlite import Sqlite
 from bot.executors.sqlite_copy import Copy, Route
-from bot.executors.sqlite_reading import connect, identity, version
+from bot.executors.sqlite_reading import OutOfTime, beside, connect, differences, identity, version
 from bot.model import Goal, LossQuality, Unit, Verdict
 from tests.bot.executors.harness import PATIENCE, carried_out, ended, strangers, work_for
 from tests.bot.executors.world_sqlite import SqliteJournalWorld, SqliteWorld, content
@@ -205,6 +205,12 @@ async def test_a_throttled_copy_says_how_long_it_takes(world: SqliteWorld, slow:
     assert downtime == pytest.approx((world.backups / f"{TEN}.db").stat().st_size / 4096 / SLOW)
 
 
+def test_counting_gives_up_when_its_time_is_over(world: SqliteWorld) -> None:
+    world.sell(20_000)
+    with beside(world.database, world.backups / f"{NINE}.db") as both, pytest.raises(OutOfTime):
+        differences(both, ["orders"], seconds=-1.0)
+
+
 # The copy
 
 
@@ -318,18 +324,23 @@ def _copy(world: SqliteWorld, point: str, expected: str) -> Copy:
     return Copy(route, Marker("d" * 64, point, expected, Stage.TAKEN), slot)
 
 
-async def test_killed_before_the_last_pages_it_is_absent(
-    world: SqliteWorld, executor: Sqlite, tmp_path: Path
+async def test_killed_in_the_middle_of_writing_it_is_absent_and_nothing_is_lost(
+    world: SqliteWorld, executor: Sqlite
 ) -> None:
-    """From the marker alone nobody could tell: the database says that nothing was committed."""
-    work, before = await _work(executor), world.live()
+    """Large enough that pages reach the disk before the end."""
+    world.sell(20_000)
+    world.back_up("20261122T101500Z")
+    world.sell(5)
+    work, before = await _work(executor, "20261122T101500Z"), world.live()
     async with strangers(ClosingWorld(world.root), world.root, work) as (victim,):
         victim.go()
         assert await victim.code() == -signal.SIGKILL
+    suffix = {"wal": "-wal", "delete": "-journal"}[world.journal]
+    assert (world.root / f"orders.db{suffix}").stat().st_size > 1_000_000
     assert (await executor.find(work)).fate is Fate.ABSENT
     assert (world.live(), world.effects()) == (before, 0)
     await carried_out(executor, work)
-    assert (content(world.database), world.effects()) == (world.holds(TEN), 1)
+    assert (content(world.database), world.effects()) == (world.holds(work.point), 1)
 
 
 class ClosingWorld(SqliteWorld):

@@ -128,10 +128,14 @@ class DyingCommand(Command):
 async def cut_off(attempt: Path) -> None:
     """The supervisor first: it must not live to tell how the command ended."""
     await until(lambda: (attempt / supervisor.CHILD).exists())
-    for name in (supervisor.TAKEN, supervisor.CHILD):
-        process = supervisor.read(str(attempt), name)
-        kill(process)
-        await until(lambda process=process: supervisor.identity(process["pid"]) != process)  # type: ignore[misc]
+    await end(attempt, supervisor.TAKEN)
+    await end(attempt, supervisor.CHILD)
+
+
+async def end(attempt: Path, record: str) -> None:
+    process = supervisor.read(str(attempt), record)
+    kill(process)
+    await until(lambda: supervisor.identity(process["pid"]) != process)
 
 
 def kill(process: dict[str, Any]) -> None:

@@ -88,16 +88,19 @@ class Renames:
         self._seen = 0
 
     def count(self) -> int:
-        try:
-            events = os.read(self._watch, 65_536)
-        except BlockingIOError:
-            return self._seen
-        while events:
-            _, mask, _, length = struct.unpack_from("iIII", events)
-            name = events[16 : 16 + length].rstrip(b"\0")
-            self._seen += bool(mask & IN_MOVED_TO) and name == self._name
-            events = events[16 + length :]
+        while events := self._read():
+            while events:
+                _, mask, _, length = struct.unpack_from("iIII", events)
+                name = events[16 : 16 + length].rstrip(b"\0")
+                self._seen += bool(mask & IN_MOVED_TO) and name == self._name
+                events = events[16 + length :]
         return self._seen
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._watch, 65_536)
+        except BlockingIOError:
+            return b""
 
     def close(self) -> None:
         os.close(self._watch)

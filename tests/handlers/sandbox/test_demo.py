@@ -129,6 +129,9 @@ async def test_one_thing_is_broken_at_a_time(demo: Demo) -> None:
 
 
 async def test_starting_again_makes_everything_as_it_was(demo: Demo, stage: Stage) -> None:
+    await breaks.storefront_in_trouble(stage)
+    run = await breaks.ask_for_storefront(stage)
+    await stage.until("the card", lambda: stage.card(run))
     await demo.on_break("reset")
     assert await done(demo) == []
     assert await demo.events() == []

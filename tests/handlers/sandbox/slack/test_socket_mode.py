@@ -63,7 +63,7 @@ async def test_what_is_no_acknowledgement_is_ignored(
         "[]",
         '"x"',
         json.dumps({"envelope_id": "another"}),
-        json.dumps({"envelope_id": 7}),
+        json.dumps({"envelope_id": [7]}),
     ):
         await socket.send_str(nonsense)
     await socket.send_json({"envelope_id": envelope["envelope_id"]})

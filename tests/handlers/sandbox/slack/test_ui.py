@@ -119,6 +119,7 @@ async def test_the_state_is_what_one_person_sees(api: AsyncWebClient, browser: B
     assert "G04PRIVATE" not in {each["id"] for each in ben["channels"]}
     assert ana["me"] == "U01ANA"
     assert next(each for each in ana["users"] if each["id"] == "U01ANA")["initials"] == "AR"
+    assert ana["usergroups"] == [{"id": "S01PAYMGR", "handle": "payments-managers"}]
     assert ana["app"]["command"] == "/rollback"
     assert (ana["world"], ana["story"]["title"]) == ({"storefront": {"status": 500}}, "Sunday, 04:00")
     assert ana["events"][0]["words"] == "Ana asked"
