@@ -7,6 +7,11 @@ from datetime import UTC, datetime, timedelta
 Clock = Callable[[], datetime]
 
 
+def utc_now() -> datetime:
+    """The wall clock, for what is only said to people or compared with the world."""
+    return datetime.now(UTC)
+
+
 class SteadyClock:
     """The latest of: the wall clock, the newest stored moment, process start plus monotonic time.
 
@@ -14,15 +19,20 @@ class SteadyClock:
     Cut to milliseconds, which is what is stored.
     """
 
-    def __init__(self, newest_stored: datetime | None = None) -> None:
-        self._started = max(_wall(), newest_stored or _wall())
-        self._monotonic = time.monotonic()
+    def __init__(
+        self,
+        newest_stored: datetime | None = None,
+        wall: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`monotonic` in seconds."""
+        self._wall = wall
+        self._monotonic = monotonic
+        self._latest = max(wall(), newest_stored or wall())
+        self._told_at = monotonic()
 
     def __call__(self) -> datetime:
-        elapsed = timedelta(seconds=time.monotonic() - self._monotonic)
-        now = max(_wall(), self._started + elapsed)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)
+        told_at = self._monotonic()
+        going_on = self._latest + timedelta(seconds=told_at - self._told_at)
+        self._latest, self._told_at = max(self._wall(), going_on), told_at
+        return self._latest.replace(microsecond=self._latest.microsecond // 1000 * 1000)

@@ -5,7 +5,9 @@ about states (`machine`) and none about people (`policy`); it may not drive with
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -56,6 +58,7 @@ from bot.signatures import why_not_signed
 
 ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
 ASKED_EVERY = 5.0  # seconds
+BEGUN_AT_MOST = 3  # times in a row that a step which never arrives at its backend is begun
 LOOKED_AT_WITHIN = 2.0  # seconds, for whether the target itself is up: a plan does not wait longer
 
 
@@ -67,7 +70,7 @@ class Records(Protocol):
     async def append(self, run: Run, *events: Event, epoch: int | None = None) -> Run: ...
     async def load(self, run_id: str) -> Run: ...
     async def events(self, run_id: str) -> tuple[Event, ...]: ...
-    async def progress(self, run_id: str, epoch: int, progress: dict[str, Any] | None) -> None: ...
+    async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None: ...
     async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]: ...
     async def outages(self, target: str) -> list[float]: ...
 
@@ -124,7 +127,10 @@ class Engine:
                     case action:
                         run = await drive.take(run, action)
             except (StaleRun, machine.NotAllowed):
-                run = await self._records.load(run.id)
+                moved = await self._records.load(run.id)
+                if moved.seq == run.seq:
+                    raise  # nobody moved it, so deciding again would decide the same
+                run = moved
 
     async def plan(self, target: Target, goal: Goal) -> Plan:
         """What would be done now. Raises what executors raise, and UserError."""
@@ -166,6 +172,7 @@ class _Drive:
         self._engine = engine
         self._epoch = epoch
         self._alive = alive
+        self._begun: Counter[int] = Counter()  # by step
         self._records = engine._records
         self._world = engine._world
         self._clock = engine._clock
@@ -183,6 +190,7 @@ class _Drive:
             case machine.LookAround(step):
                 return await self._look_around(run, step)
             case machine.StartStep(step):
+                self._begun[step.n] += 1
                 run = await self._write(run, E.STEP_STARTED, self._intent(run, step))
                 return await self._start(run, step)
             case machine.FindStep(record):
@@ -254,6 +262,8 @@ class _Drive:
             reason, loss = await self._why_not_start(run)
         except (UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
             reason, loss = _sentence(problem), None
+        if machine.overdue(run, self._clock()):
+            return await self._write(run, E.EXPIRED)
         if reason is not None:
             return await self._write(run, E.VOIDED, {"why": reason})
         return await self._write(run, E.STARTED, {"loss": codec.dump(Loss, loss) if loss else None})
@@ -361,7 +371,7 @@ class _Drive:
         restores = step.do in {Do.RESTORE, Do.UNDO_POINT}
         leg = _plan(run).leg(step.target) if restores else None
         return Work(
-            op_id=op_id(self._records.installation, run.id, step.n),
+            op_id=op_id(self._records.installation, run.id, step.n, _record(run, step).attempt),
             run_id=run.id,
             digest=run.digest,
             point=leg.point.id if leg else "",
@@ -422,6 +432,9 @@ class _Drive:
         match found.fate:
             case Fate.DONE:
                 return await self._end(run, step, Outcome.SUCCEEDED, found.words)
+            case Fate.ABSENT if self._fenced(step) and self._begun[step.n] >= BEGUN_AT_MOST:
+                words = f"begun {BEGUN_AT_MOST} times, it never arrived at the backend"
+                return await self._end(run, step, Outcome.FAILED, words, untouched=True)
             case Fate.ABSENT if self._fenced(step):
                 return await self._write(run, E.STEP_ABSENT, {"n": step.n, "words": found.words})
             case Fate.FAILED | Fate.OVERTAKEN:
@@ -458,20 +471,20 @@ class _Drive:
             if isinstance(progress, Found):
                 return await self._settle(run, step, progress)
             if progress is not None and progress.ended is not None:
-                await self._records.progress(run.id, self._epoch, None)
                 outcome = Outcome.SUCCEEDED if progress.ended else Outcome.FAILED
                 return await self._end(run, step, outcome, progress.words)
             if _record(run, step).handle is None:
                 run = await self._write_outcome(run, E.STEP_ACCEPTED, {"n": step.n, "handle": dict(handle)})
             if self._clock() >= until:
-                return await self._end(run, step, Outcome.LOST, f"no end after {step.timeout:.0f} s")
+                return await self._out_of_time(run, step, work, operation)
             if progress is not None:
                 await self._records.progress(run.id, self._epoch, _shown(progress))
             await self._engine._sleep(progress.retry_after if progress else 1.0)
             run = await self._records.load(run.id)
             if run.stop_requested and not asked_to_cancel and self._may_cancel(step):
                 asked_to_cancel = True
-                await operation.cancel(work, handle)
+                with suppress(TemporaryError, PermanentError, OutcomeUnknown):
+                    await operation.cancel(work, handle)  # if it cannot be, it is waited for
 
     async def _poll(self, operation: Operation, work: Work, handle: Handle) -> Progress | Found | None:
         """None: no answer this time, and the step's own time limit bounds how often. Found: it is over."""
@@ -482,6 +495,13 @@ class _Drive:
         except (OutcomeUnknown, PermanentError):
             found = await self._ask(operation, work)
             return None if found.fate is Fate.IN_FLIGHT else found
+
+    async def _out_of_time(self, run: Run, step: Step, work: Work, operation: Operation) -> Run:
+        """It may have ended in this very moment: asked once more before people are."""
+        found = await self._ask(operation, work)
+        if found.fate is Fate.IN_FLIGHT:
+            found = Found(Fate.UNKNOWN, f"no end after {step.timeout:.0f} s", asked=found.asked)
+        return await self._settle(run, step, found)
 
     def _may_cancel(self, step: Step) -> bool:
         """Only where a cancelled restore leaves the target as it was."""

@@ -97,6 +97,10 @@ def _failed(phase: Phase) -> dict[E, Move]:
     }
 
 
+# A procedure without maintenance and undo point touches nothing before its first restore. `apply` refuses
+# both once an intent was written.
+BEFORE_THE_FIRST_INTENT: Mapping[E, Move] = {E.VETOED: (S.VETOED, None), E.CANCELLED: (S.CANCELLED, None)}
+
 TABLE: Mapping[Move, Mapping[E, Move]] = {
     (S.REQUESTED, None): {
         E.PLANNED: (S.AWAITING_APPROVAL, None),
@@ -121,12 +125,15 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
     },
     (S.RUNNING, P.PREPARE): {
         **_working(P.PREPARE),
-        E.VETOED: (S.VETOED, None),  # `apply` refuses both once an intent was written
-        E.CANCELLED: (S.CANCELLED, None),
+        **BEFORE_THE_FIRST_INTENT,
         E.LOSS_OUTGROWN: (S.PAUSED, P.PREPARE),
         E.PREPARED: (S.RUNNING, P.RESTORE),
     },
-    (S.RUNNING, P.RESTORE): {**_working(P.RESTORE), E.RESTORED: (S.RUNNING, P.VERIFY)},
+    (S.RUNNING, P.RESTORE): {
+        **_working(P.RESTORE),
+        **BEFORE_THE_FIRST_INTENT,
+        E.RESTORED: (S.RUNNING, P.VERIFY),
+    },
     (S.RUNNING, P.VERIFY): {
         **_working(P.VERIFY),
         E.CHECKS_PASSED: (S.RUNNING, P.FINISH),
@@ -140,12 +147,8 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
         E.CHECKS_INCONCLUSIVE: (S.PAUSED, P.FINISH),
         E.SUCCEEDED: (S.SUCCEEDED, P.FINISH),
     },
-    (S.PAUSED, P.PREPARE): {
-        **_paused(P.PREPARE),
-        E.VETOED: (S.VETOED, None),  # at a checkpoint before the first intent
-        E.CANCELLED: (S.CANCELLED, None),
-    },
-    (S.PAUSED, P.RESTORE): _paused(P.RESTORE),
+    (S.PAUSED, P.PREPARE): {**_paused(P.PREPARE), **BEFORE_THE_FIRST_INTENT},
+    (S.PAUSED, P.RESTORE): {**_paused(P.RESTORE), **BEFORE_THE_FIRST_INTENT},
     (S.PAUSED, P.VERIFY): {**_paused(P.VERIFY), E.CONTINUED: (S.RUNNING, P.FINISH)},
     (S.PAUSED, P.FINISH): _paused(P.FINISH),
     **{(S.STUCK, phase): _stuck(phase) for phase in P},
@@ -160,7 +163,6 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
 
 WAITS_FOR_PEOPLE = frozenset({S.PAUSED, S.STUCK})
 ENDS_PHASE = {P.PREPARE: E.PREPARED, P.RESTORE: E.RESTORED, P.FINISH: E.SUCCEEDED}
-UNTOUCHED_ONLY = frozenset({E.VETOED, E.CANCELLED})
 OUTCOMES = {
     E.STEP_SUCCEEDED: Outcome.SUCCEEDED,
     E.STEP_FAILED: Outcome.FAILED,
@@ -280,12 +282,18 @@ def due_at(run: Run) -> datetime | None:
             return None
 
 
+def overdue(run: Run, now: datetime) -> bool:
+    """Whether the clock should have ended it. After a standstill of ours the driver may see it first."""
+    due = due_at(run)
+    return due is not None and now >= due
+
+
 # What an event does to a run -------------------------------------------------------------------
 
 
 def allows(run: Run, kind: E) -> bool:
     moves = TABLE.get((run.state, run.phase), {})
-    return kind in moves and not (kind in UNTOUCHED_ONLY and run.touched)
+    return kind in moves and not (kind in BEFORE_THE_FIRST_INTENT and run.touched)
 
 
 def begin(run_id: str, event: Event) -> Run:
@@ -317,6 +325,8 @@ def apply(run: Run, event: Event) -> Run:
     moved = _facts(moved, event)
     if state in WAITS_FOR_PEOPLE and run.state is not state:
         moved = replace(moved, waiting_since=event.at)
+    if state is S.PAUSED:
+        moved = replace(moved, stop_requested=False)  # it has stopped, whatever stopped it
     if state.final and not run.state.final:
         moved = replace(moved, ended_at=event.at, ended_by=event.by)
     return moved
@@ -366,7 +376,7 @@ def _facts(run: Run, event: Event) -> Run:
         case E.CHECKPOINT_REACHED:
             return replace(run, pause=Pause.CHECKPOINT, why=_in_progress(run).step.text)
         case E.HALTED:
-            return replace(run, pause=Pause.STOPPED, stop_requested=False)
+            return replace(run, pause=Pause.STOPPED)
         case E.STOP_REQUESTED:
             return replace(run, stop_requested=True)
         case E.CHECKS_PASSED | E.CHECKS_FAILED | E.CHECKS_INCONCLUSIVE:
@@ -378,7 +388,7 @@ def _facts(run: Run, event: Event) -> Run:
         case E.RESOLVED_POINT | E.RESOLVED_UNCHANGED | E.RESOLVED_UNCLEAR:
             return _resolved(run, event)
         case E.LEAVE_AGREED:
-            return replace(run, leave_agreed=True, proposals=())
+            return replace(_leaving_again(run), leave_agreed=True, proposals=())
         case E.REFUSED | E.VOIDED | E.VETOED | E.CANCELLED | E.EXPIRED | E.REASON_GIVEN:
             return replace(run, why=data.get("why", run.why))
         case E.ENDED:
@@ -417,20 +427,25 @@ def _stepped(run: Run, event: Event) -> Run:
         case E.STEP_ACCEPTED:
             return _with_step(run, n, handle=data["handle"])
         case E.STEP_ABSENT:
-            return _with_step(run, n, state=StepState.WAITING, handle=None)
+            run = _with_step(run, n, state=StepState.WAITING, handle=None)
+            return _not_done(run, step)
     words = data.get("words", "")
     outcome = OUTCOMES[event.kind]
     run = _with_step(run, n, state=StepState.ENDED, outcome=outcome, ended_at=event.at, words=words)
     if outcome is Outcome.SUCCEEDED:
         return _achieved(run, step, event)
-    if step.do is Do.RESTORE and data.get("untouched"):
-        run = replace(run, live=Live.BEFORE if not _any_restored(run) else Live.UNKNOWN)
+    if data.get("untouched"):
+        run = _not_done(run, step)
     pause = Pause.STEP_FAILED if run.state is S.PAUSED else None
     return replace(run, pause=pause, why=words, leave_agreed=False, times_asked=data.get("asked"))
 
 
-def _any_restored(run: Run) -> bool:
-    return any(r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED for r in run.steps)
+def _not_done(run: Run, step: Step) -> Run:
+    """Sure that a step changed nothing: as before, unless another restore of the run was done."""
+    restored = any(r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED for r in run.steps)
+    if step.do is not Do.RESTORE:
+        return run
+    return replace(run, live=Live.UNKNOWN if restored else Live.BEFORE)
 
 
 def _achieved(run: Run, step: Step, event: Event) -> Run:
@@ -503,8 +518,8 @@ def _resolved(run: Run, event: Event) -> Run:
     if record is None or event.kind is E.RESOLVED_UNCLEAR:
         return run
     if event.kind is E.RESOLVED_UNCHANGED:
-        run = _with_step(run, record.step.n, outcome=Outcome.FAILED)
-        return replace(run, live=Live.BEFORE, pause=Pause.AS_BEFORE, why=event.data.get("why", ""))
+        run = _not_done(_with_step(run, record.step.n, outcome=Outcome.FAILED), record.step)
+        return replace(run, pause=Pause.AS_BEFORE, why=event.data.get("why", ""))
     run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, by_people=True)
     return _achieved(run, record.step, event)
 
@@ -514,6 +529,17 @@ def _proposal(event: Event) -> Proposal:
     return Proposal(
         event.kind, event.by, frozenset(data["marks"]), data.get("answer", ""), event.at, data.get("why", "")
     )
+
+
+def _leaving_again(run: Run) -> Run:
+    """Two people decided anew: what did not leave maintenance before is another operation now."""
+    records = tuple(
+        replace(r, state=StepState.WAITING, outcome=None, handle=None, attempt=r.attempt + 1)
+        if r.step.do is Do.MAINTENANCE_OFF and r.outcome in {Outcome.FAILED, Outcome.LOST}
+        else r
+        for r in run.steps
+    )
+    return replace(run, steps=records)
 
 
 def outcome_event(step: Step, outcome: Outcome) -> E:

@@ -379,6 +379,7 @@ class StepRecord:
     ended_at: datetime | None = None
     words: str = ""  # how it ended, in one sentence
     by_people: bool = False  # people said how it ended, the backend did not
+    attempt: int = 1  # more only when two people decided to have it done once more
 
 
 class Pause(StrEnum):
@@ -487,6 +488,7 @@ class Run:
         return None
 
 
-def op_id(installation: str, run_id: str, n: int) -> str:
-    """The name of an operation at the backend, the same for every attempt at a step."""
-    return f"{installation}.{run_id}.{n}"
+def op_id(installation: str, run_id: str, n: int, attempt: int = 1) -> str:
+    """The name of an operation at the backend: the same however often it is begun, found and resumed."""
+    name = f"{installation}.{run_id}.{n}"
+    return name if attempt == 1 else f"{name}.{attempt}"

@@ -158,7 +158,7 @@ def outgrown(plan: Plan, loss: Loss) -> str | None:
         return f"the data-loss window has crossed the RPO of {plan.rpo / 60:.0f} min"
     limits = {unit.name: unit.count for unit in plan.ceiling.units}
     for unit in loss.units:
-        if unit.count > limits.get(unit.name, 0):
+        if limits and unit.count > limits.get(unit.name, 0):
             return f"{unit.count} {unit.name} would be lost, the limit is {limits.get(unit.name, 0)}"
     return None
 

@@ -89,6 +89,10 @@ class Entitled:
     owners: frozenset[str] = frozenset()  # account ids
     unread: tuple[str, ...] = ()  # groups that could not be read: nobody is in them
 
+    def able(self) -> list[Person]:
+        """The approvers whose account may decide."""
+        return [person for person in self.approvers if not person.barred]
+
     def roles(self, person: Person, run: Run | None) -> frozenset[Role]:
         roles = {Role.ANYBODY}
         if any(same_human(person, approver) for approver in self.approvers):
@@ -140,7 +144,7 @@ def why_not_ask(
 
 def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int) -> str | None:
     """Said at once, instead of letting a request time out that nobody could approve."""
-    others = [p for p in _humans(entitled.approvers) if not p.barred and not same_human(p, person)]
+    others = [p for p in _humans(entitled.able()) if not same_human(p, person)]
     if len(others) >= quorum:
         return None
     unread = (
@@ -263,7 +267,7 @@ def _why_not_second(press: Press, run: Run, person: Person, entitled: Entitled, 
         return f"You have said so already. Somebody else has to agree: {_who_can(press, run, entitled)}"
     if press is Press.RESOLVE:
         return None
-    approvers = [p for p in entitled.approvers if not same_human(p, run.requester)]
+    approvers = [p for p in entitled.able() if not same_human(p, run.requester)]
     if not any(marks(p) & (first.marks | marks(person)) for p in approvers):
         return f"One of the two must be an approver. {_others(run, person, entitled)}"
     return None
@@ -342,7 +346,7 @@ def why_not_start(run: Run, entitled: Entitled) -> str | None:
     assert run.plan is not None
     counted: list[frozenset[str]] = []
     for approval in run.approvals:
-        still = any(approval.marks & marks(p) for p in entitled.approvers if not p.barred)
+        still = any(approval.marks & marks(p) for p in entitled.able())
         another = not any(approval.marks & before for before in [marks(run.requester), *counted])
         if still and another:
             counted.append(approval.marks)
@@ -358,8 +362,8 @@ def why_not_start(run: Run, entitled: Entitled) -> str | None:
 
 def awaited(requester: Person, entitled: Entitled, ask_first: str | None) -> tuple[str, ...]:
     """Who gets a direct copy: the one who was asked first, then the others, one account a human."""
-    others = [p for p in _humans(entitled.approvers) if not p.barred and not same_human(p, requester)]
-    others.sort(key=lambda p: p.id != ask_first)
+    others = [p for p in _humans(entitled.able()) if not same_human(p, requester)]
+    others.sort(key=lambda p: ask_first not in marks(p))
     return tuple(p.id for p in others[:MESSAGED_AT_MOST])
 
 
@@ -371,15 +375,13 @@ def _who_can(press: Press, run: Run, entitled: Entitled) -> str:
     if Role.MAY_ASK in roles:
         return f"only people who may ask for a rollback of `{run.target}` can."
     names = [f"<@{run.requester.id}>"] if Role.REQUESTER in roles else []
-    names += [f"<@{p.id}>" for p in _humans(entitled.approvers) if f"<@{p.id}>" not in names]
+    names += [f"<@{p.id}>" for p in _humans(entitled.able()) if f"<@{p.id}>" not in names]
     return f"{_listed(names[:4])} can." if names else "nobody can at the moment."
 
 
 def _others(run: Run, person: Person, entitled: Entitled) -> str:
     spoken = [marks(run.requester), marks(person), *(approval.marks for approval in run.approvals)]
-    others = [
-        p for p in _humans(entitled.approvers) if not p.barred and not any(marks(p) & said for said in spoken)
-    ]
+    others = [p for p in _humans(entitled.able()) if not any(marks(p) & said for said in spoken)]
     if not others:
         return "Nobody else can approve it at the moment."
     names = _listed([f"<@{p.id}>" for p in others[:4]])

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 from bot.canon import canonical, iso
 from bot.model import E, Event, Run
 
+SAID_BY_SOMEBODY = frozenset({E.REQUESTED, E.APPROVED})  # what a start rests on, so it is never the bot's
+
 
 def statement(
     installation: str, run_id: str, seq: int, kind: E, digest: str, person: str, at: datetime
@@ -82,10 +84,13 @@ def public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:
 def why_not_signed(
     installation: str, run: Run, events: Iterable[Event], keys: Iterable[Ed25519PublicKey]
 ) -> str | None:
-    """Why some word of a person on this run cannot be trusted; None: all of them can."""
+    """Why some word of a person on this run cannot be trusted; None: all of them can.
+
+    Every word since the request was said about the run's plan, and about no other.
+    """
     keys = tuple(keys)
     for event in events:
-        if event.by and not _signed(installation, run, event, keys):
+        if (event.by or event.kind in SAID_BY_SOMEBODY) and not _signed(installation, run, event, keys):
             return (
                 f"the {event.kind.value.replace('_', ' ')} of {run.id} by <@{event.by}> carries no valid "
                 "signature"
@@ -94,14 +99,14 @@ def why_not_signed(
 
 
 def _signed(installation: str, run: Run, event: Event, keys: tuple[Ed25519PublicKey, ...]) -> bool:
-    digest = "" if event.kind is E.REQUESTED else str(event.data.get("digest", ""))
+    digest = "" if event.kind is E.REQUESTED else run.digest
     message = statement(installation, run.id, event.seq, event.kind, digest, event.by, event.at)
-    return any(_verifies(key, bytes.fromhex(event.signature), message) for key in keys)
+    return any(_verifies(key, event.signature, message) for key in keys)
 
 
-def _verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+def _verifies(key: Ed25519PublicKey, signature: str, message: bytes) -> bool:
     try:
-        key.verify(signature, message)
-    except InvalidSignature:
+        key.verify(bytes.fromhex(signature), message)
+    except (InvalidSignature, ValueError):  # ValueError: not hexadecimal
         return False
     return True

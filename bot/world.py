@@ -33,8 +33,13 @@ class ConfiguredWorld:
         return CommandOperation(self._resolver.argv(call.argv), call.timeout, self._resolver.surroundings)
 
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
-        return tuple(
-            build_check(settings, self._resolver)
-            for target in targets
-            for settings in self._configuration.targets[target].checks
-        )
+        """Under names of their own: before and after are compared by name."""
+        found: dict[str, PatientCheck] = {}
+        for target in targets:
+            for settings in self._configuration.targets[target].checks:
+                check = build_check(settings, self._resolver)
+                name = check.name if len(targets) == 1 else f"{target}: {check.name}"
+                while name in found:
+                    name += "'"
+                found[name] = build_check(settings.model_copy(update={"name": name}), self._resolver)
+        return tuple(found.values())

@@ -1,11 +1,9 @@
 """`serve`: puts everything together, starts it in order, and drains it on SIGTERM."""
 
 import asyncio
-import os
 import signal
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import structlog
 from aiohttp import ClientSession, ClientTimeout, web
@@ -20,8 +18,6 @@ from bot.clock import Clock, SteadyClock
 from bot.configuration import Configuration, load
 from bot.engine import Engine
 from bot.errors import StaleRun
-from bot.executors.contract import Surroundings
-from bot.executors.registry import Resolver
 from bot.machine import NotAllowed
 from bot.model import E, Event
 from bot.signatures import Signer, signer_at
@@ -36,6 +32,7 @@ from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
 from handlers.slack.publisher import Publisher
 from handlers.slack.sending import Sender
+from handlers.surroundings import resolver_for
 from handlers.web.app import web_app
 from handlers.web.links import links_from
 from handlers.web.readiness import Readiness
@@ -52,7 +49,6 @@ HOUSEKEEPING_EVERY = 600  # seconds
 LOOKS_KEPT = timedelta(hours=2)
 SLACK_ANSWERS_WITHIN = 3  # seconds, while a trigger waits
 DRAINED_WITHIN = 5.0  # seconds for the work under way; what takes longer is found again at the next start
-CHILD_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSH_AUTH_SOCK", "TMPDIR")  # no secret of ours
 
 
 class CannotServe(Exception):
@@ -108,7 +104,7 @@ async def serve(settings: Settings) -> None:
 async def start(settings: Settings, clock: Clock | None = None) -> Service:
     """Ready when it returns; the caller stops it. Raises as `serve` does. `clock` None: the real one."""
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = LockFile(settings.state / "serve.lock")
+    lock = LockFile(settings.lock)
     lock.acquire()
     try:
         return await _start(settings, lock, clock)
@@ -205,14 +201,6 @@ def _context(
         work=Nudge(),
         publish=Nudge(),
     )
-
-
-def resolver_for(configuration: Configuration, state: Path) -> Resolver:
-    """Where executors and checks start from, and what their child processes may see."""
-    spool = state / "spool"
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    environment = {name: os.environ[name] for name in CHILD_ENVIRONMENT if name in os.environ}
-    return Resolver(Surroundings(configuration.path.parent, spool, environment), os.environ)
 
 
 def _worker(configuration: Configuration, settings: Settings, context: Context, signer: Signer) -> Worker:

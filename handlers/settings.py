@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         return self.state_dir.absolute()
 
     @property
+    def lock(self) -> Path:
+        """Held by whoever may be alone here: `serve`, an upgrade of the database."""
+        return self.state / "serve.lock"
+
+    @property
     def database(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.state / 'rollback.db'}"
 

@@ -8,9 +8,9 @@ that a commit outlives a power cut.
 import asyncio
 import fcntl
 import os
-import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,8 +110,14 @@ async def upgrade(database: Database) -> None:
         return
     path = file_of(database.url)
     if found is not None and path is not None:
-        await asyncio.to_thread(shutil.copy2, path, path.with_suffix(f".before-{HEAD}.db"))
+        await asyncio.to_thread(_copy, path, path.with_suffix(f".before-{HEAD}.db"))
     await asyncio.to_thread(_run_alembic, database.url)
+
+
+def _copy(path: Path, aside: Path) -> None:
+    """By SQLite itself: a copy of the file alone would lack what stands only in the write-ahead log."""
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(aside)) as copy:
+        source.backup(copy)
 
 
 def _run_alembic(url: str) -> None:

@@ -1,12 +1,13 @@
 """The one gapless log: every event, every refusal, every change of policy, each naming the one before."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canon import canonical, iso
@@ -38,29 +39,10 @@ async def write(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
     rows = []
     for entry in entries:
         n += 1
-        body = canonical(
-            {
-                "n": n,
-                "at": iso(entry.at),
-                "kind": entry.kind,
-                "run": entry.run_id,
-                "by": entry.by,
-                **entry.body,
-            }
-        )
+        about = {"n": n, "at": iso(entry.at), "kind": entry.kind, "by": entry.by}
+        body = canonical({**entry.body, **about, "run": entry.run_id})
         digest = link(prev, body)
-        rows.append(
-            {
-                "n": n,
-                "at": iso(entry.at),
-                "kind": entry.kind,
-                "run_id": entry.run_id,
-                "by": entry.by,
-                "body": body.decode(),
-                "prev": prev,
-                "hash": digest,
-            }
-        )
+        rows.append({**about, "run_id": entry.run_id, "body": body.decode(), "prev": prev, "hash": digest})
         prev = digest
     if rows:
         await connection.execute(insert(evidence), rows)
@@ -72,8 +54,15 @@ async def first_break(connection: AsyncConnection) -> int | None:
     prev, expected = FIRST_PREV, 1
     rows = await connection.stream(select(evidence).order_by(evidence.c.n))
     async for row in rows:
-        if row.n != expected or row.prev != prev or link(prev, row.body.encode()) != row.hash:
+        if row.n != expected or row.prev != prev or row.hash != link(prev, row.body.encode()):
+            return expected
+        if any(json.loads(row.body)[key] != value for key, value in _about(row).items()):
             return expected
         prev, expected = row.hash, expected + 1
     head = (await connection.execute(select(evidence_head))).one()
     return None if (head.n, head.hash) == (expected - 1, prev) else expected
+
+
+def _about(row: Row[Any]) -> dict[str, Any]:
+    """What stands in columns for queries, and in the body for the hash."""
+    return {"n": row.n, "at": row.at, "kind": row.kind, "by": row.by, "run": row.run_id}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -108,11 +108,12 @@ class Change:
         newest = await self.connection.scalar(select(func.max(runs.c.number)))
         number = (newest or 0) + 1
         run_id = f"RB-{number}"
-        run = machine.begin(run_id, self._sealed(run_id, 1, "", opening.event))
+        requested = self._sealed(run_id, 1, "", opening.event)
+        run = machine.begin(run_id, requested)
         projection = {**_projection(run), "number": number, "epoch": 0, "shown_seq": 0}
         await self.connection.execute(insert(runs).values(run_id=run_id, **projection, **_constants(run)))
         await self._lock(run_id, opening.locks)
-        await self._write_events(run, (self._sealed(run_id, 1, "", opening.event),))
+        await self._write_events(run, (requested,))
         await cards.want(self.connection, run_id, cards.Kind.CARD, opening.channel, opening.event.at)
         return run
 
@@ -135,7 +136,8 @@ class Change:
         where = [runs.c.run_id == run.id, runs.c.seq == run.seq]
         if epoch is not None:
             where.append(runs.c.epoch == epoch)
-        done = await self.connection.execute(update(runs).where(*where).values(**_projection(moved)))
+        values = {**_projection(moved), "progress": null()}  # it was of a step as it stood before
+        done = await self.connection.execute(update(runs).where(*where).values(**values))
         if done.rowcount != 1:
             raise await self._refusal(run, epoch)
         await self._write_events(moved, sealed)
@@ -239,8 +241,9 @@ class Store:
         return None if epoch is None else Claim(await self.load(run_id), epoch)
 
     async def renew(self, claim: Claim, until: datetime) -> bool:
-        """False: the claim was lost, so stop."""
-        held = update(runs).where(runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        """False: the claim was lost or given back, so stop."""
+        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        held = update(runs).where(*mine, runs.c.lease_until.is_not(None))
         return await self._changes_one(held.values(lease_until=iso(until)))
 
     async def release(self, claim: Claim, seq: int) -> bool:
@@ -257,7 +260,7 @@ class Store:
         """At the start of the only process: whoever held a claim is dead."""
         await self._changes_one(update(runs).where(runs.c.lease_until.is_not(None)).values(lease_until=None))
 
-    async def progress(self, run_id: str, epoch: int, progress: dict[str, Any] | None) -> None:
+    async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None:
         held = update(runs).where(runs.c.run_id == run_id, runs.c.epoch == epoch)
         await self._changes_one(held.values(progress=progress))
 

@@ -15,6 +15,7 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
+from bot.clock import utc_now
 from bot.errors import PermanentError, TemporaryError
 from bot.executors.contract import (
     Cancelled,
@@ -32,7 +33,7 @@ from bot.executors.contract import (
     Unreachable,
     Work,
 )
-from bot.executors.goal import named, point_for, utc_now
+from bot.executors.goal import named, point_for
 from bot.executors.process import MOST_OUTPUT, Said, printable, run
 from bot.executors.spool import CommandOperation, filled, why_not_an_argument
 from bot.model import (

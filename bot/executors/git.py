@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from bot.clock import utc_now
 from bot.executors.contract import (
     Blocked,
     Busy,
@@ -30,7 +31,7 @@ from bot.executors.contract import (
     Work,
 )
 from bot.executors.git_repository import OPERATION, PLAN, Commit, Push, Repository
-from bot.executors.goal import moment, named, point_for, utc_now
+from bot.executors.goal import moment, named, point_for
 from bot.model import (
     Current,
     Finding,

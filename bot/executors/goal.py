@@ -33,10 +33,6 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _newest_at(before: datetime, points: Sequence[RestorePoint]) -> RestorePoint:
     dated = sorted((point.at, point.id, point) for point in points if point.at is not None)
     reached = [point for at, _, point in dated if at <= before]

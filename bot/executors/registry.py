@@ -35,6 +35,12 @@ class Resolver:
     def path(self, value: str | Reference) -> Path:
         return self.surroundings.base / self.text(value)
 
+    def remote(self, value: str | Reference) -> str:
+        """A folder beside the configuration, or an address that git understands."""
+        text = self.text(value)
+        beside = self.surroundings.base / text
+        return str(beside) if "://" not in text and beside.is_dir() else text
+
     def argv(self, argv: tuple[str | Reference, ...]) -> tuple[str, ...]:
         return tuple(self.text(value) for value in argv)
 
@@ -52,9 +58,10 @@ def _sqlite(settings: SqliteSettings, resolver: Resolver) -> Executor:
 
 
 def _git(settings: GitSettings, resolver: Resolver) -> Executor:
-    work = resolver.surroundings.spool / "git"
-    remote, branch = resolver.text(settings.remote), resolver.text(settings.branch)
-    return Git(remote, branch, resolver.text(settings.path), work)
+    surroundings = resolver.surroundings
+    remote, branch = resolver.remote(settings.remote), resolver.text(settings.branch)
+    work = surroundings.spool / "git"
+    return Git(remote, branch, resolver.text(settings.path), work, surroundings.environment)
 
 
 def _command(settings: CommandSettings, resolver: Resolver) -> Executor:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.clock import utc_now
 from bot.executors.contract import (
     Blocked,
     Cancelled,
@@ -28,7 +29,7 @@ from bot.executors.contract import (
     TargetMissing,
     Work,
 )
-from bot.executors.goal import moment, named, point_for, utc_now
+from bot.executors.goal import moment, named, point_for
 from bot.executors.marker import ENDED, Marker, Markers, Slot, Stage, file_errors, sync_folder
 from bot.model import Current, Finding, Goal, Loss, Points, RestorePoint, UndoMode, Verdict, Way, When
 

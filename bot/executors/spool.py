@@ -31,6 +31,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from bot.clock import utc_now
 from bot.errors import PermanentError
 from bot.executors import supervisor
 from bot.executors.contract import (
@@ -46,7 +47,6 @@ from bot.executors.contract import (
     Unreachable,
     Work,
 )
-from bot.executors.goal import utc_now
 from bot.executors.process import last_line
 
 BEGIN_WITHIN: Final = 10.0  # seconds from the request until the supervisor must have taken it

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from bot.clock import utc_now
 from bot.executors.contract import (
     Blocked,
     Busy,
@@ -29,7 +30,7 @@ from bot.executors.contract import (
     Taken,
     Work,
 )
-from bot.executors.goal import named, point_for, utc_now
+from bot.executors.goal import named, point_for
 from bot.executors.marker import ENDED, Marker, Markers, Slot, Stage, file_errors
 from bot.executors.sqlite_backups import backups_in, was_wal
 from bot.executors.sqlite_copy import Copy, Route, save_copy

@@ -50,6 +50,8 @@ class Route:
 
 
 class Copy:
+    """One restore. It owns the slot from `start` on, and closes it when it has ended."""
+
     def __init__(self, route: Route, taken: Marker, slot: Slot) -> None:
         self.begun: Future[None] = Future()  # set once we hold the database; its error: nothing was done
         self.ended = threading.Event()

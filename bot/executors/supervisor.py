@@ -99,6 +99,7 @@ def is_stale(request: Mapping[str, Any]) -> bool:
 
 def carry_out(folder: str, request: Mapping[str, Any]) -> dict[str, Any]:
     try:
+        log = Log(folder)
         child = subprocess.Popen(
             request["argv"],
             cwd=request["cwd"],
@@ -113,17 +114,16 @@ def carry_out(folder: str, request: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(OSError):  # it only tells more when we are killed
         if known := identity(child.pid):
             write(folder, CHILD, known)
-    why = watch(folder, child, time.monotonic() + request["timeout"])
+    why = watch(folder, child, log, time.monotonic() + request["timeout"])
     return {"rc": child.wait(), "why": why}
 
 
-def watch(folder: str, child: "subprocess.Popen[bytes]", deadline: float) -> str:
+def watch(folder: str, child: "subprocess.Popen[bytes]", log: "Log", deadline: float) -> str:
     """Until the command has ended by itself (""), or was stopped. Its own children do not count:
     what it leaves running on purpose is left alone, and may go on holding the pipe."""
     assert child.stdout is not None
     pipe = child.stdout.fileno()
     os.set_blocking(pipe, False)
-    log = Log(folder)
     listening, why, kill_at = True, "", 0.0
     while not has_exited(child.pid):
         if listening:

@@ -157,15 +157,20 @@ def finding_row(finding: Finding, limit: int) -> str:
 
 
 def passed(findings: Sequence[Finding]) -> str:
-    """`totals 41→0 · integrity`."""
-    shown = [_passed(finding) for finding in findings[:4]]
+    """`totals 41→0 · integrity`: what became better comes first."""
+    by_news = sorted(findings, key=lambda finding: not _moved(finding))
+    shown = [_passed(finding) for finding in by_news[:4]]
     more = len(findings) - 4
     return " · ".join(shown) + (f" · {more} more" if more > 0 else "")
 
 
 def _passed(finding: Finding) -> str:
-    moved = finding.before is not None and finding.value is not None and finding.before != finding.value
-    return f"{escape(finding.name, 24)} {change(finding)}" if moved else escape(finding.name, 24)
+    name = escape(finding.name, 24)
+    return f"{name} {change(finding)}" if _moved(finding) else name
+
+
+def _moved(finding: Finding) -> bool:
+    return finding.before is not None and finding.value is not None and finding.before != finding.value
 
 
 def change(finding: Finding) -> str:

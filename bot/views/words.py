@@ -230,6 +230,8 @@ def _no_amount(loss: Loss) -> str:
 
 def _quality(loss: Loss) -> str:
     basis = escape(loss.basis, 40)
+    if loss.quality is LossQuality.MEASURED:
+        return "measured"  # how is told by the details
     if loss.quality is LossQuality.UNKNOWN:
         return basis
     return f"{loss.quality.value}: {basis}" if basis else loss.quality.value

@@ -40,7 +40,7 @@ Json = dict[str, Any]
 async def run_demo(
     port: int = 0, script: bool = False, open_browser: bool = True, folder: Path = Path("state/demo")
 ) -> int:
-    """The exit code. Runs until Ctrl-C or SIGTERM, with `script` until the story is told."""
+    """Until Ctrl-C or SIGTERM, with `script` until the story is told. The exit code; 3: it cannot start."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # a coroutine runs in a task
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,20 +51,12 @@ async def run_demo(
         return 1 if script else 0
     except UserError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 3
 
 
 async def _show(folder: Path, port: int, open_browser: bool) -> int:
     demo = Demo()
-    server = await SandboxServer.start(
-        Workspace(),
-        port,
-        page_dir=PAGE,
-        world=demo.world,
-        events=demo.events,
-        story=demo.story,
-        on_break=demo.on_break,
-    )
+    server = await _served(demo, port)
     try:
         async with set_up(folder, server) as stage:
             demo.stage = stage
@@ -78,6 +70,22 @@ async def _show(folder: Path, port: int, open_browser: bool) -> int:
     finally:
         await server.stop()
     return 0
+
+
+async def _served(demo: "Demo", port: int) -> SandboxServer:
+    try:
+        return await SandboxServer.start(
+            Workspace(),
+            port,
+            page_dir=PAGE,
+            world=demo.world,
+            events=demo.events,
+            story=demo.story,
+            on_break=demo.on_break,
+        )
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise UserError(f"The page cannot be served on port {port}: {why}.") from error
 
 
 def _has_screen() -> bool:

@@ -119,6 +119,7 @@ class Stage:
 
     async def until_settled(self, run_id: str, timeout: float = 60.0) -> RunRow:
         await self.until(f"{run_id} ends or pauses", lambda: self.is_settled(run_id), timeout)
+        await self.look()  # at the world as it is now that the run has settled
         run = self.told.run(run_id)
         assert run is not None  # it is settled
         return run

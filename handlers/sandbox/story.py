@@ -95,7 +95,8 @@ async def _ask_by_form(stage: Stage) -> str:
     expect("the form", {}, reply.errors)
     run = await stage.until("a request for storefront", lambda: stage.new_run("storefront", before))
     await stage.until(f"the card of {run}", lambda: stage.card(run))
-    say("storefront", f"Ana presses Ask for approval: {run} waits, plan {_code(stage, run)}")
+    code = await stage.until(f"the plan of {run}", lambda: _code(stage, run))
+    say("storefront", f"Ana presses Ask for approval: {run} waits, plan {code}")
     return run
 
 
@@ -171,8 +172,10 @@ def _before_and_after(finding: dict[str, Any]) -> str:
     return f"{name} {before:.0f}→{value:.0f}" if numbers else str(name)
 
 
-def _code(stage: Stage, run: str) -> str:
-    return next(str(entry.data["digest"])[:8] for entry in stage.told.of(run) if entry.kind == "planned")
+def _code(stage: Stage, run: str) -> str | None:
+    """None: there is no plan yet."""
+    digests = (str(entry.data["digest"]) for entry in stage.told.of(run) if entry.kind == "planned")
+    return next((digest[:8] for digest in digests), None)
 
 
 def _spoken(stage: Stage, text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.configuration import CommandSettings, Configuration, Target
 from bot.executors.contract import Progress
+from bot.model import Kind as TargetKind
 from bot.model import Purpose, Run, State
 from bot.views.facts import CardFacts
 from handlers.slack.pressing import button_value
@@ -70,7 +71,10 @@ def _progress(stored: dict[str, Any] | None, now: datetime) -> Progress | None:
 
 
 def _holds(run: Run) -> tuple[str, ...]:
+    """What a deploy would bring back. The state of a database is nothing that somebody deploys."""
     if run.state is not State.SUCCEEDED or run.purpose is not Purpose.ROLLBACK or run.plan is None:
+        return ()
+    if run.plan.kind is TargetKind.DATABASE:
         return ()
     return tuple(
         f"{leg.current.label or leg.current.id} of {leg.target} is on hold; deploying it brings "

@@ -31,5 +31,5 @@ def bars(before: float | str | None, after: float | str | None) -> tuple[Bar, Ba
 
 
 def _bar(value: float, low: float, span: float) -> Bar:
-    start, end = sorted((-low / span * WIDEST, (value - low) / span * WIDEST))
+    start, end = sorted(((0.0 - low) / span * WIDEST, (value - low) / span * WIDEST))
     return Bar(round(start, 2), round(max(end - start, THINNEST), 2))

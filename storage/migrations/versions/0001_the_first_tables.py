@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("at", sa.String(length=24), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("run_id", sa.String(length=16), nullable=True),
-        sa.Column("by", sa.String(length=32), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("prev", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),

@@ -164,6 +164,11 @@ async def test_a_hostile_table_name_is_only_a_name(base: Path) -> None:
     assert (await compare(base, "orders")).verdict is Verdict.PASSED
 
 
+async def test_a_table_may_have_any_name(base: Path) -> None:
+    change(base, 'create table "odd "" name" (a)', 'insert into "odd "" name" values (1)')
+    assert str((await compare(base, 'odd " name')).value).startswith('odd " name: 1 rows ')
+
+
 async def test_text_in_no_encoding_is_read(base: Path) -> None:
     change(base, "insert into customers values (cast(x'fffe' as text))")
     assert (await compare(base, "customers")).verdict is Verdict.PASSED

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from bot.clock import utc_now
 from bot.errors import PermanentError
 from bot.executors.contract import (
     Cancelled,
@@ -23,7 +24,6 @@ from bot.executors.contract import (
     Taken,
     Work,
 )
-from bot.executors.goal import utc_now
 from bot.model import Goal, RestorePoint, Verdict
 from tests.bot.executors.harness import Moment, World, carried_out, ended, strangers, work_for
 

@@ -409,12 +409,8 @@ async def test_a_command_that_ignores_term_is_killed(place: Surroundings) -> Non
 
 async def test_of_a_stopped_command_no_child_goes_on(place: Surroundings) -> None:
     """Not even one that ignores TERM, when the command itself has ended at once."""
-    operation = says(
-        place,
-        "import signal, subprocess\n"
-        "child = subprocess.Popen(['sh', '-c', 'trap \"\" TERM; echo $$; for n in 1 2 3 4 5 6 7 8 9; do sleep 1; done'])\n"
-        "child.wait()",
-    )
+    deaf = 'trap "" TERM; echo $$; for second in $(seq 60); do sleep 1; done'
+    operation = says(place, f"import subprocess; subprocess.Popen(['sh', '-c', {deaf!r}]).wait()")
     handle = await started(operation)
     await until(lambda: said(place).endswith("\n"))
     assert await operation.cancel(WORK, handle) is Cancelled.LEAVES_PARTIAL

@@ -25,7 +25,8 @@ from bot.executors.contract import (
 )
 from bot.executors.marker import Marker, Markers, Slot, Stage
 from bot.executors.sqlite import Sqlite
-from bot.executors.sqlite_copy import Copy, Route
+from bot.executors.sqlite_backups import was_wal
+from bot.executors.sqlite_copy import Copy, Route, save_copy
 from bot.executors.sqlite_reading import OutOfTime, beside, connect, differences, identity, version
 from bot.model import Goal, LossQuality, Unit, Verdict
 from tests.bot.executors.harness import PATIENCE, carried_out, ended, strangers, work_for
@@ -417,6 +418,17 @@ async def test_an_undo_point_stands_alone(world: SqliteWorld, executor: Sqlite) 
     await executor.undo_point(replace(await _work(executor), op_id="k7f3a91c.RB-42.2"))
     assert [path.name for path in world.backups.glob("pre-*")] == ["pre-RB-42.db"]
     assert [path.name for path in (world.backups / ".rollback").glob("*.db*")] == []
+    assert not was_wal(world.backups / "pre-RB-42.db")
+
+
+def test_saving_never_replaces_a_file_that_somebody_else_has_put_there(world: SqliteWorld) -> None:
+    other = world.backups / "pre-RB-42.db"
+    other.write_text("somebody else's")
+    with closing(connect(world.database)) as live:
+        expected = identity(live)
+    with pytest.raises(FileExistsError):
+        save_copy(world.database, world.backups / "unfinished", other, expected, PATIENCE)
+    assert other.read_text() == "somebody else's"
 
 
 # Verification

@@ -21,9 +21,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """One for all tests here: every break brings its target into trouble first, so none needs a fresh one."""
     server = await SandboxServer.start(Workspace())
-    async with set_up(tmp_path_factory.mktemp("demo"), server) as stage:
-        yield stage
-    await server.stop()
+    try:
+        async with set_up(tmp_path_factory.mktemp("demo"), server) as stage:
+            yield stage
+    finally:
+        await server.stop()
 
 
 @pytest.fixture

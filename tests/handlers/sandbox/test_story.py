@@ -22,9 +22,11 @@ ENDED = 20.0
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     server = await SandboxServer.start(Workspace())
-    async with set_up(tmp_path, server) as stage:
-        yield stage
-    await server.stop()
+    try:
+        async with set_up(tmp_path, server) as stage:
+            yield stage
+    finally:
+        await server.stop()
 
 
 async def test_three_targets_are_taken_back_although_the_bot_is_killed(

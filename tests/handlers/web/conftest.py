@@ -10,7 +10,7 @@ from tests.handlers.world import World
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def rolled_back(tmp_path_factory: pytest.TempPathFactory, upgraded: Path) -> AsyncIterator[World]:
-    """A world by signed HTTP, with a public address, in which RB-1 was refused to Ana and then carried out."""
+    """A world by signed HTTP with a public address: RB-1 was refused to Ana, then carried out."""
     world = World(tmp_path_factory.mktemp("world"), mode="http")
     await world.open(PUBLIC, upgraded)
     await world.asks()

@@ -98,19 +98,14 @@ def test_a_check_that_was_not_looked_at_yet_says_so() -> None:
 
 
 def test_the_timeline_holds_refusals_in_their_place_with_their_number_in_the_log() -> None:
-    proofs = (
-        *(Proof(40 + e.seq, e.at, e.kind.value, e.by, e.seq, {}, "ab" * 32) for e in EVENTS[:3]),
-        REFUSED,
-    )
-    lines = page(events=EVENTS[:4], proofs=proofs).lines
+    logged = [Proof(40 + e.seq, e.at, e.kind.value, e.by, e.seq, {}, "ab" * 32) for e in EVENTS[:3]]
+    lines = page(events=EVENTS[:4], proofs=(*logged, REFUSED)).lines
+    refusal = "You asked for this rollback, so you cannot approve it. Ben or Cy can."
     assert [(line.n, line.words) for line in lines] == [
         (41, "Ana asked: roll back orders"),
         (42, "Plan 7f3a91c2 was made"),
         (43, "The card was posted, the time to approve runs"),
-        (
-            44,
-            "Ana was refused “approve”: You asked for this rollback, so you cannot approve it. Ben or Cy can.",
-        ),
+        (44, f"Ana was refused “approve”: {refusal}"),
         (None, "Ben approved plan 7f3a91c2"),
     ]
     assert lines[3].refused

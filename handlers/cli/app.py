@@ -1,0 +1,255 @@
+"""The commands, each as thin as it can be: what it needs is imported when it is called, so that none is slow.
+
+How errors end is for `endings`; no command catches any, except to say what only it can know.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed_version
+from typing import Annotated, NoReturn
+
+import typer
+
+from bot.errors import ConfigurationError
+from handlers.cli.endings import Code, ending
+from handlers.cli.output import aside, data, say
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # help without rich, which takes longer to import than `check` takes to run
+    help="Take a system, a database or a dataset back to a known earlier state, with a second person's approval.",
+    epilog="Exit codes: 0 done or yes, 1 the answer is no, 2 usage or configuration, 3 unreachable or locked.",
+)
+db = typer.Typer(no_args_is_help=True, help="The database of the bot.")
+app.add_typer(db, name="db")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Data for programs on standard output.")]
+TargetName = Annotated[str, typer.Argument(metavar="TARGET", show_default=False)]
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`argv` None: of this process. Ends it with an exit code."""
+    try:
+        app(args=argv, prog_name="rollback-bot")
+    except Exception as problem:  # noqa: BLE001 - the outermost edge: whoever types gets words, not a traceback
+        end = ending(problem)
+        aside(*end.words.splitlines())
+        sys.exit(end.code)
+    sys.exit(Code.YES)
+
+
+# Running -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the page. 0: any that is free.")] = 0,
+    script: Annotated[bool, typer.Option("--script", help="Play the story in this terminal.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only say where the page is.")] = False,
+) -> None:
+    """A complete local workspace, no Slack account: real bot, real targets."""
+    from handlers.sandbox.demo import run_demo
+
+    raise typer.Exit(asyncio.run(run_demo(port, script, not no_browser)))
+
+
+@app.command()
+def serve() -> None:
+    """Serve Slack until SIGTERM. Says `listening on …` once it takes commands."""
+    from handlers import logs
+    from handlers.serve import CannotServe
+    from handlers.serve import serve as run
+    from handlers.settings import read_settings
+
+    settings = read_settings()
+    secrets = (settings.bot_token, settings.app_token, settings.signing_secret)
+    logs.set_up(settings.log, [secret.get_secret_value() for secret in secrets if secret])
+    try:
+        asyncio.run(run(settings))
+    except CannotServe as reason:
+        raise ConfigurationError((str(reason),)) from None
+
+
+# Looking -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def check() -> None:
+    """Read the configuration file, and say everything that is wrong with it at once."""
+    from bot.configuration import load, warnings
+    from handlers.settings import read_settings
+
+    only_where_it_is = {name: value for name, value in os.environ.items() if name == "ROLLBACK_CONFIG"}
+    path = read_settings(only_where_it_is).config
+    configuration = load(path)
+    aside(*(f"{path}: warning: {warning}" for warning in warnings(configuration)))
+    many = len(configuration.targets)
+    say(f"{many} target{'' if many == 1 else 's'}, no problems")
+
+
+@app.command()
+def doctor(
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Send yourself a card and wait for you to press its button.")
+    ] = False,
+    who: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="Your Slack user id, for --rehearse.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at everything live: Slack, database, targets, approvers, clock. One line each, and what to do next."""
+    from bot.configuration import load
+    from handlers.cli.doctor import examine, exit_code
+    from handlers.cli.doctor.results import as_value, line
+    from handlers.settings import read_settings
+
+    settings = read_settings()
+    configuration = load(settings.config)
+    operator = _operator(who) if rehearse else None
+
+    async def look() -> Code:
+        results = []
+        async for result in examine(settings, configuration, operator):
+            results.append(result)
+            if not as_json:
+                say(line(result))
+        if as_json:
+            data([as_value(result) for result in results])
+        return exit_code(results)
+
+    raise typer.Exit(asyncio.run(look()))
+
+
+def _operator(given: str | None) -> str:
+    """Who rehearses. A bot token does not say who installed the app, so whoever sits here is asked."""
+    if given is None and sys.stdin.isatty():
+        given = typer.prompt("Your Slack user id (your profile, ⋮, Copy member ID)", err=True)
+    if not given:
+        raise typer.BadParameter("say who you are: --as U01ANA", param_hint="--rehearse")
+    return given
+
+
+# Reading -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def targets(as_json: AsJson = False) -> None:
+    """What can be taken back."""
+    from handlers.cli import reading, shapes, words
+    from handlers.settings import read_settings
+
+    found = asyncio.run(reading.targets(read_settings()))
+    if as_json:
+        data([shapes.target(target, open_run) for target, open_run in found])
+    else:
+        words.targets(found)
+
+
+@app.command()
+def points(target: TargetName, as_json: AsJson = False) -> None:
+    """What a target can go back to, newest first. Asks the target from this machine."""
+    from bot.clock import SteadyClock
+    from handlers.cli import reading, shapes, words
+    from handlers.settings import read_settings
+
+    found = asyncio.run(reading.points(read_settings(), target))
+    if as_json:
+        data(shapes.points(found))
+    elif found.points:
+        words.points(found, SteadyClock()())
+    else:
+        aside(f"`{target}` has no restore points.")
+
+
+@app.command()
+def plan(
+    target: TargetName,
+    point: Annotated[
+        str | None, typer.Argument(metavar="[POINT]", help="Default: the newest that is not live.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What going back would do and lose, now. Nothing is asked for. Ends with 1 when it would be refused."""
+    from bot.clock import SteadyClock
+    from bot.codec import plan_digest
+    from handlers.cli import reading, shapes, words
+    from handlers.settings import read_settings
+
+    found = asyncio.run(reading.plan(read_settings(), target, point))
+    shape = shapes.plan(found, plan_digest(found))
+    if as_json:
+        data(shape)
+    else:
+        words.plan(found, shape["code"], SteadyClock()())
+    if found.blockers:
+        aside(f"It would be refused: {' '.join(found.blockers)}")
+        raise typer.Exit(Code.NO)
+
+
+@app.command()
+def runs(
+    target: Annotated[str | None, typer.Option("--target", metavar="TARGET", help="Only of this one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """All runs, newest first."""
+    from handlers.cli import reading, shapes, words
+    from handlers.settings import read_settings
+
+    found = asyncio.run(reading.runs(read_settings(), target))
+    if as_json:
+        data([shapes.summary(summary) for summary in found])
+    elif found:
+        words.runs(found)
+    else:
+        aside(f"No runs of `{target}` yet." if target else "No runs yet.")
+
+
+@app.command()
+def run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Such as RB-42.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """One run: where it stands, its steps, its checks, everything that happened."""
+    from bot.clock import SteadyClock
+    from handlers.cli import reading, shapes, words
+    from handlers.settings import read_settings
+
+    told = asyncio.run(reading.run(read_settings(), run_id))
+    if as_json:
+        data(shapes.run(told.run, told.events, told.installation, told.url))
+    else:
+        words.run(told, SteadyClock()())
+
+
+# About the program ---------------------------------------------------------------------------------
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to this program's version, while no `serve` runs; a copy of it is kept beside it."""
+    from handlers.cli.database import upgraded
+    from handlers.settings import read_settings
+
+    before, after = asyncio.run(upgraded(read_settings()))
+    if before == after:
+        say(f"The database is at {after} already.")
+    else:
+        say(f"The database went from {before or 'nothing'} to {after}.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from bot.configuration import json_schema
+
+    data(json_schema())
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    say(installed_version("rollback-bot"))

@@ -1,0 +1,67 @@
+"""What the doctor sees on this machine: the environment, the state folder, the database, the guard."""
+
+import os
+import stat
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from bot.configuration import Configuration, warnings
+from bot.errors import ConfigurationError
+from handlers.cli.database import opened, there_is_none, why_not_readable
+from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
+from handlers.door.guard import self_test
+from handlers.settings import Settings
+from storage.database import HEAD, revision
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def tokens(settings: Settings) -> Result:
+    if reason := settings.why_not_serve():
+        return fail("settings", reason)
+    doors = [
+        words
+        for words, secret in (("Socket Mode", settings.app_token), ("HTTP", settings.signing_secret))
+        if secret
+    ]
+    return ok("settings", f"a bot token, and Slack is heard by {' and '.join(doors)}")
+
+
+def configuration(loaded: Configuration) -> list[Result]:
+    many = len(loaded.targets)
+    read = ok("configuration", f"{many} target{'' if many == 1 else 's'} in {loaded.path}")
+    return [read, *(warn("configuration", words) for words in warnings(loaded))]
+
+
+def guard(now: datetime) -> Result:
+    if reason := self_test(now.timestamp()):
+        return fail("guard", f"{reason}. Do not expose this bot; report it.")
+    return ok("guard", "refuses what is unsigned, old or altered")
+
+
+def state_folder(path: Path) -> Result:
+    """Who may write there may forge approvals: the key that signs them lies in it."""
+    if not path.exists():
+        return ok("state folder", f"{path} is made by the first `serve`")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return fail("state folder", f"{path} cannot be written by this user. Run the bot as its owner.")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & OTHERS:
+        return fail("state folder", f"{path} is open to others ({mode:04o}). Run: chmod 700 {path}")
+    return ok("state folder", f"{path} is ours alone")
+
+
+async def database(settings: Settings) -> Result:
+    try:
+        if there_is_none(settings):
+            return ok("database", "there is none yet, the first `serve` makes it")
+        async with opened(settings.database) as reached:
+            reason = why_not_readable(await revision(reached))
+    except ConfigurationError as problem:
+        return fail("database", str(problem))
+    except (DBAPIError, OSError) as problem:
+        said = problem.orig if isinstance(problem, DBAPIError) else problem
+        return unreachable("database", f"it cannot be used: {said}. Look at its file and who may write it.")
+    return fail("database", reason) if reason else ok("database", f"it answers, and is at {HEAD}")

@@ -1,0 +1,73 @@
+"""Whether each target answers, lets us in, and could be taken back now within its objective."""
+
+import asyncio
+from dataclasses import dataclass
+
+from bot.configuration import Target
+from bot.engine import Engine, World
+from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError
+from bot.executors.contract import OutcomeUnknown
+from bot.model import Goal, LossQuality, Plan, Points
+from bot.views.words import duration
+from handlers.cli.doctor.results import Result, fail, ok, warn
+from handlers.cli.reading import ASKED_AT_MOST, newest_earlier
+
+WHAT_BACKENDS_SAY = (PermanentError, TemporaryError, OutcomeUnknown, UserError)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    results: tuple[Result, ...]
+    needed: int  # approvals besides the requester's
+
+
+async def examine(target: Target, engine: Engine, world: World) -> Examined:
+    """Reads as a request would, with the newest earlier point."""
+    name = f"target {target.name}"
+    try:
+        async with asyncio.timeout(ASKED_AT_MOST):
+            listed = await world.executor(target.name).restore_points()
+            return await _planned(target, engine, listed)
+    except TimeoutError:
+        result = fail(name, f"no answer within {ASKED_AT_MOST:.0f} s. Look whether its backend is up.")
+    except ConfigurationError as problem:
+        result = fail(name, " ".join(problem.problems))
+    except WHAT_BACKENDS_SAY as problem:
+        result = fail(name, f"{_stopped(str(problem))} Look at it from this machine.")
+    return Examined((result,), target.approval.quorum)
+
+
+async def _planned(target: Target, engine: Engine, listed: Points) -> Examined:
+    name, quorum = f"target {target.name}", target.approval.quorum
+    try:
+        point = newest_earlier(target.name, listed)
+    except UserError as reason:
+        return Examined((warn(name, f"{reason} Take one, or see why there is none."),), quorum)
+    plan = await engine.plan(target, Goal(point=point))
+    if plan.blockers:
+        return Examined((fail(name, f"it could not go back now: {' '.join(plan.blockers)}"),), quorum)
+    newest = f", the newest earlier one {_age(plan)} old" if plan.point.at else ""
+    answers = ok(name, f"{len(listed.points)} restore points{newest}")
+    return Examined((answers, *freshness(plan)), plan.approvals_needed)
+
+
+def _age(plan: Plan) -> str:
+    assert plan.point.at is not None
+    return duration((plan.made_at - plan.point.at).total_seconds())
+
+
+def freshness(plan: Plan) -> tuple[Result, ...]:
+    """Nothing to say where no RPO is declared, or no data is touched."""
+    if plan.rpo is None or plan.loss.quality is LossQuality.NONE:
+        return ()
+    name, goal = f"freshness of {plan.target}", f"the RPO is {duration(plan.rpo)}"
+    if plan.loss.seconds is None:
+        return (warn(name, f"{goal}, and how much going back would lose is not known. Declare it, or measure it."),)
+    window = duration(plan.loss.seconds)
+    if plan.within_rpo:
+        return (ok(name, f"going back now would lose {window}, {goal}"),)
+    return (warn(name, f"going back now would lose {window}, {goal}. Take a restore point."),)
+
+
+def _stopped(words: str) -> str:
+    return words if words.endswith((".", "!", "?")) else f"{words}."

@@ -1,0 +1,76 @@
+"""How a command ends: every error is one plain message with an exit code, never a traceback.
+
+0 done, or yes. 1 the answer is no: refused, failed, no such run. 2 usage or configuration. 3 something that is
+needed is unreachable or locked. A fault of ours ends with 3 as well: no answer was found, so none is given.
+"""
+
+import traceback
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError
+
+
+class Code(IntEnum):
+    YES = 0
+    NO = 1
+    USAGE = 2
+    UNREACHABLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    code: Code
+    words: str
+
+
+def ending(problem: Exception) -> Ending:
+    match problem:
+        case ConfigurationError():
+            return Ending(Code.USAGE, str(problem))
+        case UserError():
+            return Ending(Code.NO, str(problem))
+        case TemporaryError():
+            return Ending(Code.UNREACHABLE, str(problem))
+        case TimeoutError():
+            return Ending(Code.UNREACHABLE, str(problem) or "It took too long. Try again in a moment.")
+    return _of_what_was_used(problem)
+
+
+def _of_what_was_used(problem: Exception) -> Ending:
+    """Imported here: whoever ends well needs none of it."""
+    from sqlalchemy.exc import DBAPIError
+
+    from bot.executors.contract import Denied, OutcomeUnknown, TargetMissing
+    from storage.database import Locked
+
+    match problem:
+        case TargetMissing() | Denied() | OutcomeUnknown():
+            return Ending(Code.UNREACHABLE, str(problem))
+        case PermanentError():
+            return Ending(Code.NO, str(problem))
+        case Locked():
+            advice = "Stop it first, or set ROLLBACK_STATE_DIR to another folder."
+            return Ending(Code.UNREACHABLE, f"{_capital(str(problem))}. {advice}")
+        case DBAPIError():
+            advice = "`rollback-bot doctor` looks at the database; try again in a moment."
+            return Ending(Code.UNREACHABLE, f"The database cannot be used: {problem.orig}. {advice}")
+        case OSError():
+            said = problem.strerror or str(problem) or type(problem).__name__
+            of = f"{problem.filename}: " if isinstance(problem.filename, str) else ""
+            return Ending(Code.UNREACHABLE, f"{of}{said}. Make it available, then try again.")
+    return Ending(Code.UNREACHABLE, _our_fault(problem))
+
+
+def _our_fault(problem: Exception) -> str:
+    from handlers.logs import TOKENS
+
+    place = traceback.extract_tb(problem.__traceback__)[-1:]
+    where = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in place)
+    said = TOKENS.sub("***", " ".join(str(problem).split()))
+    return f"A fault of rollback-bot itself: {type(problem).__name__}: {said}{where}. Please report this line."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,136 @@
+"""Asks the database and the targets on behalf of the shell. Changes nothing, and waits for no `serve`.
+
+The database is opened beside a running `serve`, for short transactions and without its lock. Targets are asked
+from here: this machine acts as a worker, so it needs their credentials, and no token of Slack.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bot.clock import Clock, SteadyClock
+from bot.commands import nearest
+from bot.configuration import Configuration, Target, load
+from bot.engine import Engine, World
+from bot.errors import ConfigurationError, TemporaryError, UserError
+from bot.model import Event, Goal, Plan, Points, Run
+from bot.policy import Entitled
+from bot.world import ConfiguredWorld
+from handlers.cli.database import stored
+from handlers.settings import Settings
+from handlers.surroundings import resolver_for
+from storage.runs import Store, Summary
+
+ASKED_AT_MOST = 60.0  # seconds that a target may take to answer
+EVERY_RUN = 2**31 - 1  # the largest limit that every database takes
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A run, and what is said about it beside its own fold."""
+
+    run: Run
+    events: tuple[Event, ...]
+    installation: str
+    url: str | None  # None: no `public_url` is configured, so there are no links
+
+
+async def targets(settings: Settings) -> list[tuple[Target, str | None]]:
+    """With the id of the open run. Raises ConfigurationError."""
+    configuration = load(settings.config)
+    async with stored(settings) as store:
+        open_runs = await store.open_runs()
+    return [(target, open_runs.get(name)) for name, target in configuration.targets.items()]
+
+
+async def points(settings: Settings, name: str) -> Points:
+    """Raises ConfigurationError, UserError, and what executors raise."""
+    configuration = load(settings.config)
+    target = known(configuration, name)
+    async with _patience(target):
+        return await world_of(configuration, settings).executor(target.name).restore_points()
+
+
+async def plan(settings: Settings, name: str, point: str | None) -> Plan:
+    """Back to `point`, else to the newest that is not live. Raises as `points` does."""
+    configuration = load(settings.config)
+    target, world = known(configuration, name), world_of(configuration, settings)
+    async with stored(settings) as store, _patience(target):
+        if point is None:
+            point = newest_earlier(target.name, await world.executor(target.name).restore_points())
+        return await planner(configuration, store, world, SteadyClock()).plan(target, Goal(point=point))
+
+
+async def runs(settings: Settings, target: str | None) -> tuple[Summary, ...]:
+    """All of them, newest first."""
+    async with stored(settings) as store:
+        return await store.summaries(target=target, limit=EVERY_RUN)
+
+
+async def run(settings: Settings, typed: str) -> Told:
+    """Raises UserError when there is no such run."""
+    run_id = f"RB-{int(typed)}" if typed.isascii() and typed.isdigit() else typed.upper()
+    async with stored(settings) as store:
+        try:
+            found = await store.load(run_id)
+        except KeyError:
+            raise UserError(f"There is no run {run_id}. `rollback-bot runs` lists them all.") from None
+        return Told(found, await store.events(run_id), store.installation, _url(settings, run_id))
+
+
+def _url(settings: Settings, run_id: str) -> str | None:
+    """A configuration that is broken just now hides no run."""
+    try:
+        public_url = load(settings.config).public_url
+    except ConfigurationError:
+        return None
+    return f"{public_url}/runs/{run_id}" if public_url else None
+
+
+# Targets -------------------------------------------------------------------------------------------
+
+
+def known(configuration: Configuration, name: str) -> Target:
+    """Raises UserError, which asks for the nearest name and takes none by itself."""
+    target = configuration.targets.get(name.casefold())
+    if target is not None:
+        return target
+    meant = nearest(name, configuration.targets)
+    question = f"Did you mean `{meant}`? " if meant else ""
+    raise UserError(f"There is no target `{name}`. {question}`rollback-bot targets` lists them.")
+
+
+def newest_earlier(target: str, listed: Points) -> str:
+    """Raises UserError."""
+    for point in listed.points:
+        if not point.current and point.id != listed.current.id:
+            return point.id
+    raise UserError(f"`{target}` has no earlier restore point to go back to.")
+
+
+def world_of(configuration: Configuration, settings: Settings) -> ConfiguredWorld:
+    return ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
+
+
+def planner(configuration: Configuration, store: Store, world: World, clock: Clock) -> Engine:
+    """An engine that is only asked for plans: with nobody to approve and no key, it could start none."""
+    return Engine(configuration, store, world, _Nobody(), (), clock, asyncio.sleep)
+
+
+class _Nobody:
+    """Who may approve is asked when there is a request, by `serve`."""
+
+    async def entitled(self, target: Target) -> Entitled:
+        return Entitled(approvers=())
+
+
+@asynccontextmanager
+async def _patience(target: Target) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ASKED_AT_MOST):
+            yield
+    except TimeoutError:
+        raise TemporaryError(
+            f"`{target.name}` did not answer within {ASKED_AT_MOST:.0f} s. Look whether its backend is up."
+        ) from None

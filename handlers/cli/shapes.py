@@ -1,0 +1,166 @@
+"""What programs get: the nouns as JSON values, in shapes that outside programs rely on.
+
+Times are `2026-11-22T10:00:00.000Z`, durations are seconds. What is not known is null: never 0, never absent.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from bot.canon import iso
+from bot.configuration import Target
+from bot.model import (
+    EFFECTS,
+    Ceiling,
+    Do,
+    Event,
+    Finding,
+    Live,
+    Plan,
+    Points,
+    RestorePoint,
+    Run,
+    StepRecord,
+    Unit,
+    op_id,
+)
+from storage.runs import Summary
+
+Json = dict[str, Any]
+CODE = 8  # hex digits of the digest that people call a plan by
+
+
+def target(of: Target, open_run: str | None) -> Json:
+    return {
+        "name": of.name,
+        "kind": of.kind.value,
+        "environment": of.environment,
+        "executor": of.executor.type,
+        "open_run": open_run,
+    }
+
+
+def points(found: Points) -> list[Json]:
+    return [_point(point, found.current.id) for point in found.points]
+
+
+def _point(point: RestorePoint, current: str) -> Json:
+    return {
+        "id": point.id,
+        "at": _time(point.at),
+        "label": point.label or None,
+        "author": point.author,
+        "current": point.current or point.id == current,
+        "proven_at": _time(point.proven_at),
+    }
+
+
+def plan(of: Plan, digest: str) -> Json:
+    """`from` and `point` are the ids of what is live and of where it goes back to; `at` is the point's time."""
+    return {
+        "code": digest[:CODE],
+        "digest": digest,
+        "target": of.target,
+        "from": of.current.id,
+        "point": of.point.id,
+        "at": _time(of.point.at),
+        "data_loss": {
+            "seconds": of.loss.seconds,
+            "units": _units(of.loss.units),
+            "quality": of.loss.quality.value,
+            "rpo_seconds": of.rpo,
+            "within_rpo": of.within_rpo,
+            "ceiling": _ceiling(of.ceiling),
+        },
+        "warnings": list(of.warnings),
+        "blockers": list(of.blockers),
+        "approvals_needed": of.approvals_needed,
+    }
+
+
+def _ceiling(ceiling: Ceiling) -> Json:
+    return {"seconds": ceiling.seconds, "units": _units(ceiling.units)}
+
+
+def _units(units: Iterable[Unit]) -> list[Json]:
+    return [{"name": unit.name, "count": unit.count} for unit in units]
+
+
+def summary(of: Summary) -> Json:
+    """`at` is when it was asked for."""
+    return {
+        "id": of.id,
+        "target": of.target,
+        "purpose": of.purpose.value,
+        "state": of.state.value,
+        "phase": of.phase,
+        "requester": of.requester,
+        "at": iso(of.requested_at),
+    }
+
+
+def run(of: Run, events: Iterable[Event], installation: str, url: str | None) -> Json:
+    """`live` is the id of what stands in the target now, `plan` is null until one is made."""
+    return {
+        "id": of.id,
+        "target": of.target,
+        "purpose": of.purpose.value,
+        "state": of.state.value,
+        "phase": of.phase.value if of.phase else None,
+        "requester": of.requester.id,
+        "approvers": [approval.person for approval in of.approvals],
+        "plan": plan(of.plan, of.digest) if of.plan else None,
+        "live": live_id(of),
+        "steps": list(_steps(of, installation)),
+        "checks": [_check(of, finding) for finding in (*of.findings, *_only_before(of))],
+        "events": [_event(event) for event in events],
+        "url": url,
+    }
+
+
+def live_id(of: Run) -> str | None:
+    """None: nobody knows, or there is no plan that would say."""
+    if of.plan is None or of.live is Live.UNKNOWN:
+        return None
+    return of.plan.point.id if of.live is Live.POINT else of.plan.current.id
+
+
+def _steps(of: Run, installation: str) -> Iterator[Json]:
+    """What changes the world, and what waits for people. Steps that only look end up in the checks."""
+    for record in of.steps:
+        if record.step.do in EFFECTS:
+            yield _step(record, op_id(installation, of.id, record.step.n))
+        elif record.step.do is Do.CONFIRM:
+            yield _step(record, None)
+
+
+def _step(record: StepRecord, op: str | None) -> Json:
+    outcome = record.outcome.value if record.outcome else None
+    return {"op": op, "state": record.state.value, "outcome": outcome}
+
+
+def _only_before(of: Run) -> Iterator[Finding]:
+    """Values taken before the start of checks that nobody has judged yet."""
+    judged = {(finding.name, finding.when) for finding in of.findings}
+    return (finding for finding in of.before if (finding.name, finding.when) not in judged)
+
+
+def _check(of: Run, finding: Finding) -> Json:
+    baseline = {(first.name, first.when): first.value for first in of.before}
+    earlier = finding.before if finding.before is not None else baseline.get((finding.name, finding.when))
+    return {
+        "name": finding.name,
+        "when": finding.when.value,
+        "verdict": finding.verdict.value if finding.verdict else None,
+        "before": earlier,
+        "after": finding.value if finding.verdict else None,
+    }
+
+
+def _event(event: Event) -> Json:
+    """`by` is null where the bot itself acted."""
+    return {"seq": event.seq, "at": iso(event.at), "kind": event.kind.value, "by": event.by or None}
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else iso(at)

@@ -1,0 +1,138 @@
+"""What people get in a terminal: the same words as on the cards, as plain text. Times are UTC."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from bot.configuration import Target
+from bot.model import EFFECTS, Do, Finding, Plan, Points, Run, StepRecord
+from bot.views.limits import mention, sentence
+from bot.views.lines import event_words
+from bot.views.live import customers, live
+from bot.views.plan import in_full
+from bot.views.steps import step_name
+from bot.views.words import deed, duration, number, state_words
+from handlers.cli.output import say, table
+from handlers.cli.reading import Told
+from handlers.web.run_page import plain
+from storage.runs import Summary
+
+NOT_KNOWN = "–"
+
+
+def targets(found: Sequence[tuple[Target, str | None]]) -> None:
+    rows = [
+        (target.name, target.kind.value, target.environment, target.executor.type, open_run or NOT_KNOWN)
+        for target, open_run in found
+    ]
+    table(("target", "kind", "environment", "executor", "open run"), rows)
+
+
+def points(found: Points, now: datetime) -> None:
+    rows = [
+        (
+            point.id,
+            moment(point.at),
+            f"{duration((now - point.at).total_seconds())} ago" if point.at else NOT_KNOWN,
+            point.label if point.label != point.id else "",
+            point.author or "",
+            "live now" if point.current or point.id == found.current.id else "",
+            f"{point.proven_at:%Y-%m-%d}" if point.proven_at else "no drill yet",
+        )
+        for point in found.points
+    ]
+    table(("restore point", "of", "age", "label", "author", "", "drill"), rows)
+
+
+def plan(of: Plan, code: str, now: datetime) -> None:
+    """Blockers are said where they end the command."""
+    say(f"{of.target} · {of.environment} · plan {code}")
+    say(*(f"  {plain(row, str)}" for row in in_full(of, now) if not row.startswith("⛔")))
+    say(f"  Approvals needed: {of.approvals_needed}, from {', '.join(of.approvers)}")
+
+
+def runs(found: Sequence[Summary]) -> None:
+    rows = [
+        (
+            summary.id,
+            summary.target,
+            summary.purpose.value,
+            summary.state.value,
+            summary.phase or NOT_KNOWN,
+            summary.requester,
+            moment(summary.requested_at),
+        )
+        for summary in found
+    ]
+    table(("run", "target", "purpose", "state", "phase", "requester", "asked"), rows)
+
+
+# One run -------------------------------------------------------------------------------------------
+
+
+def run(told: Told, now: datetime) -> None:
+    of = told.run
+    say(*_head(told, now))
+    if steps := [_step(of, record) for record in of.steps if _changes_or_asks(record)]:
+        say("")
+        table(("step", "state", "outcome", "words"), steps)
+    if of.findings:
+        say("")
+        table(("check", "when", "verdict", "before", "after"), [_check(finding) for finding in of.findings])
+    say("")
+    table(("event", "at", "what happened"), list(_events(told)))
+
+
+def _head(told: Told, now: datetime) -> Iterator[str]:
+    of = told.run
+    phase = f" · {of.phase.value}" if of.phase else ""
+    yield f"{of.id} · {_plain(of, deed(of))} · {state_words(of)}{phase}"
+    yield f"  {_plain(of, live(of, now))}. {_plain(of, customers(of, now))}."
+    asked = f"  Asked by {_name(of, of.requester.id)} at {moment(of.requested_at)}"
+    yield f"{asked}: {of.reason}" if of.reason else f"{asked}, no reason given"
+    for approval in of.approvals:
+        yield f"  Approved by {approval.person} at {moment(approval.at)}"
+    if of.plan:
+        yield f"  Plan {of.code}, back to {of.plan.point.id}"
+    if of.why:
+        yield f"  {_plain(of, sentence(of.why))}"
+    if told.url:
+        yield f"  {told.url}"
+
+
+def _changes_or_asks(record: StepRecord) -> bool:
+    return record.step.do in EFFECTS or record.step.do is Do.CONFIRM
+
+
+def _step(of: Run, record: StepRecord) -> tuple[str, str, str, str]:
+    where = "" if record.step.target == of.target else f" of {record.step.target}"
+    outcome = record.outcome.value if record.outcome else NOT_KNOWN
+    words = record.words or record.step.text
+    return (f"{step_name(record.step)}{where}", record.state.value, outcome, words)
+
+
+def _check(finding: Finding) -> tuple[str, ...]:
+    verdict = finding.verdict.value if finding.verdict else NOT_KNOWN
+    return (finding.name, finding.when.value, verdict, _value(finding.before), _value(finding.value))
+
+
+def _value(value: float | str | None) -> str:
+    return NOT_KNOWN if value is None else plain(number(value), str)
+
+
+def _events(told: Told) -> Iterator[tuple[str, str, str]]:
+    for event in told.events:
+        words = sentence(event_words(event, told.run, mention))
+        yield str(event.seq), moment(event.at), _plain(told.run, words)
+
+
+def _plain(of: Run, markup: str) -> str:
+    return plain(markup, lambda user: _name(of, user))
+
+
+def _name(of: Run, user: str) -> str:
+    """Who asked is known by name; for the others Slack would have to be asked."""
+    return f"{of.requester.name} ({user})" if user == of.requester.id else user
+
+
+def moment(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else NOT_KNOWN
