@@ -13,6 +13,7 @@ from handlers.metrics import Metrics, new_metrics
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.sending import Sender
+from handlers.web.links import Links
 from storage.cards import CardStore
 from storage.looks import LookStore
 from storage.runs import Store
@@ -69,6 +70,7 @@ class Context:
     directory: SlackDirectory
     channels: Channels
     sender: Sender
+    links: Links
     clock: Clock
     work: Nudge  # something wants driving or looking at
     publish: Nudge  # something wants showing

@@ -67,5 +67,7 @@ def _redirect_libraries(strike: _Strike) -> None:
     root = logging.getLogger()
     root.handlers = [Redirect()]
     root.setLevel(logging.WARNING)
+    # it warns at every start that our own `authorize` is used and not the token, which is what we want
+    logging.getLogger("slack_bolt.AsyncApp").setLevel(logging.ERROR)
     # it logs every lost connection with a traceback; our watchdog says the same in one line
     logging.getLogger("slack_sdk.socket_mode.aiohttp").setLevel(logging.CRITICAL)

@@ -34,7 +34,7 @@ from handlers.slack.publisher import Publisher
 from handlers.slack.sending import Sender
 from handlers.surroundings import resolver_for
 from handlers.web.app import web_app
-from handlers.web.links import links_from
+from handlers.web.links import Links, links_from
 from handlers.web.readiness import Readiness
 from handlers.worker import Worker
 from storage.cards import CardStore
@@ -76,13 +76,14 @@ class Service:
         if self.socket is not None:
             await self.socket.close(2.0)
         await self.runner.cleanup()
-        self.scheduler.shutdown(wait=False)
+        self.scheduler.pause()
         await self.context.background.drain(2.0)
         await self.worker.stop(DRAINED_WITHIN)
         await self.publisher.stop()
         await asyncio.wait(self.loops, timeout=4.0)
         for loop in self.loops:
             loop.cancel()
+        self.scheduler.shutdown(wait=False)
         await self.session.close()
         await self.database.close()
         self.lock.release()
@@ -128,7 +129,8 @@ async def _start(settings: Settings, lock: LockFile, clock: Clock | None) -> Ser
     session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN))
     client = _client(settings, session)
     identity, authorized = await _introduce(client)
-    context = _context(configuration, store, client, identity.team_id, clock)
+    links = links_from(settings.state / "front.key")
+    context = _context(configuration, store, client, identity.team_id, links, clock)
     worker = _worker(configuration, settings, context, signer)
     publisher = Publisher(context)
     door = Door(_bolt(client, authorized, context), identity, context.metrics)
@@ -187,7 +189,12 @@ async def _identity(client: AsyncWebClient, me: AsyncSlackResponse) -> tuple[Ide
 
 
 def _context(
-    configuration: Configuration, store: Store, client: AsyncWebClient, team_id: str, clock: Clock
+    configuration: Configuration,
+    store: Store,
+    client: AsyncWebClient,
+    team_id: str,
+    links: Links,
+    clock: Clock,
 ) -> Context:
     return Context(
         configuration=configuration,
@@ -197,6 +204,7 @@ def _context(
         directory=SlackDirectory(configuration, client, team_id, clock),
         channels=Channels(configuration, client, clock),
         sender=Sender(client, clock),
+        links=links,
         clock=clock,
         work=Nudge(),
         publish=Nudge(),
@@ -248,8 +256,7 @@ async def _listen(
     settings: Settings, context: Context, door: Door, readiness: Readiness
 ) -> tuple[web.AppRunner, str]:
     secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
-    links = links_from(settings.state / "front.key")
-    runner = web.AppRunner(web_app(context, door, secret, readiness, links), access_log=None)
+    runner = web.AppRunner(web_app(context, door, secret, readiness), access_log=None)
     await runner.setup()
     host, port = settings.address
     site = web.TCPSite(runner, host, port)

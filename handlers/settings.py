@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import ConfigurationError
 
@@ -26,10 +26,29 @@ class Settings(BaseSettings):
     http: str = Field("127.0.0.1:3000", alias="ROLLBACK_HTTP")
     log: str = Field("text", alias="ROLLBACK_LOG")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed in: `read_settings` says whose environment that is."""
+        return (init_settings,)
+
     @model_validator(mode="after")
     def _api_url_ends_in_api(self) -> Self:
         if not self.api_url.endswith("/api/"):
             raise ValueError(f"SLACK_API_URL must end in /api/, it is {self.api_url}")
+        return self
+
+    @model_validator(mode="after")
+    def _http_ends_in_a_port(self) -> Self:
+        _, _, port = self.http.rpartition(":")
+        if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+            raise ValueError(f"ROLLBACK_HTTP must be like 127.0.0.1:3000, it is {self.http}")
         return self
 
     @property
@@ -76,8 +95,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise ConfigurationError(tuple(problems))
     names = {field.alias for field in Settings.model_fields.values()}
-    known = {name: value for name, value in environ.items() if name in names}
+    known = {name: value for name, value in environ.items() if name in names and value}  # empty: not set
     try:
         return Settings.model_validate(known)
-    except ValueError as problem:
-        raise ConfigurationError((str(problem),)) from None
+    except ValidationError as problem:
+        errors = problem.errors(include_url=False, include_input=False)  # the input holds the tokens
+        raise ConfigurationError(
+            tuple(error["msg"].removeprefix("Value error, ") for error in errors)
+        ) from None

@@ -1,4 +1,4 @@
-"""Where executors and checks start from, and what their child processes may see: for the worker and the shell."""
+"""Where executors and checks start from, and what their child processes may see."""
 
 import os
 from pathlib import Path

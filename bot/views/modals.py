@@ -24,6 +24,7 @@ from bot.views.limits import (
     entry,
     escape,
     fitting,
+    link,
     mention,
     mention_channel,
     modal,
@@ -449,6 +450,7 @@ def _identity(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         f"Approve by {utc(run.approve_by, now)}" if run.approve_by else "",
         f"Owner: {escape(facts.owner, 100)}" if facts.owner else "",
         f"Contact: {mention(facts.point_of_contact)}" if facts.point_of_contact else "",
+        f"{link(facts.url, 'The page of this run')}: for you, for 15 minutes" if facts.url else "",
     ]
     return [row for row in rows if row]
 

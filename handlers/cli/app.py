@@ -21,8 +21,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # help without rich, which takes longer to import than `check` takes to run
-    help="Take a system, a database or a dataset back to a known earlier state, with a second person's approval.",
-    epilog="Exit codes: 0 done or yes, 1 the answer is no, 2 usage or configuration, 3 unreachable or locked.",
+    help="Take a system, a database or a dataset back to a known earlier state, safely.",
+    epilog="Exit codes: 0 done or yes, 1 no, 2 usage or configuration, 3 unreachable or locked.",
 )
 db = typer.Typer(no_args_is_help=True, help="The database of the bot.")
 app.add_typer(db, name="db")
@@ -51,7 +51,7 @@ def demo(
     script: Annotated[bool, typer.Option("--script", help="Play the story in this terminal.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only say where the page is.")] = False,
 ) -> None:
-    """A complete local workspace, no Slack account: real bot, real targets."""
+    """A complete local workspace, no Slack account."""
     from handlers.sandbox.demo import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(port, script, not no_browser)))
@@ -79,7 +79,7 @@ def serve() -> None:
 
 @app.command()
 def check() -> None:
-    """Read the configuration file, and say everything that is wrong with it at once."""
+    """Say everything that is wrong with the configuration file."""
     from bot.configuration import load, warnings
     from handlers.settings import read_settings
 
@@ -101,7 +101,7 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at everything live: Slack, database, targets, approvers, clock. One line each, and what to do next."""
+    """Look at everything live, and say what to do next."""
     from bot.configuration import load
     from handlers.cli.doctor import examine, exit_code
     from handlers.cli.doctor.results import as_value, line
@@ -115,8 +115,7 @@ def doctor(
         results = []
         async for result in examine(settings, configuration, operator):
             results.append(result)
-            if not as_json:
-                say(line(result))
+            (aside if as_json else say)(line(result))
         if as_json:
             data([as_value(result) for result in results])
         return exit_code(results)
@@ -192,7 +191,9 @@ def plan(
 
 @app.command()
 def runs(
-    target: Annotated[str | None, typer.Option("--target", metavar="TARGET", help="Only of this one.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="TARGET", help="Only of this one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """All runs, newest first."""
@@ -213,7 +214,7 @@ def run(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Such as RB-42.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """One run: where it stands, its steps, its checks, everything that happened."""
+    """One run, with everything that happened."""
     from bot.clock import SteadyClock
     from handlers.cli import reading, shapes, words
     from handlers.settings import read_settings
@@ -230,7 +231,7 @@ def run(
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database to this program's version, while no `serve` runs; a copy of it is kept beside it."""
+    """Bring the database to this program's version. A copy of it is kept beside it."""
     from handlers.cli.database import upgraded
     from handlers.settings import read_settings
 

@@ -25,7 +25,7 @@ from storage.runs import Store, open_store
 
 @asynccontextmanager
 async def stored(settings: Settings) -> AsyncIterator[Store]:
-    """What is stored. Before the first `serve` that is nothing: an empty database stands in, and is thrown away.
+    """What is stored. Before the first `serve` an empty database stands in, which is thrown away.
 
     Raises ConfigurationError, TemporaryError when it is not at this program's version, and DBAPIError.
     """
@@ -73,7 +73,9 @@ def why_not_readable(found: str | None) -> str | None:
     if found == HEAD:
         return None
     if found is not None and found > HEAD:
-        return f"The database is of a newer version ({found}, this program knows {HEAD}). Use the newer program."
+        return (
+            f"The database is of a newer version ({found}, this program knows {HEAD}). Use the newer program."
+        )
     return (
         f"The database is not ready: its schema is {found or 'empty'}, this program needs {HEAD}. "
         "Start `serve`, or run `rollback-bot db upgrade`."

@@ -1,7 +1,7 @@
 """How a command ends: every error is one plain message with an exit code, never a traceback.
 
-0 done, or yes. 1 the answer is no: refused, failed, no such run. 2 usage or configuration. 3 something that is
-needed is unreachable or locked. A fault of ours ends with 3 as well: no answer was found, so none is given.
+0 done, or yes. 1 the answer is no: refused, failed, no such run. 2 usage or configuration. 3 something that
+is needed is unreachable or locked. A fault of ours ends with 3 as well: no answer was found, so none is said.
 """
 
 import traceback
@@ -69,7 +69,7 @@ def _our_fault(problem: Exception) -> str:
     place = traceback.extract_tb(problem.__traceback__)[-1:]
     where = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in place)
     said = TOKENS.sub("***", " ".join(str(problem).split()))
-    return f"A fault of rollback-bot itself: {type(problem).__name__}: {said}{where}. Please report this line."
+    return f"A fault of rollback-bot: {type(problem).__name__}: {said}{where}. Please report this line."
 
 
 def _capital(words: str) -> str:

@@ -23,7 +23,7 @@ def data(value: Any) -> None:
 def say(*lines: str) -> None:
     """For people, where they look for the answer."""
     for line in lines:
-        print(_harmless(line))
+        print(_harmless(line), flush=True)  # a pipe must not hold back what people wait for
 
 
 def aside(*lines: str) -> None:

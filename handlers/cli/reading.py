@@ -1,7 +1,7 @@
 """Asks the database and the targets on behalf of the shell. Changes nothing, and waits for no `serve`.
 
-The database is opened beside a running `serve`, for short transactions and without its lock. Targets are asked
-from here: this machine acts as a worker, so it needs their credentials, and no token of Slack.
+The database is opened beside a running `serve`, for short transactions and without its lock. Targets are
+asked from here: this machine acts as a worker, so it needs their credentials, and no token of Slack.
 """
 
 import asyncio

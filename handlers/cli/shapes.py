@@ -56,7 +56,7 @@ def _point(point: RestorePoint, current: str) -> Json:
 
 
 def plan(of: Plan, digest: str) -> Json:
-    """`from` and `point` are the ids of what is live and of where it goes back to; `at` is the point's time."""
+    """`from` is the id of what is live, `point` of where it goes back to; `at` is the point's time."""
     return {
         "code": digest[:CODE],
         "digest": digest,

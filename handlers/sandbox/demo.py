@@ -44,11 +44,14 @@ async def run_demo(
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # a coroutine runs in a task
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, task.cancel, number.name)
     try:
         return await (story.play(folder) if script else _show(folder, port, open_browser))
-    except asyncio.CancelledError:
-        return 1 if script else 0
+    except asyncio.CancelledError as cancelled:
+        if not script:
+            return 0
+        print(f"The story was ended by {cancelled}.", file=sys.stderr)
+        return 1
     except UserError as error:
         print(error, file=sys.stderr)
         return 3

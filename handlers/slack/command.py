@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot import codec, commands
@@ -42,7 +42,14 @@ class OpenForm:
     target: str | None
 
 
-async def answer(ctx: Context, said: Said) -> Message | OpenForm:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request is open; its card tells the rest."""
+
+    run: Run
+
+
+async def answer(ctx: Context, said: Said) -> Message | OpenForm | Asked:
     """Raises UserError, Repeated."""
     asked = commands.parse(said.text, ctx.configuration.targets, ctx.clock(), said.person.timezone)
     match asked:
@@ -63,7 +70,7 @@ async def answer(ctx: Context, said: Said) -> Message | OpenForm:
         case commands.Resolve():
             return await _resolve(ctx, said, asked)
         case _:
-            return await _read(ctx, asked)
+            return await _read(ctx, said.person, asked)
 
 
 async def _misunderstood(ctx: Context, said: Said, asked: commands.Misunderstood) -> Message:
@@ -73,13 +80,10 @@ async def _misunderstood(ctx: Context, said: Said, asked: commands.Misunderstood
     return _line(f"{sentence(asked.words, 600)} Example: {code(example, 300)}")
 
 
-async def _ask(ctx: Context, said: Said, asked: commands.Ask) -> Message:
+async def _ask(ctx: Context, said: Said, asked: commands.Ask) -> Asked:
     goal = Goal(point=asked.point) if asked.point else Goal(before=asked.before)
     wish = Wish(asked.target, goal, said.channel, reason=asked.reason, thread=said.thread)
-    run = await asking.ask(ctx, said.person, wish, said.delivery)
-    return _line(
-        f"{run.id}: reading `{run.target}`. Its card follows here; nothing runs until somebody else approves."
-    )
+    return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
 
 
 async def _resolve(ctx: Context, said: Said, asked: commands.Resolve) -> Message:
@@ -91,7 +95,7 @@ async def _resolve(ctx: Context, said: Said, asked: commands.Resolve) -> Message
     return _line(f"{run.id}: your word is kept. Two people must say the same; the card shows who has.")
 
 
-async def _read(ctx: Context, asked: commands.Command) -> Message:
+async def _read(ctx: Context, person: Person, asked: commands.Command) -> Message:
     now = ctx.clock()
     match asked:
         case commands.ListPoints(target):
@@ -101,7 +105,7 @@ async def _read(ctx: Context, asked: commands.Command) -> Message:
         case commands.Status(None):
             return lists.status(await linked(ctx, await ctx.store.summaries(only_open=True, limit=20)), now)
         case commands.Status(str() as run_id):
-            return await _status(ctx, run_id)
+            return await _status(ctx, person, run_id)
         case commands.History(target):
             earlier = await ctx.store.summaries(target=target, limit=20)
             return lists.history(target, await linked(ctx, earlier), now)
@@ -137,18 +141,20 @@ async def _targets(ctx: Context) -> list[lists.TargetRow]:
     ]
 
 
-async def _status(ctx: Context, run_id: str) -> Message:
+async def _status(ctx: Context, person: Person, run_id: str) -> Message:
     """The card as it would be drawn now, without its buttons."""
     run = await pressing.load(ctx, run_id)
-    shown = card(run, await reading_facts(ctx, run), ctx.clock())
+    shown = card(run, await reading_facts(ctx, run, person.id), ctx.clock())
     return message(shown.text, [block for block in shown.blocks if block.get("type") != "actions"])
 
 
-async def reading_facts(ctx: Context, run: Run) -> CardFacts:
-    """Facts for showing a run to somebody who only reads."""
+async def reading_facts(ctx: Context, run: Run, person_id: str) -> CardFacts:
+    """Facts for showing a run to one person who only reads; the link to its page is good for them alone."""
     cards = await ctx.cards.of_run(run.id)
     progress = await ctx.store.progress_of(run.id) if run.state is State.RUNNING else None
-    return facts_for(ctx.configuration, run, None, cards, progress=progress, dnd=frozenset(), now=ctx.clock())
+    now, public = ctx.clock(), ctx.configuration.public_url
+    facts = facts_for(ctx.configuration, run, None, cards, progress=progress, dnd=frozenset(), now=now)
+    return replace(facts, url=f"{public}{ctx.links.make(run.id, person_id, now)}" if public else None)
 
 
 async def linked(ctx: Context, summaries: Iterable[Summary]) -> list[Linked]:

@@ -12,7 +12,7 @@ from bot.views.facts import CardFacts
 from handlers.slack.pressing import button_value
 from storage.cards import Card, Kind
 
-NEWS_EVERY = timedelta(seconds=60)  # a running card is redrawn at least this often
+NEWS_WITHIN = timedelta(seconds=60)  # what a running card promises; it is redrawn far more often
 
 
 def facts_for(
@@ -27,24 +27,27 @@ def facts_for(
 ) -> CardFacts:
     """`card` None: for somebody who only reads, without buttons."""
     target = configuration.targets.get(run.target)
-    direct = [c for c in cards if c.kind is Kind.DIRECT and c.ts is not None]
-    messaged = [c.tried_at for c in direct if c.tried_at is not None]
+    direct = [c for c in cards if c.kind is Kind.DIRECT and c.gone is None and c.recipient in run.awaited]
     return CardFacts(
         button_value=button_value(card.key, run) if card else "",
         awaited=tuple(c.recipient for c in direct),
-        messaged_at=min(messaged, default=None),
+        messaged_at=run.posted_at if direct else None,
         dnd=dnd,
         usergroups=_usergroups(configuration, target),
         progress=_progress(progress, now) if run.state is State.RUNNING else None,
-        next_news_by=now + NEWS_EVERY if run.state is State.RUNNING else None,
+        next_news_by=now + NEWS_WITHIN if run.state is State.RUNNING and _is_the_card(card) else None,
         holds=_holds(run),
         not_undone=target.not_undone if target else None,
         look_yourself=_current_command(target),
         failover=target.failover if target else None,
         owner=(target.owner or "") if target else "",
         point_of_contact=target.point_of_contact if target else None,
-        url=f"{configuration.public_url}/runs/{run.id}" if configuration.public_url else None,
     )
+
+
+def _is_the_card(card: Card | None) -> bool:
+    """Copies are not redrawn while it runs, so they promise no news."""
+    return card is not None and card.kind is Kind.CARD
 
 
 def _current_command(target: Target | None) -> str | None:

@@ -21,7 +21,7 @@ from bot.views.limits import View
 from handlers.context import Context
 from handlers.door.deliver import delivery_key
 from handlers.slack import command, home, pressing, start_modal
-from handlers.slack.command import OpenForm, Said
+from handlers.slack.command import Asked, OpenForm, Said
 from handlers.slack.forms import block_of, typed
 from handlers.slack.sending import Wait
 from storage.cards import Card, Kind
@@ -29,6 +29,7 @@ from storage.runs import Change, Repeated, TargetTaken
 
 log = structlog.get_logger()
 Body = Mapping[str, Any]
+REFUSALS = (UserError, TemporaryError, DBAPIError, TimeoutError)
 NOT_ACCEPTED = "NOT accepted, nothing will run: the bot's database does not answer. Try again in a minute."
 
 
@@ -71,16 +72,14 @@ class Listeners:
         except TargetTaken as taken:
             await ack(f"{taken} {await self._link(taken.run_id)}".strip())
             return
-        except (UserError, TemporaryError) as reason:
-            await ack(str(reason))
-            return
-        except (DBAPIError, TimeoutError) as problem:
-            log.error("database", error=str(problem))
-            await ack(NOT_ACCEPTED)
+        except REFUSALS as reason:
+            await ack(_why(reason))
             return
         if isinstance(answer, OpenForm):
             await ack()
             self._background(self._open_form(body["trigger_id"], said, answer.target))
+        elif isinstance(answer, Asked):
+            await ack(_asked(answer.run))
         else:
             await ack(text=answer.text, blocks=list(answer.blocks) or None)
 
@@ -101,26 +100,26 @@ class Listeners:
             )
 
     async def mention(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
         event = body["event"]
-        text = event.get("text", "").partition(">")[2]
-        said = await self._said(
-            event["user"], event["channel"], text, event.get("thread_ts") or event["ts"], body
-        )
+        me = (body.get("authorizations") or [{}])[0].get("user_id", "")
+        text = event.get("text", "").partition(f"<@{me}>")[2]
+        thread = event.get("thread_ts") or event["ts"]
         try:
+            said = await self._said(event["user"], event["channel"], text, thread, body)
             answer = await command.answer(self._ctx, said)
         except Repeated:
+            await ack()
             return
-        except (UserError, TemporaryError) as reason:
-            await self._reply(said, str(reason))
+        except REFUSALS as reason:
+            await ack()
+            nobody = Said(_nobody(event["user"]), event["channel"], text, thread, "")
+            self._background(self._reply(nobody, _why(reason)))
             return
+        await ack()
         if isinstance(answer, OpenForm):
-            target = answer.target or "TARGET"
-            points = f"`@rollback points {target}` lists where it can go; " if answer.target else ""
-            await self._reply(said, f"{points}`@rollback {target} to POINT because REASON` asks for it.")
-        elif answer.blocks:
-            await self._reply(said, answer.text, list(answer.blocks))
-        # a request answers itself: the line with the link to its card follows in this thread
+            self._background(self._reply(said, _how_to_ask(answer.target)))
+        elif not isinstance(answer, Asked):  # a request answers itself: the link to its card follows here
+            self._background(self._reply(said, answer.text, list(answer.blocks)))
 
     async def _reply(self, said: Said, text: str, blocks: list[Any] | None = None) -> None:
         """Only for the one who typed; a convenience, never the record of anything."""
@@ -150,13 +149,14 @@ class Listeners:
         return ""
 
     async def shortcut(self, ack: AsyncAck, body: Body) -> None:
-        said = await self._said(
-            body["user"]["id"],
-            body["channel"]["id"],
-            "",
-            body["message"].get("thread_ts") or body["message"]["ts"],
-            body,
-        )
+        message = body["message"]
+        thread = message.get("thread_ts") or message["ts"]
+        try:
+            said = await self._said(body["user"]["id"], body["channel"]["id"], "", thread, body)
+        except TemporaryError as reason:
+            await ack()
+            self._background(self._refuse(body, str(reason)))
+            return
         await ack()
         self._background(self._open_form(body["trigger_id"], said, None))
 
@@ -173,7 +173,7 @@ class Listeners:
             click = Click(stamp=pressing.drawn_for(run, card.key, draw))
             if press is Press.DETAILS:
                 await ack()
-                self._background(self._open(body, await self._details(run)))
+                self._background(self._open(body, await self._details(run, person)))
             elif pressing.asks_more(press, run):
                 await pressing.check(self._ctx, press, run, person, pressing.as_if_filled(click, run))
                 await ack()
@@ -185,9 +185,9 @@ class Listeners:
                     self._background(self._open(body, modals.veto_reason(moved, _about(press, card, moved))))
         except Repeated:
             await ack()
-        except (UserError, TemporaryError) as reason:
+        except REFUSALS as reason:
             await ack()
-            self._background(self._refuse(body, str(reason)))
+            self._background(self._refuse(body, _why(reason)))
 
     def _stands_there(self, card: Card, body: Body) -> None:
         """A button's value is good only on the card that it was drawn on."""
@@ -204,8 +204,9 @@ class Listeners:
                 "views.open", trigger_id=body["trigger_id"], view=modals.refusal("Not done", reason)
             )
         except (SlackApiError, Wait):
-            said = Said(_nobody(body["user"]["id"]), body["channel"]["id"], "", None, "")
-            await self._reply(said, reason)
+            channel = body.get("channel", {}).get("id")
+            if channel:
+                await self._reply(Said(_nobody(body["user"]["id"]), channel, "", None, ""), reason)
 
     async def _open(self, body: Body, view: View) -> None:
         try:
@@ -221,7 +222,7 @@ class Listeners:
             except (SlackApiError, Wait) as problem:
                 log.warning("modal", error=str(problem))
             return
-        facts = await command.reading_facts(self._ctx, run)
+        facts = await command.reading_facts(self._ctx, run, person.id)
         match press:
             case Press.APPROVE:
                 assert run.plan is not None  # an awaiting run has one
@@ -238,11 +239,11 @@ class Listeners:
                 view = modals.go_online(run, about, now)
         await self._open(body, view)
 
-    async def _details(self, run: Run) -> View:
+    async def _details(self, run: Run, person: Person) -> View:
         events = await self._ctx.store.events(run.id)
         summaries = await self._ctx.store.summaries(target=run.target, limit=6)
         earlier = [await self._ctx.store.load(s.id) for s in summaries if s.id != run.id]
-        facts = await command.reading_facts(self._ctx, run)
+        facts = await command.reading_facts(self._ctx, run, person.id)
         return modals.details(run, facts, events, earlier, self._ctx.clock())
 
     async def decision(self, ack: AsyncAck, body: Body) -> None:
@@ -261,12 +262,12 @@ class Listeners:
             await ack()
         except Repeated:
             await ack()
-        except (UserError, TemporaryError) as reason:
-            block = block_of(view, "plan_code") or block_of(view, "reason")
-            if block is not None and block_of(view, "plan_code"):
-                await ack(response_action="errors", errors={block: str(reason)})
+        except REFUSALS as reason:
+            block = block_of(view, "plan_code")
+            if block is not None:  # a mistyped code can be typed again
+                await ack(response_action="errors", errors={block: _why(reason)})
             else:
-                await ack(response_action="update", view=modals.refusal("Not done", str(reason)))
+                await ack(response_action="update", view=modals.refusal("Not done", _why(reason)))
 
     async def _asked_about(self, view: Body) -> tuple[Press, Run, str]:
         """The metadata is only a pointer: what it points to is read from the database."""
@@ -282,13 +283,13 @@ class Listeners:
         return press, run, pressing.drawn_for(run, card.key, draw)
 
     async def veto_reason(self, ack: AsyncAck, body: Body) -> None:
-        person = await self._ctx.directory.person(body["user"]["id"])
         reason = typed(body["view"]).get("reason", "")
         try:
+            person = await self._ctx.directory.person(body["user"]["id"])
             _, run, _ = await self._asked_about(body["view"])
             if reason and run.ended_by == person.id:
                 await self._keep_reason(run, person, reason, delivery_key(body))
-        except (UserError, Repeated) as problem:
+        except (UserError, TemporaryError, Repeated) as problem:
             log.info("veto reason", why=str(problem))
         await ack()
 
@@ -307,12 +308,18 @@ class Listeners:
 
     async def choice(self, ack: AsyncAck, body: Body) -> None:
         await ack()
-        person = await self._ctx.directory.person(body["user"]["id"], age=60.0)
-        self._background(start_modal.choose(self._ctx, person, body["view"]))
+        self._background(self._choose(body))
+
+    async def _choose(self, body: Body) -> None:
+        try:
+            person = await self._ctx.directory.person(body["user"]["id"], age=60.0)
+        except TemporaryError as reason:
+            log.info("choice", why=str(reason))  # the form stays as it is; its submission is looked at again
+            return
+        await start_modal.choose(self._ctx, person, body["view"])
 
     async def send_to_me(self, ack: AsyncAck, body: Body) -> None:
-        person = await self._ctx.directory.person(body["user"]["id"], age=60.0)
-        await start_modal.send_later(self._ctx, person, body["view"]["id"])
+        await start_modal.send_later(self._ctx, body["user"]["id"], body["view"]["id"])
         await ack()
 
     async def start(self, ack: AsyncAck, body: Body) -> None:
@@ -323,11 +330,8 @@ class Listeners:
             await ack()
         except Repeated:
             await ack()
-        except (UserError, TemporaryError) as reason:
-            await ack(**start_modal.errors(view, str(reason)))
-        except (DBAPIError, TimeoutError) as problem:
-            log.error("database", error=str(problem))
-            await ack(**start_modal.errors(view, NOT_ACCEPTED))
+        except REFUSALS as reason:
+            await ack(**start_modal.errors(view, _why(reason)))
 
     # Events
 
@@ -355,6 +359,27 @@ class Listeners:
 
 def _about(press: Press, card: Card, run: Run) -> str:
     return json.dumps({"press": press.value, "value": pressing.button_value(card.key, run)})
+
+
+def _why(refusal: Exception) -> str:
+    """The sentence of a refusal; a database that does not answer is one too."""
+    if isinstance(refusal, UserError | TemporaryError):
+        return str(refusal)
+    log.error("database", error=str(refusal))
+    return NOT_ACCEPTED
+
+
+def _asked(run: Run) -> str:
+    return (
+        f"{run.id}: reading `{run.target}`. Its card follows in <#{run.channel}>; "
+        "nothing runs until somebody else approves."
+    )
+
+
+def _how_to_ask(target: str | None) -> str:
+    """A mention carries no trigger, so it cannot open the form."""
+    points = f"`@rollback points {target}` lists where it can go; " if target else ""
+    return f"{points}`@rollback {target or 'TARGET'} to POINT because REASON` asks for it."
 
 
 def _nobody(user_id: str) -> Person:

@@ -30,8 +30,8 @@ from storage.runs import Change
 log = structlog.get_logger()
 
 ROUND_EVERY = 1.0  # seconds
+STEPS_EVERY = timedelta(seconds=1)
 PROGRESS_EVERY = timedelta(seconds=3)
-NEWS_EVERY = timedelta(seconds=45)  # inside the 60 s that the card promises
 PLANNING_IS_QUICK = timedelta(seconds=1.5)  # a plan within this time makes its card's first drawing
 NEVER_AGAIN = frozenset(
     {
@@ -79,11 +79,11 @@ class Publisher:
             return
         try:
             await self._owe(run)
-            for kind in (Kind.CARD, Kind.DIRECT, Kind.LINE, Kind.NOTICE, Kind.AUDIT, Kind.CARD):
+            for kind in (Kind.CARD, Kind.DIRECT, Kind.LINE, Kind.NOTICE, Kind.AUDIT):
                 cards = await self._ctx.cards.of_run(run_id)
                 for card in cards:
                     if card.kind is kind and card.gone is None:
-                        await self._reconcile(run, card, cards)
+                        run = await self._reconcile(run, card, cards)
             await self._ctx.store.shown(run_id, run.seq)
         except Wait:
             return  # the budget is used up: this run stays behind and comes again
@@ -91,7 +91,8 @@ class Publisher:
     async def _owe(self, run: Run) -> None:
         """The messages that this state asks for."""
         now, cards = self._ctx.clock(), self._ctx.cards
-        if run.state is State.AWAITING_APPROVAL:
+        if run.state is State.AWAITING_APPROVAL and run.posted_at is None:
+            self._dnd[run.id] = await self._ctx.directory.on_dnd(run.awaited)
             for user in run.awaited:
                 await cards.want(run.id, Kind.DIRECT, user, now)
         moment = "ended" if run.state.final else MOMENTS.get(run.state)
@@ -99,28 +100,36 @@ class Publisher:
             which = moment if run.state.final else f"{moment}.{run.seq}"
             await cards.want(run.id, Kind.NOTICE, run.channel, now, moment=which)
 
-    async def _reconcile(self, run: Run, card: Card, cards: Sequence[Card]) -> None:
-        if card.ts is not None and card.kind in {Kind.NOTICE, Kind.LINE}:
-            return
-        if card.ts is not None and self._fresh(run, card):
-            return
-        drawing = await self._draw(run, card, cards)
+    async def _reconcile(self, run: Run, card: Card, cards: Sequence[Card]) -> Run:
+        """The run, newer when posting its card has moved it."""
+        if card.ts is not None and (card.kind in {Kind.NOTICE, Kind.LINE} or self._fresh(run, card)):
+            return run
+        drawing = await self._draw(self._as_posted(run), card, cards)
         if drawing is None:
-            return
+            return run
         drawn = digest({"text": drawing.text, "blocks": list(drawing.blocks)})
         if card.ts is None:
-            await self._post(run, card, cards, drawing, drawn)
-        elif drawn != card.drawn:
-            await self._update(card, drawing, drawn)
+            return await self._post(run, card, cards, drawing, drawn)
+        if drawn != card.drawn:
+            await self._update(card, drawing, drawn, chatter=_is_progress(run, card))
+        return run
+
+    def _as_posted(self, run: Run) -> Run:
+        """The first drawing says already by when to approve, so that it need not be drawn again."""
+        if run.state is not State.AWAITING_APPROVAL or run.posted_at is not None:
+            return run
+        return machine.apply(run, Event(E.POSTED, self._ctx.clock(), seq=run.seq))
 
     def _fresh(self, run: Run, card: Card) -> bool:
-        """A running card changes with every look at the clock, so its age decides."""
-        if run.state is not State.RUNNING or card.drawn_at is None or run.changed_at is None:
+        """A running card changes with every look at the clock, so its age decides when it is drawn again.
+
+        Copies show the decision and leave the progress to the card: all cards share one budget.
+        """
+        if not _is_progress(run, card) or card.drawn_at is None or run.changed_at is None:
             return False
-        if card.drawn_at < run.changed_at:
-            return False
+        moved = card.drawn_at < run.changed_at
         age = self._ctx.clock() - card.drawn_at
-        return age < (PROGRESS_EVERY if card.kind is Kind.CARD else NEWS_EVERY)
+        return card.kind is not Kind.CARD or age < (STEPS_EVERY if moved else PROGRESS_EVERY)
 
     async def _draw(self, run: Run, card: Card, cards: Sequence[Card]) -> Message | None:
         now = self._ctx.clock()
@@ -161,12 +170,12 @@ class Publisher:
 
     # Slack
 
-    async def _post(self, run: Run, card: Card, cards: Sequence[Card], drawing: Message, drawn: str) -> None:
+    async def _post(self, run: Run, card: Card, cards: Sequence[Card], drawing: Message, drawn: str) -> Run:
         main = next((c for c in cards if c.kind is Kind.CARD), None)
         thread = card.thread_ts
         if card.kind is Kind.NOTICE:
             if main is None or main.ts is None:
-                return  # there is nothing to reply to yet
+                return run  # there is nothing to reply to yet
             thread = main.ts
         await self._ctx.cards.tried(card.key, self._ctx.clock())
         try:
@@ -187,20 +196,19 @@ class Publisher:
                 await self._ctx.cards.impossible(card.key, error)
                 if card.kind is Kind.CARD:
                     await self._give_up(run, error)
-                return
+                return run
             raise
-        if card.kind is Kind.DIRECT and run.id not in self._dnd:
-            self._dnd[run.id] = await self._ctx.directory.on_dnd(run.awaited)
-        await self._posted(run, card, answer["channel"], answer["ts"], drawn)
+        return await self._posted(run, card, answer["channel"], answer["ts"], drawn)
 
-    async def _posted(self, run: Run, card: Card, channel: str, ts: str, drawn: str) -> None:
+    async def _posted(self, run: Run, card: Card, channel: str, ts: str, drawn: str) -> Run:
         """The place of the message, and with the first card in the channel the time to approve."""
         now = self._ctx.clock()
 
-        async def work(change: Change) -> None:
+        async def work(change: Change) -> Run:
             await place(change.connection, card.key, channel, ts, drawn, now)
             if card.kind is Kind.CARD and run.state is State.AWAITING_APPROVAL and run.posted_at is None:
-                await change.append(run, (Event(E.POSTED, now, "", {"channel": channel, "ts": ts}),))
+                return await change.append(run, (Event(E.POSTED, now, "", {"channel": channel, "ts": ts}),))
+            return run
 
         while True:
             try:
@@ -220,11 +228,11 @@ class Publisher:
                 run = await self._ctx.store.load(run.id)
         self._ctx.publish()
 
-    async def _update(self, card: Card, drawing: Message, drawn: str) -> None:
+    async def _update(self, card: Card, drawing: Message, drawn: str, *, chatter: bool) -> None:
         try:
             await self._ctx.sender.call(
                 "chat.update",
-                "",
+                chatter=chatter,
                 channel=card.channel,
                 ts=card.ts,
                 text=drawing.text,
@@ -241,3 +249,10 @@ class Publisher:
                 return
             raise
         await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+
+
+def _is_progress(run: Run, card: Card) -> bool:
+    """The card says already that it runs: what is new is only how far."""
+    if run.state is not State.RUNNING or run.started_at is None or card.drawn_at is None:
+        return False
+    return card.drawn_at >= run.started_at

@@ -4,6 +4,7 @@ chat.update is one budget for all cards of the workspace (Tier 3, 50 a minute); 
 about one a second for each channel. Everything else here is used rarely.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +14,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 
-RATES: Mapping[str, tuple[float, float]] = {  # so many at once, then so many a second
-    "chat.update": (10.0, 50 / 60),
-    "chat.postMessage": (4.0, 1.0),
-    "views.update": (20.0, 100 / 60),
+WINDOWS: Mapping[str, tuple[int, float]] = {  # at most so many calls in any so many seconds
+    "chat.update": (50, 60.0),
+    "chat.postMessage": (4, 4.0),
+    "views.update": (100, 60.0),
 }
+CHATTER = 0.6  # the share of a window that progress may use; the rest is kept for decisions and results
 PASSING = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"}
 )
@@ -31,15 +33,15 @@ class Sender:
     def __init__(self, client: AsyncWebClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}  # tokens, and when that was
+        self._calls: dict[tuple[str, str], deque[float]] = {}  # when, of those inside the window
         self._held: dict[str, float] = {}
 
-    async def call(self, method: str, place: str = "", **arguments: Any) -> Any:
+    async def call(self, method: str, place: str = "", *, chatter: bool = False, **arguments: Any) -> Any:
         """Slack's answer. `place`: the channel, where the budget is a channel's own.
 
         Raises Wait (the caller compares again later) and SlackApiError (a no for good).
         """
-        self._take(method, place)
+        self._take(method, place, CHATTER if chatter else 1.0)
         given = {name: value for name, value in arguments.items() if value is not None}
         try:
             return await self._client.api_call(method, json=given)
@@ -53,18 +55,19 @@ class Sender:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             raise Wait from None
 
-    def _take(self, method: str, place: str) -> None:
+    def _take(self, method: str, place: str, share: float) -> None:
         now = self._clock().timestamp()
         if now < self._held.get(method, 0.0):
             raise Wait
-        if method not in RATES:
+        if method not in WINDOWS:
             return
-        burst, a_second = RATES[method]
-        tokens, since = self._buckets.get((method, place), (burst, now))
-        tokens = min(burst, tokens + (now - since) * a_second)
-        if tokens < 1:
+        most, seconds = WINDOWS[method]
+        calls = self._calls.setdefault((method, place), deque())
+        while calls and calls[0] <= now - seconds:
+            calls.popleft()
+        if len(calls) >= most * share:
             raise Wait
-        self._buckets[method, place] = (tokens - 1, now)
+        calls.append(now)
 
     def _hold(self, method: str, seconds: float) -> None:
         """Slack said Retry-After."""

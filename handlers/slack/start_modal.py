@@ -170,8 +170,8 @@ async def _send(ctx: Context, modal: Modal, look: Look) -> None:
     await ctx.looks.filled(modal.view_id, modal.look_id, FILLED)
 
 
-async def send_later(ctx: Context, person: Person, view_id: str) -> None:
-    await ctx.looks.send_to(view_id, person.id)
+async def send_later(ctx: Context, person_id: str, view_id: str) -> None:
+    await ctx.looks.send_to(view_id, person_id)
     ctx.publish()
 
 

@@ -14,7 +14,6 @@ from handlers.door.deliver import Door
 from handlers.door.guard import BODY_AT_MOST
 from handlers.web.drawing import protect
 from handlers.web.health import healthz, metrics, readyz
-from handlers.web.links import Links
 from handlers.web.pages import newest_runs, one_run
 from handlers.web.parts import PARTS, Parts
 from handlers.web.readers import may_read, not_forwarded
@@ -62,12 +61,10 @@ GATES: Mapping[Audience, Gate] = {
 }
 
 
-def web_app(
-    context: Context, door: Door, secret: str | None, readiness: Readiness, links: Links
-) -> web.Application:
+def web_app(context: Context, door: Door, secret: str | None, readiness: Readiness) -> web.Application:
     """`secret` None: HTTP from Slack is not open."""
     app = web.Application(client_max_size=BODY_AT_MOST)
-    app[PARTS] = Parts(context, door, secret, readiness, links)
+    app[PARTS] = Parts(context, door, secret, readiness)
     app.on_response_prepare.append(protect)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _behind(GATES[route.audience], route.handler))

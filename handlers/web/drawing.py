@@ -14,6 +14,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from bot.canon import iso
+from bot.views.limits import clean
 from bot.views.words import clock_seconds
 
 if TYPE_CHECKING:
@@ -65,9 +66,15 @@ def _environment() -> "Environment":
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_readable,
     )
     environment.filters.update(moment=moment, day=day, clock=clock_seconds, iso=iso)
     return environment
+
+
+def _readable(value: object) -> object:
+    """Of every text that is put in: no control or bidi characters. What is HTML already stays as it is."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def moment(at: datetime) -> str:

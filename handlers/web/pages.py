@@ -33,8 +33,9 @@ async def one_run(request: web.Request) -> web.Response:
     if not events:
         return missing()
     run = machine.fold(run_id, events)
-    log.info("page read", run=run_id, person=reader.person)
-    facts = await reading_facts(context, run)
+    if reader.person is not None:
+        log.info("page read", run=run_id, person=reader.person)
+    facts = await reading_facts(context, run, reader.person or "")
     proven = await proofs(context.store.database, run_id)
     names = await _names(context, _people_of(run, proven, facts))
     page = run_page(run, events, proven, facts, lambda one: names.get(one, one), context.clock())

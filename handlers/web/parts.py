@@ -6,7 +6,6 @@ from aiohttp import web
 
 from handlers.context import Context
 from handlers.door.deliver import Door
-from handlers.web.links import Links
 from handlers.web.readiness import Readiness
 
 
@@ -16,7 +15,6 @@ class Parts:
     door: Door
     secret: str | None  # None: HTTP from Slack is not open
     readiness: Readiness
-    links: Links
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -95,7 +95,7 @@ async def _why_not_linked(request: web.Request) -> str | None:
     run_id = request.match_info.get("run_id")
     if run_id is None:
         return "no links to this page"
-    if reason := parts.links.why_not(run_id, request.query, parts.context.clock()):
+    if reason := parts.context.links.why_not(run_id, request.query, parts.context.clock()):
         return reason
     return await _why_barred(parts.context, request.query["person"])
 

@@ -36,6 +36,7 @@ from handlers.web.plot import Bar, bars
 from storage.reading import Proof
 
 Name = Callable[[str], str]  # a Slack id to what people call it
+Said = Callable[[str], str]  # markup to plain words
 
 _LOCAL_TIME = re.compile(r"\s*\(<!date\^[^<>]*>\)")  # the reader's zone, which only Slack knows
 _REFERENCE = re.compile(r"<(?:@|!subteam\^)([A-Z0-9]+)>")
@@ -129,8 +130,6 @@ class RunPage:
     state: str
     headline: str
     rows: tuple[str, ...]  # what the card says under its headline
-    live: str
-    customers: str
     facts: tuple[Fact, ...]
     plan: tuple[Fact, ...]
     warnings: tuple[str, ...]
@@ -160,17 +159,15 @@ def run_page(
         state=state_words(run),
         headline=said(headline),
         rows=tuple(map(said, rows)),
-        live=said(live(run, now)),
-        customers=said(customers(run, now)),
-        facts=tuple(_facts(run, facts, name)),
+        facts=tuple(_facts(run, facts, name, now)),
         plan=tuple(_plan(run, said)),
-        warnings=plan.warnings if plan else (),
-        blockers=plan.blockers if plan else (),
+        warnings=tuple(said(sentence(one)) for one in plan.warnings) if plan else (),
+        blockers=tuple(said(sentence(one)) for one in plan.blockers) if plan else (),
         legs=tuple(_leg(leg, said, now) for leg in plan.legs) if plan else (),
         loss=tuple(_loss(run, said, now)),
         loss_rows=tuple(_loss_rows(run)),
-        steps=tuple(_step(run, record) for record in run.steps),
-        checks=tuple(_checks(run)),
+        steps=tuple(_step(run, record, said) for record in run.steps),
+        checks=tuple(_checks(run, said)),
         lines=tuple(timeline(run, events, proofs, name)),
         moves=run.state is State.RUNNING,
         now=now,
@@ -192,9 +189,11 @@ def _card_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 # Facts -----------------------------------------------------------------------------------------
 
 
-def _facts(run: Run, facts: CardFacts, name: Name) -> list[Fact]:
+def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[Fact]:
     plan = run.plan
     return [
+        Fact("Live now", plain(live(run, now), name)),
+        Fact("Customers", plain(customers(run, now), name)),
         Fact("Target", f"{run.target} · {plan.environment} · {plan.kind}" if plan else run.target),
         Fact("Asked", f"by {name(run.requester.id)}", run.requested_at),
         Fact("Reason", f"“{run.reason}”" if run.reason.strip() else "no reason given"),
@@ -222,7 +221,7 @@ def _moments(run: Run) -> list[Fact]:
     found = [Fact("Started", at=run.started_at)] if run.started_at else []
     if run.ended_at is None:
         return found
-    took = f"after {_between(run.started_at, run.ended_at)}" if run.started_at else ""
+    took = f"took {_between(run.started_at, run.ended_at)}" if run.started_at else ""
     return [*found, Fact("Ended", took, run.ended_at)]
 
 
@@ -245,7 +244,7 @@ def _between(began: datetime, ended: datetime) -> str:
 # The plan --------------------------------------------------------------------------------------
 
 
-def _plan(run: Run, said: Callable[[str], str]) -> list[Fact]:
+def _plan(run: Run, said: Said) -> list[Fact]:
     plan = run.plan
     if plan is None:
         return []
@@ -259,12 +258,12 @@ def _plan(run: Run, said: Callable[[str], str]) -> list[Fact]:
         Fact("Drill", "restored, verified", plan.point.proven_at)
         if plan.point.proven_at
         else Fact("Drill", "no drill yet"),
-        Fact("Policy", plan.policy_digest),
-        Fact("Procedure", plan.procedure_digest),
+        Fact("Policy digest", plan.policy_digest),
+        Fact("Procedure digest", plan.procedure_digest),
     ]
 
 
-def _leg(leg: Leg, said: Callable[[str], str], now: datetime) -> LegRow:
+def _leg(leg: Leg, said: Said, now: datetime) -> LegRow:
     label = leg.point.label if leg.point.label != leg.point.id else ""
     loss = said(how_much(leg.loss, None, None, now)) or "no data is touched"
     return LegRow(leg.target, leg.current.id, leg.point.id, leg.point.at, label, loss, leg.changes)
@@ -273,12 +272,13 @@ def _leg(leg: Leg, said: Callable[[str], str], now: datetime) -> LegRow:
 # Loss ------------------------------------------------------------------------------------------
 
 
-def _loss(run: Run, said: Callable[[str], str], now: datetime) -> list[str]:
+def _loss(run: Run, said: Said, now: datetime) -> list[str]:
     plan = run.plan
     if plan is None:
         return []
     if plan.loss.quality is LossQuality.NONE:
-        return [f"{said(removed(plan.loss))}{f': {plan.loss.basis}' if plan.loss.basis else ''}."]
+        declared = f" (declared by {plan.loss.basis})" if plan.loss.basis else ""
+        return [f"{said(removed(plan.loss))}{declared}."]
     rows = [f"When it was asked: {said(how_much(plan.loss, None, plan.rpo, now))}."]
     if run.loss is not None and run.loss is not plan.loss:
         rows.append(f"When it started: {said(how_much(run.loss, None, None, now))}.")
@@ -307,11 +307,11 @@ def _count(loss: Loss | Ceiling | None, name: str) -> str:
 # Steps and checks ------------------------------------------------------------------------------
 
 
-def _step(run: Run, record: StepRecord) -> StepRow:
+def _step(run: Run, record: StepRecord, said: Said) -> StepRow:
     step = record.step
     of = "" if step.target == run.target else f" of {step.target}"
     outcome, tone = _ended(record)
-    words = record.words or (f"“{step.text}”" if step.text else "")
+    words = said(sentence(record.words)) or (f"“{step.text}”" if step.text else "")
     took = _between(record.started_at, record.ended_at) if record.started_at and record.ended_at else ""
     return StepRow(
         step.phase.value,
@@ -332,15 +332,15 @@ def _ended(record: StepRecord) -> tuple[str, str]:
     return record.outcome.value, "good" if record.outcome.value == "succeeded" else "bad"
 
 
-def _checks(run: Run) -> list[CheckRow]:
+def _checks(run: Run, said: Said) -> list[CheckRow]:
     """Every check that was looked at, then those of which only the value before is known."""
     before = {(finding.name, finding.when): finding.value for finding in run.before}
-    seen = [_check(finding, before.get((finding.name, finding.when))) for finding in run.findings]
+    seen = [_check(finding, before.get((finding.name, finding.when)), said) for finding in run.findings]
     looked_at = {(finding.name, finding.when) for finding in run.findings}
     return [*seen, *(_unseen(f) for f in run.before if (f.name, f.when) not in looked_at)]
 
 
-def _check(finding: Finding, before: float | str | None) -> CheckRow:
+def _check(finding: Finding, before: float | str | None, said: Said) -> CheckRow:
     first = finding.before if finding.before is not None else before
     return CheckRow(
         finding.name,
@@ -349,7 +349,7 @@ def _check(finding: Finding, before: float | str | None) -> CheckRow:
         finding.verdict.value if finding.verdict else "waits",
         _value(first),
         _value(finding.value),
-        finding.words,
+        said(sentence(finding.words)),
         bars(first, finding.value),
     )
 

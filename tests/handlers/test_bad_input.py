@@ -61,9 +61,9 @@ async def test_a_time_resolves_to_the_newest_point_before_it(world: World) -> No
 
 
 async def test_words_of_other_people_mention_nobody(world: World) -> None:
-    await world.asks("ana", "shop to v41 because <!channel> \u202e<@U01BEN> & <https://evil|free>")
+    await world.asks("ana", "shop to v41 because <!channel> \u202e<@U01DORA> & <https://evil|free>")
     message = world.card_message()
-    assert message.notifies <= {PEOPLE["ana"]}
+    assert PEOPLE["dora"] not in message.notifies
     assert "<!channel>" not in json.dumps(message.blocks)
 
 

@@ -183,7 +183,7 @@ async def test_rule_9_an_approval_after_a_veto_runs_nothing(world: World) -> Non
     await world.asks("ana")
     stale = world.card_message()
     await asyncio.gather(world.clicks("cy", "Reject"), world.clicks("ben", "Approve and start", stale))
-    run = await world.run()
+    run = await world.ends()
     assert (run.state == "vetoed") == (world.backend.effects == [])
 
 

@@ -254,6 +254,15 @@ class World:
             await asyncio.sleep(0.01)
         raise AssertionError(f"waited for {state}, saw {seen}")
 
+    async def ends(self) -> Run:
+        """The newest run when it is final."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < deadline:
+            if (run := await self.run()).state.final:
+                return run
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{run.id} is still {run.state}")
+
     async def settled(self) -> None:
         """Every card shows what is stored."""
         store = self.store

@@ -1,11 +1,12 @@
 """`doctor`: looks at everything live, in the order in which one thing needs another.
 
-`installation` looks at this machine, `slack` at Slack, `targets` at the backends, `people` at who could approve;
-`rehearsal` sends a card to the operator. `results` says what they all come to. It changes nothing.
+`installation` looks at this machine, `slack` at Slack, `targets` at the backends, `people` at who could
+approve; `rehearsal` sends a card to the operator. `results` says what they all come to.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 
 from aiohttp import ClientSession, ClientTimeout
 from slack_sdk.web.async_client import AsyncWebClient
@@ -17,7 +18,6 @@ from bot.errors import ConfigurationError, TemporaryError
 from handlers.cli.database import stored
 from handlers.cli.doctor import installation, people, rehearsal, slack, targets
 from handlers.cli.doctor.results import Result, exit_code
-from handlers.cli.doctor.slack import Introduced
 from handlers.cli.reading import planner, world_of
 from handlers.settings import Settings
 from handlers.slack.directory import SlackDirectory
@@ -38,10 +38,66 @@ async def examine(
     yield installation.guard(clock())
     yield installation.state_folder(settings.state)
     yield await installation.database(settings)
-    needed: dict[str, int] = {}
-    async for examined, name in _targets(settings, configuration, clock):
-        needed[name] = examined.needed
-        for result in examined.results:
+    backends = await _backends(settings, configuration, clock)
+    for backend in backends.values():
+        for result in backend.results:
             yield result
-    async for result in _slack(settings, configuration, clock, needed, operator):
+    if settings.bot_token is not None:
+        needed = {name: backend.needed for name, backend in backends.items()}
+        async with ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN)) as session:
+            client = AsyncWebClient(
+                token=settings.bot_token.get_secret_value(),
+                base_url=settings.api_url,
+                session=session,
+                timeout=SLACK_ANSWERS_WITHIN,
+                retry_handlers=[],
+            )
+            async for result in _slack(client, settings, configuration, clock, needed, operator):
+                yield result
+
+
+async def _backends(
+    settings: Settings, configuration: Configuration, clock: Clock
+) -> dict[str, targets.Examined]:
+    """All at once: the slowest says how long it takes."""
+    world = world_of(configuration, settings)
+    async with AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(stored(settings))
+            engine = planner(configuration, store, world, clock)
+        except (ConfigurationError, TemporaryError, DBAPIError, OSError):
+            engine = None  # the database has had its own line
+        found = await asyncio.gather(
+            *(targets.examine(target, engine, world) for target in configuration.targets.values())
+        )
+    return dict(zip(configuration.targets, found, strict=True))
+
+
+async def _slack(
+    client: AsyncWebClient,
+    settings: Settings,
+    configuration: Configuration,
+    clock: Clock,
+    needed: Mapping[str, int],
+    operator: str | None,
+) -> AsyncIterator[Result]:
+    introduced = await slack.introduce(client, clock)
+    if isinstance(introduced, Result):
+        yield introduced
+        return
+    for result in introduced.results:
         yield result
+    if settings.app_token is not None:
+        yield await slack.socket_mode(client, settings.app_token.get_secret_value())
+    for result in await slack.channels(client, configuration):
+        yield result
+    for result in await people.user_groups(client, configuration):
+        yield result
+    directory = SlackDirectory(configuration, client, introduced.team_id, clock)
+    for name, target in configuration.targets.items():
+        yield await people.second_person(directory, target, needed[name])
+    if operator is not None:
+        person = await directory.person(operator)
+        yield await people.rights(directory, configuration, person)
+        async for result in rehearsal.rehearse(client, settings, person):
+            yield result

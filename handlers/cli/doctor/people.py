@@ -31,7 +31,7 @@ async def _user_group(client: AsyncWebClient, name: str, group_id: str) -> Resul
     except Refused as refusal:
         return fail(title, f"Slack does not say who is in {group_id}: {refusal}. {_advice(refusal.error)}")
     if not (members := answer["users"]):
-        return fail(title, f"nobody is in {group_id}, so nobody can approve by it. Add people to it in Slack.")
+        return fail(title, f"nobody is in {group_id}, so nobody can approve by it. Add people in Slack.")
     return ok(title, f"{len(members)} in {group_id}")
 
 
@@ -71,7 +71,7 @@ def judged(target: str, entitled: Entitled, likely: Sequence[Person], needed: in
     able = [person for person in entitled.approvers if not person.barred]
     humans = len({person.human for person in able})
     if humans < needed:
-        return fail(title, f"{humans} of the {needed} people needed could approve. Add to the approver group.")
+        return fail(title, f"{humans} of the {needed} people needed could approve. Add approvers.")
     asking = [person for person in likely if not person.barred]
     alone = [person for person in asking if why_nobody_else(person, target, entitled, needed)]
     if alone and entitled.requesters is not None and len(alone) == len(asking):

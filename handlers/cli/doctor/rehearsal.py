@@ -1,19 +1,18 @@
-"""A dummy card with a real button, in the operator's own direct messages: proves that presses reach this bot.
+"""A dummy card with a real button in the operator's direct messages: proves that presses reach this bot.
 
-It listens on a Socket Mode connection of its own, and only while nobody else hears this app: each press goes to
-one of all connections, so listening beside a `serve` would take somebody's real press away from it.
+It listens on a Socket Mode connection of its own, and only while nobody else hears this app: each press goes
+to one of all connections, so listening beside a `serve` would take somebody's real press away from it.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.model import Person
 from bot.views.limits import Message, actions, button, message, sections
@@ -26,8 +25,6 @@ CARD = "rehearsal, card"
 PRESS = "rehearsal, press"
 HELLO_WITHIN = 10.0  # seconds
 PRESSED_WITHIN = 60.0  # seconds
-
-Ask = Callable[[Awaitable[AsyncSlackResponse]], Awaitable[AsyncSlackResponse]]
 
 
 class NotHere(Exception):
@@ -64,28 +61,36 @@ async def _with_card(
     client: AsyncWebClient, person: Person, ear: "Ear | None", pressed_within: float
 ) -> AsyncIterator[Result]:
     try:
-        posted = await _post(client, person.id)
+        posted = await _post(client, person.id, pressed_within)
     except (NotAnswered, Refused) as problem:
         yield fail(CARD, f"it could not be posted to {person.name}: {problem}. Correct that first.")
         return
     try:
-        yield ok(CARD, f"posted to the direct messages of {person.name}")
+        then = f": press its button within {pressed_within:.0f} s" if ear else ""
+        yield ok(CARD, f"posted to the direct messages of {person.name}{then}")
         if ear is not None:
             yield await _press(ear, posted, person, pressed_within)
     finally:
-        over = drawing(None)
-        await asked(
-            client.chat_update(channel=posted.channel, ts=posted.ts, text=over.text, blocks=list(over.blocks))
-        )
+        await _take_back(client, posted)
 
 
-async def _post(client: AsyncWebClient, user: str) -> Posted:
+async def _post(client: AsyncWebClient, user: str, pressed_within: float) -> Posted:
     opened = await asked(client.conversations_open(users=user))
-    card = drawing(PRESSED_WITHIN)
+    card = drawing(pressed_within)
     answer = await asked(
         client.chat_postMessage(channel=opened["channel"]["id"], text=card.text, blocks=list(card.blocks))
     )
     return Posted(answer["channel"], answer["ts"])
+
+
+async def _take_back(client: AsyncWebClient, posted: Posted) -> None:
+    over = drawing(None)
+    try:
+        await asked(
+            client.chat_update(channel=posted.channel, ts=posted.ts, text=over.text, blocks=list(over.blocks))
+        )
+    except (NotAnswered, Refused):
+        return  # the card says itself for how long it counts, and its button does nothing anywhere
 
 
 def drawing(seconds: float | None) -> Message:
@@ -156,11 +161,11 @@ async def _ear(client: AsyncWebClient, settings: Settings) -> AsyncIterator[Ear]
     except Locked as locked:
         raise NotHere(f"{locked}, and hears the presses instead. Stop it, and rehearse again.") from None
     try:
-        async with aiohttp.ClientSession() as session:
-            async with await _connected(client, session, settings.app_token.get_secret_value()) as socket:
-                ear = Ear(socket)
-                await _alone(ear)
-                yield ear
+        token = settings.app_token.get_secret_value()
+        async with aiohttp.ClientSession() as session, await _connected(client, session, token) as socket:
+            ear = Ear(socket)
+            await _alone(ear)
+            yield ear
     finally:
         lock.release()
 
@@ -172,7 +177,7 @@ async def _connected(
         opened = await asked(client.apps_connections_open(app_token=app_token))
         return await session.ws_connect(opened["url"], heartbeat=10)
     except (NotAnswered, Refused, aiohttp.ClientError, OSError) as problem:
-        raise NotHere(f"no socket could be opened: {problem}. See what is said of Socket Mode above.") from None
+        raise NotHere(f"no socket could be opened: {problem}. See the line on Socket Mode.") from None
 
 
 async def _alone(ear: Ear) -> None:
@@ -183,4 +188,4 @@ async def _alone(ear: Ear) -> None:
     except (TimeoutError, NotAnswered):
         raise NotHere("Slack did not greet the new socket. Rehearse again in a moment.") from None
     if hello.get("num_connections", 1) > 1:
-        raise NotHere("another process hears this app, on another machine perhaps. Stop it, and rehearse again.")
+        raise NotHere("another process hears this app, perhaps elsewhere. Stop it, and rehearse again.")

@@ -95,7 +95,7 @@ def wanted_scopes(manifest: Path) -> frozenset[str] | None:
 
 def scopes(granted: Collection[str], wanted: Collection[str] | None) -> Result:
     if wanted is None:
-        return warn("scopes", "manifest.yml is not beside the program. Compare the app's scopes with it by hand.")
+        return warn("scopes", "manifest.yml is not beside the program. Compare its scopes by hand.")
     if missing := sorted(set(wanted) - set(granted)):
         advice = "Add them as in manifest.yml, then install the app again."
         return fail("scopes", f"missing: {', '.join(missing)}. {advice}")
@@ -154,7 +154,7 @@ async def channels(client: AsyncWebClient, configuration: Configuration) -> list
     except NotAnswered as problem:
         return [unreachable("channels", f"Slack cannot be reached: {problem}. Look at the network.")]
     except Refused as refusal:
-        return [fail("channels", f"Slack does not list them: {refusal}. Add the scope, install the app again.")]
+        return [fail("channels", f"Slack does not list them: {refusal}. Install the app as in manifest.yml.")]
     results = [incident_channel(glob, known) for glob in configuration.incident_channels]
     if not configuration.incident_channels:
         results.append(any_channel(known))
@@ -196,7 +196,9 @@ def incident_channel(glob: str, known: Sequence[Channel]) -> Result:
         advice = "Correct incident_channels, or invite the bot if it is private."
         return warn(name, f"no channel of this name that the bot can see. {advice}")
     if shared := sorted(f"#{channel.name}" for channel in usable if channel.shared):
-        return warn(name, f"{', '.join(shared)}: shared with another organisation, so no card is posted there")
+        return warn(
+            name, f"{', '.join(shared)}: shared with another organisation, so no card is posted there"
+        )
     return ok(name, ", ".join(sorted(f"#{channel.name}" for channel in usable)[:5]))
 
 

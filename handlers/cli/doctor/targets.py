@@ -21,8 +21,8 @@ class Examined:
     needed: int  # approvals besides the requester's
 
 
-async def examine(target: Target, engine: Engine, world: World) -> Examined:
-    """Reads as a request would, with the newest earlier point."""
+async def examine(target: Target, engine: Engine | None, world: World) -> Examined:
+    """Plans as a request would, to the newest earlier point. `engine` None: only points can be read."""
     name = f"target {target.name}"
     try:
         async with asyncio.timeout(ASKED_AT_MOST):
@@ -37,23 +37,21 @@ async def examine(target: Target, engine: Engine, world: World) -> Examined:
     return Examined((result,), target.approval.quorum)
 
 
-async def _planned(target: Target, engine: Engine, listed: Points) -> Examined:
+async def _planned(target: Target, engine: Engine | None, listed: Points) -> Examined:
     name, quorum = f"target {target.name}", target.approval.quorum
     try:
         point = newest_earlier(target.name, listed)
     except UserError as reason:
         return Examined((warn(name, f"{reason} Take one, or see why there is none."),), quorum)
+    answers = f"{len(listed.points)} restore points"
+    if engine is None:
+        return Examined((ok(name, answers),), quorum)
     plan = await engine.plan(target, Goal(point=point))
     if plan.blockers:
         return Examined((fail(name, f"it could not go back now: {' '.join(plan.blockers)}"),), quorum)
-    newest = f", the newest earlier one {_age(plan)} old" if plan.point.at else ""
-    answers = ok(name, f"{len(listed.points)} restore points{newest}")
-    return Examined((answers, *freshness(plan)), plan.approvals_needed)
-
-
-def _age(plan: Plan) -> str:
-    assert plan.point.at is not None
-    return duration((plan.made_at - plan.point.at).total_seconds())
+    if plan.point.at is not None:
+        answers += f", the newest earlier one {duration((plan.made_at - plan.point.at).total_seconds())} old"
+    return Examined((ok(name, answers), *freshness(plan)), plan.approvals_needed)
 
 
 def freshness(plan: Plan) -> tuple[Result, ...]:
@@ -62,7 +60,7 @@ def freshness(plan: Plan) -> tuple[Result, ...]:
         return ()
     name, goal = f"freshness of {plan.target}", f"the RPO is {duration(plan.rpo)}"
     if plan.loss.seconds is None:
-        return (warn(name, f"{goal}, and how much going back would lose is not known. Declare it, or measure it."),)
+        return (warn(name, f"{goal}, and what going back would lose is not known. Measure or declare it."),)
     window = duration(plan.loss.seconds)
     if plan.within_rpo:
         return (ok(name, f"going back now would lose {window}, {goal}"),)

@@ -52,6 +52,7 @@ def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
     run = replace(SUCCEEDED, reason=evil, findings=(Finding(evil, When.OFFLINE, Verdict.PASSED, evil, evil),))
     text = drawn(page(run))
     assert "<script" not in text
+    assert "\u202e" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 

@@ -1,0 +1,263 @@
+"""Runs told as stories: one event after another, as values only. What should come of it is for the tests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot import codec, machine
+from bot.model import (
+    Ceiling,
+    Current,
+    Do,
+    E,
+    Event,
+    Finding,
+    Goal,
+    Kind,
+    Leg,
+    Loss,
+    LossQuality,
+    OnFailure,
+    Person,
+    Phase,
+    Plan,
+    Purpose,
+    RestorePoint,
+    Risk,
+    Run,
+    Step,
+    Unit,
+    Verdict,
+    When,
+)
+
+T0 = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+# People ----------------------------------------------------------------------------------------
+
+
+def person(name: str, **more: Any) -> Person:
+    """Somebody with one account."""
+    user = f"U01{name.upper()}"
+    return Person(user, name, name.title(), marks=frozenset({user, f"person:{name}"}), **more)
+
+
+ANA = person("ana")  # asks
+BEN = person("ben")  # approves
+CY = person("cy")  # approves
+DORA = person("dora")  # owns the target
+EVE = person("eve")  # may ask, too
+FINN = person("finn")  # stands by
+GUEST = person("guest", barred="guests may neither ask nor approve")
+
+
+# Plans -----------------------------------------------------------------------------------------
+
+POINT = RestorePoint("p41", later(-1020), "backup p41")
+LIVE = Current("v42", "token-42", "v42", later(-600))
+LOSS = Loss(LossQuality.MEASURED, 1020.0, (Unit("orders", 212),), measured_at=T0)
+NO_LOSS = Loss(LossQuality.NONE, 0.0, basis="shop: stateless")
+
+
+def steps(*dos: Do, target: str = "orders", on_failure: OnFailure = OnFailure.PAUSE) -> tuple[Step, ...]:
+    """Numbered from 1, in their phases; the last check after a `maintenance_off` is an online one."""
+    phases = {
+        Do.BASELINE: Phase.PREPARE,
+        Do.MAINTENANCE_ON: Phase.PREPARE,
+        Do.MEASURE: Phase.PREPARE,
+        Do.UNDO_POINT: Phase.PREPARE,
+        Do.RESTORE: Phase.RESTORE,
+        Do.CHECK: Phase.VERIFY,
+        Do.MAINTENANCE_OFF: Phase.FINISH,
+    }
+    told: list[Step] = []
+    for n, do in enumerate(dos, start=1):
+        reached = told[-1].phase if told else Phase.PREPARE
+        finishing = reached is Phase.FINISH or (do is Do.CHECK and Do.CHECK in {step.do for step in told})
+        phase = Phase.FINISH if finishing else phases.get(do, reached)
+        text = "Is traffic drained?" if do is Do.CONFIRM else ""
+        told.append(Step(n, phase, do, target, on_failure=on_failure, text=text))
+    return tuple(told)
+
+
+ALL_STEPS = steps(
+    Do.BASELINE,
+    Do.MAINTENANCE_ON,
+    Do.MEASURE,
+    Do.UNDO_POINT,
+    Do.RESTORE,
+    Do.CHECK,
+    Do.MAINTENANCE_OFF,
+    Do.CHECK,
+)
+
+ORDERS = Plan(
+    target="orders",
+    kind=Kind.DATABASE,
+    environment="production",
+    purpose=Purpose.ROLLBACK,
+    risk=Risk.STANDARD,
+    legs=(Leg("orders", LIVE, POINT, LOSS),),
+    loss=LOSS,
+    ceiling=Ceiling(3120.0, (Unit("orders", 649),)),
+    rpo=None,
+    rto=None,
+    outage=240.0,
+    outage_range=None,
+    outage_runs=0,
+    undo_days=7,
+    steps=ALL_STEPS,
+    warnings=(),
+    blockers=(),
+    approvals_needed=1,
+    approvers=("managers",),
+    expires=1800.0,
+    start_within=300.0,
+    policy_digest="p",
+    procedure_digest="q",
+    made_at=T0,
+)
+
+
+def planned(*dos: Do, **changes: Any) -> Plan:
+    """The plan for the orders with other steps, or other fields."""
+    return replace(ORDERS, **({"steps": steps(*dos)} if dos else {}), **changes)
+
+
+PASSED = Finding("totals", When.OFFLINE, Verdict.PASSED, 0, 41)
+FAILED = Finding("totals", When.OFFLINE, Verdict.FAILED, 3, 41, "3 orders below 0")
+UNSEEN = Finding("totals", When.OFFLINE, Verdict.INCONCLUSIVE, None, 41, "no answer")
+
+
+def findings(*found: Finding) -> Any:
+    return codec.dump(tuple[Finding, ...], found)
+
+
+# Stories ---------------------------------------------------------------------------------------
+
+
+def requested(by: Person = ANA, at: datetime = T0, **data: Any) -> Event:
+    about = {
+        "target": "orders",
+        "purpose": Purpose.ROLLBACK.value,
+        "goal": codec.dump(Goal, Goal(point="p41")),
+        "requester": codec.dump(Person, by),
+        "channel": "C01INC",
+        "reason": "totals are broken",
+    }
+    return Event(E.REQUESTED, at, by.id, {**about, **data}, 1)
+
+
+def plan_data(plan: Plan, **more: Any) -> dict[str, Any]:
+    return {"plan": codec.dump(Plan, plan), "digest": codec.plan_digest(plan), **more}
+
+
+@dataclass
+class Story:
+    """`tell` one thing after another, a second apart; `run` is where they have led."""
+
+    plan: Plan = ORDERS
+    events: list[Event] = field(default_factory=lambda: [requested()])
+
+    def __post_init__(self) -> None:
+        self.run: Run = machine.begin("RB-42", self.events[0])
+
+    @property
+    def now(self) -> datetime:
+        return self.events[-1].at
+
+    def event(self, kind: E, by: Person | None = None, **data: Any) -> Event:
+        said = {"marks": sorted(by.marks)} if by else {}
+        at = self.now + timedelta(seconds=1)
+        return Event(kind, at, by.id if by else "", {**said, **data}, self.run.seq + 1)
+
+    def tell(self, kind: E, by: Person | None = None, **data: Any) -> "Story":
+        """Raises NotAllowed, and then nothing has happened."""
+        event = self.event(kind, by, **data)
+        self.run = machine.apply(self.run, event)
+        self.events.append(event)
+        return self
+
+    # Longer pieces
+
+    def posted(self) -> "Story":
+        return self.tell(E.PLANNED, **plan_data(self.plan)).tell(E.POSTED)
+
+    def approved(self, *by: Person) -> "Story":
+        self.posted()
+        for one in by or (BEN,):
+            self.tell(E.APPROVED, one)
+        return self.tell(E.QUORUM_REACHED)
+
+    def started(self) -> "Story":
+        return self.approved().tell(E.STARTED, loss=None)
+
+    def up_to(self, do: Do, phase: Phase | None = None) -> "Story":
+        """Everything goes well, until this step is the next thing to do."""
+        if self.run.plan is None:
+            self.started()
+        while True:
+            action = machine.next_action(self.run)
+            match action:
+                case machine.StartStep(step) | machine.Observe(step) | machine.LookAround(step) if (
+                    step.do is do and phase in {None, step.phase}
+                ):
+                    return self
+                case machine.Wait():
+                    raise AssertionError(f"the story ends {self.run.state} before {do}")
+            for kind, data in went_well(action):
+                self.tell(kind, **data)
+
+    def succeeded(self) -> "Story":
+        if self.run.plan is None:
+            self.started()
+        while not isinstance(action := machine.next_action(self.run), machine.Wait):
+            for kind, data in went_well(action):
+                self.tell(kind, **data)
+        return self
+
+    def start(self, do: Do) -> "Story":
+        """The intent of the next step, which does `do`."""
+        return self.up_to(do).tell(E.STEP_STARTED, n=self.n)
+
+    def fail(self, do: Do, **data: Any) -> "Story":
+        return self.start(do).tell(E.STEP_FAILED, n=self.n, words="disk full", **data)
+
+    def lose(self, do: Do, **data: Any) -> "Story":
+        return self.start(do).tell(E.STEP_LOST, n=self.n, words="no answer", asked=6, **data)
+
+    def doubt(self, *found: Finding) -> "Story":
+        """The offline checks say no."""
+        self.up_to(Do.CHECK)
+        return self.tell(E.CHECKS_FAILED, n=self.n, why="totals", findings=findings(*(found or (FAILED,))))
+
+    @property
+    def n(self) -> int:
+        """Of the step that is next or under way."""
+        assert self.run.current is not None
+        return self.run.current.step.n
+
+
+def went_well(action: machine.Action) -> Iterator[tuple[E, dict[str, Any]]]:
+    """What a driver writes when an action succeeds at once."""
+    match action:
+        case machine.Write(kind):
+            yield kind, {}
+        case machine.Observe(step) if step.do is Do.MEASURE:
+            yield E.OBSERVED, {"n": step.n, "loss": codec.dump(Loss, LOSS)}
+        case machine.Observe(step):
+            yield E.OBSERVED, {"n": step.n, "findings": findings(replace(PASSED, verdict=None, value=41))}
+        case machine.LookAround(step):
+            yield E.CHECKS_PASSED, {"n": step.n, "findings": findings(PASSED), "why": ""}
+        case machine.StartStep(step):
+            yield E.STEP_STARTED, {"n": step.n}
+            saved = {"undo_point": "u42"} if step.do is Do.UNDO_POINT else {}
+            yield E.STEP_SUCCEEDED, {"n": step.n, **saved}
+        case _:
+            raise AssertionError(f"{action} cannot simply go well")

@@ -1,0 +1,352 @@
+"""Random histories of a run against a small model.
+
+People press what policy lets them, the world does as it likes, and we are killed at any time.
+
+The model knows who is one human, what was really done to the world, and nothing of how the code decides.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bot import codec, machine, policy
+from bot.model import (
+    FINAL,
+    Do,
+    E,
+    Event,
+    Live,
+    Loss,
+    LossQuality,
+    OnFailure,
+    Outcome,
+    Person,
+    Phase,
+    Plan,
+    State,
+    Step,
+    StepState,
+)
+from bot.policy import RESOLUTIONS, Click, Entitled, Press
+from tests.bot.stories import (
+    ANA,
+    BEN,
+    CY,
+    DORA,
+    EVE,
+    FAILED,
+    GUEST,
+    LOSS,
+    ORDERS,
+    PASSED,
+    T0,
+    UNSEEN,
+    findings,
+    plan_data,
+    requested,
+)
+
+ANA_AT_HOME = Person("U09ANA", "ana", "Ana", marks=frozenset({"U09ANA", "person:ana"}))
+BEN_AT_HOME = Person("U09BEN", "ben", "Ben", marks=frozenset({"U09BEN", "person:ben"}))
+PEOPLE = (ANA, ANA_AT_HOME, BEN, BEN_AT_HOME, CY, DORA, EVE, GUEST)
+RECORDED = [press for press in Press if press not in {Press.UNDO, Press.ASK_AGAIN, Press.DETAILS}]
+ENDING = [Press.VETO, Press.CANCEL, Press.STOP]
+MUCH = Loss(LossQuality.MEASURED, 90_000.0)
+
+
+def plan_of(
+    maintenance: bool, undo: bool, checkpoint: bool, restores: int, quorum: int, on_failure: OnFailure
+) -> Plan:
+    dos: list[tuple[Phase, Do, str]] = [(Phase.PREPARE, Do.BASELINE, "orders")]
+    if maintenance:
+        dos += [(Phase.PREPARE, Do.MAINTENANCE_ON, "orders"), (Phase.PREPARE, Do.MEASURE, "orders")]
+    if undo:
+        dos += [(Phase.PREPARE, Do.UNDO_POINT, "orders")]
+    if checkpoint:
+        dos += [(Phase.RESTORE, Do.CONFIRM, "orders")]
+    dos += [(Phase.RESTORE, Do.RESTORE, target) for target in ("orders", "search")[:restores]]
+    dos += [(Phase.VERIFY, Do.CHECK, "orders")]
+    if maintenance:
+        dos += [(Phase.FINISH, Do.MAINTENANCE_OFF, "orders"), (Phase.FINISH, Do.CHECK, "orders")]
+    steps = tuple(
+        Step(n, phase, do, target, on_failure=on_failure if do is Do.RESTORE else OnFailure.PAUSE)
+        for n, (phase, do, target) in enumerate(dos, start=1)
+    )
+    return replace(ORDERS, steps=steps, approvals_needed=quorum)
+
+
+class Histories(RuleBasedStateMachine):
+    @initialize(
+        maintenance=st.booleans(),
+        undo=st.booleans(),
+        checkpoint=st.booleans(),
+        restores=st.integers(1, 2),
+        quorum=st.integers(1, 2),
+        on_failure=st.sampled_from(OnFailure),
+        agreed=st.booleans(),
+        data=st.data(),
+    )
+    def ask(self, agreed: bool, data: st.DataObject, **shape: Any) -> None:
+        """Every second history begins with everybody's consent: most of what can go wrong comes later."""
+        self.plan = plan_of(**shape)
+        self.events = [requested(ANA)]
+        self.run = machine.begin("RB-42", self.events[0])
+        self.now: datetime = T0
+        self.approvers = [ANA, BEN, BEN_AT_HOME, CY]
+        self.agreed: list[Person] = []  # approvals, as the model heard them
+        self.done: Counter[tuple[int, int]] = Counter()  # effects in the world, by step and attempt
+        self.begun: set[tuple[int, int]] = set()  # intents whose fate the driver does not know
+        self.ended: State | None = None
+        self.agreed_against_the_checks = False
+        if agreed:
+            self.tell(E.PLANNED, **plan_data(self.plan))
+            self.tell(E.POSTED)
+            self.time_passes(5)
+            for who in (BEN, CY)[: self.plan.approvals_needed]:
+                self._press(Press.APPROVE, who, "")
+            self._drive(data)
+
+    # Who tells what
+
+    def tell(self, kind: E, by: str = "", **data: Any) -> None:
+        self.now += timedelta(seconds=1)
+        event = Event(kind, self.now, by, data, self.run.seq + 1)
+        self.run = machine.apply(self.run, event)
+        self.events.append(event)
+
+    @property
+    def entitled(self) -> Entitled:
+        return Entitled(tuple(self.approvers), owners=frozenset({DORA.id}))
+
+    def key(self, step: Step) -> tuple[int, int]:
+        return step.n, self.run.steps[step.n - 1].attempt
+
+    def truth(self, step: Step) -> bool:
+        """Whether this step's effect is in the world."""
+        return self.done[self.key(step)] > 0
+
+    # People
+
+    @rule(data=st.data(), sure=st.booleans(), stops_it=st.integers(0, 5).map(lambda n: n == 5))
+    def somebody_presses(self, data: st.DataObject, sure: bool, stops_it: bool) -> None:
+        """Few stop it: else hardly any history would come to a restore."""
+        answer = self._answer(sure)
+        presses = ENDING if stops_it else [press for press in RECORDED if press not in ENDING]
+        may = [(press, who) for press in presses for who in PEOPLE if self._may(press, who, answer)]
+        if may:
+            self._press(*data.draw(st.sampled_from(may), "who presses what"), answer)
+        self._drive(data)
+
+    def _may(self, press: Press, who: Person, answer: str) -> bool:
+        click = self._click(answer)
+        return policy.why_not(press, self.run, who, self.entitled, click, self.now) is None
+
+    def _click(self, answer: str) -> Click:
+        return Click(stamp=policy.stamp(self.run), why="because", answer=answer)
+
+    def _press(self, press: Press, who: Person, answer: str) -> None:
+        said = policy.events_for(press, self.run, who, self._click(answer), self.now)
+        assert said
+        for event in said:  # what policy lets through, the machine takes
+            self.tell(event.kind, event.by, **dict(event.data))
+            if event.kind is E.APPROVED:
+                self.agreed.append(who)
+            if event.kind is E.CONTINUED:
+                self.agreed_against_the_checks = True
+
+    def _answer(self, sure: bool) -> str:
+        """People say what they see, or that they cannot tell."""
+        lost = [r for r in self.run.steps if r.outcome is Outcome.LOST]
+        if not sure or not lost:
+            return "unclear"
+        return "point" if self.truth(lost[0].step) else "unchanged"
+
+    @rule()
+    def an_approver_leaves_the_group(self) -> None:
+        self.approvers = [person for person in self.approvers if person is not CY]
+
+    @rule()
+    def an_approver_comes_back(self) -> None:
+        self.approvers = [ANA, BEN, BEN_AT_HOME, CY]
+
+    # The publisher and the clock
+
+    @precondition(lambda self: self.run.state is State.AWAITING_APPROVAL and self.run.posted_at is None)
+    @rule()
+    def the_card_is_posted(self) -> None:
+        self.tell(E.POSTED)
+
+    @rule(seconds=st.integers(0, 99).map(lambda n: 4_000 if n > 90 else 5))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: machine.overdue(self.run, self.now))
+    @rule()
+    def the_clock_ends_it(self) -> None:
+        self.tell(E.EXPIRED)
+
+    # The driver, and a world that does as it likes
+
+    @precondition(lambda self: machine.wants_driving(self.run))
+    @rule(data=st.data())
+    def the_sweep_finds_it(self, data: st.DataObject) -> None:
+        self._drive(data)
+
+    def _drive(self, data: st.DataObject) -> None:
+        """Some actions of the driver; then it is killed, or somebody is quicker."""
+        for _ in range(data.draw(st.integers(1, 8), "actions")):
+            self._act(data)
+
+    def _act(self, data: st.DataObject) -> None:
+        match machine.next_action(self.run):
+            case machine.MakePlan():
+                self.tell(E.PLANNED, **plan_data(self.plan))
+            case machine.Preflight():
+                self._start()
+            case machine.Write(kind):
+                self.tell(kind)
+            case machine.Observe(step):
+                self._observe(step, data)
+            case machine.LookAround(step):
+                self._look(step, data)
+            case machine.StartStep(step):
+                self._begin(step, data)
+            case machine.FindStep(record):
+                self._find(record.step, data)
+            case machine.Wait():
+                return
+
+    def _start(self) -> None:
+        if policy.why_not_start(self.run, self.entitled):
+            self.tell(E.VOIDED, why="…")
+            return
+        others = {person.human for person in self.agreed} - {ANA.human}
+        assert len(others) >= self.plan.approvals_needed
+        assert others <= {person.human for person in self.approvers}
+        self.tell(E.STARTED, loss=codec.dump(Loss, LOSS))
+
+    def _observe(self, step: Step, data: st.DataObject) -> None:
+        if step.do is Do.MEASURE and data.draw(st.booleans(), "outgrown"):
+            self.tell(E.LOSS_OUTGROWN, n=step.n, why="…", loss=codec.dump(Loss, MUCH))
+        else:
+            self.tell(E.OBSERVED, n=step.n, findings=findings(replace(PASSED, verdict=None)))
+
+    def _look(self, step: Step, data: st.DataObject) -> None:
+        kind, found = data.draw(
+            st.sampled_from(
+                [(E.CHECKS_PASSED, PASSED), (E.CHECKS_FAILED, FAILED), (E.CHECKS_INCONCLUSIVE, UNSEEN)]
+            )
+        )
+        self.tell(kind, n=step.n, why="…", findings=findings(found))
+
+    def _begin(self, step: Step, data: st.DataObject) -> None:
+        key = self.key(step)
+        assert key not in self.begun, "begun, and never looked for"
+        assert not self.truth(step), "done before"
+        assert self.run.state is State.RUNNING or step.do is Do.MAINTENANCE_OFF
+        assert self.run.started_at is not None
+        self.begun.add(key)
+        self.tell(E.STEP_STARTED, n=step.n)
+        if data.draw(st.booleans(), "reaches the world"):
+            self.done[key] += 1
+            answers = [E.STEP_SUCCEEDED, E.STEP_LOST, None]
+        else:
+            answers = [E.STEP_FAILED, E.STEP_LOST, None]
+        answer = data.draw(st.sampled_from(answers), "answer")  # None: we were killed
+        if answer is not None:
+            self._write(step, answer)
+
+    def _find(self, step: Step, data: st.DataObject) -> None:
+        if self.truth(step):
+            answers = [E.STEP_SUCCEEDED, E.STEP_LOST]
+        else:
+            answers = [E.STEP_ABSENT, E.STEP_FAILED, E.STEP_LOST]
+        self._write(step, data.draw(st.sampled_from(answers), "found"))
+
+    def _write(self, step: Step, kind: E) -> None:
+        if kind is E.STEP_FAILED:
+            kind = machine.outcome_event(step, Outcome.FAILED)
+        if kind is E.STEP_ABSENT:
+            self.begun.discard(self.key(step))
+        saved = {"undo_point": "u42"} if step.do is Do.UNDO_POINT and kind is E.STEP_SUCCEEDED else {}
+        self.tell(kind, n=step.n, words="…", untouched=not self.truth(step), **saved)
+
+    # What must hold at any time
+
+    def _of(self, do: Do) -> list[bool]:
+        """For each step that does it: whether it is in the world, by any attempt."""
+        return [
+            any(self.done[step.n, attempt] for attempt in range(1, 99) if (step.n, attempt) in self.done)
+            for step in self.plan.steps
+            if step.do is do
+        ]
+
+    @invariant()
+    def no_effect_happens_twice(self) -> None:
+        assert all(times == 1 for times in self.done.values())
+
+    @invariant()
+    def what_is_said_to_be_live_is_live(self) -> None:
+        restored = self._of(Do.RESTORE)
+        if self.run.live is Live.POINT:
+            assert all(restored)
+        if self.run.live is Live.BEFORE:
+            assert not any(restored)
+
+    @invariant()
+    def maintenance_that_we_say_is_on_is_on(self) -> None:
+        if self.run.in_maintenance:
+            assert all(self._of(Do.MAINTENANCE_ON))
+        if self.run.maintenance_until is not None:
+            assert all(self._of(Do.MAINTENANCE_OFF))
+
+    @invariant()
+    def success_means_restored_checked_and_open(self) -> None:
+        if self.run.state is State.SUCCEEDED:
+            assert self.run.live is Live.POINT
+            assert not self.run.in_maintenance
+            assert all(record.state is StepState.ENDED for record in self.run.steps)
+            assert self.run.overridden == self.agreed_against_the_checks
+
+    @invariant()
+    def what_is_final_stays_final(self) -> None:
+        if self.ended is None and self.run.state in FINAL:
+            self.ended = self.run.state
+        assert self.ended in {None, self.run.state}
+
+    @invariant()
+    def what_was_never_begun_was_never_touched(self) -> None:
+        if self.run.state in {State.VETOED, State.CANCELLED, State.EXPIRED, State.VOID, State.REFUSED}:
+            assert not self.run.touched
+            assert not self.done
+
+    @invariant()
+    def who_waits_for_people_says_since_when(self) -> None:
+        if self.run.state in {State.PAUSED, State.STUCK}:
+            assert self.run.waiting_since is not None
+        if self.run.state is State.PAUSED:
+            assert self.run.pause is not None
+            assert not self.run.stop_requested
+
+    @invariant()
+    def an_open_run_is_driven_or_waits_for_somebody(self) -> None:
+        if self.run.state not in FINAL:
+            waits = {State.AWAITING_APPROVAL, State.PAUSED, State.STUCK}
+            assert machine.wants_driving(self.run) != (self.run.state in waits)
+
+    def teardown(self) -> None:
+        if hasattr(self, "events"):
+            assert machine.fold("RB-42", self.events) == self.run
+
+
+def test_every_answer_to_what_is_live_has_an_event() -> None:
+    assert set(RESOLUTIONS) == {"point", "unchanged", "unclear"}
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)

@@ -1,0 +1,43 @@
+"""What the doctor looks at: a pretend Slack with three people, a real target, a state folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.configuration import load
+from handlers.cli.doctor import examine
+from handlers.cli.doctor.results import Grade, Result
+from handlers.sandbox.slack.server import SandboxServer
+from handlers.settings import Settings, read_settings
+
+ANA, BEN, CY = "U01ANA", "U01BEN", "U01CY"
+
+
+@dataclass
+class Clinic:
+    folder: Path
+    slack: SandboxServer
+
+    def configure(self, text: str) -> None:
+        (self.folder / "rollback.yaml").write_text(text)
+
+    def settings(self, **changed: str) -> Settings:
+        """`changed`: environment variables that are otherwise than they should be; empty: not set."""
+        return read_settings(
+            {
+                "SLACK_BOT_TOKEN": self.slack.bot_token,
+                "SLACK_APP_TOKEN": self.slack.app_token,
+                "SLACK_API_URL": self.slack.api_url,
+                "ROLLBACK_CONFIG": str(self.folder / "rollback.yaml"),
+                "ROLLBACK_STATE_DIR": str(self.folder / "state"),
+                **changed,
+            }
+        )
+
+    async def results(self, **changed: str) -> list[Result]:
+        settings = self.settings(**changed)
+        return [result async for result in examine(settings, load(settings.config))]
+
+    async def troubles(self, **changed: str) -> dict[str, Result]:
+        """What is not ok, by what was looked at."""
+        results = await self.results(**changed)
+        return {result.name: result for result in results if result.grade is not Grade.OK}
