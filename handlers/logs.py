@@ -37,7 +37,7 @@ def set_up(form: str, secrets: Iterable[str] = ()) -> None:
         if form == "json"
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # the pretty one prints local values, secrets too
+            exception_formatter=structlog.dev.plain_traceback,  # the pretty one prints secrets too
         )
     )
     structlog.configure(
@@ -67,7 +67,5 @@ def _redirect_libraries(strike: _Strike) -> None:
     root = logging.getLogger()
     root.handlers = [Redirect()]
     root.setLevel(logging.WARNING)
-    # it warns at every start that our own `authorize` is used and not the token, which is what we want
-    logging.getLogger("slack_bolt.AsyncApp").setLevel(logging.ERROR)
     # it logs every lost connection with a traceback; our watchdog says the same in one line
     logging.getLogger("slack_sdk.socket_mode.aiohttp").setLevel(logging.CRITICAL)

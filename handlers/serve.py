@@ -1,6 +1,7 @@
 """`serve`: puts everything together, starts it in order, and drains it on SIGTERM."""
 
 import asyncio
+import logging
 import signal
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clock import Clock, SteadyClock
 from bot.configuration import Configuration, load
 from bot.engine import Engine
-from bot.errors import StaleRun
+from bot.errors import ConfigurationError, StaleRun
 from bot.machine import NotAllowed
 from bot.model import E, Event
 from bot.signatures import Signer, signer_at
@@ -91,15 +92,41 @@ class Service:
 
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises ConfigurationError, CannotServe, storage.database.Locked."""
-    stop = asyncio.Event()
+    stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    service = await start(settings)
-    print(f"listening on {service.url}", flush=True)
-    await stop.wait()
-    log.info("draining")
-    await service.stop()
+    loop.add_signal_handler(signal.SIGHUP, _reread, settings, again)
+    while not stop.is_set():
+        starting = asyncio.ensure_future(start(settings))
+        await _first_of(starting, stop)
+        if not starting.done():  # told to stop while Slack did not answer yet
+            starting.cancel()
+            return
+        service = starting.result()
+        print(f"listening on {service.url}", flush=True)
+        await _first_of(stop, again)
+        log.info("draining")
+        await service.stop()
+        again.clear()
+
+
+def _reread(settings: Settings, again: asyncio.Event) -> None:
+    """SIGHUP: a configuration without problems is taken by starting again, one with problems is not."""
+    try:
+        load(settings.config)
+    except ConfigurationError as problem:
+        log.error("configuration kept as it was", problems=problem.problems)
+    else:
+        again.set()
+
+
+async def _first_of(*waited: asyncio.Event | asyncio.Future[Service]) -> None:
+    tasks = [asyncio.ensure_future(w.wait()) if isinstance(w, asyncio.Event) else w for w in waited]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task, one in zip(tasks, waited, strict=True):
+        if isinstance(one, asyncio.Event):
+            task.cancel()
 
 
 async def start(settings: Settings, clock: Clock | None = None) -> Service:
@@ -126,6 +153,7 @@ async def _start(settings: Settings, lock: LockFile, clock: Clock | None) -> Ser
     if reason := self_test(clock().timestamp()):
         raise CannotServe(f"The guard's self-test failed: {reason}. Do not expose this bot; report it.")
     await store.release_all()
+    await store.note_if_new("configuration", clock(), {"digest": configuration.digest})
     session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN))
     client = _client(settings, session)
     identity, authorized = await _introduce(client)
@@ -240,7 +268,12 @@ def _bolt(client: AsyncWebClient, authorized: AuthorizeResult, context: Context)
     async def authorize() -> AuthorizeResult:
         return authorized
 
+    errors_only = logging.getLogger(
+        "bolt"
+    )  # it warns at every start that our `authorize` wins over the token
+    errors_only.setLevel(logging.ERROR)
     app = AsyncApp(
+        logger=errors_only,
         client=client,
         authorize=authorize,
         process_before_response=True,  # no polling for the ack; our listeners end within the 3 s

@@ -4,6 +4,7 @@ Everything that changes a run goes through a `Change`: one transaction that chec
 epoch, for a driver), appends events and evidence together, and keeps the projection true.
 """
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -365,6 +366,14 @@ class Store:
             change.note(kind, at, by, body, run_id)
 
         await self.change(work)
+
+    async def note_if_new(self, kind: str, at: datetime, body: dict[str, Any]) -> None:
+        """Evidence of what is so from now on; nothing when the newest entry of this kind says so already."""
+        newest = select(evidence.c.body).where(evidence.c.kind == kind).order_by(evidence.c.n.desc()).limit(1)
+        async with self.database.read() as connection:
+            known = await connection.scalar(newest)
+        if known is None or not body.items() <= json.loads(known).items():
+            await self.note(kind, at, "", body)
 
 
 async def open_store(database: Database, signer: Signer | None, now: datetime) -> Store:

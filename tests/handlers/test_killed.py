@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -107,3 +108,19 @@ async def test_a_second_serve_beside_it_ends_with_3_and_names_the_first(world: K
     _, words = await asyncio.wait_for(second.communicate(), PATIENCE)
     assert second.returncode == 3
     assert str(world.process.pid) in words.decode()
+
+
+async def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_when_it_has_problems(
+    world: KilledWorld,
+) -> None:
+    path = world.folder / "rollback.yaml"
+    good = path.read_text()
+    path.write_text(good + "  nonsense: 1\n")
+    world.process.send_signal(signal.SIGHUP)
+    assert "shop" in str((await world.says("ana", "targets")).blocks)
+    path.write_text(good.replace("  shop:\n", "  bakery:\n"))
+    world.process.send_signal(signal.SIGHUP)
+    assert world.process.stdout is not None
+    line = await asyncio.wait_for(world.process.stdout.readline(), PATIENCE)
+    assert line.startswith(b"listening on")
+    assert "bakery" in str((await world.says("ana", "targets")).blocks)

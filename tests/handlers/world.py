@@ -28,7 +28,7 @@ from storage.tables import evidence
 
 PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA", "guest": "U01GUEST"}
 CHANNEL = "C01INC"
-PATIENCE = 10.0  # seconds; only a broken bot needs them
+PATIENCE = 30.0  # seconds; only a broken bot needs them
 
 
 class TurnedClock:
@@ -257,11 +257,10 @@ class World:
     async def ends(self) -> Run:
         """The newest run when it is final."""
         deadline = asyncio.get_running_loop().time() + PATIENCE
-        while asyncio.get_running_loop().time() < deadline:
-            if (run := await self.run()).state.final:
-                return run
+        while not (run := await self.run()).state.final:
+            assert asyncio.get_running_loop().time() < deadline, f"{run.id} is still {run.state}"
             await asyncio.sleep(0.01)
-        raise AssertionError(f"{run.id} is still {run.state}")
+        return run
 
     async def settled(self) -> None:
         """Every card shows what is stored."""

@@ -239,6 +239,12 @@ def test_a_broken_configuration_ends_every_reading_command_with_2(shell: Shell) 
     assert [shell.types(*words).code for words in (("targets",), ("points", "x"), ("plan", "x"))] == [2, 2, 2]
 
 
+def test_rehearsing_needs_to_know_who_you_are(shell: Shell) -> None:
+    done = shell.types("doctor", "--rehearse", "--as", "")
+    assert (done.code, done.out) == (2, "")
+    assert "--as" in done.err
+
+
 # About the program -----------------------------------------------------------------------------
 
 
