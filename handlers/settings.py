@@ -99,7 +99,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     try:
         return Settings.model_validate(known)
     except ValidationError as problem:
-        errors = problem.errors(include_url=False, include_input=False)  # the input holds the tokens
+        errors = problem.errors(include_url=False, include_input=True)  # the input holds the tokens
         raise ConfigurationError(
             tuple(error["msg"].removeprefix("Value error, ") for error in errors)
         ) from None

@@ -44,7 +44,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     terminal = sys.stdout.isatty()
     console = Console(force_terminal=terminal, no_color=not terminal, highlight=False)
-    pass
+    console.width = max(console.width, NARROW) if terminal else ENDLESS
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         shown.add_column(column, overflow="fold")

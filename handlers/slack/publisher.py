@@ -43,7 +43,6 @@ NEVER_AGAIN = frozenset(
         "cannot_dm_bot",
     }
 )
-MOMENTS = {State.PAUSED: "decide", State.STUCK: "stuck"}
 
 
 class Publisher:
@@ -70,7 +69,11 @@ class Publisher:
         behind = await self._ctx.store.to_show()
         owed = [run_id for run_id in await self._ctx.cards.unposted() if run_id not in behind]
         going = await self._ctx.store.ids_in(State.RUNNING)
-        await asyncio.gather(*(self._show(run_id) for run_id in dict.fromkeys([*behind, *owed, *going])))
+        wanted = dict.fromkeys([*behind, *owed, *going])
+        shown = await asyncio.gather(*(self._show(run_id) for run_id in wanted), return_exceptions=True)
+        for run_id, problem in zip(wanted, shown, strict=True):
+            if isinstance(problem, BaseException):  # one card that Slack refuses must not hold up the others
+                log.error("show", run=run_id, error=type(problem).__name__, exc_info=problem)
 
     async def _show(self, run_id: str) -> None:
         run = await self._ctx.store.load(run_id)
@@ -95,14 +98,15 @@ class Publisher:
             self._dnd[run.id] = await self._ctx.directory.on_dnd(run.awaited)
             for user in run.awaited:
                 await cards.want(run.id, Kind.DIRECT, user, now)
-        moment = "ended" if run.state.final else MOMENTS.get(run.state)
-        if moment is not None:
-            which = moment if run.state.final else f"{moment}.{run.seq}"
-            await cards.want(run.id, Kind.NOTICE, run.channel, now, moment=which)
+        if moment := _moment(run):
+            await cards.want(run.id, Kind.NOTICE, run.channel, now, moment=moment)
 
     async def _reconcile(self, run: Run, card: Card, cards: Sequence[Card]) -> Run:
         """The run, newer when posting its card has moved it."""
         if card.ts is not None and (card.kind in {Kind.NOTICE, Kind.LINE} or self._fresh(run, card)):
+            return run
+        if card.kind is Kind.NOTICE and card.moment != _moment(run):
+            await self._ctx.cards.impossible(card.key, "no news any more")
             return run
         drawing = await self._draw(self._as_posted(run), card, cards)
         if drawing is None:
@@ -148,16 +152,12 @@ class Publisher:
             case Kind.DIRECT:
                 return draw_direct(run, facts, now)
             case Kind.NOTICE:
-                return draw_notice(run, facts, now) if self._still_news(run, card) else None
+                return draw_notice(run, facts, now)
             case Kind.LINE:
                 return await self._line(run, cards)
             case Kind.AUDIT:
                 shown = draw_card(run, facts, now)
                 return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
-
-    def _still_news(self, run: Run, card: Card) -> bool:
-        """A decision that was taken before its notice could be posted is no news."""
-        return card.moment == "ended" or card.moment.endswith(f".{run.seq}")
 
     async def _line(self, run: Run, cards: Sequence[Card]) -> Message | None:
         posted = next((c for c in cards if c.kind is Kind.CARD and c.ts), None)
@@ -174,8 +174,10 @@ class Publisher:
         main = next((c for c in cards if c.kind is Kind.CARD), None)
         thread = card.thread_ts
         if card.kind is Kind.NOTICE:
-            if main is None or main.ts is None:
-                return run  # there is nothing to reply to yet
+            if main is None or main.ts is None:  # there is nothing to reply to, yet or any more
+                if main is None or main.gone:
+                    await self._ctx.cards.impossible(card.key, "no card to reply to")
+                return run
             thread = main.ts
         await self._ctx.cards.tried(card.key, self._ctx.clock())
         try:
@@ -249,6 +251,15 @@ class Publisher:
                 return
             raise
         await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+
+
+def _moment(run: Run) -> str | None:
+    """The moment that makes phones ring, once: it ended, or people have to decide since then."""
+    if run.state.final:
+        return "ended"
+    if run.state in {State.PAUSED, State.STUCK} and run.waiting_since is not None:
+        return f"{run.state.value}.{run.waiting_since.timestamp():.3f}"
+    return None
 
 
 def _is_progress(run: Run, card: Card) -> bool:
