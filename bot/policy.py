@@ -4,7 +4,7 @@ Every answer is a reason: `None` means yes, anything else can be shown to the pe
 as evidence. Looking people and groups up, and recording what was decided, is for others.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -269,7 +269,7 @@ def _why_not_second(press: Press, run: Run, person: Person, entitled: Entitled, 
         return None
     approvers = [p for p in entitled.able() if not same_human(p, run.requester)]
     if not any(marks(p) & (first.marks | marks(person)) for p in approvers):
-        return f"One of the two must be an approver. {_others(run, person, entitled)}"
+        return f"One of the two must be an approver: {_can(_mentions(approvers))}"
     return None
 
 
@@ -374,18 +374,22 @@ def _who_can(press: Press, run: Run, entitled: Entitled) -> str:
     roles = RIGHTS[press].roles
     if Role.MAY_ASK in roles:
         return f"only people who may ask for a rollback of `{run.target}` can."
-    names = [f"<@{run.requester.id}>"] if Role.REQUESTER in roles else []
-    names += [f"<@{p.id}>" for p in _humans(entitled.able()) if f"<@{p.id}>" not in names]
-    return f"{_listed(names[:4])} can." if names else "nobody can at the moment."
+    asked = [f"<@{run.requester.id}>"] if Role.REQUESTER in roles else []
+    return _can([*asked, *(name for name in _mentions(entitled.able()) if name not in asked)])
 
 
 def _others(run: Run, person: Person, entitled: Entitled) -> str:
     spoken = [marks(run.requester), marks(person), *(approval.marks for approval in run.approvals)]
     others = [p for p in _humans(entitled.able()) if not any(marks(p) & said for said in spoken)]
-    if not others:
-        return "Nobody else can approve it at the moment."
-    names = _listed([f"<@{p.id}>" for p in others[:4]])
-    return f"{names} can."
+    return _can(_mentions(others)) if others else "Nobody else can approve it at the moment."
+
+
+def _mentions(people: Iterable[Person]) -> list[str]:
+    return [f"<@{person.id}>" for person in _humans(people)]
+
+
+def _can(names: Sequence[str]) -> str:
+    return f"{_listed(names[:4])} can." if names else "nobody can at the moment."
 
 
 def _humans(people: Iterable[Person]) -> list[Person]:

@@ -99,7 +99,6 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     try:
         return Settings.model_validate(known)
     except ValidationError as problem:
-        errors = problem.errors(include_url=False, include_input=True)  # the input holds the tokens
-        raise ConfigurationError(
-            tuple(error["msg"].removeprefix("Value error, ") for error in errors)
-        ) from None
+        # the messages alone: with them stands the input, and in that the tokens
+        said = tuple(error["msg"].removeprefix("Value error, ") for error in problem.errors())
+        raise ConfigurationError(said) from None

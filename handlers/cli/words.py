@@ -32,15 +32,15 @@ def points(found: Points, now: datetime) -> None:
         (
             point.id,
             moment(point.at),
-            f"{duration((now - point.at).total_seconds())} ago" if point.at else NOT_KNOWN,
+            duration((now - point.at).total_seconds()) if point.at else NOT_KNOWN,
             point.label if point.label != point.id else "",
             point.author or "",
             "live now" if point.current or point.id == found.current.id else "",
-            f"{point.proven_at:%Y-%m-%d}" if point.proven_at else "no drill yet",
+            f"{point.proven_at:%Y-%m-%d}" if point.proven_at else NOT_KNOWN,
         )
         for point in found.points
     ]
-    table(("restore point", "of", "age", "label", "author", "", "drill"), rows)
+    table(("point", "of", "age", "label", "author", "", "drill"), rows)
 
 
 def plan(of: Plan, code: str, now: datetime) -> None:
@@ -79,7 +79,7 @@ def run(told: Told, now: datetime) -> None:
         say("")
         table(("check", "when", "verdict", "before", "after"), [_check(finding) for finding in of.findings])
     say("")
-    table(("event", "at", "what happened"), list(_events(told)))
+    table(("event", "UTC", "what happened"), list(_events(told)))
 
 
 def _head(told: Told, now: datetime) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _value(value: float | str | None) -> str:
 def _events(told: Told) -> Iterator[tuple[str, str, str]]:
     for event in told.events:
         words = sentence(event_words(event, told.run, mention))
-        yield str(event.seq), moment(event.at), _plain(told.run, words)
+        yield str(event.seq), f"{event.at.astimezone(UTC):%H:%M:%S}", _plain(told.run, words)
 
 
 def _plain(of: Run, markup: str) -> str:
@@ -135,4 +135,4 @@ def _name(of: Run, user: str) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else NOT_KNOWN
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else NOT_KNOWN

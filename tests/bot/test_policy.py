@@ -143,11 +143,11 @@ def test_approve_and_start_is_for_approvers_while_it_awaits_approval(state: str,
 
 
 @rights(
-        awaiting="approver owner",
-        approved="approver owner",
-        running_untouched="approver owner",
-        at_the_first_checkpoint="approver owner",
-    )
+    awaiting="approver owner",
+    approved="approver owner",
+    running_untouched="approver owner",
+    at_the_first_checkpoint="approver owner",
+)
 def test_reject_is_for_approvers_and_the_owner_until_the_first_intent(
     state: str, who: str, may: bool
 ) -> None:
@@ -155,24 +155,24 @@ def test_reject_is_for_approvers_and_the_owner_until_the_first_intent(
 
 
 @rights(
-        requested=THREE,
-        awaiting=THREE,
-        approved=THREE,
-        running_untouched=THREE,
-        running=THREE,
-        at_the_first_checkpoint=THREE,
-    )
+    requested=THREE,
+    awaiting=THREE,
+    approved=THREE,
+    running_untouched=THREE,
+    running=THREE,
+    at_the_first_checkpoint=THREE,
+)
 def test_cancel_and_stop_are_for_requester_approvers_and_owner(state: str, who: str, may: bool) -> None:
     assert let_through(Press.CANCEL, state, who) is may
 
 
 @rights(
-        at_the_first_checkpoint="requester approver",
-        at_a_later_checkpoint="requester approver",
-        stopped="requester approver",
-        checks_failed=THREE,
-        failed_in_maintenance=THREE,
-    )
+    at_the_first_checkpoint="requester approver",
+    at_a_later_checkpoint="requester approver",
+    stopped="requester approver",
+    checks_failed=THREE,
+    failed_in_maintenance=THREE,
+)
 def test_yes_go_on_is_for_requester_and_approvers_and_going_online_anyway_for_the_owner_too(
     state: str, who: str, may: bool
 ) -> None:
@@ -190,15 +190,15 @@ def test_end_it_is_for_requester_approvers_and_owner_of_a_paused_run(state: str,
 
 
 @rights(
-        at_a_later_checkpoint="requester somebody-who-may-ask",
-        stopped="requester somebody-who-may-ask",
-        step_failed="requester somebody-who-may-ask",
-        checks_failed="requester somebody-who-may-ask",
-        as_before="requester somebody-who-may-ask",
-        succeeded="requester somebody-who-may-ask",
-        failed="requester somebody-who-may-ask",
-        failed_in_maintenance="requester somebody-who-may-ask",
-    )
+    at_a_later_checkpoint="requester somebody-who-may-ask",
+    stopped="requester somebody-who-may-ask",
+    step_failed="requester somebody-who-may-ask",
+    checks_failed="requester somebody-who-may-ask",
+    as_before="requester somebody-who-may-ask",
+    succeeded="requester somebody-who-may-ask",
+    failed="requester somebody-who-may-ask",
+    failed_in_maintenance="requester somebody-who-may-ask",
+)
 def test_undo_is_for_who_may_ask_where_there_is_an_undo_point(state: str, who: str, may: bool) -> None:
     assert let_through(Press.UNDO, state, who) is may
 
@@ -210,7 +210,7 @@ def test_say_what_is_live_is_for_owner_requester_and_approvers_of_a_stuck_run(
     assert let_through(Press.RESOLVE, state, who) is may
 
 
-@rights(**dict.fromkeys(("refused", "void", "expired", "vetoed"), "requester somebody-who-may-ask")
+@rights(**dict.fromkeys(("refused", "void", "expired", "vetoed"), "requester somebody-who-may-ask"))
 def test_ask_again_is_for_who_may_ask_of_a_run_that_changed_nothing(state: str, who: str, may: bool) -> None:
     assert let_through(Press.ASK_AGAIN, state, who) is may
 
@@ -686,21 +686,21 @@ def test_without_an_approver_two_do_not_go_against_the_checks(
     what: str, first: Person, second: Person
 ) -> None:
     reason = asked(after_the_first(what, first), Press.CONTINUE, second)
-    assert reason == "One of the two must be an approver. <@U01BEN> or <@U01CY> can."
+    assert reason == "One of the two must be an approver: <@U01BEN> or <@U01CY> can."
 
 
 def test_a_requester_who_is_an_approver_is_not_the_approver_among_two() -> None:
     run = after_the_first("going online", DORA)
     among = replace(ENTITLED, approvers=(ANA, BEN))
     reason = why_not(Press.CONTINUE, run, ANA, among, Click(stamp(run), why="…"), AN_HOUR_LATER)
-    assert reason == "One of the two must be an approver. <@U01BEN> can."
+    assert reason == "One of the two must be an approver: <@U01BEN> can."
 
 
 def test_an_approver_who_was_deactivated_since_is_not_the_approver_among_two() -> None:
     run = after_the_first("going online", BEN)
     gone = replace(ENTITLED, approvers=(replace(BEN, barred="this account is deactivated"), CY))
     reason = why_not(Press.CONTINUE, run, ANA, gone, Click(stamp(run), why="…"), AN_HOUR_LATER)
-    assert reason == "One of the two must be an approver. <@U01CY> can."
+    assert reason == "One of the two must be an approver: <@U01CY> can."
 
 
 def test_owner_and_requester_may_say_what_is_live() -> None:

@@ -167,6 +167,7 @@ def test_where_everybody_may_ask_a_single_approver_is_a_warning() -> None:
 def test_somebody_who_is_barred_does_not_count() -> None:
     guest = replace(BEN, barred="guests may neither ask nor approve")
     assert judged([guest], [ANA]).grade is Grade.FAIL
+    assert judged([guest], None).grade is Grade.FAIL
     assert judged([guest, CY], [ANA]).grade is Grade.WARN
 
 

@@ -1,0 +1,58 @@
+"""Configurations as values: what a loaded rollback.yaml would be, without a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.configuration import (
+    CommandCall,
+    CommandCheck,
+    Configuration,
+    Group,
+    Maintenance,
+    Procedure,
+    ProcedureStep,
+    ReleasesSettings,
+    Rule,
+    Target,
+)
+from bot.model import Kind, Phase, When
+
+MAINTENANCE = Maintenance(
+    enter=CommandCall(type="command", argv=("maint", "on"), timeout=20.0),
+    leave=CommandCall(type="command", argv=("maint", "off"), timeout=30.0),
+)
+OFFLINE = CommandCheck(type="command", name="totals", argv=("totals",), when=When.OFFLINE)
+ONLINE = CommandCheck(type="command", name="errors", argv=("errors",), when=When.ONLINE)
+MANAGERS = Group(members=("U01ANA", "U01BEN", "U01CY"))
+
+
+def target(name: str = "orders", **settings: Any) -> Target:
+    """A database approved by the managers, unless `settings` say otherwise."""
+    said: dict[str, Any] = {
+        "kind": Kind.DATABASE,
+        "executor": ReleasesSettings(type="releases", root="/srv"),
+        "approval": Rule(from_=("managers",)),
+    }
+    return Target(name=name, **{**said, **settings})
+
+
+def configuration(*targets: Target, procedures: Mapping[str, Procedure] | None = None) -> Configuration:
+    return Configuration(
+        version=1,
+        groups={"managers": MANAGERS},
+        targets={one.name: one for one in targets or (target(),)},
+        procedures=procedures or {},
+        path=Path("rollback.yaml"),
+        digest="d",
+    )
+
+
+def restoring(*names: str | None, **more: Any) -> Procedure:
+    """A procedure that takes these targets back, one after another; None: the one that was asked for."""
+    return Procedure(steps=tuple(ProcedureStep(phase=Phase.RESTORE, target=name) for name in names), **more)
+
+
+def ask(phase: Phase, question: str) -> ProcedureStep:
+    """A human checkpoint."""
+    return ProcedureStep(phase=phase, confirm=question)
