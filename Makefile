@@ -33,7 +33,7 @@ story: $(RUNTIME) ## the same story played in the terminal
 
 .PHONY: test
 test: $(DEVELOPMENT) ## all tests
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal
 
 .PHONY: lint
 lint: $(DEVELOPMENT) ## style, types and the direction of imports

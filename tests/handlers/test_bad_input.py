@@ -89,6 +89,30 @@ async def test_the_form_asks_for_approval(world: World) -> None:
     assert (run.plan.point.id, run.reason) == ("v40", "totals")
 
 
+async def test_a_target_that_does_not_answer_is_said_after_ten_seconds_and_can_answer_later(
+    world: World,
+) -> None:
+    world.backend.will("slow")
+    await world.says("ana", "shop")
+    await world.sees_modal("ana", "nothing happens yet")
+    world.later(seconds=11)
+    await world.sees_modal("ana", "has not answered for 10 s")
+    await world.slack.click(PEOPLE["ana"], world.modal("ana"), "send_to_me")
+    await world.slack.close_view(PEOPLE["ana"], world.modal("ana"))
+    world.backend.no_longer("slow")
+    await world.until(lambda: any("v41" in m.plain() for m in world.direct("ana")), "the points by message")
+
+
+async def test_the_message_shortcut_opens_the_form(world: World) -> None:
+    await world.slack.say(PEOPLE["ana"], CHANNEL, "the totals are wrong since noon")
+    message = world.workspace.messages(CHANNEL)[0]
+    await world.slack.shortcut(PEOPLE["ana"], message, "rollback_shortcut")
+    await world.sees_modal("ana", "Back to")
+    await world.fills_in("ana", reason="see above")
+    await world.reaches("awaiting_approval")
+    await world.until(lambda: world.workspace.messages(CHANNEL, thread_ts=message.ts), "the link")
+
+
 async def test_another_point_in_the_form_shows_another_plan(world: World) -> None:
     await world.says("ana", "shop")
     await world.sees_modal("ana", "Back to *v41*")

@@ -72,7 +72,7 @@ class Backend:
         """Somebody deploys behind our back."""
         (self.folder / "current").write_text(version)
 
-    def will(self, what: Literal["fail", "hang", "lie", "unhealthy"]) -> None:
+    def will(self, what: Literal["fail", "hang", "lie", "slow", "unhealthy"]) -> None:
         (self.folder / what).touch()
 
     def no_longer(self, what: str) -> None:
@@ -95,7 +95,9 @@ class Backend:
 _CTL = """#!/bin/sh
 cd {folder} || exit 9
 case "$1" in
-  points) cat points ;;
+  points)
+    while [ -e slow ]; do sleep 0.05; done
+    cat points ;;
   current) printf '{{"id": "%s"}}' "$(cat current)" ;;
   restore)
     echo "restore $2" >> effects
@@ -151,7 +153,8 @@ class World:
             self.slack.deliver_over("http", f"{self.bot.url}/slack/events")
 
     async def close(self) -> None:
-        (self.backend.folder / "hang").unlink(missing_ok=True)
+        for brake in ("hang", "slow"):
+            (self.backend.folder / brake).unlink(missing_ok=True)
         await self.bot.stop()
         await self.slack.stop()
 

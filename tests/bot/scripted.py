@@ -1,0 +1,467 @@
+"""A scripted world for the engine: backends that do what the test says, records that keep the store's rules.
+
+Everything that is stored and everything that is done goes into one journal, in the order in which it
+happened. `kill_at` ends the driver at one of those moments, as SIGKILL would.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bot import codec, machine, policy
+from bot.configuration import Configuration, Target
+from bot.engine import Engine
+from bot.errors import ClaimLost, StaleRun
+from bot.executors.contract import (
+    Cancelled,
+    Capabilities,
+    Fate,
+    Found,
+    Handle,
+    OutcomeUnknown,
+    PointUnavailable,
+    Progress,
+    StateChanged,
+    Taken,
+    Work,
+)
+from bot.model import (
+    Current,
+    Do,
+    E,
+    Event,
+    Finding,
+    Goal,
+    Loss,
+    Person,
+    Points,
+    Purpose,
+    RestorePoint,
+    Run,
+    UndoMode,
+    Verdict,
+    Way,
+    When,
+)
+from bot.planning import Hold
+from bot.policy import Click, Entitled, Press
+from bot.signatures import Signer, statement
+from tests.bot.configured import configuration
+from tests.bot.stories import ANA, BEN, CY, DORA, LOSS, T0, later, requested
+
+T = TypeVar("T")
+HERE = "k7f3a91c"
+FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after this line was run."""
+
+
+class Journal:
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+        self.moments = 0
+        self.kill_at: int | None = None
+
+    def moment(self) -> None:
+        """A place where the process may end."""
+        self.moments += 1
+        if self.moments == self.kill_at:
+            raise Killed
+
+    def write(self, entry: str) -> None:
+        self.moment()
+        self.entries.append(entry)
+        self.moment()
+
+
+class HandClock:
+    """Time passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = T0
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+# Records ---------------------------------------------------------------------------------------
+
+
+class Notebook:
+    """What the engine needs of the store, in memory. Seq and epoch are checked as the store does."""
+
+    installation = HERE
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.runs: dict[str, list[Event]] = {}
+        self.epoch = 1
+        self.progressed: list[dict[str, Any]] = []
+        self.held: tuple[Hold, ...] = ()
+
+    def open(self, event: Event, run_id: str) -> Run:
+        self.runs[run_id] = [self._signed(run_id, "", event)]
+        return self._load(run_id)
+
+    async def append(self, run: Run, *events: Event, epoch: int | None = None) -> Run:
+        stored, moved = [], run
+        for event in events:
+            stored.append(self._signed(run.id, run.digest, replace(event, seq=moved.seq + 1)))
+            moved = machine.apply(moved, stored[-1])
+        if epoch is not None and epoch != self.epoch:
+            raise ClaimLost(run.id)
+        if run.seq != len(self.runs[run.id]):
+            raise StaleRun(run.id)
+        self._journal.moment()
+        self.runs[run.id] += stored
+        self._journal.entries += [_told(event) for event in stored]
+        self._journal.moment()
+        return moved
+
+    def _signed(self, run_id: str, digest: str, event: Event) -> Event:
+        if not event.by:
+            return event
+        message = statement(HERE, run_id, event.seq, event.kind, digest, event.by, event.at)
+        return replace(event, signature=FRONT.sign(message))
+
+    async def load(self, run_id: str) -> Run:
+        return self._load(run_id)
+
+    def _load(self, run_id: str) -> Run:
+        return machine.fold(run_id, self.runs[run_id])
+
+    async def events(self, run_id: str) -> tuple[Event, ...]:
+        return tuple(self.runs[run_id])
+
+    async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None:
+        if epoch == self.epoch:
+            self.progressed.append(progress)
+
+    async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]:
+        return tuple(hold for hold in self.held if hold.target in targets)
+
+    async def outages(self, target: str) -> list[float]:
+        return []
+
+
+def _told(event: Event) -> str:
+    return f"{event.kind} {event.data['n']}" if "n" in event.data else event.kind.value
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    run: Run
+    epoch: int
+
+
+# The world -------------------------------------------------------------------------------------
+
+
+class Scripted:
+    """An operation. `starts`: what the next calls of `start` do, then `takes`:
+
+    takes · takes_long (3 polls) · answer_lost (done, and nobody heard) · never_arrives · taken · an error.
+    `finds` and `polls`: answers that are given before the truth is.
+    """
+
+    def __init__(self, name: str, journal: Journal, clock: HandClock) -> None:
+        self.name = name
+        self._journal = journal
+        self._clock = clock
+        self.starts: list[str | Exception] = []
+        self.finds: list[Found | Exception] = []
+        self.polls: list[Progress | Exception] = []
+        self.cancels: list[Cancelled | Exception] = []
+        self.fates: dict[str, Fate] = {}
+        self.asked: list[str] = []  # every call, by name
+        self.handles: list[Handle] = []  # that were given to poll
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None  # happens during the next call
+        self._left = 0
+
+    async def start(self, work: Work) -> Handle | Taken:
+        self.asked.append("start")
+        how = self.starts.pop(0) if self.starts else "takes"
+        if isinstance(how, Exception):
+            raise how
+        if how == "taken" or work.op_id in self.fates:
+            return Taken.TAKEN
+        if how == "never_arrives":
+            raise OutcomeUnknown("the connection broke")
+        if how == "takes_long":
+            self.fates[work.op_id], self._left = Fate.IN_FLIGHT, 3
+            self._journal.write(f"{self.name} begins")
+        else:
+            self._journal.write(f"{self.name} {work.point}".strip())
+            self.fates[work.op_id] = Fate.DONE
+            self.arrive(work)
+        await self._happen()
+        if how == "answer_lost":
+            raise OutcomeUnknown("no answer")
+        return {"job": work.op_id}
+
+    def arrive(self, work: Work) -> None:
+        """What changes when it is done."""
+
+    async def find(self, work: Work) -> Found:
+        self.asked.append("find")
+        if self.finds:
+            return _raised(self.finds.pop(0))
+        fate = self.fates.get(work.op_id, Fate.ABSENT)
+        return Found(fate, f"it is {fate}", {"job": work.op_id} if fate is Fate.IN_FLIGHT else None)
+
+    async def poll(self, work: Work, handle: Handle) -> Progress:
+        self.asked.append("poll")
+        self.handles.append(handle)
+        await self._happen()
+        if self.polls:
+            return _raised(self.polls.pop(0))
+        if self.fates[work.op_id] is Fate.IN_FLIGHT:
+            self._left -= 1
+            if self._left > 0:
+                return Progress(None, self._clock(), "copying", 3.0 - self._left, 3.0, "files")
+            self._journal.write(f"{self.name} {work.point}".strip())
+            self.fates[work.op_id] = Fate.DONE
+            self.arrive(work)
+        done = self.fates[work.op_id] is Fate.DONE
+        return Progress(done, self._clock(), "done" if done else "cancelled")
+
+    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+        self.asked.append("cancel")
+        if self.cancels:
+            return _raised(self.cancels.pop(0))
+        self.fates[work.op_id] = Fate.FAILED
+        return Cancelled.CLEAN
+
+    async def _happen(self) -> None:
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
+
+
+def _raised(answer: T | Exception) -> T:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+class Backend(Scripted):
+    """An executor of one target."""
+
+    def __init__(self, target: str, journal: Journal, clock: HandClock) -> None:
+        super().__init__(f"RESTORE {target}", journal, clock)
+        self.capabilities = Capabilities(fenced=True, cancel=True, undo=UndoMode.EXACT)
+        self.target = target
+        self.live = "v42"
+        self.points = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
+        self.loss: Loss | None = LOSS
+        self.measured: list[Loss | Exception | None] = []  # answers behind maintenance, before `loss`
+        self.plans: list[Exception] = []  # that the next calls of `plan` raise
+        self.blockers: tuple[str, ...] = ()
+        self.saves: list[str | Exception] = []
+        self.saved: dict[str, RestorePoint] = {}  # by op id
+        self.verified: list[Finding | Exception] = []
+        self.goals: list[Goal] = []
+
+    @property
+    def current(self) -> Current:
+        return Current(self.live, f"token-{self.live}", self.live)
+
+    def arrive(self, work: Work) -> None:
+        self.live = work.point
+
+    async def restore_points(self, limit: int = 50) -> Points:
+        return Points(tuple(self.points.values()), self.current)
+
+    async def plan(self, goal: Goal, now: datetime) -> Way:
+        self.goals.append(goal)
+        if self.plans:
+            raise self.plans.pop(0)
+        point = self.points.get(goal.point or "p41")
+        if point is None:
+            raise PointUnavailable(f"{goal.point} is gone")
+        return Way(point, self.current, self.loss, blockers=self.blockers)
+
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+        return _raised(self.measured.pop(0)) if self.measured else self.loss
+
+    async def start(self, work: Work) -> Handle | Taken:
+        if work.op_id not in self.fates and work.expected != self.current.token:
+            raise StateChanged(f"{self.live} is live now")
+        return await super().start(work)
+
+    async def undo_point(self, work: Work) -> RestorePoint | None:
+        self.asked.append("undo_point")
+        how = self.saves.pop(0) if self.saves else "saves"
+        if isinstance(how, Exception):
+            raise how
+        if how == "cannot":
+            return None
+        if work.op_id not in self.saved:
+            self._journal.write(f"SAVE {self.target}")
+            self.saved[work.op_id] = RestorePoint(f"undo-{self.live}", T0)
+            self.points[f"undo-{self.live}"] = self.saved[work.op_id]
+        if how == "answer_lost":
+            raise OutcomeUnknown("no answer")
+        return self.saved[work.op_id]
+
+    async def verify(self, work: Work) -> tuple[Finding, ...]:
+        if self.verified:
+            return (_raised(self.verified.pop(0)),)
+        verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
+        return (Finding(f"{self.target} arrived", When.OFFLINE, verdict, self.live),)
+
+
+@dataclass
+class Check:
+    """Sees what it is told to, then that all is well."""
+
+    name: str
+    when: When
+    sees: list[Verdict | None] = field(default_factory=list)  # None: nothing at all
+    stable: int = 1
+    every: float = 1.0
+    wait: float = 0.0
+
+    def called(self, name: str) -> "Check":
+        return replace(self, name=name)
+
+    async def look(self, before: Finding | None, now: datetime) -> Finding:
+        seen = self.sees.pop(0) if self.sees else Verdict.PASSED
+        value = None if seen is None else seen.value
+        known = before.value if before else None
+        return Finding(self.name, self.when, seen or Verdict.INCONCLUSIVE, value, known, f"saw {value}")
+
+
+class World:
+    def __init__(self, known: Configuration, journal: Journal, clock: HandClock) -> None:
+        self.backends = {name: Backend(name, journal, clock) for name in known.targets}
+        self.maintenances = {
+            (name, do): Scripted(f"{do.name} {name}", journal, clock)
+            for name in known.targets
+            for do in (Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF)
+        }
+        self.offline = Check("totals", When.OFFLINE)
+        self.online = Check("errors", When.ONLINE)
+
+    def executor(self, target: str) -> Backend:
+        return self.backends[target]
+
+    def maintenance(self, target: str, do: Do) -> Scripted:
+        return self.maintenances[target, do]
+
+    def checks(self, targets: Sequence[str]) -> tuple[Check, ...]:
+        return (self.offline, self.online)
+
+
+@dataclass
+class Register:
+    """Who stands where; read each time."""
+
+    now: Entitled = Entitled((BEN, CY), requesters=frozenset({ANA.id}), owners=frozenset({DORA.id}))
+
+    async def entitled(self, target: Target) -> Entitled:
+        return self.now
+
+
+# The play --------------------------------------------------------------------------------------
+
+
+class Play:
+    """One configuration, one world, one notebook, and engines that come and go."""
+
+    def __init__(self, known: Configuration | None = None) -> None:
+        self.configuration = known or configuration()
+        self.journal = Journal()
+        self.clock = HandClock()
+        self.notes = Notebook(self.journal)
+        self.world = World(self.configuration, self.journal, self.clock)
+        self.register = Register()
+        self.keys = [FRONT.public]
+
+    @property
+    def backend(self) -> Backend:
+        """Of the first target."""
+        return next(iter(self.world.backends.values()))
+
+    @property
+    def run(self) -> Run:
+        """The newest."""
+        return self.notes._load(list(self.notes.runs)[-1])
+
+    @property
+    def effects(self) -> list[str]:
+        """What was done to the world, in order."""
+        return [entry for entry in self.journal.entries if entry[0].isupper()]
+
+    def kinds(self) -> list[str]:
+        return [event.kind.value for event in self.notes.runs[self.run.id]]
+
+    def ask(self, goal: Goal | None = None) -> Run:
+        number = 42 + len(self.notes.runs)
+        name = next(iter(self.configuration.targets))
+        data = {
+            "target": name,
+            "goal": codec.dump(Goal, goal or Goal(point="p41")),
+            "purpose": (Purpose.UNDO if goal and goal.undo_of else Purpose.ROLLBACK).value,
+        }
+        return self.notes.open(requested(ANA, self.clock(), **data), f"RB-{number}")
+
+    async def drive(self, alive: Callable[[], bool] = lambda: True) -> Run:
+        """A new driver takes it over, from what is stored."""
+        self.notes.epoch += 1
+        return await self.engine().drive(Claim(self.run, self.notes.epoch), alive)
+
+    def engine(self) -> Engine:
+        return Engine(
+            self.configuration,
+            self.notes,
+            self.world,
+            self.register,
+            self.keys,
+            self.clock,
+            self.clock.sleep,
+        )
+
+    async def drive_though_killed(self) -> Run:
+        """Whoever is killed is followed by another."""
+        while True:
+            try:
+                return await self.drive()
+            except Killed:
+                continue
+
+    async def press(self, who: Person, press: Press, why: str = "because", answer: str = "") -> Run:
+        click = Click(why=why, answer=answer)
+        reason = policy.why_not(press, self.run, who, self.register.now, click, self.clock())
+        assert reason is None, reason
+        return await self.notes.append(
+            self.run, *policy.events_for(press, self.run, who, click, self.clock())
+        )
+
+    async def planned(self, goal: Goal | None = None) -> Run:
+        self.ask(goal)
+        return await self.drive()
+
+    async def approved(self, goal: Goal | None = None) -> Run:
+        run = await self.planned(goal)
+        assert run.plan is not None, run.why
+        await self.notes.append(self.run, Event(E.POSTED, self.clock()))
+        await self.clock.sleep(2)
+        for who in (BEN, CY)[: run.plan.approvals_needed]:
+            await self.press(who, Press.APPROVE)
+        return self.run
+
+    async def driven(self) -> Run:
+        """Asked, approved, and driven as far as it goes."""
+        await self.approved()
+        return await self.drive()

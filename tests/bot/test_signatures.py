@@ -1,0 +1,159 @@
+"""A person's word counts only as it was signed: for this run, this plan, by this person, at this time."""
+
+import stat
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bot.model import E, Event, Run
+from bot.signatures import Signer, public_keys, signer_at, statement, why_not_signed
+from tests.bot.stories import BEN, CY, Story, planned
+
+HERE = "k7f3a91c"
+FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+STRANGER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
+
+
+def signed(run: Run, event: Event, by: Signer = FRONT, installation: str = HERE) -> Event:
+    """As the front signs it."""
+    digest = "" if event.kind is E.REQUESTED else run.digest
+    message = statement(installation, run.id, event.seq, event.kind, digest, event.by, event.at)
+    return replace(event, signature=by.sign(message))
+
+
+def approved() -> tuple[Run, list[Event]]:
+    """An approved run, each word of a person signed."""
+    story = Story().approved()
+    return story.run, [signed(story.run, event) if event.by else event for event in story.events]
+
+
+def doubt(run: Run, events: list[Event]) -> str | None:
+    return why_not_signed(HERE, run, events, [FRONT.public])
+
+
+def without(kind: E, change: dict[str, Any]) -> str | None:
+    """What is said when that event was changed after it was signed."""
+    run, events = approved()
+    return doubt(run, [replace(event, **change) if event.kind is kind else event for event in events])
+
+
+def test_what_the_front_signed_is_believed() -> None:
+    assert doubt(*approved()) is None
+
+
+def test_one_of_several_fronts_is_enough() -> None:
+    run, events = approved()
+    assert why_not_signed(HERE, run, events, [STRANGER.public, FRONT.public]) is None
+
+
+def test_without_any_key_nothing_is_believed() -> None:
+    run, events = approved()
+    assert why_not_signed(HERE, run, events, []) == (
+        "the requested of RB-42 by <@U01ANA> carries no valid signature"
+    )
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "another person": {"by": CY.id},
+    "another time": {"at": Story().approved().now + timedelta(milliseconds=1)},
+    "another place in the run": {"seq": 99},
+    "no signature": {"signature": ""},
+    "no hexadecimal": {"signature": "no signature at all"},
+    "half a signature": {"signature": "00" * 32},
+    "nobody": {"by": "", "signature": ""},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_approval_that_was_changed_is_not_believed(change: str) -> None:
+    reason = without(E.APPROVED, CHANGES[change])
+    assert reason is not None
+    assert reason.startswith("the approved of RB-42 by <@")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_request_that_was_changed_is_not_believed(change: str) -> None:
+    reason = without(E.REQUESTED, CHANGES[change])
+    assert reason is not None
+    assert reason.startswith("the requested of RB-42 by <@")
+
+
+def test_a_word_signed_by_somebody_else_is_not_believed() -> None:
+    run, events = approved()
+    forged = [signed(run, event, STRANGER) if event.kind is E.APPROVED else event for event in events]
+    assert doubt(run, forged) is not None
+
+
+def test_a_word_for_another_installation_is_not_believed() -> None:
+    run, events = approved()
+    foreign = [signed(run, event, installation="other") if event.by else event for event in events]
+    assert doubt(run, foreign) is not None
+
+
+def test_a_word_of_another_run_is_not_believed() -> None:
+    run, events = approved()
+    assert doubt(replace(run, id="RB-43"), events) is not None
+
+
+def test_a_veto_is_no_approval() -> None:
+    run, events = approved()
+    turned = [
+        replace(event, kind=E.APPROVED) if event.kind is E.QUORUM_REACHED else event for event in events
+    ]
+    assert doubt(run, turned) is not None
+
+
+def test_an_approval_of_another_plan_is_not_believed_even_when_it_says_so() -> None:
+    """Somebody who may write our database swaps the plan and its digest; the approval keeps the old one."""
+    run, events = approved()
+    swapped = Story(planned(environment="staging")).approved().run
+    kept = [replace(event, data={**event.data, "digest": run.digest}) for event in events]
+    assert swapped.digest != run.digest
+    assert doubt(swapped, kept) == "the approved of RB-42 by <@U01BEN> carries no valid signature"
+
+
+def test_the_bots_own_words_need_no_signature() -> None:
+    story = Story().posted()
+    mine = [event for event in story.events if not event.by]
+    assert {event.kind for event in mine} == {E.PLANNED, E.POSTED}
+    assert doubt(story.run, mine) is None
+
+
+def test_every_word_of_people_is_looked_at() -> None:
+    story = Story().doubt().tell(E.CONTINUE_PROPOSED, BEN, why="…")
+    events = [signed(story.run, event) if event.by else event for event in story.events]
+    assert doubt(story.run, events) is None
+    unsigned = [*events[:-1], replace(events[-1], signature="")]
+    assert doubt(story.run, unsigned) == (
+        "the continue proposed of RB-42 by <@U01BEN> carries no valid signature"
+    )
+
+
+# Keys ------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_made_once_and_only_we_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "front.key"
+    made, found = signer_at(path), signer_at(path)
+    assert found.public == made.public
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_two_installations_have_two_keys(tmp_path: Path) -> None:
+    assert signer_at(tmp_path / "one.key").public != signer_at(tmp_path / "two.key").public
+
+
+def test_the_public_key_stands_beside_it_for_workers(tmp_path: Path) -> None:
+    signer = signer_at(tmp_path / "front.key")
+    assert public_keys(tmp_path / "front.pub") == (signer.public,)
+
+
+def test_a_file_may_hold_the_keys_of_several_fronts(tmp_path: Path) -> None:
+    one, two = signer_at(tmp_path / "one.key"), signer_at(tmp_path / "two.key")
+    both = tmp_path / "fronts.pub"
+    both.write_bytes((tmp_path / "one.pub").read_bytes() + b"\n" + (tmp_path / "two.pub").read_bytes())
+    assert public_keys(both) == (one.public, two.public)
