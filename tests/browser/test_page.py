@@ -69,9 +69,9 @@ async def ask(page: Page) -> None:
 
 async def read_for_a_second(page: Page) -> None:
     """A click within a second of the posting is refused as unread."""
-    await page.wait_for_function(
-        "Date.now() / 1000 - document.querySelector('#messages [data-ts]').dataset.ts > 1.1"
-    )
+    age = "Date.now() / 1000 - document.querySelector('#messages [data-ts]').dataset.ts"
+    while await page.evaluate(age) < 1.1:
+        await page.wait_for_timeout(50)
 
 
 async def approve(page: Page) -> None:
