@@ -1,4 +1,4 @@
-"""What is measured: the bot as `serve` runs it, its targets, and a Slack to talk to, each in its own process."""
+"""What is measured: the bot as `serve` runs it, its targets, and a Slack, each in its own process."""
 
 import contextlib
 import json
@@ -76,7 +76,7 @@ class Installation:
         }
         began = time.monotonic()
         with (self.folder / "bot.log").open("ab") as log:
-            async with running("handlers.cli", "serve", errors=log, **environment) as program:
+            async with running("handlers.cli", "serve", environment=environment, errors=log) as program:
                 line = await program.line()
                 yield Bot(program, line.removeprefix(READY), time.monotonic() - began)
 

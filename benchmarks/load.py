@@ -1,6 +1,6 @@
 """The load: requests on a fixed schedule, whatever the answers do, timed from when each was due.
 
-Order: {"url", "rate", "requests": [[headers, body], …]}; answer: [[seconds, status, text], …] in the same order.
+Order: {"url", "rate", "requests": [[headers, body], …]}; answer: [[seconds, status, text], …], same order.
 A late answer does not hold the next request back, so nothing is left out of the picture.
 """
 

@@ -1,4 +1,4 @@
-"""The pretend Slack in a process of its own, so that its work is nobody else's latency; and its people's hands.
+"""The pretend Slack in a process of its own, so that its work is nobody else's latency; and its people.
 
 First line: {"people": [ids], "channels": [ids]}, everybody being in every channel. Then {"do": …} orders.
 """
@@ -43,15 +43,15 @@ async def _do(server: SandboxServer, order: dict[str, Any]) -> object:
         case {"do": "type", "person": person, "channel": channel, "text": text}:
             reply = await server.slash(person, channel, text)
             return {"acked": reply.acked, "text": reply.text}
-        case {"do": "approve", "person": person, "channel": channel}:
-            return await _approve(server, person, channel)
+        case {"do": "approve", "person": person, "channel": channel, "run": run}:
+            return await _approve(server, person, channel, run)
     raise ValueError(f"no such order: {order}")
 
 
-async def _approve(server: SandboxServer, person: str, channel: str) -> dict[str, Any]:
-    """As soon as the newest card is old enough. `sent`: nanoseconds of the monotonic clock, the machine's own."""
+async def _approve(server: SandboxServer, person: str, channel: str, run: str) -> dict[str, Any]:
+    """As soon as the run's card is old enough. `sent`: nanoseconds of the machine's monotonic clock."""
     deadline = time.monotonic() + SHOWN_WITHIN
-    while (card := _ripe(server.workspace, channel)) is None:
+    while (card := _ripe(server.workspace, channel, run)) is None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"no card to approve in {channel}")
         await asyncio.sleep(LOOK_EVERY)
@@ -60,9 +60,10 @@ async def _approve(server: SandboxServer, person: str, channel: str) -> dict[str
     return {"sent": sent, "acked": reply.acked, "error": reply.error}
 
 
-def _ripe(workspace: Workspace, channel: str) -> Message | None:
+def _ripe(workspace: Workspace, channel: str, run: str) -> Message | None:
     for message in reversed(workspace.messages(channel)):
-        if any(action == "approve" for _, action, _, _ in message.buttons()):
+        mine = f"'{run}'" in str(message.metadata)
+        if mine and any(action == "approve" for _, action, _, _ in message.buttons()):
             return message if workspace.clock() - message.at > CARD_TOO_YOUNG else None
     return None
 

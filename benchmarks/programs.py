@@ -49,11 +49,14 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def running(
-    module: str, *arguments: str, errors: IO[bytes] | None = None, **environment: str
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    errors: IO[bytes] | None = None,
 ) -> AsyncIterator[Program]:
     """`python -m MODULE`, ended afterwards. No environment of a real installation reaches it.
 
-    `errors` None: our own standard error.
+    `environment` is added to ours; `errors` None: our own standard error.
     """
     argv = (str(LEASH), str(os.getpid()), sys.executable, "-m", module, *arguments)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SLACK_", "ROLLBACK_"))}
@@ -63,7 +66,7 @@ async def running(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=errors,
-        env=inherited | environment,
+        env={**inherited, **(environment or {})},
         limit=LINE_AT_MOST,
     )
     program = Program(process)

@@ -190,8 +190,7 @@ class _Drive:
             case machine.LookAround(step):
                 return await self._look_around(run, step)
             case machine.StartStep(step):
-                self._begun[step.n] += 1
-                run = await self._write(run, E.STEP_STARTED, self._intent(run, step))
+                run = await self._records.append(run, self._intent(run, step), epoch=self._epoch)
                 return await self._start(run, step)
             case machine.FindStep(record):
                 return await self._find(run, record)
@@ -199,16 +198,38 @@ class _Drive:
                 return run
 
     async def _write(self, run: Run, kind: E, data: Mapping[str, Any] | None = None) -> Run:
-        event = Event(kind, self._clock(), "", dict(data or {}))
-        return await self._records.append(run, event, epoch=self._epoch)
+        run, begun = await self._append(run, kind, data or {})
+        return run if begun is None else await self._start(run, begun)
 
     async def _write_outcome(self, run: Run, kind: E, data: Mapping[str, Any]) -> Run:
         """The world has moved, so this is written whatever people did meanwhile."""
         while True:
             try:
-                return await self._write(run, kind, data)
+                run, begun = await self._append(run, kind, data)
             except StaleRun:
                 run = await self._records.load(run.id)
+            else:
+                return run if begun is None else await self._start(run, begun)
+
+    async def _append(self, run: Run, kind: E, data: Mapping[str, Any]) -> tuple[Run, Step | None]:
+        """The event and all that follows from it at once, up to the next intent: one wait for the disk.
+
+        The step of that intent, which has to be started now; None: there is none.
+        """
+        events = [Event(kind, self._clock(), "", dict(data), run.seq + 1)]
+        ahead = machine.apply(run, events[0])
+        begun: Step | None = None
+        while begun is None:
+            match machine.next_action(ahead):
+                case machine.Write(due):
+                    events.append(Event(due, self._clock(), "", {}, ahead.seq + 1))
+                case machine.StartStep(step):
+                    begun = step
+                    events.append(replace(self._intent(ahead, step), seq=ahead.seq + 1))
+                case _:
+                    break
+            ahead = machine.apply(ahead, events[-1])
+        return await self._records.append(run, *events, epoch=self._epoch), begun
 
     # Planning and preflight
 
@@ -379,18 +400,20 @@ class _Drive:
             timeout=step.timeout,
         )
 
-    def _intent(self, run: Run, step: Step) -> dict[str, Any]:
+    def _intent(self, run: Run, step: Step) -> Event:
         work = self._work(run, step)
-        return {
+        data = {
             "n": step.n,
             "op": work.op_id,
             "do": step.do.value,
             "target": step.target,
             "point": work.point,
         }
+        return Event(E.STEP_STARTED, self._clock(), "", data)
 
     async def _start(self, run: Run, step: Step) -> Run:
         """Acts, after the intent was written."""
+        self._begun[step.n] += 1
         if step.do is Do.UNDO_POINT:
             return await self._save(run, step)
         work, operation = self._work(run, step), self._operation(step)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot import machine
-from bot.model import Do, E, Event, Pause, Person, Proposal, Risk, Run, State
+from bot.model import E, Event, Pause, Person, Proposal, Risk, Run, State
 
 OPEN_REQUESTS_A_PERSON = 3
 MESSAGED_AT_MOST = 5
@@ -44,7 +44,6 @@ class Press(StrEnum):
 class Right:
     roles: frozenset[Role]
     states: frozenset[State]
-    people: int = 1
 
 
 _THEM = frozenset({Role.REQUESTER, Role.APPROVER, Role.OWNER})
@@ -58,7 +57,7 @@ RIGHTS: Mapping[Press, Right] = {
     Press.RETRY: Right(_THEM, frozenset({State.PAUSED, State.STUCK})),
     Press.STOP: Right(_THEM, frozenset({State.PAUSED})),
     Press.UNDO: Right(frozenset({Role.MAY_ASK}), frozenset({State.PAUSED, State.SUCCEEDED, State.FAILED})),
-    Press.RESOLVE: Right(_THEM, frozenset({State.STUCK}), people=2),
+    Press.RESOLVE: Right(_THEM, frozenset({State.STUCK})),
     Press.ASK_AGAIN: Right(
         frozenset({Role.MAY_ASK}),
         frozenset({State.REFUSED, State.VOID, State.EXPIRED, State.VETOED}),
@@ -260,6 +259,8 @@ def _why_not_second(press: Press, run: Run, person: Person, entitled: Entitled, 
     """Two people must agree: the second is somebody else, and an approver is among them."""
     if not click.why.strip() and press is not Press.RESOLVE:
         return "Say why in one sentence: it is kept with the run."
+    if press is Press.RESOLVE and click.answer and click.answer not in RESOLUTIONS:
+        return "Say which of the answers it is: the restore point, as before, or not clear yet."
     first = standing(press, run, click.answer)
     if first is None:
         return None
@@ -324,7 +325,7 @@ def events_for(press: Press, run: Run, person: Person, click: Click, now: dateti
             kind = E.CONTINUED if standing(press, run, click.answer) else E.CONTINUE_PROPOSED
             return (event(kind, why=click.why),)
         case Press.RESOLVE:
-            agreed = standing(press, run, click.answer) is not None
+            agreed = click.answer in RESOLUTIONS and standing(press, run, click.answer) is not None
             kind = RESOLUTIONS[click.answer] if agreed else E.RESOLVE_PROPOSED
             return (event(kind, why=click.why, answer=click.answer),)
         case _:
@@ -410,8 +411,3 @@ def _listed(names: Iterable[str]) -> str:
 
 def _spoken(state: State) -> str:
     return state.value.replace("_", " ")
-
-
-def needs_maintenance_left(run: Run) -> bool:
-    """Whether ending the run now would leave its target in maintenance."""
-    return run.in_maintenance and any(record.step.do is Do.MAINTENANCE_OFF for record in run.steps)

@@ -48,6 +48,7 @@ log = structlog.get_logger()
 EXPIRY_EVERY = 1  # seconds
 HOUSEKEEPING_EVERY = 600  # seconds
 LOOKS_KEPT = timedelta(hours=2)
+DELIVERIES_KEPT = timedelta(days=1)
 SLACK_ANSWERS_WITHIN = 3  # seconds, while a trigger waits
 DRAINED_WITHIN = 5.0  # seconds for the work under way; what takes longer is found again at the next start
 
@@ -313,6 +314,7 @@ def _ticks(context: Context) -> AsyncIOScheduler:
 
     async def forget() -> None:
         await context.looks.forget_before(context.clock() - LOOKS_KEPT)
+        await context.store.forget_deliveries_before(context.clock() - DELIVERIES_KEPT)
 
     scheduler = AsyncIOScheduler(timezone="UTC")
     options = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}

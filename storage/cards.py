@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,8 @@ from bot.canon import iso
 from storage.database import Database
 from storage.tables import cards
 from storage.times import loaded_if
+
+_OF_RUN = select(cards).where(cards.c.run_id == bindparam("run_id")).order_by(cards.c.made_at, cards.c.key)
 
 
 class Kind(StrEnum):
@@ -63,17 +65,16 @@ async def want(
     )
     if await connection.scalar(known) is not None:
         return
-    await connection.execute(
-        insert(cards).values(
-            key=secrets.token_hex(6),
-            run_id=run_id,
-            kind=kind.value,
-            recipient=recipient,
-            moment=moment,
-            thread_ts=thread_ts,
-            made_at=iso(at),
-        )
-    )
+    row = {
+        "key": secrets.token_hex(6),
+        "run_id": run_id,
+        "kind": kind.value,
+        "recipient": recipient,
+        "moment": moment,
+        "thread_ts": thread_ts,
+        "made_at": iso(at),
+    }
+    await connection.execute(insert(cards), row)
 
 
 async def place(
@@ -108,7 +109,8 @@ class CardStore:
             return  # somebody else owed it a moment before
 
     async def of_run(self, run_id: str) -> tuple[Card, ...]:
-        return await self._cards(cards.c.run_id == run_id)
+        async with self._database.read() as connection:
+            return tuple(_card(row) for row in await connection.execute(_OF_RUN, {"run_id": run_id}))
 
     async def by_key(self, key: str) -> Card | None:
         found = await self._cards(cards.c.key == key)

@@ -2,19 +2,22 @@
 
 SQLite: a writer engine with one connection and BEGIN IMMEDIATE, because the default deferred
 transactions lose concurrent read-then-writes; readers that cannot write; WAL; synchronous=FULL, so
-that a commit outlives a power cut.
+that a commit outlives a power cut. Statements run where they are asked for, commits in a thread.
 """
 
 import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+import aiosqlite
 from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -22,8 +25,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import StaticPool
 
 T = TypeVar("T")
+Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
 HEAD = "0001"  # the newest revision in migrations/versions
-BUSY_MS = 2_500  # a command is answered within Slack's 3 s, so a writer waits no longer
+BUSY = 2.5  # seconds; a command is answered within Slack's 3 s, so nobody waits longer for another process
+BUSY_AGAIN = 0.005  # seconds
+READERS = 4  # at most; one is enough but for the moment in which it is opened
+TOGETHER_AT_MOST = 16  # changes in one transaction: the first of them waits for the last
 
 
 class Locked(Exception):
@@ -34,30 +41,93 @@ class Locked(Exception):
         self.pid = pid
 
 
+class Writer:
+    """SQLite's one writer. What waits for it shares a transaction, and so the wait for the disk."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
+        self._writing: asyncio.Task[None] | None = None  # None: nothing waits
+
+    async def write(self, work: Work[T]) -> T:
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting())
+        return await asyncio.shield(done)
+
+    async def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), TOGETHER_AT_MOST)
+                await self._write_together([self._waiting.popleft() for _ in range(count)])
+        finally:
+            self._writing = None
+
+    async def _write_together(self, jobs: Sequence[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
+        try:
+            async with _lent(self._engine) as connection, connection.begin():
+                if len(jobs) == 1:
+                    answers = [await jobs[0][0](connection)]
+                else:
+                    answers = [await _apart(connection, work) for work, _ in jobs]
+        except Exception as problem:  # noqa: BLE001 - nothing of it was written, and each is told
+            answers = [problem] * len(jobs)
+        for (_, done), answer in zip(jobs, answers, strict=True):
+            if isinstance(answer, Exception):
+                done.set_exception(answer)
+            else:
+                done.set_result(answer)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+@asynccontextmanager
+async def _lent(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Unlike `async with engine.connect()`, which gives it back a moment later, in a task of its own."""
+    connection = await engine.connect()
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _apart(connection: AsyncConnection, work: Work[T]) -> T | Exception:
+    """In a savepoint: what goes wrong here undoes this alone. Raises when it undid everything."""
+    try:
+        async with connection.begin_nested():
+            return await work(connection)
+    except Exception as problem:
+        if not await _in_transaction(connection):
+            raise  # of a full disk, say: SQLite has taken back the others' changes too, so all are told
+        return problem
+
+
+async def _in_transaction(connection: AsyncConnection) -> bool:
+    raw = await connection.get_raw_connection()
+    return raw.driver_connection is not None and bool(raw.driver_connection.in_transaction)
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """Use `write` to change anything, `read` for everything else."""
 
     url: str
-    writer: AsyncEngine
+    writer: Writer
     readers: AsyncEngine
-    turn: asyncio.Lock  # SQLite has one writer connection: one transaction at a time
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """One transaction around `work`, shielded: cancelling the caller does not leave it half known."""
-        return await asyncio.shield(asyncio.ensure_future(self._write(work)))
-
-    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self.turn, self.writer.begin() as connection:
-            return await work(connection)
+    async def write(self, work: Work[T]) -> T:
+        """All of `work` or nothing. Cancelling the caller does not leave it half known: it is done anyway."""
+        return await self.writer.write(work)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        async with self.readers.connect() as connection:
+        async with _lent(self.readers) as connection:
             yield connection
 
     async def close(self) -> None:
-        await self.writer.dispose()
+        await self.writer.close()
         await self.readers.dispose()
 
 
@@ -67,12 +137,40 @@ def sqlite_url(path: Path) -> str:
 
 def open_database(url: str) -> Database:
     """Opens lazily; nothing is read before the first query."""
-    writer = create_async_engine(url, poolclass=StaticPool, connect_args={"timeout": BUSY_MS / 1000})
-    readers = create_async_engine(url, pool_size=4, max_overflow=4)
+    how = {"async_creator_fn": _in_place, "check_same_thread": False, "timeout": 0}
+    writer = create_async_engine(url, poolclass=StaticPool, connect_args=how)
+    readers = create_async_engine(url, pool_size=1, max_overflow=READERS - 1, connect_args=how)
     event.listen(writer.sync_engine, "connect", _prepare_writer)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     event.listen(readers.sync_engine, "connect", _prepare_reader)
-    return Database(url, writer, readers, asyncio.Lock())
+    return Database(url, Writer(writer), readers)
+
+
+def _in_place(path: str, **how: Any) -> aiosqlite.Connection:
+    connection = _InPlace(lambda: sqlite3.connect(path, **how), iter_chunk_size=64)
+    connection._thread.daemon = True  # as SQLAlchemy does with connections that it opens itself
+    return connection
+
+
+class _InPlace(aiosqlite.Connection):
+    """Leaves to aiosqlite's thread only what waits for the disk.
+
+    aiosqlite sends a statement to its thread and back four times, each time behind everything else that is
+    ready to run. Ours find or change a few rows by their key, which is over sooner than one such trip.
+    """
+
+    async def _execute(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        if fn == self._conn.commit:
+            done: T = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+            return done
+        until = time.monotonic() + BUSY
+        while True:
+            try:
+                return fn(*args, **kwargs)
+            except sqlite3.OperationalError as problem:
+                if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(BUSY_AGAIN)  # another process writes: whoever does not need it goes on
 
 
 def _prepare_writer(connection: Any, _: object) -> None:

@@ -14,6 +14,9 @@ from bot.canon import canonical, iso
 from storage.tables import evidence, evidence_head
 
 FIRST_PREV = "0" * 64
+_HEAD = select(evidence_head.c.n, evidence_head.c.hash).with_for_update()
+_APPEND = insert(evidence)
+_MOVE_HEAD = update(evidence_head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def link(prev: str, body: bytes) -> str:
 
 async def write(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
     """Appends in the caller's transaction. The head is locked last, so call this last."""
-    head = (await connection.execute(select(evidence_head.c.n, evidence_head.c.hash).with_for_update())).one()
+    head = (await connection.execute(_HEAD)).one()
     n, prev = head.n, head.hash
     rows = []
     for entry in entries:
@@ -45,8 +48,8 @@ async def write(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
         rows.append({**about, "run_id": entry.run_id, "body": body.decode(), "prev": prev, "hash": digest})
         prev = digest
     if rows:
-        await connection.execute(insert(evidence), rows)
-        await connection.execute(update(evidence_head).values(n=n, hash=prev))
+        await connection.execute(_APPEND, rows)
+        await connection.execute(_MOVE_HEAD, {"n": n, "hash": prev})
 
 
 async def first_break(connection: AsyncConnection) -> int | None:

@@ -73,18 +73,6 @@ class LookStore:
         )
         await self._database.write(lambda connection: connection.execute(statement))
 
-    async def newest_points(self, target: str) -> Look | None:
-        """The newest answered question for this target's points."""
-        query = (
-            select(looks)
-            .where(looks.c.target == target, looks.c.answered_at.is_not(None))
-            .order_by(looks.c.id.desc())
-            .limit(1)
-        )
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
-            return None if row is None else _look(row)
-
     async def forget_before(self, moment: datetime) -> None:
         """Looks and modals are not history."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, delete, func, insert, null, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,6 +37,12 @@ from storage.tables import (
 from storage.times import loaded, loaded_if, stored
 
 T = TypeVar("T")
+# Built once: these are asked by every command and every card.
+_EVENTS = select(run_events).where(run_events.c.run_id == bindparam("run_id")).order_by(run_events.c.seq)
+_OPEN_RUN = select(target_locks.c.run_id).where(target_locks.c.target == bindparam("target"))
+_OPEN_REQUESTS = select(func.count()).where(
+    runs.c.requester_human == bindparam("human"), runs.c.final.is_(False)
+)
 
 
 class Repeated(Exception):
@@ -100,23 +106,29 @@ class Change:
         if key is None:
             return
         try:
-            await self.connection.execute(insert(deliveries).values(key=key, at=iso(at)))
+            await self.connection.execute(insert(deliveries), {"key": key, "at": iso(at)})
         except IntegrityError:
             raise Repeated(key) from None
 
     async def open(self, opening: Opening) -> Run:
         """A new run with its locks and its card to be posted. Raises TargetTaken."""
-        newest = await self.connection.scalar(select(func.max(runs.c.number)))
-        number = (newest or 0) + 1
+        number = await self._next_number()
         run_id = f"RB-{number}"
         requested = self._sealed(run_id, 1, "", opening.event)
         run = machine.begin(run_id, requested)
         projection = {**_projection(run), "number": number, "epoch": 0, "shown_seq": 0}
-        await self.connection.execute(insert(runs).values(run_id=run_id, **projection, **_constants(run)))
+        await self.connection.execute(insert(runs), {"run_id": run_id, **projection, **_constants(run)})
         await self._lock(run_id, opening.locks)
         await self._write_events(run, (requested,))
         await cards.want(self.connection, run_id, cards.Kind.CARD, opening.channel, opening.event.at)
         return run
+
+    async def next_id(self) -> str:
+        """Of the run that this transaction opens next."""
+        return f"RB-{await self._next_number()}"
+
+    async def _next_number(self) -> int:
+        return int(await self.connection.scalar(select(func.max(runs.c.number))) or 0) + 1
 
     async def _lock(self, run_id: str, targets: Sequence[str]) -> None:
         for target in targets:
@@ -125,7 +137,7 @@ class Change:
             )
             if holder is not None:
                 raise TargetTaken(target, holder)
-            await self.connection.execute(insert(target_locks).values(target=target, run_id=run_id))
+            await self.connection.execute(insert(target_locks), {"target": target, "run_id": run_id})
 
     async def append(self, run: Run, events: Sequence[Event], epoch: int | None = None) -> Run:
         """The run after `events`. Raises StaleRun: somebody moved it first; ClaimLost; NotAllowed."""
@@ -220,9 +232,8 @@ class Store:
         return machine.fold(run_id, events)
 
     async def events(self, run_id: str) -> tuple[Event, ...]:
-        query = select(run_events).where(run_events.c.run_id == run_id).order_by(run_events.c.seq)
         async with self.database.read() as connection:
-            return tuple(_event(row) for row in await connection.execute(query))
+            return tuple(_event(row) for row in await connection.execute(_EVENTS, {"run_id": run_id}))
 
     # Driving
 
@@ -310,9 +321,8 @@ class Store:
             return tuple(_summary(row) for row in await connection.execute(query))
 
     async def open_run_of(self, target: str) -> str | None:
-        query = select(target_locks.c.run_id).where(target_locks.c.target == target)
         async with self.database.read() as connection:
-            return await connection.scalar(query)
+            return await connection.scalar(_OPEN_RUN, {"target": target})
 
     async def open_runs(self) -> dict[str, str]:
         """Target to the id of its open run."""
@@ -321,9 +331,8 @@ class Store:
             return {row.target: row.run_id for row in rows}
 
     async def open_requests_of(self, human: str) -> int:
-        query = select(func.count()).where(runs.c.requester_human == human, runs.c.final.is_(False))
         async with self.database.read() as connection:
-            return int(await connection.scalar(query) or 0)
+            return int(await connection.scalar(_OPEN_REQUESTS, {"human": human}) or 0)
 
     async def outages(self, target: str, limit: int = 20) -> list[float]:
         """Seconds that customers waited in earlier successful runs, newest first."""
@@ -366,6 +375,11 @@ class Store:
             change.note(kind, at, by, body, run_id)
 
         await self.change(work)
+
+    async def forget_deliveries_before(self, moment: datetime) -> None:
+        """A signed request can be replayed for five minutes, an event is sent again within the hour."""
+        old = delete(deliveries).where(deliveries.c.at < iso(moment))
+        await self.database.write(lambda connection: connection.execute(old))
 
     async def note_if_new(self, kind: str, at: datetime, body: dict[str, Any]) -> None:
         """Evidence of what is so from now on; nothing when the newest entry of this kind says so already."""

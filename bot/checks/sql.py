@@ -141,7 +141,13 @@ def _open(url: str, base: Path, timeout: float) -> sqlite3.Connection:
     path = quote(str(base / url.removeprefix(SQLITE)))
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=timeout, isolation_level=None)
     database.text_factory = _text
+    database.set_authorizer(_no_other_file)
     return database
+
+
+def _no_other_file(action: int, *_: object) -> int:
+    """Read-only holds for this file alone: ATTACH would make another one."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def _text(value: bytes) -> str:

@@ -4,6 +4,7 @@ Whoever holds the signing secret may still send nonsense; it is refused here, in
 listener asks twice. What a payload *means*, and whether it is allowed, is for the listeners.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -184,12 +185,15 @@ def why_misshapen(payload: Mapping[str, Any]) -> str | None:
     if shape is None:
         return "of no type that is answered here"
     try:
+        json.dumps(payload, ensure_ascii=False).encode()  # half a surrogate pair cannot be kept, nor shown
         shape.model_validate(payload)
         for closer, part in _closer(shape, payload):
             closer.model_validate(part)
     except ValidationError as problem:
         first = problem.errors(include_input=False, include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except UnicodeEncodeError:
+        return "holds characters that are none"
     return None
 
 

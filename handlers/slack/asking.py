@@ -10,7 +10,7 @@ from bot.procedures import targets_of
 from handlers.context import Context
 from handlers.slack.directory import KNOWN
 from storage import cards
-from storage.runs import Change, Opening
+from storage.runs import Change, Opening, TargetTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ async def ask(
     """
     try:
         target = known_target(ctx, wish.target)
-        await _check(ctx, person, target, wish)
+        await _check(ctx, person, target, wish, ending)
         return await _open(ctx, person, target, wish, delivery, ending)
     except UserError as reason:
         # not under the delivery's key: the same form may be sent again once the reason is gone
@@ -50,7 +50,8 @@ def known_target(ctx: Context, name: str) -> Target:
     return target
 
 
-async def _check(ctx: Context, person: Person, target: Target, wish: Wish) -> None:
+async def _check(ctx: Context, person: Person, target: Target, wish: Wish, ending: Run | None) -> None:
+    """The transaction that opens the run says again whether the target is free: here it costs less."""
     place = await ctx.channels.place(wish.channel)
     if place.why_not:
         raise UserError(place.why_not)
@@ -59,6 +60,9 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish) -> No
     reason = policy.why_not_ask(person, target.name, entitled, open_requests, target.approval.quorum)
     if reason:
         raise UserError(reason)
+    holder = await ctx.store.open_run_of(target.name)
+    if holder is not None and ending is None:
+        raise TargetTaken(target.name, holder)
 
 
 async def _open(
@@ -87,7 +91,14 @@ async def _open(
         await change.once(delivery, now)
         if ending is not None:
             ended = Event(
-                E.ENDED, now, person.id, {"marks": sorted(policy.marks(person)), "why": "ended by its undo"}
+                E.ENDED,
+                now,
+                person.id,
+                {
+                    "marks": sorted(policy.marks(person)),
+                    "why": "ended by its undo",
+                    "undone_by": await change.next_id(),
+                },
             )
             await change.append(ending, (ended,))
         run = await change.open(opening)

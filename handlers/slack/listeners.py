@@ -138,14 +138,11 @@ class Listeners:
 
     async def _link(self, run_id: str) -> str:
         for card in await self._ctx.cards.of_run(run_id):
-            if card.kind is Kind.CARD and card.ts:
+            if card.kind is Kind.CARD and card.channel and card.ts:
                 try:
-                    answer = await self._ctx.sender.call(
-                        "chat.getPermalink", channel=card.channel, message_ts=card.ts
-                    )
+                    return f"<{await self._ctx.sender.permalink(card.channel, card.ts)}|Open its card>"
                 except (SlackApiError, Wait):
                     return ""
-                return f"<{answer['permalink']}|Open its card>"
         return ""
 
     async def shortcut(self, ack: AsyncAck, body: Body) -> None:

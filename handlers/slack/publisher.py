@@ -6,7 +6,7 @@ compared again. Slack's budgets are kept by `sending`.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from slack_sdk.errors import SlackApiError
@@ -30,9 +30,12 @@ from storage.runs import Change
 log = structlog.get_logger()
 
 ROUND_EVERY = 1.0  # seconds
+SHOWN_AT_ONCE = 4  # runs: a storm of cards leaves room for the next command
 STEPS_EVERY = timedelta(seconds=1)
 PROGRESS_EVERY = timedelta(seconds=3)
 PLANNING_IS_QUICK = timedelta(seconds=1.5)  # a plan within this time makes its card's first drawing
+STARTING_IS_QUICK = timedelta(seconds=0.3)  # and so does what is done this soon after the last approval
+SOON = 0.1  # seconds
 NEVER_AGAIN = frozenset(
     {
         "channel_not_found",
@@ -50,6 +53,8 @@ class Publisher:
         self._ctx = ctx
         self._dnd: dict[str, frozenset[str]] = {}
         self._stopping = False
+        self._soon = False  # something was left out that will be worth drawing in a moment
+        self._turns = asyncio.Semaphore(SHOWN_AT_ONCE)
 
     async def run(self) -> None:
         while not self._stopping:
@@ -57,7 +62,7 @@ class Publisher:
                 await self._round()
             except Exception as problem:
                 log.error("publish", error=type(problem).__name__, exc_info=problem)
-            await self._ctx.publish.wait(ROUND_EVERY)
+            await self._ctx.publish.wait(SOON if self._soon else ROUND_EVERY)
 
     async def stop(self) -> None:
         """One last comparison, so that the cards tell how far things are."""
@@ -65,6 +70,7 @@ class Publisher:
         self._ctx.publish()
 
     async def _round(self) -> None:
+        self._soon = False
         await start_modal.fill_waiting(self._ctx)
         behind = await self._ctx.store.to_show()
         owed = [run_id for run_id in await self._ctx.cards.unposted() if run_id not in behind]
@@ -76,17 +82,24 @@ class Publisher:
                 log.error("show", run=run_id, error=type(problem).__name__, exc_info=problem)
 
     async def _show(self, run_id: str) -> None:
+        async with self._turns:
+            await self._compare(run_id)
+
+    async def _compare(self, run_id: str) -> None:
         run = await self._ctx.store.load(run_id)
         now = self._ctx.clock()
-        if run.state is State.REQUESTED and now - run.requested_at < PLANNING_IS_QUICK:
+        if _is_about_to_change(run, now):
+            self._soon = True
             return
         try:
             await self._owe(run)
+            cards = await self._ctx.cards.of_run(run_id)
             for kind in (Kind.CARD, Kind.DIRECT, Kind.LINE, Kind.NOTICE, Kind.AUDIT):
-                cards = await self._ctx.cards.of_run(run_id)
-                for card in cards:
-                    if card.kind is kind and card.gone is None:
-                        run = await self._reconcile(run, card, cards)
+                shown = [card for card in cards if card.kind is kind and card.gone is None]
+                for card in shown:
+                    run = await self._reconcile(run, card, cards)
+                if any(card.ts is None for card in shown):
+                    cards = await self._ctx.cards.of_run(run_id)  # where they stand now
             await self._ctx.store.shown(run_id, run.seq)
         except Wait:
             return  # the budget is used up: this run stays behind and comes again
@@ -160,13 +173,10 @@ class Publisher:
                 return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
 
     async def _line(self, run: Run, cards: Sequence[Card]) -> Message | None:
-        posted = next((c for c in cards if c.kind is Kind.CARD and c.ts), None)
-        if posted is None:
-            return None
-        answer = await self._ctx.sender.call(
-            "chat.getPermalink", "", channel=posted.channel, message_ts=posted.ts
-        )
-        return thread_line(run, answer["permalink"])
+        for card in cards:
+            if card.kind is Kind.CARD and card.channel and card.ts:
+                return thread_line(run, await self._ctx.sender.permalink(card.channel, card.ts))
+        return None
 
     # Slack
 
@@ -251,6 +261,19 @@ class Publisher:
                 return
             raise
         await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+
+
+def _is_about_to_change(run: Run, now: datetime) -> bool:
+    """Drawing it now would only be drawing it twice, and would take the time that the work needs."""
+    match run.state:
+        case State.REQUESTED:
+            return now - run.requested_at < PLANNING_IS_QUICK
+        case State.APPROVED:
+            return now - (run.changed_at or now) < STARTING_IS_QUICK
+        case State.RUNNING:
+            return now - (run.started_at or now) < STARTING_IS_QUICK
+        case _:
+            return False
 
 
 def _moment(run: Run) -> str | None:

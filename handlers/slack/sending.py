@@ -35,6 +35,14 @@ class Sender:
         self._clock = clock
         self._calls: dict[tuple[str, str], deque[float]] = {}  # when, of those inside the window
         self._held: dict[str, float] = {}
+        self._permalinks: dict[tuple[str, str], str] = {}
+
+    async def permalink(self, channel: str, ts: str) -> str:
+        """Slack's link to a message, asked once: it never changes. Raises as `call` does."""
+        if (channel, ts) not in self._permalinks:
+            answer = await self.call("chat.getPermalink", channel=channel, message_ts=ts)
+            self._permalinks[channel, ts] = str(answer["permalink"])
+        return self._permalinks[channel, ts]
 
     async def call(self, method: str, place: str = "", *, chatter: bool = False, **arguments: Any) -> Any:
         """Slack's answer. `place`: the channel, where the budget is a channel's own.

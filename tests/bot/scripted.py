@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -55,6 +55,7 @@ from tests.bot.stories import ANA, BEN, CY, DORA, LOSS, T0, later, requested
 
 T = TypeVar("T")
 HERE = "k7f3a91c"
+ENTITLED = Entitled((BEN, CY), requesters=frozenset({ANA.id}), owners=frozenset({DORA.id}))
 FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 
 
@@ -74,9 +75,11 @@ class Journal:
         if self.moments == self.kill_at:
             raise Killed
 
-    def write(self, entry: str) -> None:
+    def write(self, entry: str, then: Callable[[], None]) -> None:
+        """`then` happens together with it, as the effect and its marker do at a backend."""
         self.moment()
         self.entries.append(entry)
+        then()
         self.moment()
 
 
@@ -198,16 +201,22 @@ class Scripted:
         if how == "never_arrives":
             raise OutcomeUnknown("the connection broke")
         if how == "takes_long":
-            self.fates[work.op_id], self._left = Fate.IN_FLIGHT, 3
-            self._journal.write(f"{self.name} begins")
+            self._left = 3
+            self._journal.write(f"{self.name} begins", lambda: self._becomes(work, Fate.IN_FLIGHT))
         else:
-            self._journal.write(f"{self.name} {work.point}".strip())
-            self.fates[work.op_id] = Fate.DONE
-            self.arrive(work)
+            self._done(work)
         await self._happen()
         if how == "answer_lost":
             raise OutcomeUnknown("no answer")
         return {"job": work.op_id}
+
+    def _done(self, work: Work) -> None:
+        self._journal.write(f"{self.name} {work.point}".strip(), lambda: self._becomes(work, Fate.DONE))
+
+    def _becomes(self, work: Work, fate: Fate) -> None:
+        self.fates[work.op_id] = fate
+        if fate is Fate.DONE:
+            self.arrive(work)
 
     def arrive(self, work: Work) -> None:
         """What changes when it is done."""
@@ -229,9 +238,7 @@ class Scripted:
             self._left -= 1
             if self._left > 0:
                 return Progress(None, self._clock(), "copying", 3.0 - self._left, 3.0, "files")
-            self._journal.write(f"{self.name} {work.point}".strip())
-            self.fates[work.op_id] = Fate.DONE
-            self.arrive(work)
+            self._done(work)
         done = self.fates[work.op_id] is Fate.DONE
         return Progress(done, self._clock(), "done" if done else "cancelled")
 
@@ -307,12 +314,14 @@ class Backend(Scripted):
         if how == "cannot":
             return None
         if work.op_id not in self.saved:
-            self._journal.write(f"SAVE {self.target}")
-            self.saved[work.op_id] = RestorePoint(f"undo-{self.live}", T0)
-            self.points[f"undo-{self.live}"] = self.saved[work.op_id]
+            self._journal.write(f"SAVE {self.target}", lambda: self._saved(work))
         if how == "answer_lost":
             raise OutcomeUnknown("no answer")
         return self.saved[work.op_id]
+
+    def _saved(self, work: Work) -> None:
+        point = RestorePoint(f"undo-{self.live}", T0)
+        self.saved[work.op_id] = self.points[point.id] = point
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         if self.verified:
@@ -328,6 +337,7 @@ class Check:
     name: str
     when: When
     sees: list[Verdict | None] = field(default_factory=list)  # None: nothing at all
+    meanwhile: Callable[[], Awaitable[object]] | None = None  # happens during the next look
     stable: int = 1
     every: float = 1.0
     wait: float = 0.0
@@ -336,6 +346,9 @@ class Check:
         return replace(self, name=name)
 
     async def look(self, before: Finding | None, now: datetime) -> Finding:
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
         seen = self.sees.pop(0) if self.sees else Verdict.PASSED
         value = None if seen is None else seen.value
         known = before.value if before else None
@@ -363,11 +376,17 @@ class World:
         return (self.offline, self.online)
 
 
+class Directory(Protocol):
+    now: Entitled
+
+    async def entitled(self, target: Target) -> Entitled: ...
+
+
 @dataclass
 class Register:
     """Who stands where; read each time."""
 
-    now: Entitled = Entitled((BEN, CY), requesters=frozenset({ANA.id}), owners=frozenset({DORA.id}))
+    now: Entitled = ENTITLED
 
     async def entitled(self, target: Target) -> Entitled:
         return self.now
@@ -385,7 +404,7 @@ class Play:
         self.clock = HandClock()
         self.notes = Notebook(self.journal)
         self.world = World(self.configuration, self.journal, self.clock)
-        self.register = Register()
+        self.register: Directory = Register()
         self.keys = [FRONT.public]
 
     @property

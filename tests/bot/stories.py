@@ -127,7 +127,9 @@ ORDERS = Plan(
 
 def planned(*dos: Do, **changes: Any) -> Plan:
     """The plan for the orders with other steps, or other fields."""
-    return replace(ORDERS, **({"steps": steps(*dos)} if dos else {}), **changes)
+    if dos:
+        changes["steps"] = steps(*dos)
+    return replace(ORDERS, **changes)
 
 
 PASSED = Finding("totals", When.OFFLINE, Verdict.PASSED, 0, 41)

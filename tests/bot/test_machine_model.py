@@ -293,6 +293,12 @@ class Histories(RuleBasedStateMachine):
         ]
 
     @invariant()
+    def who_agrees_is_somebody_else_each_time(self) -> None:
+        humans = [person.human for person in self.agreed]
+        assert ANA.human not in humans
+        assert len(humans) == len(set(humans))
+
+    @invariant()
     def no_effect_happens_twice(self) -> None:
         assert all(times == 1 for times in self.done.values())
 

@@ -278,7 +278,7 @@ class ExecutorContract:
         assert (world.live(), world.effects()) == (before, 0)
 
     @given(name=hostile_names)
-    @settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     async def test_a_hostile_name_reaches_nothing(
         self, root: Path, executor: Executor, work: Work, offered: frozenset[str], name: str
     ) -> None:

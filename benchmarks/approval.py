@@ -1,0 +1,124 @@
+"""From the last approval click: to the first effect in the world, and to the end of the run.
+
+One target with release folders, approvers by list, no maintenance, no checks of its own. The click leaves the
+pretend Slack, in a process of its own; the effect is when the symlink was replaced, as the file system dates
+it (its clock ticks every few milliseconds); the end is when the run's last event was written. What the same
+operations take when the executor's own methods are called by hand, in the same run, is taken off the latter.
+"""
+
+import asyncio
+import os
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.figure import Figure, ms, quantile, spread
+from benchmarks.installation import Bot, Installation, Slack, build_releases, new_folder, pretend_slack
+from benchmarks.process import rss_mib
+from bot.canon import from_iso
+from bot.executors.contract import Taken, Work
+from bot.executors.releases import Releases
+from bot.model import Goal
+
+TARGET, CHANNEL, ASKS, APPROVES = "shop", "C000", "UASK000", "UYES000"
+LOOK_EVERY = 0.02  # seconds
+ENDS_WITHIN = 20.0  # seconds
+RSS_AT_MOST = 120  # MiB
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Seconds from the click."""
+
+    effect: float
+    end: float
+
+
+async def measure(quick: bool) -> list[Figure]:
+    count = 20 if quick else 100
+    with new_folder() as folder:
+        by_hand = [await _by_hand(folder / "by-hand" / str(n), n) for n in range(count)]
+        async with pretend_slack([ASKS, APPROVES], [CHANNEL]) as slack:
+            installation = Installation(folder / "bot", [TARGET], [APPROVES])
+            async with installation.served(slack) as bot:
+                await slack.does("reach", url=bot.events)
+                done = [await _rollback(installation, slack, n) for n in range(1, count + 1)]
+                return [*_figures(done, by_hand), _memory(bot, count)]
+
+
+async def _by_hand(root: Path, n: int) -> float:
+    """Everything that the engine asks of the executor for one rollback: planned, looked at again, done."""
+    build_releases(root)
+    executor, now = Releases(root), datetime.now(UTC)
+    await executor.plan(Goal(point="v41"), now)
+    began = time.perf_counter()
+    way = await executor.plan(Goal(point="v41"), now)
+    undo = Work(f"bench.RB-{n}.2", f"RB-{n}", "0" * 64, way.point.id, way.current.token)
+    await executor.undo_point(undo)
+    restore = Work(f"bench.RB-{n}.3", f"RB-{n}", "0" * 64, way.point.id, way.current.token)
+    handle = await executor.start(restore)
+    assert not isinstance(handle, Taken)
+    await executor.poll(restore, handle)
+    await executor.verify(restore)
+    return time.perf_counter() - began
+
+
+async def _rollback(installation: Installation, slack: Slack, n: int) -> Rollback:
+    link = installation.root(TARGET) / "current"
+    await slack.does("type", person=ASKS, channel=CHANNEL, text=f"{TARGET} to v41 because measured")
+    click = await slack.does("approve", person=APPROVES, channel=CHANNEL, run=f"RB-{n}")
+    ended = await _ended(installation.database, f"RB-{n}")
+    sent = (click["sent"] + time.time_ns() - time.monotonic_ns()) / 1e9
+    effect = os.lstat(link).st_ctime_ns / 1e9
+    link.unlink()
+    link.symlink_to(Path("releases") / "v42")  # for the next one
+    return Rollback(effect - sent, ended.timestamp() - sent)
+
+
+async def _ended(database: Path, run_id: str) -> datetime:
+    query = "select at from run_events where run_id = ? and kind = 'succeeded'"
+    deadline = time.monotonic() + ENDS_WITHIN
+    while time.monotonic() < deadline:
+        with closing(sqlite3.connect(database)) as connection:
+            found = connection.execute(query, (run_id,)).fetchone()
+        if found:
+            return from_iso(found[0])
+        await asyncio.sleep(LOOK_EVERY)
+    raise TimeoutError(f"{run_id} did not succeed")
+
+
+def _figures(done: list[Rollback], by_hand: list[float]) -> list[Figure]:
+    effects = [one.effect for one in done]
+    hand = quantile(by_hand, 0.5)
+    overheads = [one.end - hand for one in done]
+    median, worst = quantile(overheads, 0.5), quantile(overheads, 0.99)
+    return [
+        Figure(
+            "last approval to first effect",
+            f"p99 {ms(quantile(effects, 0.99))}, median {ms(quantile(effects, 0.5))}",
+            "p99 ≤ 50 ms",
+            quantile(effects, 0.99) <= 0.050,
+            {"runs": len(done), "effect_ms": spread(effects)},
+        ),
+        Figure(
+            "overhead of a rollback",
+            f"median {ms(median)}, p99 {ms(worst)} over {ms(hand)} by hand",
+            "≤ 75 ms",
+            median <= 0.075,
+            {"runs": len(done), "overhead_ms": spread(overheads), "by_hand_ms": spread(by_hand)},
+        ),
+    ]
+
+
+def _memory(bot: Bot, runs: int) -> Figure:
+    rss = rss_mib(bot.program.pid)
+    return Figure(
+        f"memory after {runs} runs",
+        f"{rss:.0f} MiB",
+        f"≤ {RSS_AT_MOST} MiB",
+        rss <= RSS_AT_MOST,
+        {"mib": rss},
+    )

@@ -1,0 +1,1063 @@
+"""The one loop: intent, act, outcome. The world is scripted, the records keep the rules, time is turned."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot import codec
+from bot.configuration import Declared, Procedure, ProcedureStep, Rule
+from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
+from bot.errors import ClaimLost, PermanentError, StaleRun
+from bot.executors.contract import (
+    Blocked,
+    Busy,
+    Cancelled,
+    Denied,
+    Fate,
+    Found,
+    OutcomeUnknown,
+    PointUnavailable,
+    Progress,
+    StateChanged,
+    Unreachable,
+)
+from bot.machine import NotAllowed
+from bot.model import (
+    Do,
+    E,
+    Event,
+    Finding,
+    Goal,
+    Live,
+    Loss,
+    LossQuality,
+    OnFailure,
+    Pause,
+    Phase,
+    Plan,
+    Purpose,
+    Run,
+    State,
+    UndoMode,
+    Unit,
+    Verdict,
+    When,
+)
+from bot.planning import Hold
+from bot.policy import Entitled, Press
+from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
+from tests.bot.scripted import Claim, Killed, Notebook, Play
+from tests.bot.stories import ANA, BEN, CY, LOSS, T0
+
+CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
+MUCH = replace(LOSS, units=(Unit("orders", 9000),))
+
+
+@pytest.fixture
+def play() -> Play:
+    """Orders without maintenance: baseline, undo point, restore, checks."""
+    return Play()
+
+
+@pytest.fixture
+def careful() -> Play:
+    """All eight steps."""
+    return Play(configuration(CAREFUL))
+
+
+# All goes well ---------------------------------------------------------------------------------
+
+
+async def test_each_effect_stands_between_its_intent_and_its_outcome(careful: Play) -> None:
+    await careful.driven()
+    assert careful.journal.entries == [
+        "planned",
+        "posted",
+        "approved",
+        "quorum_reached",
+        "started",
+        "observed 1",
+        "step_started 2",
+        "MAINTENANCE_ON orders",
+        "step_succeeded 2",
+        "observed 3",
+        "step_started 4",
+        "SAVE orders",
+        "step_succeeded 4",
+        "prepared",
+        "step_started 5",
+        "RESTORE orders p41",
+        "step_succeeded 5",
+        "restored",
+        "checks_passed 6",
+        "step_started 7",
+        "MAINTENANCE_OFF orders",
+        "step_succeeded 7",
+        "checks_passed 8",
+        "succeeded",
+    ]
+
+
+async def test_the_world_and_the_run_agree_at_the_end(careful: Play) -> None:
+    run = await careful.driven()
+    assert (run.state, run.live, run.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
+    assert (careful.backend.live, run.undo_points) == ("p41", {"orders": "undo-v42"})
+
+
+async def test_an_intent_says_what_will_be_done_under_which_name(play: Play) -> None:
+    run = await play.driven()
+    intents = [event for event in play.notes.runs[run.id] if event.kind is E.STEP_STARTED]
+    assert dict(intents[-1].data) == {
+        "n": 3,
+        "op": "k7f3a91c.RB-42.3",
+        "do": "restore",
+        "target": "orders",
+        "point": "p41",
+    }
+
+
+async def test_the_driver_waits_for_people_without_doing_anything(play: Play) -> None:
+    run = await play.planned()
+    assert (run.state, play.effects) == (State.AWAITING_APPROVAL, [])
+
+
+async def test_an_ended_run_is_left_alone(play: Play) -> None:
+    await play.driven()
+    before = list(play.journal.entries)
+    await play.drive()
+    assert play.journal.entries == before
+
+
+# Killed at any moment --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["takes", "takes_long", "answer_lost"])
+async def test_killed_at_any_one_moment_everything_is_done_once(how: str) -> None:
+    whole = Play(configuration(CAREFUL))
+    whole.backend.starts = [how, how]
+    await whole.driven()
+    for moment in range(1, whole.journal.moments + 1):
+        play = Play(configuration(CAREFUL))
+        play.backend.starts = [how, how]
+        await play.approved()
+        play.journal.kill_at = play.journal.moments + moment
+        run = await play.drive_though_killed()
+        assert run.state is State.SUCCEEDED, moment
+        assert play.effects == whole.effects, moment
+
+
+async def test_killed_at_any_two_moments_everything_is_done_once() -> None:
+    whole = Play()
+    await whole.driven()
+    for first in range(1, whole.journal.moments + 1):
+        for second in (1, 2, 3):
+            play = Play()
+            await play.approved()
+            play.journal.kill_at = play.journal.moments + first
+            try:
+                await play.drive()
+            except Killed:
+                play.journal.kill_at = play.journal.moments + second
+            await play.drive_though_killed()
+            assert play.effects == whole.effects, (first, second)
+
+
+async def test_what_was_accepted_is_asked_for_by_its_handle_after_a_kill(play: Play) -> None:
+    await play.approved()
+    play.backend.starts = ["takes_long"]
+    play.backend.meanwhile = _dies
+    with pytest.raises(Killed):
+        await play.drive()
+    await play.drive()
+    assert {handle["job"] for handle in play.backend.handles} == {"k7f3a91c.RB-42.3"}
+    assert play.backend.asked.count("start") == 1
+
+
+async def _dies() -> None:
+    raise Killed
+
+
+# What becomes of a step ------------------------------------------------------------------------
+
+
+async def test_a_lost_answer_is_found_done(play: Play) -> None:
+    play.backend.starts = ["answer_lost"]
+    run = await play.driven()
+    assert (run.state, play.backend.asked.count("start")) == (State.SUCCEEDED, 1)
+
+
+async def test_what_is_found_in_flight_is_followed_to_its_end(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    run = await play.driven()
+    assert (run.state, play.effects[-1]) == (State.SUCCEEDED, "RESTORE orders p41")
+
+
+async def test_an_op_id_that_was_taken_before_is_found_and_not_started(play: Play) -> None:
+    await play.approved()
+    play.backend.fates["k7f3a91c.RB-42.3"] = Fate.DONE
+    play.backend.live = "v42"
+    run = await play.drive()
+    assert "RESTORE orders p41" not in play.effects
+    assert run.steps[2].words == "it is done"
+
+
+async def test_what_never_arrived_is_started_again(play: Play) -> None:
+    play.backend.starts = ["never_arrives"]
+    run = await play.driven()
+    assert (run.state, play.backend.asked.count("start")) == (State.SUCCEEDED, 2)
+    assert "step_absent" in play.kinds()
+
+
+async def test_what_never_arrives_is_not_started_for_ever(play: Play) -> None:
+    play.backend.starts = ["never_arrives"] * 99
+    run = await play.driven()
+    assert play.backend.asked.count("start") == BEGUN_AT_MOST
+    assert (run.state, run.pause, run.live) == (State.PAUSED, Pause.STEP_FAILED, Live.BEFORE)
+    assert run.why == "begun 3 times, it never arrived at the backend"
+
+
+async def test_absent_is_not_believed_of_a_backend_that_does_not_take_the_op_id(play: Play) -> None:
+    play.backend.capabilities = replace(play.backend.capabilities, fenced=False)
+    play.backend.starts = ["never_arrives"]
+    run = await play.driven()
+    assert (run.state, play.backend.asked.count("start")) == (State.STUCK, 1)
+
+
+async def test_absent_is_believed_of_a_maintenance_command(careful: Play) -> None:
+    careful.backend.capabilities = replace(careful.backend.capabilities, fenced=False)
+    careful.world.maintenance("orders", Do.MAINTENANCE_ON).starts = ["never_arrives"]
+    assert (await careful.driven()).state is State.SUCCEEDED
+
+
+async def test_what_was_overtaken_has_failed(play: Play) -> None:
+    play.backend.starts = ["never_arrives"]
+    play.backend.finds = [Found(Fate.OVERTAKEN, "somebody deployed v43 since")]
+    run = await play.driven()
+    assert (run.state, run.pause, run.why) == (
+        State.PAUSED,
+        Pause.STEP_FAILED,
+        "somebody deployed v43 since",
+    )
+
+
+async def test_what_was_found_failed_has_failed_and_nobody_knows_what_is_live(play: Play) -> None:
+    play.backend.starts = ["never_arrives"]
+    play.backend.finds = [Found(Fate.FAILED, "disk full")]
+    run = await play.driven()
+    assert (run.state, run.why, run.live) == (State.PAUSED, "disk full", Live.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "refusal", [Busy("locked"), Unreachable("no route"), StateChanged("v43"), Denied("no")]
+)
+async def test_a_refusal_before_anything_was_sent_leaves_it_as_before(play: Play, refusal: Exception) -> None:
+    play.backend.starts = [refusal]
+    run = await play.driven()
+    assert (run.state, run.pause, run.why, run.live) == (
+        State.PAUSED,
+        Pause.STEP_FAILED,
+        str(refusal),
+        Live.BEFORE,
+    )
+    assert "RESTORE orders p41" not in play.effects
+
+
+async def test_a_failure_ends_the_run_where_the_procedure_says_stop() -> None:
+    step = ProcedureStep(phase=Phase.RESTORE, on_failure=OnFailure.STOP)
+    known = configuration(target(procedure="quick"), procedures={"quick": Procedure(steps=(step,))})
+    play = Play(known)
+    play.backend.starts = [Denied("no")]
+    assert (await play.driven()).state is State.FAILED
+
+
+async def test_a_failed_step_that_is_looked_at_again_is_started_only_because_it_is_absent(play: Play) -> None:
+    play.backend.starts = [Busy("locked")]
+    await play.driven()
+    play.backend.asked.clear()
+    await play.press(BEN, Press.RETRY)
+    run = await play.drive()
+    assert (run.state, play.backend.asked[:2]) == (State.SUCCEEDED, ["find", "start"])
+
+
+async def test_a_backend_that_cannot_be_asked_leaves_the_run_stuck(play: Play) -> None:
+    play.backend.starts = ["answer_lost"]
+    play.backend.finds = [Unreachable("no route")] * 99
+    run = await play.driven()
+    assert (run.state, run.why, run.times_asked, run.live) == (
+        State.STUCK,
+        "no route",
+        ASKED_AT_MOST,
+        Live.UNKNOWN,
+    )
+
+
+async def test_it_is_asked_a_few_times_with_pauses_between(play: Play) -> None:
+    await play.approved()
+    play.backend.starts = ["answer_lost"]
+    play.backend.finds = [Unreachable("no route")] * 99
+    before = play.clock()
+    await play.drive()
+    assert play.clock() - before == timedelta(seconds=ASKED_EVERY * (ASKED_AT_MOST - 1))
+
+
+async def test_a_backend_that_answers_in_the_end_is_believed(play: Play) -> None:
+    play.backend.starts = ["answer_lost"]
+    play.backend.finds = [Unreachable("no route"), OutcomeUnknown("cut off")]
+    assert (await play.driven()).state is State.SUCCEEDED
+
+
+async def test_a_backend_that_cannot_tell_is_not_asked_again(play: Play) -> None:
+    play.backend.starts = ["answer_lost"]
+    play.backend.finds = [PermanentError("the marker is gone")] * 99
+    run = await play.driven()
+    assert (run.state, run.times_asked, run.why) == (State.STUCK, 1, "the marker is gone")
+
+
+async def test_a_stuck_run_does_nothing_until_people_say(play: Play) -> None:
+    play.backend.starts = ["answer_lost"]
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    await play.driven()
+    effects = list(play.effects)
+    assert (await play.drive()).state is State.STUCK
+    assert play.effects == effects
+
+
+async def test_a_stuck_run_goes_on_to_verify_when_two_say_that_the_point_is_live(play: Play) -> None:
+    play.backend.starts = ["answer_lost"]
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    await play.driven()
+    await play.press(ANA, Press.RESOLVE, answer="point")
+    await play.press(BEN, Press.RESOLVE, answer="point")
+    run = await play.drive()
+    assert (run.state, play.backend.asked.count("start")) == (State.SUCCEEDED, 1)
+
+
+# Following -------------------------------------------------------------------------------------
+
+
+async def test_a_poll_without_an_answer_is_asked_again(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.backend.polls = [Unreachable("no route"), Busy("locked")]
+    assert (await play.driven()).state is State.SUCCEEDED
+
+
+async def test_a_poll_that_no_longer_knows_asks_what_became_of_it(play: Play) -> None:
+    play.backend.polls = [OutcomeUnknown("the job is gone")]
+    run = await play.driven()
+    assert (run.state, play.backend.asked.count("find")) == (State.SUCCEEDED, 1)
+
+
+async def test_a_poll_that_no_longer_knows_goes_on_while_it_is_in_flight(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.backend.polls = [PermanentError("the job is hidden")]
+    assert (await play.driven()).state is State.SUCCEEDED
+
+
+async def test_a_poll_that_says_no_has_failed(play: Play) -> None:
+    play.backend.polls = [Progress(False, T0, "exit code 3")]
+    run = await play.driven()
+    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "exit code 3")
+
+
+async def test_what_goes_on_is_accepted_once_with_its_handle(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    run = await play.driven()
+    assert play.kinds().count("step_accepted") == 1
+    assert run.steps[2].handle == {"job": "k7f3a91c.RB-42.3"}
+
+
+async def test_progress_is_shown_and_is_no_event(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    await play.driven()
+    assert play.notes.progressed == [
+        {"done": 1.0, "total": 3.0, "unit": "files", "words": "copying"},
+        {"done": 2.0, "total": 3.0, "unit": "files", "words": "copying"},
+    ]
+
+
+async def test_what_does_not_end_in_its_time_is_lost(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.backend.polls = [Progress(None, T0, "copying", retry_after=500.0)] * 2
+    play.backend.finds = [Found(Fate.IN_FLIGHT, "still copying")]
+    play.backend.polls += [Progress(None, T0, "copying")]
+    run = await play.driven()
+    assert (run.state, run.why) == (State.STUCK, "no end after 900 s")
+
+
+async def test_what_ended_in_the_last_moment_is_not_lost(play: Play) -> None:
+    play.backend.polls = [Progress(None, T0, "copying", retry_after=901.0), Progress(None, T0, "copying")]
+    assert (await play.driven()).state is State.SUCCEEDED
+
+
+async def test_a_backend_that_never_answers_a_poll_is_bounded_by_the_steps_time(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.backend.polls = [Unreachable("no route")] * 2_000
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    assert (await play.driven()).state is State.STUCK
+
+
+# Stopping --------------------------------------------------------------------------------------
+
+
+async def test_a_stop_comes_before_the_next_step(careful: Play) -> None:
+    await careful.approved()
+    maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
+    maintenance.meanwhile = lambda: careful.press(BEN, Press.CANCEL)
+    run = await careful.drive()
+    assert (run.state, run.pause, run.in_maintenance) == (State.PAUSED, Pause.STOPPED, True)
+    assert careful.effects == ["MAINTENANCE_ON orders"]
+
+
+async def test_a_yes_after_a_stop_goes_on_where_it_was(careful: Play) -> None:
+    await careful.approved()
+    maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
+    maintenance.meanwhile = lambda: careful.press(BEN, Press.CANCEL)
+    await careful.drive()
+    await careful.press(BEN, Press.CONTINUE)
+    run = await careful.drive()
+    assert (run.state, careful.effects.count("MAINTENANCE_ON orders")) == (State.SUCCEEDED, 1)
+
+
+async def stopped_in_the_restore(play: Play) -> Run:
+    await play.approved()
+    play.backend.starts = ["takes_long"]
+    play.backend.meanwhile = lambda: play.press(BEN, Press.CANCEL)
+    return await play.drive()
+
+
+async def test_a_restore_that_can_be_cancelled_is_cancelled_once(play: Play) -> None:
+    run = await stopped_in_the_restore(play)
+    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "cancelled")
+    assert play.backend.asked.count("cancel") == 1
+
+
+async def test_a_restore_that_cannot_be_cancelled_comes_to_its_end(play: Play) -> None:
+    play.backend.capabilities = replace(play.backend.capabilities, cancel=False)
+    run = await stopped_in_the_restore(play)
+    assert (run.state, run.pause, run.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
+    assert "cancel" not in play.backend.asked
+
+
+@pytest.mark.parametrize(
+    "answer", [OutcomeUnknown("no answer"), Unreachable("no route"), Denied("no"), Cancelled.IMPOSSIBLE]
+)
+async def test_a_cancel_that_is_not_heard_is_waited_for(play: Play, answer: Cancelled | Exception) -> None:
+    play.backend.cancels = [answer]
+    run = await stopped_in_the_restore(play)
+    assert (run.state, run.pause, run.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
+
+
+async def test_a_veto_before_the_first_intent_wins(careful: Play) -> None:
+    await careful.approved()
+    careful.world.offline.meanwhile = lambda: careful.press(BEN, Press.VETO)
+    run = await careful.drive()
+    assert (run.state, careful.effects) == (State.VETOED, [])
+
+
+# Who drives ------------------------------------------------------------------------------------
+
+
+async def test_an_outcome_is_appended_again_when_somebody_was_quicker(play: Play) -> None:
+    await play.approved()
+    play.backend.capabilities = replace(play.backend.capabilities, cancel=False)
+    play.backend.meanwhile = lambda: play.press(BEN, Press.CANCEL)  # while start is under way
+    await play.drive()
+    told = play.kinds()
+    assert told[told.index("stop_requested") + 1] == "step_succeeded"
+    assert "find" not in play.backend.asked
+
+
+async def test_who_lost_the_claim_stops_and_writes_nothing(play: Play) -> None:
+    await play.approved()
+
+    async def somebody_takes_over() -> None:
+        play.notes.epoch += 1
+
+    play.backend.meanwhile = somebody_takes_over
+    with pytest.raises(ClaimLost):
+        await play.drive()
+    assert play.kinds()[-1] == "step_started"
+
+
+async def test_who_was_taken_over_is_followed_by_one_who_finds(play: Play) -> None:
+    await play.approved()
+
+    async def somebody_takes_over() -> None:
+        play.notes.epoch += 1
+
+    play.backend.meanwhile = somebody_takes_over
+    with pytest.raises(ClaimLost):
+        await play.drive()
+    run = await play.drive()
+    assert (run.state, play.effects.count("RESTORE orders p41")) == (State.SUCCEEDED, 1)
+
+
+async def test_a_driver_whose_lease_is_over_does_not_touch_the_world(play: Play) -> None:
+    await play.approved()
+    with pytest.raises(ClaimLost):
+        await play.drive(alive=lambda: False)
+    assert "RESTORE orders p41" not in play.effects
+
+
+async def test_a_driver_with_an_old_epoch_writes_nothing(play: Play) -> None:
+    await play.approved()
+    before = list(play.journal.entries)
+    with pytest.raises(ClaimLost):
+        await play.engine().drive(Claim(play.run, play.notes.epoch - 1))
+    assert play.journal.entries == before
+
+
+async def test_a_driver_with_an_old_run_loads_it_again(play: Play) -> None:
+    stale = play.ask()
+    await play.drive()
+    await play.notes.append(play.run, Event(E.POSTED, play.clock()))
+    play.notes.epoch += 1
+    run = await play.engine().drive(Claim(stale, play.notes.epoch))
+    assert (run.state, run.posted_at) == (State.AWAITING_APPROVAL, T0)
+
+
+@pytest.mark.parametrize("problem", [NotAllowed("a bug of ours"), StaleRun("RB-42")])
+async def test_what_would_be_decided_the_same_way_for_ever_is_raised(play: Play, problem: Exception) -> None:
+    class Stubborn(Notebook):
+        async def append(self, run: Run, *events: Event, epoch: int | None = None) -> Run:
+            raise problem
+
+    play.notes = Stubborn(play.journal)
+    play.ask()
+    with pytest.raises(type(problem)):
+        await play.drive()
+
+
+# Planning --------------------------------------------------------------------------------------
+
+
+async def test_a_plan_is_stored_with_its_digest_and_who_is_awaited(play: Play) -> None:
+    run = await play.planned()
+    assert run.plan is not None
+    assert run.digest == codec.plan_digest(run.plan)
+    assert run.awaited == (BEN.id, CY.id)
+
+
+async def test_holds_are_warned_of(play: Play) -> None:
+    play.notes.held = (Hold("orders", "p41", "RB-7", T0),)
+    run = await play.planned()
+    assert run.plan is not None
+    assert run.plan.warnings == ("p41 of orders was itself rolled back by RB-7 on 22 Nov",)
+
+
+REFUSED: dict[str, tuple[Callable[[Play], object], str]] = {
+    "the point is gone": (
+        lambda play: play.backend.plans.append(PointUnavailable("p41 is gone; p40 is there")),
+        "p41 is gone; p40 is there",
+    ),
+    "the backend cannot be reached": (
+        lambda play: play.backend.plans.append(Unreachable("no route")),
+        "`orders` could not be read: no route. Nothing was started; ask again.",
+    ),
+    "the backend must not be taken back now": (
+        lambda play: setattr(play.backend, "blockers", ("a migration runs",)),
+        "a migration runs",
+    ),
+    "the point is what is live": (
+        lambda play: setattr(play.backend, "live", "p41"),
+        "p41 is what `orders` runs now: choose an earlier restore point",
+    ),
+    "nobody else can approve": (
+        lambda play: setattr(play.register, "now", Entitled((ANA,))),
+        "Besides you, nobody else can approve a rollback of `orders`, so nothing was started. "
+        "Ask somebody who is in the approver group to request it, or have one more approver added.",
+    ),
+    "the target is not in the configuration any more": (
+        lambda play: setattr(play, "configuration", configuration(target("search"))),
+        "`orders` is not in the configuration any more.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_cannot_be_planned_is_refused_with_the_reason(name: str, play: Play) -> None:
+    sabotage, why = REFUSED[name]
+    play.ask()
+    sabotage(play)
+    run = await play.drive()
+    assert (run.state, run.why, play.effects) == (State.REFUSED, why, [])
+
+
+async def test_a_target_that_cannot_be_read_names_its_failover() -> None:
+    play = Play(configuration(target(failover="runbook: failover-orders")))
+    play.backend.plans = [Unreachable("no route")]
+    run = await play.planned()
+    assert run.why.endswith("ask again. Declared failover: runbook: failover-orders")
+
+
+async def test_an_unknown_loss_needs_one_more_person_at_once(play: Play) -> None:
+    play.backend.loss = None
+    play.register.now = Entitled((BEN,))
+    run = await play.planned()
+    assert (run.state, "only 1 of the 2 people needed" in run.why) == (State.REFUSED, True)
+
+
+@pytest.mark.parametrize(
+    ("offline", "online", "down"),
+    [(None, None, True), (None, Verdict.FAILED, False), (Verdict.FAILED, Verdict.FAILED, False)],
+    ids=["nothing can be seen", "one sees that it is bad", "all see that it is bad"],
+)
+async def test_a_target_is_down_when_no_check_sees_anything(
+    play: Play, offline: Verdict | None, online: Verdict | None, down: bool
+) -> None:
+    play.world.offline.sees, play.world.online.sees = [offline], [online]
+    assert (await play.planned()).target_down is down
+
+
+async def test_a_request_that_was_cancelled_while_it_was_planned_stays_cancelled(play: Play) -> None:
+    play.ask()
+    play.world.offline.meanwhile = lambda: play.press(ANA, Press.CANCEL)
+    assert (await play.drive()).state is State.CANCELLED
+
+
+# Preflight -------------------------------------------------------------------------------------
+
+
+def tampered(play: Play) -> None:
+    """Somebody changes the stored plan, and leaves its digest."""
+    _change_plan(play, digest=None)
+
+
+def swapped(play: Play) -> None:
+    """Somebody changes the stored plan, and its digest with it."""
+    assert play.run.plan is not None
+    _change_plan(play, digest=codec.plan_digest(replace(play.run.plan, environment="staging")))
+
+
+def _change_plan(play: Play, digest: str | None) -> None:
+    events = play.notes.runs[play.run.id]
+    assert play.run.plan is not None
+    plan = codec.dump(Plan, replace(play.run.plan, environment="staging"))
+    data = {**events[1].data, "plan": plan, **({"digest": digest} if digest else {})}
+    events[1] = replace(events[1], data=data)
+
+
+def forged(play: Play) -> None:
+    """Somebody writes an approval into the database."""
+    events = play.notes.runs[play.run.id]
+    at = next(i for i, event in enumerate(events) if event.kind is E.APPROVED)
+    events[at] = replace(events[at], by=CY.id, data={**events[at].data, "marks": sorted(CY.marks)})
+
+
+def anonymous(play: Play) -> None:
+    """The same, in nobody's name."""
+    events = play.notes.runs[play.run.id]
+    at = next(i for i, event in enumerate(events) if event.kind is E.APPROVED)
+    events[at] = replace(events[at], by="", signature="")
+
+
+VOID: dict[str, tuple[Callable[[Play], object], str]] = {
+    "the plan was changed in the database": (
+        tampered,
+        "the stored plan is not the one that was approved",
+    ),
+    "the plan and its digest were changed in the database": (
+        swapped,
+        "the approved of RB-42 by <@U01BEN> carries no valid signature",
+    ),
+    "an approval was written into the database": (
+        forged,
+        "the approved of RB-42 by <@U01CY> carries no valid signature",
+    ),
+    "an approval by nobody was written into the database": (
+        anonymous,
+        "the approved of RB-42 by <@> carries no valid signature",
+    ),
+    "the front's key is not known": (
+        lambda play: play.keys.clear(),
+        "the requested of RB-42 by <@U01ANA> carries no valid signature",
+    ),
+    "the policy changed": (
+        lambda play: setattr(play, "configuration", configuration(target(approval=Rule(from_=("U01BEN",))))),
+        "the policy of `orders` changed after the plan was made",
+    ),
+    "the procedure changed": (
+        lambda play: setattr(
+            play,
+            "configuration",
+            configuration(target(procedure="new"), procedures={"new": restoring("orders", document="x")}),
+        ),
+        "the procedure of `orders` changed after the plan was made",
+    ),
+    "what is kept off line changed": (
+        lambda play: setattr(play, "configuration", configuration(CAREFUL)),
+        "the procedure of `orders` changed after the plan was made",
+    ),
+    "the target is not in the configuration any more": (
+        lambda play: setattr(play, "configuration", configuration(target("search"))),
+        "`orders` is not in the configuration any more",
+    ),
+    "the approver left the group": (
+        lambda play: setattr(play.register, "now", Entitled((CY,))),
+        "Somebody who approved is no longer an approver.",
+    ),
+    "the group cannot be read": (
+        lambda play: setattr(play.register, "now", Entitled((), unread=("managers",))),
+        "Slack could not tell who is in managers, so the approval could not be checked again.",
+    ),
+    "somebody deployed meanwhile": (
+        lambda play: setattr(play.backend, "live", "v43"),
+        "`orders` changed since the plan was made: it was v42, now it is v43",
+    ),
+    "the loss outgrew its ceiling": (
+        lambda play: setattr(play.backend, "loss", MUCH),
+        "9000 orders would be lost, the limit is 649",
+    ),
+    "the loss is not known any more": (
+        lambda play: setattr(play.backend, "loss", None),
+        "the loss was measured when it was approved and is unknown now",
+    ),
+    "the point is gone": (lambda play: play.backend.points.clear(), "p41 is gone"),
+    "the backend must not be taken back now": (
+        lambda play: setattr(play.backend, "blockers", ("a migration runs",)),
+        "a migration runs",
+    ),
+    "the backend cannot be reached": (
+        lambda play: play.backend.plans.append(Unreachable("no route")),
+        "no route",
+    ),
+    "the backend does not say": (
+        lambda play: play.backend.plans.append(OutcomeUnknown("no answer")),
+        "no answer",
+    ),
+    "the backend is blocked": (lambda play: play.backend.plans.append(Blocked("disk full")), "disk full"),
+}
+
+
+@pytest.mark.parametrize("name", VOID)
+async def test_an_approval_no_longer_counts_and_nothing_is_done(name: str, play: Play) -> None:
+    sabotage, why = VOID[name]
+    await play.approved()
+    sabotage(play)
+    run = await play.drive()
+    assert (run.state, run.why, play.effects) == (State.VOID, why, [])
+
+
+async def test_an_approval_does_not_start_a_run_after_its_time(play: Play) -> None:
+    run = await play.approved()
+    assert run.start_by is not None
+    play.clock.now = run.start_by  # we were down, and the clock's own tick has not come yet
+    run = await play.drive()
+    assert (run.state, play.effects) == (State.EXPIRED, [])
+
+
+async def test_an_approval_starts_a_run_until_the_very_last_moment(play: Play) -> None:
+    run = await play.approved()
+    assert run.start_by is not None
+    play.clock.now = run.start_by - timedelta(milliseconds=1)
+    assert (await play.drive()).state is State.SUCCEEDED
+
+
+async def test_a_preflight_that_outlasts_the_approval_starts_nothing(play: Play) -> None:
+    run = await play.approved()
+    assert run.start_by is not None
+    play.clock.now = run.start_by - timedelta(milliseconds=1)
+    play.register = _Slow(play)
+    assert (await play.drive()).state is State.EXPIRED
+
+
+class _Slow:
+    """Slack takes its time."""
+
+    def __init__(self, play: Play) -> None:
+        self.now = play.register.now
+        self._clock = play.clock
+
+    async def entitled(self, target: object) -> Entitled:
+        await self._clock.sleep(1)
+        return self.now
+
+
+async def test_a_veto_during_preflight_wins(play: Play) -> None:
+    await play.approved()
+
+    class Meanwhile(_Slow):
+        async def entitled(self, target: object) -> Entitled:
+            if play.run.state is State.APPROVED:
+                await play.press(CY, Press.VETO)
+            return self.now
+
+    play.register = Meanwhile(play)
+    run = await play.drive()
+    assert (run.state, play.effects) == (State.VETOED, [])
+
+
+async def test_a_start_keeps_the_loss_as_it_is_then(play: Play) -> None:
+    await play.approved()
+    play.backend.loss = replace(LOSS, units=(Unit("orders", 230),))
+    run = await play.drive()
+    assert run.loss is not None
+    assert run.loss.units == (Unit("orders", 230),)
+
+
+# Behind maintenance ----------------------------------------------------------------------------
+
+
+async def test_a_loss_that_outgrows_its_ceiling_behind_maintenance_pauses(careful: Play) -> None:
+    careful.backend.measured = [MUCH]
+    run = await careful.driven()
+    assert (run.state, run.pause, run.loss, run.why) == (
+        State.PAUSED,
+        Pause.LOSS,
+        MUCH,
+        "9000 orders would be lost, the limit is 649",
+    )
+    assert careful.effects == ["MAINTENANCE_ON orders"]
+
+
+@pytest.mark.parametrize(
+    "problem", [Unreachable("no route"), Denied("no"), OutcomeUnknown("no answer"), None]
+)
+async def test_a_loss_that_cannot_be_measured_behind_maintenance_pauses(
+    careful: Play, problem: Exception | None
+) -> None:
+    careful.backend.measured = [problem]
+    run = await careful.driven()
+    assert (run.pause, run.why) == (
+        Pause.LOSS,
+        "the loss was measured when it was approved and is unknown now",
+    )
+
+
+async def test_a_loss_that_is_looked_at_again_and_fits_goes_on(careful: Play) -> None:
+    careful.backend.measured = [MUCH]
+    await careful.driven()
+    await careful.press(BEN, Press.RETRY)
+    assert (await careful.drive()).state is State.SUCCEEDED
+
+
+async def test_a_declared_loss_stays_covered_when_nothing_can_be_measured() -> None:
+    declared = Declared(declared="up to a day", by="web", because="caches")
+    play = Play(configuration(target(loss=declared, maintenance=MAINTENANCE)))
+    play.backend.loss = Loss(LossQuality.UNKNOWN)
+    play.backend.measured = [Unreachable("no route")]
+    assert (await play.driven()).state is State.SUCCEEDED
+
+
+# Undo points -----------------------------------------------------------------------------------
+
+
+async def test_an_undo_point_is_taken_once_however_often_it_is_asked_for(play: Play) -> None:
+    play.backend.saves = ["answer_lost"]
+    run = await play.driven()
+    assert (run.state, run.why) == (State.STUCK, "no answer")
+    await play.press(BEN, Press.RETRY)
+    run = await play.drive()
+    assert (run.state, play.effects.count("SAVE orders")) == (State.SUCCEEDED, 1)
+    assert run.undo_points == {"orders": "undo-v42"}
+
+
+async def test_without_an_undo_point_nothing_is_restored(play: Play) -> None:
+    play.backend.saves = [Blocked("disk full")]
+    run = await play.driven()
+    assert (run.state, run.pause, run.why, play.effects) == (
+        State.PAUSED,
+        Pause.STEP_FAILED,
+        "disk full",
+        [],
+    )
+
+
+async def test_a_backend_that_cannot_save_says_so_and_goes_on(play: Play) -> None:
+    play.backend.saves = ["cannot"]
+    run = await play.driven()
+    assert (run.state, run.undo_points, run.steps[1].words) == (
+        State.SUCCEEDED,
+        {},
+        "cannot be undone",
+    )
+
+
+async def test_a_backend_that_knows_no_undo_is_not_asked_for_one(play: Play) -> None:
+    play.backend.capabilities = replace(play.backend.capabilities, undo=UndoMode.IMPOSSIBLE)
+    await play.driven()
+    assert "undo_point" not in play.backend.asked
+
+
+# Checks ----------------------------------------------------------------------------------------
+
+
+async def test_values_before_are_compared_with_values_after(play: Play) -> None:
+    play.world.offline.sees = [Verdict.FAILED, Verdict.FAILED]  # for "is it down?", and the baseline
+    run = await play.driven()
+    totals = next(finding for finding in run.findings if finding.name == "totals")
+    assert (totals.before, totals.value) == ("failed", "passed")
+
+
+async def test_a_check_that_fails_pauses_behind_maintenance(careful: Play) -> None:
+    careful.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
+    run = await careful.driven()
+    assert (run.state, run.phase, run.pause, run.in_maintenance) == (
+        State.PAUSED,
+        Phase.VERIFY,
+        Pause.CHECKS,
+        True,
+    )
+    assert run.why == "totals: saw failed"
+
+
+async def test_a_check_that_sees_nothing_is_no_pass(play: Play) -> None:
+    play.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, None]
+    run = await play.driven()
+    assert (play.kinds()[-1], run.pause) == ("checks_inconclusive", Pause.CHECKS)
+
+
+async def test_one_that_fails_counts_more_than_one_that_sees_nothing(play: Play) -> None:
+    play.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, None]
+    play.backend.verified = [Finding("orders arrived", When.OFFLINE, Verdict.FAILED, words="v42 is live")]
+    await play.driven()
+    assert play.kinds()[-1] == "checks_failed"
+
+
+async def test_a_backend_that_lies_is_found_out_by_itself(play: Play) -> None:
+    play.backend.arrive = _does_nothing  # type: ignore[method-assign]
+    run = await play.driven()
+    assert (run.state, run.pause, run.verdict) == (State.PAUSED, Pause.CHECKS, Verdict.FAILED)
+
+
+def _does_nothing(work: object) -> None:
+    """It says that it is done."""
+
+
+@pytest.mark.parametrize("problem", [Unreachable("no route"), Denied("no"), OutcomeUnknown("no answer")])
+async def test_a_backend_that_cannot_say_whether_it_arrived_is_inconclusive(
+    play: Play, problem: Exception
+) -> None:
+    play.backend.verified = [problem]
+    run = await play.driven()
+    arrived = next(finding for finding in run.findings if finding.name == "orders arrived")
+    assert (run.pause, arrived.verdict, arrived.words) == (
+        Pause.CHECKS,
+        Verdict.INCONCLUSIVE,
+        str(problem),
+    )
+
+
+async def test_checks_that_are_looked_at_again_and_pass_go_on(play: Play) -> None:
+    play.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
+    await play.driven()
+    await play.press(BEN, Press.RETRY)
+    run = await play.drive()
+    assert (run.state, run.overridden, play.effects.count("RESTORE orders p41")) == (
+        State.SUCCEEDED,
+        False,
+        1,
+    )
+
+
+async def test_two_people_go_online_against_a_check(careful: Play) -> None:
+    careful.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
+    await careful.driven()
+    await careful.press(ANA, Press.CONTINUE, why="customers wait")
+    await careful.press(BEN, Press.CONTINUE, why="customers wait")
+    run = await careful.drive()
+    assert (run.state, run.overridden, run.verdict, run.in_maintenance) == (
+        State.SUCCEEDED,
+        True,
+        Verdict.FAILED,
+        False,
+    )
+
+
+async def test_an_online_check_that_fails_pauses_after_maintenance(careful: Play) -> None:
+    careful.world.online.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
+    run = await careful.driven()
+    assert (run.phase, run.pause, run.in_maintenance) == (Phase.FINISH, Pause.CHECKS, False)
+
+
+# Checkpoints and maintenance -------------------------------------------------------------------
+
+
+async def test_a_checkpoint_waits_for_a_yes() -> None:
+    asking = Procedure(steps=(ask(Phase.PREPARE, "Drained?"), ProcedureStep(phase=Phase.RESTORE)))
+    play = Play(configuration(target(procedure="asking"), procedures={"asking": asking}))
+    run = await play.driven()
+    assert (run.pause, run.why, play.effects) == (Pause.CHECKPOINT, "Drained?", [])
+    await play.press(BEN, Press.CONTINUE)
+    assert (await play.drive()).state is State.SUCCEEDED
+
+
+async def failed_in_maintenance(careful: Play) -> None:
+    careful.backend.starts = [Denied("no")]
+    await careful.driven()
+    await careful.press(BEN, Press.STOP)
+
+
+async def test_two_people_take_a_failed_run_out_of_maintenance(careful: Play) -> None:
+    await failed_in_maintenance(careful)
+    await careful.press(ANA, Press.CONTINUE)
+    await careful.press(BEN, Press.CONTINUE)
+    run = await careful.drive()
+    assert (run.state, run.in_maintenance, careful.effects[-1]) == (
+        State.FAILED,
+        False,
+        "MAINTENANCE_OFF orders",
+    )
+
+
+async def test_a_leaving_that_failed_is_done_again_when_two_agree_again(careful: Play) -> None:
+    await failed_in_maintenance(careful)
+    leave = careful.world.maintenance("orders", Do.MAINTENANCE_OFF)
+    leave.polls = [Progress(False, T0, "exit code 3")]
+    leave.arrive = lambda work: leave.fates.update({work.op_id: Fate.FAILED})  # type: ignore[method-assign]
+    for _ in range(2):
+        await careful.press(ANA, Press.CONTINUE)
+        await careful.press(BEN, Press.CONTINUE)
+        await careful.drive()
+        leave.arrive = lambda work: None  # type: ignore[method-assign]
+    assert not careful.run.in_maintenance
+    assert list(leave.fates) == ["k7f3a91c.RB-42.7", "k7f3a91c.RB-42.7.2"]
+
+
+# Several targets, and going back again ---------------------------------------------------------
+
+BOTH = configuration(
+    target("orders", procedure="both"), target("search"), procedures={"both": restoring("orders", "search")}
+)
+
+
+async def test_two_targets_go_to_the_same_moment_one_after_another() -> None:
+    play = Play(BOTH)
+    run = await play.driven()
+    assert run.state is State.SUCCEEDED
+    assert [e for e in play.effects if e.startswith("RESTORE")] == [
+        "RESTORE orders p41",
+        "RESTORE search p41",
+    ]
+    assert play.world.executor("search").goals[0] == Goal(before=play.backend.points["p41"].at)
+
+
+async def test_an_undo_goes_back_to_the_undo_point_of_each_target() -> None:
+    play = Play(BOTH)
+    await play.driven()
+    run = await play.approved(Goal(undo_of="RB-42"))
+    assert run.plan is not None
+    assert run.plan.purpose is Purpose.UNDO
+    assert [leg.point.id for leg in run.plan.legs] == ["undo-v42", "undo-v42"]
+    run = await play.drive()
+    assert (run.state, play.backend.live) == (State.SUCCEEDED, "undo-v42")
+
+
+async def test_an_undo_without_an_undo_point_is_refused(play: Play) -> None:
+    play.backend.saves = ["cannot"]
+    await play.driven()
+    run = await play.planned(Goal(undo_of="RB-42"))
+    assert (run.state, run.why) == (
+        State.REFUSED,
+        "RB-42 has no undo point of orders. Choose a restore point instead.",
+    )
+
+
+async def test_when_the_second_target_fails_the_first_stays_where_it_is() -> None:
+    play = Play(BOTH)
+    play.world.executor("search").starts = [Denied("no")]
+    run = await play.driven()
+    assert (run.state, run.live) == (State.PAUSED, Live.UNKNOWN)
+    assert [play.world.executor(name).live for name in ("orders", "search")] == ["p41", "v42"]

@@ -1,0 +1,56 @@
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bot.signatures import Signer
+from storage.database import Database, open_database, sqlite_url, upgrade
+from storage.runs import Store, open_store
+from tests.bot.stories import T0
+
+FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database at the newest revision: copied, it saves each test the upgrade."""
+    path = tmp_path_factory.mktemp("template") / "rollback.db"
+
+    async def make() -> None:
+        database = open_database(sqlite_url(path))
+        await upgrade(database)
+        await database.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path, template: Path) -> Path:
+    """A real file, for this test alone."""
+    path = tmp_path / "rollback.db"
+    shutil.copy(template, path)
+    return path
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    database = open_database(sqlite_url(path))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def store(database: Database) -> Store:
+    return await open_store(database, FRONT, T0)
+
+
+@pytest.fixture
+async def beside(path: Path, store: Store) -> AsyncIterator[Store]:
+    """A second store on the same file, as another process has one."""
+    database = open_database(sqlite_url(path))
+    yield await open_store(database, FRONT, T0)
+    await database.close()

@@ -1,0 +1,69 @@
+"""What people and drivers do to a stored run, in one line each."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import text
+
+from bot import machine
+from bot.model import Do, E, Event, Person, Plan, Run
+from storage.runs import Opening, Store
+from tests.bot.stories import ANA, BEN, ORDERS, T0, Story, later, plan_data, requested, went_well
+
+CHANNEL = "C01INC"
+
+
+async def ask(
+    store: Store, target: str = "orders", by: Person = ANA, locks: Sequence[str] = (), **data: Any
+) -> Run:
+    opening = Opening(requested(by, target=target, **data), tuple(locks or (target,)), CHANNEL)
+    return await store.change(lambda change: change.open(opening))
+
+
+def plan_for(run: Run) -> Plan:
+    """The orders' plan, for whichever target was asked for."""
+    leg = replace(ORDERS.legs[0], target=run.target)
+    steps = tuple(replace(step, target=run.target) for step in ORDERS.steps)
+    return replace(ORDERS, target=run.target, legs=(leg,), steps=steps)
+
+
+async def tell(store: Store, run: Run, kind: E, by: Person | None = None, **data: Any) -> Run:
+    """One second after the newest event."""
+    said = {"marks": sorted(by.marks)} if by else {}
+    at = later((run.changed_at or T0).timestamp() - T0.timestamp() + 1)
+    return await store.append(run, Event(kind, at, by.id if by else "", {**said, **data}))
+
+
+async def approved(store: Store, run: Run | None = None) -> Run:
+    run = run or await ask(store)
+    run = await tell(store, run, E.PLANNED, **plan_data(plan_for(run)))
+    run = await tell(store, run, E.POSTED)
+    run = await tell(store, run, E.APPROVED, BEN)
+    return await tell(store, run, E.QUORUM_REACHED)
+
+
+async def driven(store: Store, run: Run | None = None, *, up_to: Do | None = None) -> Run:
+    """Started, and then everything goes well: to the end, or until `up_to` is the next thing to do."""
+    run = await tell(store, await approved(store, run), E.STARTED, loss=None)
+    while not isinstance(action := machine.next_action(run), machine.Wait):
+        match action:
+            case machine.StartStep(step) | machine.Observe(step) | machine.LookAround(step) if (
+                step.do is up_to
+            ):
+                return run
+        for kind, data in went_well(action):
+            run = await tell(store, run, kind, **data)
+    return run
+
+
+async def kept(store: Store, run_id: str, told: Story) -> None:
+    """Appends a whole story after its first event."""
+    run = await store.load(run_id)
+    for event in told.events[1:]:
+        run = await store.append(run, event)
+
+
+async def rows(store: Store, query: str) -> list[dict[str, Any]]:
+    async with store.database.read() as connection:
+        return [dict(row._mapping) for row in await connection.execute(text(query))]
