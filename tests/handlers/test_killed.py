@@ -14,9 +14,9 @@ from tests.handlers.world import IN_MAINTENANCE, PATIENCE, STANDARD
 
 
 @pytest.fixture
-async def world(request: pytest.FixtureRequest, tmp_path: Path, upgraded: Path) -> AsyncIterator[KilledWorld]:
+async def world(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> AsyncIterator[KilledWorld]:
     world = KilledWorld(tmp_path)
-    await world.open(getattr(request, "param", STANDARD), upgraded)
+    await world.open(getattr(request, "param", STANDARD), template)
     yield world
     await world.close()
 

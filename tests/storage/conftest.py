@@ -1,4 +1,3 @@
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,25 +6,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot.signatures import Signer
-from storage.database import Database, open_database, sqlite_url, upgrade
+from storage.database import Database, open_database, sqlite_url
 from storage.runs import Store, open_store
 from tests.bot.stories import T0
 
 FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database at the newest revision: copied, it saves each test the upgrade."""
-    path = tmp_path_factory.mktemp("template") / "rollback.db"
-
-    async def make() -> None:
-        database = open_database(sqlite_url(path))
-        await upgrade(database)
-        await database.close()
-
-    asyncio.run(make())
-    return path
 
 
 @pytest.fixture

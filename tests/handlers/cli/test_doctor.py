@@ -182,8 +182,8 @@ async def test_a_database_that_is_none_ends_with_3_and_targets_are_still_read(cl
     assert exit_code(results) is Code.UNREACHABLE
 
 
-async def test_the_database_of_a_bot_that_served_is_at_head(clinic: Clinic, upgraded: Path) -> None:
+async def test_the_database_of_a_bot_that_served_is_at_head(clinic: Clinic, template: Path) -> None:
     (clinic.folder / "state").mkdir(mode=0o700)
-    shutil.copy(upgraded, clinic.folder / "state" / "rollback.db")
+    shutil.copy(template, clinic.folder / "state" / "rollback.db")
     results = {result.name: result for result in await clinic.results()}
     assert results["database"].words == "it answers, and is at 0001"
