@@ -49,7 +49,9 @@ bench: $(DEVELOPMENT) ## measure the figures
 .PHONY: lock
 lock: $(DEVELOPMENT) ## renew both locks (UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) --group build $(UPGRADE) --output-file requirements.lock
-	$(COMPILE) --group dev --constraint requirements.lock $(UPGRADE) --output-file requirements-dev.lock
+	$(COMPILE) --group build --extra postgres --constraint requirements.lock $(UPGRADE) \
+		--output-file requirements-postgres.lock
+	$(COMPILE) --group dev --extra postgres --constraint requirements-postgres.lock $(UPGRADE) --output-file requirements-dev.lock
 
 .PHONY: clean
 clean: ## remove what was made here, except the state folder

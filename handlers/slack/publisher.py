@@ -30,6 +30,7 @@ from storage.runs import Change
 log = structlog.get_logger()
 
 ROUND_EVERY = 1.0  # seconds
+TRIED_AGAIN_AFTER = timedelta(seconds=0.5)
 SHOWN_AT_ONCE = 4  # runs: a storm of cards leaves room for the next command
 STEPS_EVERY = timedelta(seconds=1)
 PROGRESS_EVERY = timedelta(seconds=3)
@@ -55,6 +56,7 @@ class Publisher:
         self._stopping = False
         self._soon = False  # something was left out that will be worth drawing in a moment
         self._turns = asyncio.Semaphore(SHOWN_AT_ONCE)
+        self._held: dict[str, datetime] = {}  # runs that wait for Slack's budget, and until when
 
     async def run(self) -> None:
         while not self._stopping:
@@ -75,7 +77,9 @@ class Publisher:
         behind = await self._ctx.store.to_show()
         owed = [run_id for run_id in await self._ctx.cards.unposted() if run_id not in behind]
         going = await self._ctx.store.ids_in(State.RUNNING)
-        wanted = dict.fromkeys([*behind, *owed, *going])
+        now = self._ctx.clock()
+        self._held = {run_id: until for run_id, until in self._held.items() if now < until}
+        wanted = [run_id for run_id in dict.fromkeys([*behind, *owed, *going]) if run_id not in self._held]
         shown = await asyncio.gather(*(self._show(run_id) for run_id in wanted), return_exceptions=True)
         for run_id, problem in zip(wanted, shown, strict=True):
             if isinstance(problem, BaseException):  # one card that Slack refuses must not hold up the others
@@ -101,8 +105,8 @@ class Publisher:
                 if any(card.ts is None for card in shown):
                     cards = await self._ctx.cards.of_run(run_id)  # where they stand now
             await self._ctx.store.shown(run_id, run.seq)
-        except Wait:
-            return  # the budget is used up: this run stays behind and comes again
+        except Wait:  # the budget is used up: this run stays behind and comes again
+            self._held[run_id] = now + TRIED_AGAIN_AFTER
 
     async def _owe(self, run: Run) -> None:
         """The messages that this state asks for."""
@@ -121,6 +125,8 @@ class Publisher:
         if card.kind is Kind.NOTICE and card.moment != _moment(run):
             await self._ctx.cards.impossible(card.key, "no news any more")
             return run
+        if card.ts is not None:
+            self._ctx.sender.check("chat.update", chatter=_is_progress(run, card))
         drawing = await self._draw(self._as_posted(run), card, cards)
         if drawing is None:
             return run

@@ -4,7 +4,7 @@ chat.update is one budget for all cards of the workspace (Tier 3, 50 a minute); 
 about one a second for each channel. Everything else here is used rarely.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +19,7 @@ WINDOWS: Mapping[str, tuple[int, float]] = {  # at most so many calls in any so 
     "chat.postMessage": (4, 4.0),
     "views.update": (100, 60.0),
 }
+UNLIMITED = (10**6, 0.0)
 CHATTER = 0.6  # the share of a window that progress may use; the rest is kept for decisions and results
 PASSING = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"}
@@ -33,7 +34,8 @@ class Sender:
     def __init__(self, client: AsyncWebClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self._calls: dict[tuple[str, str], deque[float]] = {}  # when, of those inside the window
+        # When, of those inside the window; by method and place.
+        self._calls: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._held: dict[str, float] = {}
         self._permalinks: dict[tuple[str, str], str] = {}
 
@@ -49,7 +51,8 @@ class Sender:
 
         Raises Wait (the caller compares again later) and SlackApiError (a no for good).
         """
-        self._take(method, place, CHATTER if chatter else 1.0)
+        self.check(method, place, chatter=chatter)
+        self._calls[method, place].append(self._clock().timestamp())
         given = {name: value for name, value in arguments.items() if value is not None}
         try:
             return await self._client.api_call(method, json=given)
@@ -63,19 +66,17 @@ class Sender:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             raise Wait from None
 
-    def _take(self, method: str, place: str, share: float) -> None:
+    def check(self, method: str, place: str = "", *, chatter: bool = False) -> None:
+        """Raises Wait when a call would: asked before anything is drawn for it."""
         now = self._clock().timestamp()
         if now < self._held.get(method, 0.0):
             raise Wait
-        if method not in WINDOWS:
-            return
-        most, seconds = WINDOWS[method]
-        calls = self._calls.setdefault((method, place), deque())
+        most, seconds = WINDOWS.get(method, UNLIMITED)
+        calls = self._calls[method, place]
         while calls and calls[0] <= now - seconds:
             calls.popleft()
-        if len(calls) >= most * share:
+        if len(calls) >= most * (CHATTER if chatter else 1.0):
             raise Wait
-        calls.append(now)
 
     def _hold(self, method: str, seconds: float) -> None:
         """Slack said Retry-After."""
