@@ -42,6 +42,10 @@ lint: $(DEVELOPMENT) ## style, types and the direction of imports
 	$(BIN)/mypy --strict bot handlers storage tests benchmarks
 	$(BIN)/lint-imports --no-cache --no-logo
 
+.PHONY: chaos
+chaos: $(DEVELOPMENT) ## break the bot and check what never may happen (LONG=1 SEED=n)
+	$(BIN)/python -m tests.chaos $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: $(DEVELOPMENT) ## measure the figures
 	$(BIN)/python -m benchmarks

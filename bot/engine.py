@@ -1,7 +1,8 @@
 """Drives one run: load, decide, write the intent, act, write the outcome, until it waits or has ended.
 
 Driving again is always safe: what was begun is looked for, never repeated. The engine has no rule
-about states (`machine`) and none about people (`policy`); it may not drive without a claim.
+about states (`machine`) and none about people (`policy`); it may not drive without a claim. What it may
+not or cannot drive, it ends visibly (`machine.broken_off`): no run is silent.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -59,7 +60,12 @@ from bot.signatures import why_not_signed
 ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
 ASKED_EVERY = 5.0  # seconds
 BEGUN_AT_MOST = 3  # times in a row that a step which never arrives at its backend is begun
+ANSWERED_WITHIN = 60.0  # seconds, for a question about a step; the step's own time when that is shorter
+READ_WITHIN = 300.0  # seconds, for where a target stands and what going back would cost
 LOOKED_AT_WITHIN = 2.0  # seconds, for whether the target itself is up: a plan does not wait longer
+
+
+T = TypeVar("T")
 
 
 class Records(Protocol):
@@ -117,20 +123,34 @@ class Engine:
 
     async def drive(self, claim: Claim, alive: Callable[[], bool] = lambda: True) -> Run:
         """The run when it waits for people or has ended. `alive`: whether the lease still holds."""
-        run = claim.run
         drive = _Drive(self, claim.epoch, alive)
+        run = await drive.load(claim.run.id)
         while True:
             try:
-                match machine.next_action(run):
+                match drive.next_action(run):
                     case machine.Wait():
                         return run
                     case action:
                         run = await drive.take(run, action)
             except (StaleRun, machine.NotAllowed):
-                moved = await self._records.load(run.id)
+                moved = await drive.load(run.id)
                 if moved.seq == run.seq:
                     raise  # nobody moved it, so deciding again would decide the same
                 run = moved
+
+    async def give_up(self, claim: Claim, problem: Exception) -> Run:
+        """Ends visibly what could not be driven time after time. Raises ClaimLost, and StaleRun for ever."""
+        run = await self._records.load(claim.run.id)
+        while machine.wants_driving(run):
+            event = machine.broken_off(run, _why_given_up(problem), self._clock())
+            try:
+                return await self._records.append(run, event, epoch=claim.epoch)
+            except StaleRun:
+                moved = await self._records.load(run.id)
+                if moved.seq == run.seq:
+                    raise
+                run = moved
+        return run
 
     async def plan(self, target: Target, goal: Goal) -> Plan:
         """What would be done now. Raises what executors raise, and UserError."""
@@ -139,7 +159,7 @@ class Engine:
         ways: dict[str, Way] = {}
         for name in names:
             others = goal if name == target.name else planning.other_goal(ways[target.name], goal)
-            ways[name] = await self._world.executor(name).plan(own.get(name, others), self._clock())
+            ways[name] = await self.way(name, own.get(name, others))
         undoable = [n for n in names if self._world.executor(n).capabilities.undo is not UndoMode.IMPOSSIBLE]
         return planning.compose(
             self._configuration,
@@ -151,6 +171,10 @@ class Engine:
             outages=await self._records.outages(target.name),
             now=self._clock(),
         )
+
+    async def way(self, target: str, goal: Goal) -> Way:
+        """Where a target stands and what going to `goal` would cost. Raises what executors raise."""
+        return await _answered(self._world.executor(target).plan(goal, self._clock()), READ_WITHIN)
 
     async def _undo_points(self, goal: Goal) -> dict[str, Goal]:
         """Where each target of an undo goes. Raises UserError when some target has no way back."""
@@ -176,13 +200,32 @@ class _Drive:
         self._records = engine._records
         self._world = engine._world
         self._clock = engine._clock
+        self._heard = 0  # the seq up to which people's words were looked at
+        self._doubt: str | None = None  # why this run must not be driven
+
+    async def load(self, run_id: str) -> Run:
+        """As it is stored now; what people have said since the last time is looked at before it counts."""
+        events = await self._records.events(run_id)
+        run = machine.fold(run_id, events)
+        here, keys = self._records.installation, self._engine._keys
+        self._doubt = self._doubt or why_not_signed(here, run, events, keys, after=self._heard)
+        self._heard = run.seq
+        return run
+
+    def next_action(self, run: Run) -> machine.Action:
+        """The machine knows no time: who comes back to a run after a standstill looks again first."""
+        return machine.Review() if machine.stood_still(run, self._clock()) else machine.next_action(run)
 
     async def take(self, run: Run, action: machine.Action) -> Run:
+        if reason := self._doubt or self._why_not_with_these_settings(run):
+            return await self._append_alone(run, machine.broken_off(run, reason, self._clock()))
         match action:
             case machine.MakePlan():
                 return await self._make_plan(run)
             case machine.Preflight():
                 return await self._preflight(run)
+            case machine.Review():
+                return await self._review(run)
             case machine.Write(kind):
                 return await self._write(run, kind)
             case machine.Observe(step):
@@ -190,12 +233,27 @@ class _Drive:
             case machine.LookAround(step):
                 return await self._look_around(run, step)
             case machine.StartStep(step):
-                run = await self._records.append(run, self._intent(run, step), epoch=self._epoch)
-                return await self._start(run, step)
+                return await self._start(await self._append_alone(run, self._intent(run, step)), step)
             case machine.FindStep(record):
                 return await self._find(run, record)
             case machine.Wait():
                 return run
+
+    async def _append_alone(self, run: Run, event: Event) -> Run:
+        return await self._records.append(run, event, epoch=self._epoch)
+
+    def _why_not_with_these_settings(self, run: Run) -> str | None:
+        """Whoever started a run did so with certain settings; nobody else's may end it."""
+        if run.started_at is None:
+            return None
+        configuration = self._engine._configuration
+        target = configuration.targets.get(run.target)
+        if target is not None and procedure_digest(configuration, target) == _plan(run).procedure_digest:
+            return None
+        return (
+            f"The configuration of `{run.target}` changed while {run.id} was under way. "
+            "Put it back and press *Look again*, or end it."
+        )
 
     async def _write(self, run: Run, kind: E, data: Mapping[str, Any] | None = None) -> Run:
         run, begun = await self._append(run, kind, data or {})
@@ -207,7 +265,7 @@ class _Drive:
             try:
                 run, begun = await self._append(run, kind, data)
             except StaleRun:
-                run = await self._records.load(run.id)
+                run = await self.load(run.id)
             else:
                 return run if begun is None else await self._start(run, begun)
 
@@ -219,7 +277,7 @@ class _Drive:
         events = [Event(kind, self._clock(), "", dict(data), run.seq + 1)]
         ahead = machine.apply(run, events[0])
         begun: Step | None = None
-        while begun is None:
+        while begun is None and self._doubt is None:
             match machine.next_action(ahead):
                 case machine.Write(due):
                     events.append(Event(due, self._clock(), "", {}, ahead.seq + 1))
@@ -279,27 +337,37 @@ class _Drive:
         return plan, policy.awaited(run.requester, entitled, run.ask_first)
 
     async def _preflight(self, run: Run) -> Run:
-        try:
-            reason, loss = await self._why_not_start(run)
-        except (UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
-            reason, loss = _sentence(problem), None
+        reason, loss = await self._why_not_start(run)
         if machine.overdue(run, self._clock()):
             return await self._write(run, E.EXPIRED)
         if reason is not None:
             return await self._write(run, E.VOIDED, {"why": reason})
         return await self._write(run, E.STARTED, {"loss": codec.dump(Loss, loss) if loss else None})
 
+    async def _review(self, run: Run) -> Run:
+        """The same look as before the start; nothing is restored unless it fits."""
+        reason, loss = await self._why_not_start(run)
+        told = {"loss": codec.dump(Loss, loss) if loss else None}
+        if reason is None:
+            return await self._write(run, E.REVIEWED, told)
+        if loss is not None:
+            return await self._write(run, E.LOSS_OUTGROWN, {**told, "why": reason})
+        return await self._write(run, E.HALTED, {"why": reason})
+
     async def _why_not_start(self, run: Run) -> tuple[str | None, Loss | None]:
-        """The reason, and the loss as it is now."""
+        """The reason, and the loss as it is now; no loss: the reason is another, and it was not asked."""
+        try:
+            return await self._why_not_as_approved(run)
+        except (UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
+            return _sentence(problem), None
+
+    async def _why_not_as_approved(self, run: Run) -> tuple[str | None, Loss | None]:
         plan, configuration = _plan(run), self._engine._configuration
         target = configuration.targets.get(run.target)
         if target is None:
             return f"`{run.target}` is not in the configuration any more", None
         if codec.plan_digest(plan) != run.digest:
             return "the stored plan is not the one that was approved", None
-        events = await self._records.events(run.id)
-        if reason := why_not_signed(self._records.installation, run, events, self._engine._keys):
-            return reason, None
         changed = {
             "policy": policy_digest(configuration, target) != plan.policy_digest,
             "procedure": procedure_digest(configuration, target) != plan.procedure_digest,
@@ -314,7 +382,7 @@ class _Drive:
     async def _why_not_from_here(self, plan: Plan) -> tuple[str | None, Loss | None]:
         losses = []
         for leg in plan.legs:
-            way = await self._world.executor(leg.target).plan(Goal(point=leg.point.id), self._clock())
+            way = await self._engine.way(leg.target, Goal(point=leg.point.id))
             if reason := planning.moved(leg, way.current):
                 return reason, None
             if way.blockers:
@@ -341,7 +409,8 @@ class _Drive:
         losses = []
         for leg in plan.legs:
             try:
-                measured = await self._world.executor(leg.target).measure(leg.point, self._clock())
+                measure = self._world.executor(leg.target).measure(leg.point, self._clock())
+                measured = await _answered(measure, step.timeout)
             except (PermanentError, TemporaryError, OutcomeUnknown):
                 measured = None  # counts as unknown below, unless the target declares its loss
             losses.append((leg.target, self._loss(leg, measured)))
@@ -373,7 +442,8 @@ class _Drive:
             if record.step.do is Do.RESTORE:
                 executor = self._world.executor(record.step.target)
                 try:
-                    findings += await executor.verify(self._work(run, record.step))
+                    verify = executor.verify(self._work(run, record.step))
+                    findings += await _answered(verify, record.step.timeout)
                 except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
                     name = f"{record.step.target} arrived"
                     findings.append(
@@ -389,10 +459,12 @@ class _Drive:
         return self._world.maintenance(step.target, step.do)
 
     def _work(self, run: Run, step: Step) -> Work:
+        """Under the op id of its intent; only what has none yet gets one."""
+        record = _record(run, step)
         restores = step.do in {Do.RESTORE, Do.UNDO_POINT}
         leg = _plan(run).leg(step.target) if restores else None
         return Work(
-            op_id=op_id(self._records.installation, run.id, step.n, _record(run, step).attempt),
+            op_id=record.op or op_id(self._records.installation, run.id, step.n, record.attempt),
             run_id=run.id,
             digest=run.digest,
             point=leg.point.id if leg else "",
@@ -417,10 +489,9 @@ class _Drive:
         if step.do is Do.UNDO_POINT:
             return await self._save(run, step)
         work, operation = self._work(run, step), self._operation(step)
-        if not self._alive():
-            raise ClaimLost(run.id)
+        self._hold_the_lease(run)
         try:
-            handle = await operation.start(work)
+            handle = await _answered(operation.start(work), step.timeout)
         except OutcomeUnknown:
             return await self._find(run, _record(run, step))
         except (PermanentError, TemporaryError) as refusal:
@@ -429,10 +500,17 @@ class _Drive:
             return await self._find(run, _record(run, step))
         return await self._follow(run, step, work, handle)
 
+    def _hold_the_lease(self, run: Run) -> None:
+        """Just before each effect, on the monotonic clock: who has stood still may have been taken over."""
+        if not self._alive():
+            raise ClaimLost(run.id)
+
     async def _save(self, run: Run, step: Step) -> Run:
         """Takes the undo point; an executor does that once for an op id, so it may be asked again."""
+        self._hold_the_lease(run)
         try:
-            point = await self._world.executor(step.target).undo_point(self._work(run, step))
+            save = self._world.executor(step.target).undo_point(self._work(run, step))
+            point = await _answered(save, step.timeout)
         except OutcomeUnknown as doubt:
             return await self._end(run, step, Outcome.LOST, _sentence(doubt))
         except (PermanentError, TemporaryError) as refusal:
@@ -473,7 +551,7 @@ class _Drive:
             if attempt > 1:
                 await self._engine._sleep(ASKED_EVERY)
             try:
-                return replace(await operation.find(work), asked=attempt)
+                return replace(await _answered(operation.find(work), _patience(work)), asked=attempt)
             except (TemporaryError, OutcomeUnknown) as problem:
                 words = _sentence(problem)
             except PermanentError as problem:
@@ -503,16 +581,19 @@ class _Drive:
             if progress is not None:
                 await self._records.progress(run.id, self._epoch, _shown(progress))
             await self._engine._sleep(progress.retry_after if progress else 1.0)
-            run = await self._records.load(run.id)
+            run = await self.load(run.id)
+            if self._doubt:
+                return run
             if run.stop_requested and not asked_to_cancel and self._may_cancel(step):
                 asked_to_cancel = True
+                self._hold_the_lease(run)
                 with suppress(TemporaryError, PermanentError, OutcomeUnknown):
-                    await operation.cancel(work, handle)  # if it cannot be, it is waited for
+                    await _answered(operation.cancel(work, handle), _patience(work))  # else it is waited for
 
     async def _poll(self, operation: Operation, work: Work, handle: Handle) -> Progress | Found | None:
         """None: no answer this time, and the step's own time limit bounds how often. Found: it is over."""
         try:
-            return await operation.poll(work, handle)
+            return await _answered(operation.poll(work, handle), _patience(work))
         except TemporaryError:
             return None
         except (OutcomeUnknown, PermanentError):
@@ -533,6 +614,28 @@ class _Drive:
     async def _end(self, run: Run, step: Step, outcome: Outcome, words: str, **data: Any) -> Run:
         kind = machine.outcome_event(step, outcome)
         return await self._write_outcome(run, kind, {"n": step.n, "words": words, **data})
+
+
+async def _answered(question: Awaitable[T], within: float) -> T:
+    """Every wait has a deadline: a backend that hangs has said nothing."""
+    try:
+        async with asyncio.timeout(within):
+            return await question
+    except TimeoutError:
+        raise OutcomeUnknown(f"no answer within {within:g} s") from None
+
+
+def _patience(work: Work) -> float:
+    return min(ANSWERED_WITHIN, work.timeout)
+
+
+def _why_given_up(problem: Exception) -> str:
+    """Of an error of ours only the kind: its text may hold anything, and stands in the log."""
+    while isinstance(problem, ExceptionGroup):
+        problem = problem.exceptions[0]
+    told = isinstance(problem, (UserError, PermanentError, TemporaryError, OutcomeUnknown))
+    said = _sentence(problem) if told else f"an error of its own, {type(problem).__name__}"
+    return f"The bot could not go on: {said.rstrip('.')}. Look again, or end it."
 
 
 def _judge(findings: Sequence[Finding]) -> tuple[E, str]:

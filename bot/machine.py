@@ -12,6 +12,7 @@ from typing import Any
 from bot import codec
 from bot.model import (
     EFFECTS,
+    MAINTENANCE,
     Approval,
     Do,
     E,
@@ -60,6 +61,7 @@ def _working(phase: Phase) -> dict[E, Move]:
         E.CHECKPOINT_REACHED: (S.PAUSED, phase),
         E.STOP_REQUESTED: (S.RUNNING, phase),
         E.HALTED: (S.PAUSED, phase),
+        E.DOUBTED: (S.STUCK, phase),
     }
 
 
@@ -70,6 +72,7 @@ def _paused(phase: Phase) -> dict[E, Move]:
         E.CONTINUE_PROPOSED: (S.PAUSED, phase),
         E.CONTINUED: (S.RUNNING, phase),
         E.ENDED: (S.FAILED, phase),
+        E.DOUBTED: (S.STUCK, phase),
     }
 
 
@@ -80,6 +83,7 @@ def _stuck(phase: Phase) -> dict[E, Move]:
         E.RESOLVED_POINT: (S.RUNNING, phase),
         E.RESOLVED_UNCHANGED: (S.PAUSED, phase),
         E.RESOLVED_UNCLEAR: (S.STUCK, phase),
+        E.DOUBTED: (S.STUCK, phase),
     }
 
 
@@ -94,7 +98,13 @@ def _failed(phase: Phase) -> dict[E, Move]:
         E.STEP_ABSENT: (S.FAILED, phase),
         E.STEP_FAILED: (S.FAILED, phase),
         E.STEP_LOST: (S.FAILED, phase),
+        E.HALTED: (S.FAILED, phase),
     }
+
+
+def _before_the_restore(phase: Phase) -> dict[E, Move]:
+    """The approval is what the next effect rests on, so it may be looked at again."""
+    return {E.REVIEWED: (S.RUNNING, phase), E.LOSS_OUTGROWN: (S.PAUSED, phase)}
 
 
 # A procedure without maintenance and undo point touches nothing before its first restore. `apply` refuses
@@ -105,6 +115,7 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
     (S.REQUESTED, None): {
         E.PLANNED: (S.AWAITING_APPROVAL, None),
         E.REFUSED: (S.REFUSED, None),
+        E.VOIDED: (S.VOID, None),
         E.CANCELLED: (S.CANCELLED, None),
         E.EXPIRED: (S.EXPIRED, None),
     },
@@ -112,6 +123,7 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
         E.POSTED: (S.AWAITING_APPROVAL, None),
         E.APPROVED: (S.AWAITING_APPROVAL, None),
         E.QUORUM_REACHED: (S.APPROVED, None),
+        E.VOIDED: (S.VOID, None),
         E.VETOED: (S.VETOED, None),
         E.CANCELLED: (S.CANCELLED, None),
         E.EXPIRED: (S.EXPIRED, None),
@@ -126,12 +138,13 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
     (S.RUNNING, P.PREPARE): {
         **_working(P.PREPARE),
         **BEFORE_THE_FIRST_INTENT,
-        E.LOSS_OUTGROWN: (S.PAUSED, P.PREPARE),
+        **_before_the_restore(P.PREPARE),
         E.PREPARED: (S.RUNNING, P.RESTORE),
     },
     (S.RUNNING, P.RESTORE): {
         **_working(P.RESTORE),
         **BEFORE_THE_FIRST_INTENT,
+        **_before_the_restore(P.RESTORE),
         E.RESTORED: (S.RUNNING, P.VERIFY),
     },
     (S.RUNNING, P.VERIFY): {
@@ -161,6 +174,9 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
     (S.CANCELLED, None): {},
 }
 
+# Of a run that our database has forgotten: what was approved then may be restored already, or no more wanted.
+GOES_ON = frozenset({E.RETRIED, E.CONFIRMED, E.CONTINUED})
+UP_TO_THE_RESTORE = frozenset({P.PREPARE, P.RESTORE})
 WAITS_FOR_PEOPLE = frozenset({S.PAUSED, S.STUCK})
 ENDS_PHASE = {P.PREPARE: E.PREPARED, P.RESTORE: E.RESTORED, P.FINISH: E.SUCCEEDED}
 OUTCOMES = {
@@ -182,6 +198,11 @@ class MakePlan:
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """Approved: look whether it may still start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """People were waited for: look again whether the approval still counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +241,7 @@ class Wait:
     """People's or the clock's turn, or nothing is left."""
 
 
-Action = MakePlan | Preflight | StartStep | FindStep | Observe | LookAround | Write | Wait
+Action = MakePlan | Preflight | Review | StartStep | FindStep | Observe | LookAround | Write | Wait
 
 
 def next_action(run: Run) -> Action:
@@ -238,9 +259,9 @@ def next_action(run: Run) -> Action:
 
 
 def _next_of_running(run: Run) -> Action:
-    record = run.current
-    if record is not None and record.state is StepState.STARTED:
-        return FindStep(record)
+    begun, record = in_flight(run), run.current
+    if begun is not None:
+        return FindStep(begun)
     if run.stop_requested:
         return Write(E.HALTED)
     if record is None or record.step.phase is not run.phase:
@@ -253,8 +274,28 @@ def _next_of_running(run: Run) -> Action:
             return Observe(record.step)
         case Do.CHECK:
             return LookAround(record.step)
+        case _ if needs_review(run):
+            return Review()
         case _:
             return StartStep(record.step)
+
+
+def needs_review(run: Run) -> bool:
+    """Whether the next effect rests on an approval that people were waited for since."""
+    return run.review_due and run.phase in UP_TO_THE_RESTORE and run.live is Live.BEFORE
+
+
+def stood_still(run: Run, now: datetime) -> bool:
+    """Whether a run that has restored nothing yet was left alone for longer than an approval may wait."""
+    idle = run.state is S.RUNNING and run.phase in UP_TO_THE_RESTORE and run.live is Live.BEFORE
+    if not idle or run.plan is None or run.changed_at is None or in_flight(run) is not None:
+        return False
+    return now - run.changed_at > timedelta(seconds=run.plan.start_within)
+
+
+def in_flight(run: Run) -> StepRecord | None:
+    """The step that was begun, and of which we do not know how it ended."""
+    return next((record for record in run.steps if record.state is StepState.STARTED), None)
 
 
 def _next_of_leaving(run: Run) -> Action:
@@ -293,7 +334,9 @@ def overdue(run: Run, now: datetime) -> bool:
 
 def allows(run: Run, kind: E) -> bool:
     moves = TABLE.get((run.state, run.phase), {})
-    return kind in moves and not (kind in BEFORE_THE_FIRST_INTENT and run.touched)
+    too_late = kind in BEFORE_THE_FIRST_INTENT and run.touched
+    only_people_can_tell = kind in GOES_ON and run.forgotten and run.live is not Live.POINT
+    return kind in moves and not too_late and not only_people_can_tell
 
 
 def begin(run_id: str, event: Event) -> Run:
@@ -367,16 +410,19 @@ def _facts(run: Run, event: Event) -> Run:
             assert run.plan is not None
             return replace(run, start_by=event.at + timedelta(seconds=run.plan.start_within))
         case E.STARTED:
-            loss = codec.load(Loss, data["loss"]) if data.get("loss") else run.loss
-            return replace(run, started_at=event.at, loss=loss)
+            return replace(run, started_at=event.at, loss=_loss_in(data) or run.loss)
         case E.OBSERVED:
             return _observed(run, event)
         case E.LOSS_OUTGROWN:
-            return replace(run, pause=Pause.LOSS, why=data["why"], loss=codec.load(Loss, data["loss"]))
+            return replace(run, pause=Pause.LOSS, why=data["why"], loss=_loss_in(data))
         case E.CHECKPOINT_REACHED:
             return replace(run, pause=Pause.CHECKPOINT, why=_in_progress(run).step.text)
         case E.HALTED:
-            return replace(run, pause=Pause.STOPPED)
+            return _halted(run, data.get("why", ""))
+        case E.DOUBTED:
+            return _doubted(run, event)
+        case E.REVIEWED:
+            return replace(run, review_due=False, loss=_loss_in(data) or run.loss)
         case E.STOP_REQUESTED:
             return replace(run, stop_requested=True)
         case E.CHECKS_PASSED | E.CHECKS_FAILED | E.CHECKS_INCONCLUSIVE:
@@ -389,6 +435,8 @@ def _facts(run: Run, event: Event) -> Run:
             return _resolved(run, event)
         case E.LEAVE_AGREED:
             return replace(_leaving_again(run), leave_agreed=True, proposals=())
+        case E.VOIDED if "installation" in data:
+            return _forgotten(replace(run, why=data["why"]))
         case E.REFUSED | E.VOIDED | E.VETOED | E.CANCELLED | E.EXPIRED | E.REASON_GIVEN:
             return replace(run, why=data.get("why", run.why))
         case E.ENDED:
@@ -399,6 +447,41 @@ def _facts(run: Run, event: Event) -> Run:
             return _stepped(run, event)
         case _:
             return run
+
+
+def _loss_in(data: Mapping[str, Any]) -> Loss | None:
+    loss: Loss | None = codec.load(Loss, data["loss"]) if data.get("loss") else None
+    return loss
+
+
+def _halted(run: Run, why: str) -> Run:
+    """`why` is empty when somebody asked to stop. A failed run that was leaving maintenance stays in it."""
+    if run.state is S.FAILED:
+        return replace(run, leave_agreed=False, why=why)
+    return replace(run, pause=Pause.HALTED if why else Pause.STOPPED, why=why)
+
+
+def _doubted(run: Run, event: Event) -> Run:
+    """One step, or with a restored backup all that was begun: and nobody knows what is live."""
+    data = event.data
+    forgotten = "installation" in data
+    records = tuple(
+        replace(r, state=StepState.ENDED, outcome=Outcome.LOST, ended_at=event.at, words=data["why"])
+        if r.step.n == data["n"] or (forgotten and r.state is StepState.STARTED)
+        else r
+        for r in run.steps
+    )
+    run = replace(run, steps=records, pause=None, why=data["why"], proposals=(), times_asked=None)
+    return _forgotten(_with_step(run, data["n"], started_at=_since(run, event))) if forgotten else run
+
+
+def _since(run: Run, event: Event) -> datetime:
+    """When the step in doubt was begun; of one that may have been begun since the backup: now."""
+    return _record(run, event.data["n"]).started_at or event.at
+
+
+def _forgotten(run: Run) -> Run:
+    return replace(run, forgotten=True, live=Live.UNKNOWN)
 
 
 def _in_progress(run: Run) -> StepRecord:
@@ -417,18 +500,22 @@ def _record(run: Run, n: int) -> StepRecord:
     return next(record for record in run.steps if record.step.n == n)
 
 
+_OPEN: Mapping[str, Any] = {"outcome": None, "ended_at": None, "by_people": False}
+_WAITING: Mapping[str, Any] = {**_OPEN, "state": StepState.WAITING, "op": None, "handle": None}
+
+
 def _stepped(run: Run, event: Event) -> Run:
     data, n = event.data, event.data["n"]
     step = _record(run, n).step
     match event.kind:
         case E.STEP_STARTED:
-            run = _with_step(run, n, state=StepState.STARTED, started_at=event.at, handle=None)
+            begun = {"started_at": event.at, "op": data.get("op"), "handle": None}
+            run = _with_step(run, n, state=StepState.STARTED, **begun)
             return replace(run, live=Live.UNKNOWN) if step.do is Do.RESTORE else run
         case E.STEP_ACCEPTED:
             return _with_step(run, n, handle=data["handle"])
         case E.STEP_ABSENT:
-            run = _with_step(run, n, state=StepState.WAITING, handle=None)
-            return _not_done(run, step)
+            return _not_done(_with_step(run, n, **_WAITING), step)
     words = data.get("words", "")
     outcome = OUTCOMES[event.kind]
     run = _with_step(run, n, state=StepState.ENDED, outcome=outcome, ended_at=event.at, words=words)
@@ -473,9 +560,7 @@ def _observed(run: Run, event: Event) -> Run:
     )
     if "findings" in data:
         run = replace(run, before=codec.load(tuple[Finding, ...], data["findings"]))
-    if data.get("loss"):
-        run = replace(run, loss=codec.load(Loss, data["loss"]))
-    return run
+    return replace(run, loss=_loss_in(data) or run.loss)
 
 
 def _checked(run: Run, event: Event) -> Run:
@@ -494,17 +579,24 @@ def _resumed(run: Run, event: Event) -> Run:
     """People said go on: what they settled is ended, what they doubt is looked at again."""
     settled = {"state": StepState.ENDED, "ended_at": event.at, "by_people": True}
     record = run.current
-    if event.kind is E.RETRIED and (failed := _last_failed(run)) is not None:
-        run = _with_step(run, failed.step.n, state=StepState.STARTED, outcome=None, ended_at=None)
+    if event.kind is E.RETRIED and (failed := last_failed(run)) is not None:
+        run = _once_more(run, failed)
     elif event.kind is E.CONFIRMED and run.pause is Pause.CHECKPOINT and record is not None:
         run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, **settled)
     elif event.kind is E.CONTINUED and record is not None:
         run = _with_step(run, record.step.n, outcome=Outcome.FAILED, **settled)
         run = replace(run, overridden=True)
-    return replace(run, pause=None, why="", proposals=())
+    return replace(run, pause=None, why="", proposals=(), review_due=True)
 
 
-def _last_failed(run: Run) -> StepRecord | None:
+def _once_more(run: Run, failed: StepRecord) -> Run:
+    """What changes data is looked for; maintenance that is known to have failed is switched anew."""
+    if failed.outcome is Outcome.FAILED and failed.step.do in MAINTENANCE:
+        return _with_step(run, failed.step.n, attempt=failed.attempt + 1, **_WAITING)
+    return _with_step(run, failed.step.n, state=StepState.STARTED, **_OPEN)
+
+
+def last_failed(run: Run) -> StepRecord | None:
     """The effect that ended without success; the table stops a run there, so there is at most one."""
     for record in run.steps:
         if record.outcome in {Outcome.FAILED, Outcome.LOST} and record.step.do in EFFECTS:
@@ -514,14 +606,39 @@ def _last_failed(run: Run) -> StepRecord | None:
 
 def _resolved(run: Run, event: Event) -> Run:
     run = replace(run, proposals=())
-    record = _last_failed(run)
+    record = last_failed(run)
     if record is None or event.kind is E.RESOLVED_UNCLEAR:
         return run
+    if run.forgotten:
+        return _told_what_is_live(run, event)
     if event.kind is E.RESOLVED_UNCHANGED:
-        run = _not_done(_with_step(run, record.step.n, outcome=Outcome.FAILED), record.step)
-        return replace(run, pause=Pause.AS_BEFORE, why=event.data.get("why", ""))
+        told = _with_step(run, record.step.n, outcome=Outcome.FAILED, by_people=True)
+        return _as_before(_not_done(told, record.step), event)
     run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, by_people=True)
-    return _achieved(run, record.step, event)
+    return _achieved(replace(run, why="", review_due=True), record.step, event)
+
+
+def _as_before(run: Run, event: Event) -> Run:
+    return replace(run, pause=Pause.AS_BEFORE, why=event.data.get("why", ""))
+
+
+def _told_what_is_live(run: Run, event: Event) -> Run:
+    """After a restored backup: whatever was done of the plan since, all of the way there or none of it."""
+    if event.kind is E.RESOLVED_UNCHANGED:
+        back = tuple(
+            replace(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True)
+            if r.step.do is Do.RESTORE
+            else r
+            for r in run.steps
+        )
+        return _as_before(replace(run, steps=back, live=Live.BEFORE), event)
+    there = tuple(
+        replace(r, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at, by_people=True)
+        if r.step.phase in UP_TO_THE_RESTORE and r.outcome is not Outcome.SUCCEEDED
+        else r
+        for r in run.steps
+    )
+    return _leaving_again(replace(run, steps=there, live=Live.POINT, why=""))
 
 
 def _proposal(event: Event) -> Proposal:
@@ -532,9 +649,9 @@ def _proposal(event: Event) -> Proposal:
 
 
 def _leaving_again(run: Run) -> Run:
-    """Two people decided anew: what did not leave maintenance before is another operation now."""
+    """People decided anew: what did not leave maintenance before is another operation now."""
     records = tuple(
-        replace(r, state=StepState.WAITING, outcome=None, handle=None, attempt=r.attempt + 1)
+        replace(r, attempt=r.attempt + 1, **_WAITING)
         if r.step.do is Do.MAINTENANCE_OFF and r.outcome in {Outcome.FAILED, Outcome.LOST}
         else r
         for r in run.steps
@@ -549,6 +666,49 @@ def outcome_event(step: Step, outcome: Outcome) -> E:
     if outcome is Outcome.LOST:
         return E.STEP_LOST
     return E.STEP_STOPPED if step.on_failure is OnFailure.STOP else E.STEP_FAILED
+
+
+# What to write when a run cannot be driven -----------------------------------------------------
+
+
+def broken_off(run: Run, why: str, at: datetime) -> Event:
+    """Ends the driving of a run visibly, whatever it was doing; nothing more is done to the world for it."""
+    begun = in_flight(run)
+    match run.state:
+        case S.REQUESTED:
+            return Event(E.REFUSED, at, data={"why": why})
+        case S.APPROVED:
+            return Event(E.VOIDED, at, data={"why": why})
+        case S.RUNNING if begun is not None:
+            return Event(E.DOUBTED, at, data={"n": begun.step.n, "why": why})
+        case S.FAILED if begun is not None:
+            return Event(E.STEP_LOST, at, data={"n": begun.step.n, "words": why})
+        case _:
+            return Event(E.HALTED, at, data={"why": why})
+
+
+def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Event, ...]:
+    """What to write about a run of a database that was restored from a backup; empty: nothing.
+
+    What was done since the backup is not known, so an open run is never driven on before people have said
+    what is live. `installation` is the name of the database in the backup: people's words were signed for it.
+    """
+    data = {"why": why, "installation": installation}
+    match run.state:
+        case S.REQUESTED | S.AWAITING_APPROVAL | S.APPROVED:
+            return (Event(E.VOIDED, at, data=data),)
+        case S.RUNNING | S.PAUSED | S.STUCK:
+            return (Event(E.DOUBTED, at, data={"n": _last_restore(run).step.n, **data}),)
+        case S.FAILED if in_flight(run) is not None:
+            return broken_off(run, why, at), Event(E.HALTED, at, data=data)
+        case S.FAILED if run.in_maintenance:
+            return (Event(E.HALTED, at, data=data),)
+        case _:
+            return ()
+
+
+def _last_restore(run: Run) -> StepRecord:
+    return [record for record in run.steps if record.step.do is Do.RESTORE][-1]
 
 
 def diagram() -> str:

@@ -6,7 +6,7 @@ Times are aware UTC, durations are seconds, sizes are bytes; `None` means "not k
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -194,6 +194,7 @@ class Do(StrEnum):
     CONFIRM = "confirm"  # a human checkpoint
 
 
+MAINTENANCE = frozenset({Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF})
 EFFECTS = frozenset({Do.MAINTENANCE_ON, Do.UNDO_POINT, Do.RESTORE, Do.MAINTENANCE_OFF})
 
 
@@ -269,6 +270,10 @@ class Plan:
             return None
         return self.loss.seconds <= self.rpo
 
+    def undo_until(self, since: datetime) -> datetime:
+        """When the undo point is given up. `since`: the end of the run."""
+        return since + timedelta(days=self.undo_days)
+
     def leg(self, target: str) -> Leg:
         return next(leg for leg in self.legs if leg.target == target)
 
@@ -322,6 +327,7 @@ class E(StrEnum):
     STEP_ABSENT = "step_absent"  # looked: it never happened
     OBSERVED = "observed"  # a baseline or a loss was read
     LOSS_OUTGROWN = "loss_outgrown"
+    REVIEWED = "reviewed"  # looked again, since time has passed: the approval still counts
     CHECKPOINT_REACHED = "checkpoint_reached"
     CONFIRMED = "confirmed"
     PREPARED = "prepared"
@@ -330,7 +336,8 @@ class E(StrEnum):
     CHECKS_FAILED = "checks_failed"
     CHECKS_INCONCLUSIVE = "checks_inconclusive"
     STOP_REQUESTED = "stop_requested"
-    HALTED = "halted"
+    HALTED = "halted"  # no next step: somebody asked to stop, or the bot may not go on
+    DOUBTED = "doubted"  # the bot cannot tell what became of a step, and may not look
     RETRIED = "retried"
     CONTINUE_PROPOSED = "continue_proposed"
     CONTINUED = "continued"
@@ -374,12 +381,13 @@ class StepRecord:
     step: Step
     state: StepState = StepState.WAITING
     outcome: Outcome | None = None
+    op: str | None = None  # the op id of its intent; None: there is none yet
     handle: Mapping[str, Any] | None = None  # what the backend gave us to ask with
     started_at: datetime | None = None
     ended_at: datetime | None = None
     words: str = ""  # how it ended, in one sentence
     by_people: bool = False  # people said how it ended, the backend did not
-    attempt: int = 1  # more only when two people decided to have it done once more
+    attempt: int = 1  # more only when people decided to have maintenance switched once more
 
 
 class Pause(StrEnum):
@@ -391,6 +399,7 @@ class Pause(StrEnum):
     CHECKS = "checks"
     LOSS = "loss"
     AS_BEFORE = "as_before"  # people said that nothing was changed
+    HALTED = "halted"  # the bot may not or cannot go on, `why` says the reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,6 +457,8 @@ class Run:
     times_asked: int | None = None  # how often a lost step was looked for
     proposals: tuple[Proposal, ...] = ()
     stop_requested: bool = False
+    review_due: bool = False  # people were waited for: compare with what they approved before the next effect
+    forgotten: bool = False  # our database was restored from a backup: what was done since is not known
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
     maintenance_since: datetime | None = None  # None: not entered by this run
     maintenance_until: datetime | None = None  # None with `since`: still on

@@ -205,6 +205,13 @@ def _why_not_in_this_state(press: Press, run: Run, click: Click, now: datetime) 
         return f"{run.id} has stopped already and waits for a decision. Press *End it…* to end it."
     if press is Press.CONTINUE and not _can_continue(run):
         return f"{run.id} cannot go on from here. The card shows what is possible."
+    if press is Press.CANCEL and run.stop_requested:
+        return f"Somebody asked {run.id} to stop already: no next step starts. The card shows how it goes on."
+    if press is Press.RETRY and not machine.allows(run, E.RETRIED):
+        return (
+            f"{run.id} was under way in a backup that our database was put back from, so looking at one step "
+            f"cannot tell what is live. {_way_out(run)}"
+        )
     if press is Press.RETRY and run.pause in {Pause.CHECKPOINT, Pause.STOPPED}:
         return (
             f"{run.id} waits for a yes or an end, there is nothing to look at. The card shows what is "
@@ -217,7 +224,18 @@ def _why_not_in_this_state(press: Press, run: Run, click: Click, now: datetime) 
         )
     if press is Press.UNDO and run.undone_by:
         return f"{run.id} is being undone by {run.undone_by} already."
+    if press is Press.UNDO and run.plan is not None and now >= run.plan.undo_until(run.ended_at or now):
+        return (
+            f"{run.id} could be undone for {run.plan.undo_days} days. Use `/rollback {run.target}` to choose "
+            "a restore point."
+        )
     return None
+
+
+def _way_out(run: Run) -> str:
+    if run.state is State.STUCK:
+        return "Look at the target yourself, and press *Say what is live…*."
+    return "Press *End it…*, and ask again."
 
 
 def _can_continue(run: Run) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 TOKENS = re.compile(r"xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
@@ -61,6 +63,8 @@ def _redirect_libraries(strike: _Strike) -> None:
 
     class Redirect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            if is_bad_http(record):
+                return
             log = structlog.get_logger(record.name)
             log.log(record.levelno, strike.struck(record.getMessage()))
 
@@ -69,3 +73,10 @@ def _redirect_libraries(strike: _Strike) -> None:
     root.setLevel(logging.WARNING)
     # it logs every lost connection with a traceback; our watchdog says the same in one line
     logging.getLogger("slack_sdk.socket_mode.aiohttp").setLevel(logging.CRITICAL)
+
+
+def is_bad_http(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP are an error with a traceback to aiohttp: any stranger could fill our log so."""
+    return record.exc_info is not None and isinstance(
+        record.exc_info[1], HttpProcessingError | RequestPayloadError
+    )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 ACK_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)  # Slack waits for 3 s
 KINDS = {
@@ -29,6 +29,9 @@ class Metrics:
     ack: Histogram  # by kind, seconds from the door to the answer
     refusals: Counter  # by what was refused for a reason: request, press
     turned_away: Counter  # by HTTP status, before anything was parsed
+    not_accepted: Counter  # by why: full, quota, late, database, unknown
+    taken: Gauge  # deliveries in work
+    waiting: Gauge  # deliveries that wait for a place
 
     def heard(self, payload: Mapping[str, Any], status: int, seconds: float) -> None:
         """One delivery from Slack was answered."""
@@ -67,6 +70,14 @@ def new_metrics() -> Metrics:
             ("status",),
             registry=registry,
         ),
+        Counter(
+            "rollback_not_accepted",
+            "Payloads that there was no room or no time for, and whose senders were told so.",
+            ("why",),
+            registry=registry,
+        ),
+        Gauge("rollback_deliveries_in_work", "Payloads being answered.", registry=registry),
+        Gauge("rollback_deliveries_waiting", "Payloads that wait to be answered.", registry=registry),
     )
 
 

@@ -1,112 +1,97 @@
-"""`serve`: puts everything together, starts it in order, and drains it on SIGTERM."""
+"""`serve`: puts together what a role needs, starts it in order, and drains it on SIGTERM."""
 
 import asyncio
-import logging
+import os
+import secrets
 import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import ClientSession, ClientTimeout, web
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock, SteadyClock
-from bot.configuration import Configuration, load
-from bot.engine import Engine
-from bot.errors import ConfigurationError, StaleRun
-from bot.machine import NotAllowed
-from bot.model import E, Event
-from bot.signatures import Signer, signer_at
+from bot.configuration import MAIN_ZONE, Configuration, load
+from bot.engine import Directory, Engine
+from bot.errors import ConfigurationError, TemporaryError
+from bot.signatures import Signer, public_keys, signer_at
 from bot.world import ConfiguredWorld
-from handlers.context import Context, Nudge
-from handlers.door.deliver import Door, Identity
+from handlers.context import Nudge
 from handlers.door.guard import self_test
-from handlers.door.socket import Socket
+from handlers.front import SLACK_ANSWERS_WITHIN, Front, client_for, open_front, who_am_i
+from handlers.metrics import new_metrics
+from handlers.role import Role
 from handlers.settings import Settings
-from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
-from handlers.slack.listeners import listen
-from handlers.slack.publisher import Publisher
-from handlers.slack.sending import Sender
 from handlers.surroundings import resolver_for
+from handlers.turn import Turn
+from handlers.wall import Wall
 from handlers.web.app import web_app
-from handlers.web.links import Links, links_from
+from handlers.web.parts import Insight, Parts
+from handlers.web.patience import HEARD, drop_silent
 from handlers.web.readiness import Readiness
-from handlers.worker import Worker
-from storage.cards import CardStore
-from storage.database import Database, LockFile, open_database, upgrade
+from handlers.worker import SWEEP_EVERY, Worker
+from storage.database import Database, LockFile, open_database, upgrade, why_not_current
+from storage.integrity import Unsound, seal, take_seal_off, why_not_sound
+from storage.leases import Leases
 from storage.looks import LookStore
+from storage.restored import RestoredStore, restored
 from storage.runs import Store, open_store
+
+if TYPE_CHECKING:
+    from storage.jobs import Jobs
 
 log = structlog.get_logger()
 
-EXPIRY_EVERY = 1  # seconds
-HOUSEKEEPING_EVERY = 600  # seconds
-LOOKS_KEPT = timedelta(hours=2)
-DELIVERIES_KEPT = timedelta(days=1)
-SLACK_ANSWERS_WITHIN = 3  # seconds, while a trigger waits
+GROWN_SWEEP_EVERY = 5.0  # seconds; jobs bring what is new at once, so the sweep is for what they lost
+CLOCK_READ_EVERY = 30.0  # seconds
+STALLED_EVERY = 60.0  # seconds
+CONFIRMED_EVERY = 1.0  # seconds
+JOBS_AT_ONCE = 10  # a job only wakes the worker
 DRAINED_WITHIN = 5.0  # seconds for the work under way; what takes longer is found again at the next start
-
-
-class CannotServe(Exception):
-    """One sentence with what to do next."""
 
 
 @dataclass(slots=True)
 class Service:
-    """Everything that runs, so that it can be stopped in order."""
+    """What runs, and how it is stopped in order. What this role has not got is None."""
 
-    lock: LockFile
-    database: Database
-    session: ClientSession
-    context: Context
-    worker: Worker
-    publisher: Publisher
+    front: Front | None
+    worker: Worker | None
     runner: web.AppRunner
-    socket: Socket | None
-    scheduler: AsyncIOScheduler
-    loops: list[asyncio.Task[None]]
     url: str
+    resources: AsyncExitStack  # everything that was opened, to be closed in reverse
+    anew: asyncio.Event  # set when all of it has to be opened again
 
     async def stop(self) -> None:
         """Hears nothing new, lets the work under way end, shows how far it came."""
-        if self.socket is not None:
-            await self.socket.close(2.0)
+        if self.front is not None:
+            await self.front.hear_no_more()
         await self.runner.cleanup()
-        self.scheduler.pause()
-        await self.context.background.drain(2.0)
-        await self.worker.stop(DRAINED_WITHIN)
-        await self.publisher.stop()
-        await asyncio.wait(self.loops, timeout=4.0)
-        for loop in self.loops:
-            loop.cancel()
-        self.scheduler.shutdown(wait=False)
-        await self.session.close()
-        await self.database.close()
-        self.lock.release()
+        if self.worker is not None:
+            await self.worker.stop(DRAINED_WITHIN)
+        await self.resources.aclose()
 
 
-async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises ConfigurationError, CannotServe, storage.database.Locked."""
+async def serve(settings: Settings, role: Role = Role.ALL, zone: str = MAIN_ZONE) -> None:
+    """Until SIGTERM or SIGINT. Raises ConfigurationError, storage.database.Locked and NotAccepted."""
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, _reread, settings, again)
     while not stop.is_set():
-        starting = asyncio.ensure_future(start(settings))
+        starting = asyncio.ensure_future(start(settings, role=role, zone=zone))
         await _first_of(starting, stop)
         if not starting.done():  # told to stop while Slack did not answer yet
             starting.cancel()
             return
         service = starting.result()
         print(f"listening on {service.url}", flush=True)
-        await _first_of(stop, again)
+        await _first_of(stop, again, service.anew)
         log.info("draining")
         await service.stop()
         again.clear()
@@ -130,167 +115,172 @@ async def _first_of(*waited: asyncio.Event | asyncio.Future[Service]) -> None:
             task.cancel()
 
 
-async def start(settings: Settings, clock: Clock | None = None) -> Service:
+async def start(
+    settings: Settings, clock: Clock | None = None, *, role: Role = Role.ALL, zone: str = MAIN_ZONE
+) -> Service:
     """Ready when it returns; the caller stops it. Raises as `serve` does. `clock` None: the real one."""
+    if reason := settings.why_not_serve(role):
+        raise ConfigurationError((reason,))
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = LockFile(settings.lock)
-    lock.acquire()
-    try:
-        return await _start(settings, lock, clock)
-    except BaseException:
-        lock.release()
-        raise
+    async with AsyncExitStack() as resources:
+        service = await _start(settings, clock, role, zone, resources)
+        service.resources = resources.pop_all()
+    return service
 
 
-async def _start(settings: Settings, lock: LockFile, clock: Clock | None) -> Service:
+async def _start(
+    settings: Settings, clock: Clock | None, role: Role, zone: str, resources: AsyncExitStack
+) -> Service:
     configuration = load(settings.config)
-    if reason := settings.why_not_serve():
-        raise CannotServe(reason)
-    database = open_database(settings.database)
-    await upgrade(database)
-    signer = signer_at(settings.state / "front.key")
-    store = await open_store(database, signer, (clock or SteadyClock())())
-    clock = clock or SteadyClock(await store.newest_time())
-    if reason := self_test(clock().timestamp()):
-        raise CannotServe(f"The guard's self-test failed: {reason}. Do not expose this bot; report it.")
-    await store.release_all()
+    database = await _open(settings, resources)
+    wall = Wall(database)
+    await wall.read()
+    signer = signer_at(settings.front_key) if role.hears else None
+    jobs = await _jobs(settings, configuration, database, role, resources)
+    store = await open_store(database, signer, (clock or SteadyClock(wall=wall))(), jobs)
+    clock = clock or SteadyClock(await store.newest_time(), wall)
+    put_back = await restored(database) is not None
+    if put_back:
+        store = RestoredStore(database, store.installation, signer)
+    elif jobs is None:
+        await store.release_all()
     await store.note_if_new("configuration", clock(), {"digest": configuration.digest})
     session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN))
-    client = _client(settings, session)
-    identity, authorized = await _introduce(client)
-    links = links_from(settings.state / "front.key")
-    context = _context(configuration, store, client, identity.team_id, links, clock)
-    worker = _worker(configuration, settings, context, signer)
-    publisher = Publisher(context)
-    door = Door(_bolt(client, authorized, context), identity, context.metrics)
-    socket = None
-    if settings.app_token is not None:
-        socket = Socket(door, settings.app_token.get_secret_value(), client)
-    readiness = Readiness(store, worker, socket, clock)
-    runner, url = await _listen(settings, context, door, readiness)
-    if socket is not None:
-        await socket.open()
-    loops = [asyncio.create_task(worker.run()), asyncio.create_task(publisher.run())]
-    scheduler = _ticks(context)
-    await readiness.wait()
-    return Service(lock, database, session, context, worker, publisher, runner, socket, scheduler, loops, url)
+    resources.push_async_callback(session.close)
+    front = worker = None
+    if role.hears:
+        if reason := self_test(clock().timestamp()):
+            raise ConfigurationError((f"The guard's self-test failed: {reason}. Do not expose this bot.",))
+        turn = Turn(Leases(database), clock, _name_of_this_process(), alone=jobs is None)
+        resources.push_async_callback(turn.give_up)
+        may_publish = _never if put_back else turn.is_mine
+        front = await open_front(configuration, settings, store, jobs, session, clock, may_publish)
+        resources.push_async_callback(front.stop)
+    if role.drives and not put_back:
+        keys = _keys(settings, signer)
+        directory = await _directory(configuration, settings, front, session, clock)
+        nudges = (front.context.work, front.context.publish) if front else (Nudge(), Nudge())
+        worker = _worker(configuration, settings, store, directory, keys, clock, nudges, zone)
+    readiness = Readiness(store, clock, wall, worker, front.socket if front else None)
+    runner, url = await _listen(settings, store, clock, readiness, front)
+    resources.push_async_callback(runner.cleanup)
+    if front is not None and front.socket is not None:
+        await front.socket.open()
+    anew = asyncio.Event()
+    loops = _loops(settings, wall, front, worker, jobs, zone)
+    assert runner.server is not None  # it was set up
+    loops.append(asyncio.create_task(drop_silent(runner.server, runner.app[HEARD])))
+    if put_back:
+        loops.append(asyncio.create_task(_until_confirmed(database, anew)))
+    resources.push_async_callback(_end, loops)
+    if not put_back:  # else it never is: it only reads
+        await readiness.wait()
+    return Service(front, worker, runner, url, resources, anew)
 
 
-def _client(settings: Settings, session: ClientSession) -> AsyncWebClient:
-    assert settings.bot_token is not None  # `why_not_serve` has looked
-    return AsyncWebClient(
-        token=settings.bot_token.get_secret_value(),
-        base_url=settings.api_url,
-        session=session,
-        timeout=SLACK_ANSWERS_WITHIN,
-        retry_handlers=[],  # a resent chat.postMessage is a second card; `sending` decides what comes again
-    )
+async def _open(settings: Settings, resources: AsyncExitStack) -> Database:
+    """An SQLite file is ours alone, looked through and brought up to date; a server is its operator's."""
+    database = open_database(settings.database)
+    alone = database.kind == "sqlite"
+    if alone:
+        lock = LockFile(settings.lock)
+        lock.acquire()
+        resources.callback(lock.release)
+        if reason := await why_not_sound(database):
+            await database.close()
+            raise Unsound(reason)
+        await take_seal_off(database)
+        resources.push_async_callback(seal, settings.database)
+    resources.push_async_callback(database.close)
+    if alone:
+        await upgrade(database)
+    elif reason := await why_not_current(database):
+        raise ConfigurationError((reason,))
+    return database
 
 
-async def _introduce(client: AsyncWebClient) -> tuple[Identity, AuthorizeResult]:
-    """Who we are, asked until Slack answers. Raises CannotServe when it says no."""
-    pause = 0.5
-    while True:
-        try:
-            return await _identity(client, await client.auth_test())
-        except SlackApiError as problem:
-            if problem.response.status_code < 500 and problem.response.get("error") != "ratelimited":
-                raise CannotServe(
-                    f"Slack refuses the bot token: {problem.response.get('error')}. "
-                    "Copy it again from the app's page, under OAuth & Permissions."
-                ) from None
-        except (OSError, TimeoutError) as problem:
-            log.warning("Slack does not answer yet", error=str(problem) or type(problem).__name__)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, 15.0)
-
-
-async def _identity(client: AsyncWebClient, me: AsyncSlackResponse) -> tuple[Identity, AuthorizeResult]:
-    bot = await client.bots_info(bot=me["bot_id"])
-    authorized = AuthorizeResult(
-        enterprise_id=me.get("enterprise_id"),
-        team_id=me["team_id"],
-        bot_id=me["bot_id"],
-        bot_user_id=me["user_id"],
-        bot_token=client.token,
-    )
-    return Identity(me["team_id"], bot["bot"].get("app_id")), authorized
-
-
-def _context(
+async def _jobs(
+    settings: Settings,
     configuration: Configuration,
-    store: Store,
-    client: AsyncWebClient,
-    team_id: str,
-    links: Links,
+    database: Database,
+    role: Role,
+    resources: AsyncExitStack,
+) -> "Jobs | None":
+    """The queue between processes; None: there is one process."""
+    if database.kind == "sqlite":
+        return None
+    from storage.jobs import Jobs  # needs the extra `postgres`
+
+    targets = configuration.targets
+    jobs = Jobs(settings.database, lambda name: targets[name].zone if name in targets else MAIN_ZONE)
+    if role.drives:
+        await resources.enter_async_context(jobs)
+    return jobs
+
+
+def _name_of_this_process() -> str:
+    """For leases: nobody else's, also after a restart under the same pid."""
+    return f"{os.uname().nodename[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def _keys(settings: Settings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:
+    """Of the fronts whose decisions are carried out here."""
+    own = (signer.public,) if signer is not None else ()
+    if settings.front_keys is None:
+        return own
+    try:
+        return (*own, *public_keys(settings.front_keys))
+    except (OSError, ValueError) as problem:
+        raise ConfigurationError(
+            (f"ROLLBACK_FRONT_KEYS_FILE: {settings.front_keys} holds no public key: {problem}.",)
+        ) from None
+
+
+async def _directory(
+    configuration: Configuration,
+    settings: Settings,
+    front: Front | None,
+    session: ClientSession,
     clock: Clock,
-) -> Context:
-    return Context(
-        configuration=configuration,
-        store=store,
-        cards=CardStore(store.database),
-        looks=LookStore(store.database),
-        directory=SlackDirectory(configuration, client, team_id, clock),
-        channels=Channels(configuration, client, clock),
-        sender=Sender(client, clock),
-        links=links,
-        clock=clock,
-        work=Nudge(),
-        publish=Nudge(),
-    )
+) -> Directory:
+    if front is not None:
+        return front.context.directory
+    assert settings.read_token is not None  # `why_not_serve` has looked
+    client = client_for(settings, settings.read_token.get_secret_value(), session)
+    me = await who_am_i(client)
+    return SlackDirectory(configuration, client, me["team_id"], clock)
 
 
-def _worker(configuration: Configuration, settings: Settings, context: Context, signer: Signer) -> Worker:
+def _worker(
+    configuration: Configuration,
+    settings: Settings,
+    store: Store,
+    directory: Directory,
+    keys: Sequence[Ed25519PublicKey],
+    clock: Clock,
+    nudges: tuple[Nudge, Nudge],
+    zone: str,
+) -> Worker:
     world = ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
-    engine = Engine(
-        configuration,
-        context.store,
-        world,
-        context.directory,
-        (signer.public,),
-        context.clock,
-        asyncio.sleep,
-    )
+    engine = Engine(configuration, store, world, directory, keys, clock, asyncio.sleep)
+    looks = LookStore(store.database)
+    every = SWEEP_EVERY if store.database.kind == "sqlite" else GROWN_SWEEP_EVERY
+    work, publish = nudges
     return Worker(
-        configuration,
-        engine,
-        world,
-        context.store,
-        context.looks,
-        context.clock,
-        context.work,
-        context.publish,
+        configuration, engine, world, store, looks, clock, work, publish, zone=zone, sweep_every=every
     )
-
-
-def _bolt(client: AsyncWebClient, authorized: AuthorizeResult, context: Context) -> AsyncApp:
-    """Bolt only routes: the door has verified, and who we are is known."""
-
-    async def authorize() -> AuthorizeResult:
-        return authorized
-
-    errors_only = logging.getLogger(
-        "bolt"
-    )  # it warns at every start that our `authorize` wins over the token
-    errors_only.setLevel(logging.ERROR)
-    app = AsyncApp(
-        logger=errors_only,
-        client=client,
-        authorize=authorize,
-        process_before_response=True,  # no polling for the ack; our listeners end within the 3 s
-        request_verification_enabled=False,
-        ssl_check_enabled=False,
-        url_verification_enabled=False,
-    )
-    listen(app, context)
-    return app
 
 
 async def _listen(
-    settings: Settings, context: Context, door: Door, readiness: Readiness
+    settings: Settings, store: Store, clock: Clock, readiness: Readiness, front: Front | None
 ) -> tuple[web.AppRunner, str]:
-    secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
-    runner = web.AppRunner(web_app(context, door, secret, readiness), access_log=None)
+    metrics = front.context.metrics if front else new_metrics()
+    parts = None
+    if front is not None:
+        secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
+        parts = Parts(front.context, front.door, secret)
+    app = web_app(Insight(store, metrics, clock, readiness), parts)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, port = settings.address
     site = web.TCPSite(runner, host, port)
@@ -298,36 +288,68 @@ async def _listen(
         await site.start()
     except OSError as problem:
         await runner.cleanup()
-        raise CannotServe(
+        taken = (
             f"{settings.http} cannot be listened on: {problem.strerror}. Set ROLLBACK_HTTP to a free address."
-        ) from None
+        )
+        raise ConfigurationError((taken,)) from None
     bound = runner.addresses[0]
     return runner, f"http://{bound[0]}:{bound[1]}"
 
 
-def _ticks(context: Context) -> AsyncIOScheduler:
-    """The ticks hold no truth: each asks the database what is due."""
+def _loops(
+    settings: Settings,
+    wall: Wall,
+    front: Front | None,
+    worker: Worker | None,
+    jobs: "Jobs | None",
+    zone: str,
+) -> list[asyncio.Task[None]]:
+    loops = []
+    if worker is not None:
+        loops.append(worker.run())
+    if jobs is not None:
+        from storage.postgres import listen  # needs the extra `postgres`
 
-    async def expire() -> None:
-        for run_id in await context.store.due(context.clock()):
-            await _expire(context, run_id)
-
-    async def forget() -> None:
-        await context.looks.forget_before(context.clock() - LOOKS_KEPT)
-        await context.store.forget_deliveries_before(context.clock() - DELIVERIES_KEPT)
-
-    scheduler = AsyncIOScheduler(timezone="UTC")
-    options = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-    scheduler.add_job(expire, "interval", seconds=EXPIRY_EVERY, **options)
-    scheduler.add_job(forget, "interval", seconds=HOUSEKEEPING_EVERY, **options)
-    scheduler.start()
-    return scheduler
+        loops.append(_read_clock(wall))
+        if front is not None:
+            publish = front.context.publish
+            loops.append(listen(settings.database, lambda _: publish()))
+        if worker is not None:
+            loops.append(jobs.run([zone], worker.take_run, worker.take_look, JOBS_AT_ONCE))
+            loops.append(_forget_stalled(jobs))
+    return [asyncio.create_task(loop) for loop in loops]
 
 
-async def _expire(context: Context, run_id: str) -> None:
-    run = await context.store.load(run_id)
-    try:
-        await context.store.append(run, Event(E.EXPIRED, context.clock()))
-    except (StaleRun, NotAllowed):
-        return  # somebody decided a moment before
-    context.publish()
+async def _never() -> bool:
+    return False
+
+
+async def _until_confirmed(database: Database, anew: asyncio.Event) -> None:
+    """A database that was put back is only read, until its operator has looked at what it does not know."""
+    while await restored(database) is not None:  # noqa: ASYNC110 - another process confirms
+        await asyncio.sleep(CONFIRMED_EVERY)
+    anew.set()
+
+
+async def _end(loops: Sequence[asyncio.Task[None]]) -> None:
+    for loop in loops:
+        loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def _read_clock(wall: Wall) -> None:
+    while True:
+        await asyncio.sleep(CLOCK_READ_EVERY)
+        try:
+            await wall.read()
+        except (DBAPIError, TemporaryError) as problem:  # readiness says that the database is down
+            log.warning("clock not compared", error=str(problem))
+
+
+async def _forget_stalled(jobs: "Jobs") -> None:
+    while True:
+        await asyncio.sleep(STALLED_EVERY)
+        try:
+            await jobs.forget_stalled()
+        except (DBAPIError, TemporaryError) as problem:
+            log.warning("stalled jobs", error=str(problem))

@@ -4,13 +4,21 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import ConfigurationError
+from handlers.role import Role
 
-SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
+SECRETS = (
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "SLACK_READ_TOKEN",
+    "ROLLBACK_DATABASE_URL",  # of a server it carries a password
+)
 
 
 class Settings(BaseSettings):
@@ -19,10 +27,13 @@ class Settings(BaseSettings):
     bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
     app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")  # opens Socket Mode
     signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")  # opens HTTP
+    read_token: SecretStr | None = Field(None, alias="SLACK_READ_TOKEN")  # of a worker: who is in which group
     api_url: str = Field("https://slack.com/api/", alias="SLACK_API_URL")
     config: Path = Field(Path("rollback.yaml"), alias="ROLLBACK_CONFIG")
     state_dir: Path = Field(Path("state"), alias="ROLLBACK_STATE_DIR")
-    database_url: str | None = Field(None, alias="ROLLBACK_DATABASE_URL")
+    database_url: SecretStr | None = Field(None, alias="ROLLBACK_DATABASE_URL")
+    signing_key: Path | None = Field(None, alias="ROLLBACK_SIGNING_KEY_FILE")  # of a front
+    front_keys: Path | None = Field(None, alias="ROLLBACK_FRONT_KEYS_FILE")  # public; whom a worker believes
     http: str = Field("127.0.0.1:3000", alias="ROLLBACK_HTTP")
     log: str = Field("text", alias="ROLLBACK_LOG")
 
@@ -67,16 +78,52 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite+aiosqlite:///{self.state / 'rollback.db'}"
+        """The URL, with its password: not for logs."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.state / 'rollback.db'}"
 
-    def why_not_serve(self) -> str | None:
-        """What is missing before Slack can be reached; None: nothing."""
+    @property
+    def front_key(self) -> Path:
+        """Signs what people said; made in the state folder when none is given."""
+        return self.signing_key or self.state / "front.key"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Whatever must never be printed."""
+        tokens = (self.bot_token, self.app_token, self.signing_secret, self.read_token)
+        told = [token.get_secret_value() for token in tokens if token]
+        password = urlsplit(self.database).password
+        return (*told, password) if password else tuple(told)
+
+    def why_not_serve(self, role: Role = Role.ALL) -> str | None:
+        """What is missing before this role can do its work; None: nothing."""
+        if role is not Role.ALL and self.database.startswith("sqlite"):
+            return (
+                f"--role {role} needs a database that several processes share. Set ROLLBACK_DATABASE_URL to "
+                "postgresql+psycopg://…, or serve with --role all."
+            )
+        if role is Role.WORKER:
+            return self._why_not_work()
         if self.bot_token is None:
             return "SLACK_BOT_TOKEN is not set. Install the app from manifest.yml and copy its bot token."
         if self.app_token is None and self.signing_secret is None:
             return (
                 "Neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is set. "
                 "Set one of them, or both."
+            )
+        return None
+
+    def _why_not_work(self) -> str | None:
+        if self.read_token is None:
+            return (
+                "SLACK_READ_TOKEN is not set. A worker reads again who may approve: give it a token with "
+                "users:read and usergroups:read."
+            )
+        if self.front_keys is None:
+            return (
+                "ROLLBACK_FRONT_KEYS_FILE is not set. Give the file with the public keys of the fronts whose "
+                "decisions this worker may carry out."
             )
         return None
 

@@ -1,16 +1,17 @@
 """The worker: drives runs under a claim and answers looks. The only caller of targets."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from bot import codec
 from bot.clock import Clock
-from bot.configuration import Configuration
+from bot.configuration import MAIN_ZONE, Configuration
 from bot.engine import Engine, World
 from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
 from bot.executors.contract import OutcomeUnknown
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=15)
 RENEWED_EVERY = 4.0  # seconds
 SWEEP_EVERY = 1.0  # seconds
+TRIED_AT_MOST = 3  # times in a row that driving a run may fail without a reason that it knows itself
 LOOK_AT_MOST = 60.0  # seconds
 
 
@@ -38,7 +40,11 @@ class Worker:
         clock: Clock,
         work: Nudge,
         publish: Nudge,
+        *,
+        zone: str = MAIN_ZONE,
+        sweep_every: float = SWEEP_EVERY,
     ) -> None:
+        """`sweep_every` in seconds."""
         self._configuration = configuration
         self._engine = engine
         self._world = world
@@ -47,36 +53,50 @@ class Worker:
         self._clock = clock
         self._work = work
         self._publish = publish
+        self._elsewhere = frozenset(t.name for t in configuration.targets.values() if t.zone != zone)
+        self._sweep_every = sweep_every
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failed: dict[str, tuple[int, int]] = {}  # run to its seq and how often driving it failed there
         self._stopping = False
         self.swept_at = clock()  # for /readyz
 
     async def run(self) -> None:
-        """Until cancelled or stopped: every second, and at once when nudged, takes what has to be done."""
+        """Until cancelled or stopped: at every sweep, and at once when nudged, takes what has to be done."""
         while not self._stopping:
             await self._sweep()
-            await self._work.wait(SWEEP_EVERY)
+            await self._work.wait(self._sweep_every)
 
     async def stop(self, at_most: float) -> None:
-        """Takes nothing new and lets what runs come to its end; the rest is found again at the next start."""
+        """Takes nothing new and lets what runs come to its end; what takes longer is given back."""
         self._stopping = True
         self._work()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=at_most)
-        for task in self._tasks.values():
+        left = list(self._tasks.values())
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _sweep(self) -> None:
         try:
-            for run_id in await self._store.to_drive(self._clock()):
+            for run_id in await self._store.to_drive(self._clock(), self._elsewhere):
                 self._take(run_id, self._drive(run_id))
-            for look in await self._looks.unanswered():
+            for look in await self._looks.unanswered(self._elsewhere):
                 self._take(f"look {look.id}", self._answer(look))
             self.swept_at = self._clock()
         except Exception as problem:  # noqa: BLE001 - the outermost edge: a database that is down now may be back
             log.error("sweep", error=str(problem))
 
-    def _take(self, name: str, work: Any) -> None:
+    async def take_run(self, run_id: str) -> None:
+        """Begins to drive it, unless that is so already. Being asked once too often does nothing."""
+        self._take(run_id, self._drive(run_id))
+
+    async def take_look(self, look_id: int) -> None:
+        look = await self._looks.get(look_id)
+        if look is not None and look.answered_at is None:
+            self._take(f"look {look.id}", self._answer(look))
+
+    def _take(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         if name in self._tasks or self._stopping:
             work.close()
             return
@@ -97,11 +117,28 @@ class Worker:
                 run = await self._engine.drive(claim, heart.alive)
         except ClaimLost:
             log.warning("claim lost", run=run_id)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._store.give_back(claim))  # the next worker need not wait for the lease
+            raise
         except Exception as problem:
             log.error("drive", run=run_id, error=type(problem).__name__, exc_info=problem)
+            await self._failed_once_more(claim, problem)
+        else:
+            self._failed.pop(run_id, None)
         finally:
             beating.cancel()
             self._publish()
+
+    async def _failed_once_more(self, claim: Claim, problem: Exception) -> None:
+        """A fault of ours or of the configuration: tried a few times, then said on the card."""
+        run = await self._store.load(claim.run.id)
+        seq, times = self._failed.get(run.id, (run.seq, 0))
+        times = times + 1 if seq == run.seq else 1
+        self._failed[run.id] = run.seq, times
+        if times >= TRIED_AT_MOST:
+            await self._engine.give_up(replace(claim, run=run), problem)
+            del self._failed[run.id]
+            await self._store.give_back(claim)
 
     # Looks
 
@@ -164,7 +201,12 @@ class _Heart:
         while True:
             await asyncio.sleep(RENEWED_EVERY)
             asked = loop.time()
-            if not await self._store.renew(self._claim, self._clock() + LEASE):
+            try:
+                held = await self._store.renew(self._claim, self._clock() + LEASE)
+            except DBAPIError as problem:
+                log.warning("claim not renewed", run=self._claim.run.id, error=str(problem))
+                continue  # the lease goes on, and `alive` knows how long
+            if not held:
                 self._until = 0.0
                 return
             self._until = asked + LEASE.total_seconds()

@@ -1,6 +1,7 @@
 """Messages that Slack should show: which are owed, where they stand, what they show.
 
-A row is wanted before it is posted; `tried_at` without `ts` is a post whose answer was lost.
+A row is wanted before it is posted; `tried_at` without `ts` is a post whose answer was lost. A posted row
+may be `gone`: its message stands in Slack as it was last drawn, where nothing can be said at the moment.
 """
 
 import secrets
@@ -10,15 +11,28 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canon import iso
+from bot.model import State
 from storage.database import Database
-from storage.tables import cards
+from storage.tables import cards, runs
 from storage.times import loaded_if
+from storage.writing import insert_if_new
 
+MAYBE = ""  # as `superseded_ts`: there may be an older message, it was not found yet
+DRAWN_AT_MOST = 200  # runs in a round
+_LATER = case((runs.c.state.in_([State.RUNNING, State.REQUESTED, State.APPROVED]), 1), else_=0)
+_COLUMNS = (runs.c.run_id, runs.c.seq, _LATER.label("later"), runs.c.changed_at)
+_BEHIND = select(*_COLUMNS).where(runs.c.shown_seq < runs.c.seq)
+_RUNNING = select(*_COLUMNS).where(runs.c.final.is_(False), runs.c.state == State.RUNNING)
+_OWED = (
+    select(*_COLUMNS)
+    .join(cards, cards.c.run_id == runs.c.run_id)
+    .where(cards.c.gone.is_(None), or_(cards.c.ts.is_(None), cards.c.superseded_ts.is_not(None)))
+)
+_TO_DRAW = _BEHIND.union(_RUNNING, _OWED).order_by("later", "changed_at").limit(DRAWN_AT_MOST)
 _OF_RUN = select(cards).where(cards.c.run_id == bindparam("run_id")).order_by(cards.c.made_at, cards.c.key)
 
 
@@ -43,7 +57,21 @@ class Card:
     drawn: str | None
     drawn_at: datetime | None
     tried_at: datetime | None
-    gone: str | None
+    gone: str | None  # why nothing can be said there; None: it can
+    superseded_ts: str | None = None  # an older message of it that has to be marked so; MAYBE; None: none
+
+    @property
+    def unclear(self) -> bool:
+        """Its post was sent, and the answer never came."""
+        return self.ts is None and self.tried_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ToDraw:
+    """A run whose messages may have to be changed, and the seq that they would show."""
+
+    run_id: str
+    seq: int
 
 
 async def want(
@@ -57,14 +85,6 @@ async def want(
     thread_ts: str | None = None,
 ) -> None:
     """Owes one message; owing it again changes nothing."""
-    known = select(cards.c.key).where(
-        cards.c.run_id == run_id,
-        cards.c.kind == kind.value,
-        cards.c.recipient == recipient,
-        cards.c.moment == moment,
-    )
-    if await connection.scalar(known) is not None:
-        return
     row = {
         "key": secrets.token_hex(6),
         "run_id": run_id,
@@ -74,7 +94,7 @@ async def want(
         "thread_ts": thread_ts,
         "made_at": iso(at),
     }
-    await connection.execute(insert(cards), row)
+    await insert_if_new(connection, cards, row)
 
 
 async def place(
@@ -99,14 +119,11 @@ class CardStore:
         moment: str = "",
         thread_ts: str | None = None,
     ) -> None:
-        try:
-            await self._database.write(
-                lambda connection: want(
-                    connection, run_id, kind, recipient, at, moment=moment, thread_ts=thread_ts
-                )
+        await self._database.write(
+            lambda connection: want(
+                connection, run_id, kind, recipient, at, moment=moment, thread_ts=thread_ts
             )
-        except IntegrityError:
-            return  # somebody else owed it a moment before
+        )
 
     async def of_run(self, run_id: str) -> tuple[Card, ...]:
         async with self._database.read() as connection:
@@ -127,15 +144,44 @@ class CardStore:
         async with self._database.read() as connection:
             return [row.run_id for row in await connection.execute(query)]
 
+    async def to_draw(self) -> Sequence[ToDraw]:
+        """Runs that are behind, run, or have a message to post or to mark: decisions before progress."""
+        async with self._database.read() as connection:
+            return [ToDraw(row.run_id, row.seq) for row in await connection.execute(_TO_DRAW)]
+
+    async def out_of_reach(self, since: datetime, limit: int) -> tuple[Card, ...]:
+        """Cards that stand in Slack where nothing could be said, the longest untried first."""
+        query = (
+            select(cards)
+            .where(
+                cards.c.kind == Kind.CARD,
+                cards.c.gone.is_not(None),
+                cards.c.ts.is_not(None),
+                cards.c.drawn_at >= iso(since),
+            )
+            .order_by(cards.c.tried_at)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return tuple(_card(row) for row in await connection.execute(query))
+
     async def tried(self, key: str, at: datetime) -> None:
         await self._set(key, tried_at=iso(at))
 
+    async def untried(self, key: str) -> None:
+        """Slack says that it did not post it."""
+        await self._set(key, tried_at=None)
+
     async def redrawn(self, key: str, drawn: str, at: datetime) -> None:
-        await self._set(key, drawn=drawn, drawn_at=iso(at))
+        await self._set(key, drawn=drawn, drawn_at=iso(at), gone=None)
 
     async def lost(self, key: str) -> None:
         """The message is gone from Slack: it is owed once more."""
         await self._set(key, channel=None, ts=None, drawn=None, drawn_at=None, tried_at=None)
+
+    async def supersede(self, key: str, ts: str | None) -> None:
+        """An older message of it to be marked so; MAYBE: to be looked for; None: none any more."""
+        await self._set(key, superseded_ts=ts)
 
     async def impossible(self, key: str, why: str) -> None:
         await self._set(key, gone=why[:64])
@@ -164,4 +210,5 @@ def _card(row: Row[Any]) -> Card:
         loaded_if(row.drawn_at),
         loaded_if(row.tried_at),
         row.gone,
+        row.superseded_ts,
     )

@@ -1,36 +1,47 @@
-"""One database: a writer and readers, its upgrade, its lock file. Knows no table but the version's.
+"""One database of either kind: read it, change it, bring it up to date. Knows no table but the version's.
 
-SQLite: a writer engine with one connection and BEGIN IMMEDIATE, because the default deferred
-transactions lose concurrent read-then-writes; readers that cannot write; WAL; synchronous=FULL, so
-that a commit outlives a power cut. Statements run where they are asked for, commits in a thread.
+How each kind keeps its promises stands in `storage.sqlite` and `storage.postgres`; the promises in
+`storage.writing`.
 """
 
 import asyncio
 import fcntl
 import os
-import sqlite3
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
-import aiosqlite
-from sqlalchemy import event, text
+from sqlalchemy import func, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.clock import Clock
+from bot.errors import PermanentError
+from storage import sqlite
+from storage.writing import CommitUnknown, NotAccepted, Work, Writer, lent
+
+__all__ = [
+    "HEAD",
+    "CommitUnknown",
+    "Database",
+    "LockFile",
+    "Locked",
+    "NewerDatabase",
+    "NotAccepted",
+    "file_of",
+    "offset",
+    "open_database",
+    "revision",
+    "sqlite_url",
+    "upgrade",
+    "why_not_current",
+]
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
-HEAD = "0001"  # the newest revision in migrations/versions
-BUSY = 2.5  # seconds; a command is answered within Slack's 3 s, so nobody waits longer for another process
-BUSY_AGAIN = 0.005  # seconds
-READERS = 4  # at most; one is enough but for the moment in which it is opened
-TOGETHER_AT_MOST = 16  # changes in one transaction: the first of them waits for the last
+HEAD = "0003"  # the newest revision in migrations/versions
 
 
 class Locked(Exception):
@@ -41,72 +52,13 @@ class Locked(Exception):
         self.pid = pid
 
 
-class Writer:
-    """SQLite's one writer. What waits for it shares a transaction, and so the wait for the disk."""
+class NewerDatabase(PermanentError):
+    """A later version of this program has upgraded the database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
-        self._writing: asyncio.Task[None] | None = None  # None: nothing waits
-
-    async def write(self, work: Work[T]) -> T:
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_waiting())
-        return await asyncio.shield(done)
-
-    async def _write_waiting(self) -> None:
-        try:
-            while self._waiting:
-                count = min(len(self._waiting), TOGETHER_AT_MOST)
-                await self._write_together([self._waiting.popleft() for _ in range(count)])
-        finally:
-            self._writing = None
-
-    async def _write_together(self, jobs: Sequence[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
-        try:
-            async with _lent(self._engine) as connection, connection.begin():
-                if len(jobs) == 1:
-                    answers = [await jobs[0][0](connection)]
-                else:
-                    answers = [await _apart(connection, work) for work, _ in jobs]
-        except Exception as problem:  # noqa: BLE001 - nothing of it was written, and each is told
-            answers = [problem] * len(jobs)
-        for (_, done), answer in zip(jobs, answers, strict=True):
-            if isinstance(answer, Exception):
-                done.set_exception(answer)
-            else:
-                done.set_result(answer)
-
-    async def close(self) -> None:
-        await self._engine.dispose()
-
-
-@asynccontextmanager
-async def _lent(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Unlike `async with engine.connect()`, which gives it back a moment later, in a task of its own."""
-    connection = await engine.connect()
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def _apart(connection: AsyncConnection, work: Work[T]) -> T | Exception:
-    """In a savepoint: what goes wrong here undoes this alone. Raises when it undid everything."""
-    try:
-        async with connection.begin_nested():
-            return await work(connection)
-    except Exception as problem:
-        if not await _in_transaction(connection):
-            raise  # of a full disk, say: SQLite has taken back the others' changes too, so all are told
-        return problem
-
-
-async def _in_transaction(connection: AsyncConnection) -> bool:
-    raw = await connection.get_raw_connection()
-    return raw.driver_connection is not None and bool(raw.driver_connection.in_transaction)
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"The database is of a newer version ({found}, this program knows {HEAD}). Use the newer program."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +68,32 @@ class Database:
     url: str
     writer: Writer
     readers: AsyncEngine
+    read_within: float | None  # seconds; None: a file answers or fails
 
-    async def write(self, work: Work[T]) -> T:
-        """All of `work` or nothing. Cancelling the caller does not leave it half known: it is done anyway."""
-        return await self.writer.write(work)
+    @property
+    def kind(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.readers.dialect.name
+
+    async def write(self, work: Work[T], within: float | None = None) -> T:
+        """All of `work` or nothing; see `storage.writing.Writer`. Raises NotAccepted, CommitUnknown."""
+        return await self.writer.write(work, within)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        async with _lent(self.readers) as connection:
+        """Each statement sees what is stored at its moment. Raises TimeoutError."""
+        async with asyncio.timeout(self.read_within), lent(self.readers) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """All statements see one moment, however long they take."""
+        async with lent(self.readers) as connection:
+            if self.kind == "sqlite":
+                await connection.exec_driver_sql("BEGIN")
+            else:
+                connection = await connection.execution_options(isolation_level="REPEATABLE READ")
+                await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             yield connection
 
     async def close(self) -> None:
@@ -136,86 +106,66 @@ def sqlite_url(path: Path) -> str:
 
 
 def open_database(url: str) -> Database:
-    """Opens lazily; nothing is read before the first query."""
-    how = {"async_creator_fn": _in_place, "check_same_thread": False, "timeout": 0}
-    writer = create_async_engine(url, poolclass=StaticPool, connect_args=how)
-    readers = create_async_engine(url, pool_size=1, max_overflow=READERS - 1, connect_args=how)
-    event.listen(writer.sync_engine, "connect", _prepare_writer)
-    event.listen(writer.sync_engine, "begin", _begin_immediate)
-    event.listen(readers.sync_engine, "connect", _prepare_reader)
-    return Database(url, Writer(writer), readers)
+    """Opens lazily; nothing is read before the first query. Raises ArgumentError, ModuleNotFoundError."""
+    match make_url(url).drivername:
+        case "sqlite+aiosqlite":
+            writing, readers = sqlite.engines(url)
+            return Database(url, sqlite.Writer(writing), readers, None)
+        case "postgresql+psycopg":
+            from storage import postgres  # of an extra that a file does not need
+
+            writing, readers = postgres.engines(url)
+            return Database(url, postgres.Writer(writing), readers, postgres.READ_WITHIN)
+        case other:
+            raise ArgumentError(f"{other} is no database that this program can use")
 
 
-def _in_place(path: str, **how: Any) -> aiosqlite.Connection:
-    connection = _InPlace(lambda: sqlite3.connect(path, **how), iter_chunk_size=64)
-    connection._thread.daemon = True  # as SQLAlchemy does with connections that it opens itself
-    return connection
-
-
-class _InPlace(aiosqlite.Connection):
-    """Leaves to aiosqlite's thread only what waits for the disk.
-
-    aiosqlite sends a statement to its thread and back four times, each time behind everything else that is
-    ready to run. Ours find or change a few rows by their key, which is over sooner than one such trip.
-    """
-
-    async def _execute(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        if fn == self._conn.commit:
-            done: T = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
-            return done
-        until = time.monotonic() + BUSY
-        while True:
-            try:
-                return fn(*args, **kwargs)
-            except sqlite3.OperationalError as problem:
-                if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-            await asyncio.sleep(BUSY_AGAIN)  # another process writes: whoever does not need it goes on
-
-
-def _prepare_writer(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin event says BEGIN, not the driver
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _prepare_reader(connection: Any, _: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA query_only=ON")
-    cursor.close()
-
-
-def _begin_immediate(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+async def offset(database: Database, wall: Clock) -> float:
+    """Seconds that the clock of the database's machine is ahead of `wall`."""
+    if database.kind == "sqlite":
+        return 0.0
+    async with database.read() as connection:
+        before = wall()
+        there = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        after = wall()
+    return float((there - before - (after - before) / 2).total_seconds())
 
 
 async def revision(database: Database) -> str | None:
-    """The schema revision of the file; None: a new file."""
+    """The schema revision; None: nothing is there yet."""
     async with database.read() as connection:
-        try:
-            return (await connection.execute(text("select version_num from alembic_version"))).scalar()
-        except OperationalError:
+        if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
             return None
+        return (await connection.execute(text("select version_num from alembic_version"))).scalar()
+
+
+async def why_not_current(database: Database) -> str | None:
+    """One sentence; None: it is what this program was written for."""
+    found = await revision(database)
+    if found == HEAD:
+        return None
+    if found is not None and found > HEAD:
+        return str(NewerDatabase(found))
+    return (
+        f"The database's schema is {found or 'empty'}, this program needs {HEAD}. "
+        "Run `rollback-bot db upgrade`."
+    )
 
 
 async def upgrade(database: Database) -> None:
-    """Brings the schema to HEAD; an SQLite file that holds something is copied aside first."""
+    """Brings the schema to HEAD. Raises NewerDatabase.
+
+    An SQLite file that holds something is copied aside first. On PostgreSQL the second of two at once waits.
+    """
     found = await revision(database)
     if found == HEAD:
         return
+    if found is not None and found > HEAD:
+        raise NewerDatabase(found)
     path = file_of(database.url)
     if found is not None and path is not None:
-        await asyncio.to_thread(_copy, path, path.with_suffix(f".before-{HEAD}.db"))
+        await asyncio.to_thread(sqlite.copy, path, path.with_suffix(f".before-{HEAD}.db"))
     await asyncio.to_thread(_run_alembic, database.url)
-
-
-def _copy(path: Path, aside: Path) -> None:
-    """By SQLite itself: a copy of the file alone would lack what stands only in the write-ahead log."""
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(aside)) as copy:
-        source.backup(copy)
 
 
 def _run_alembic(url: str) -> None:

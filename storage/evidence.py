@@ -14,6 +14,7 @@ from bot.canon import canonical, iso
 from storage.tables import evidence, evidence_head
 
 FIRST_PREV = "0" * 64
+AT_ONCE = 500  # rows that are read together
 _HEAD = select(evidence_head.c.n, evidence_head.c.hash).with_for_update()
 _APPEND = insert(evidence)
 _MOVE_HEAD = update(evidence_head)
@@ -52,18 +53,32 @@ async def write(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
         await connection.execute(_MOVE_HEAD, {"n": n, "hash": prev})
 
 
-async def first_break(connection: AsyncConnection) -> int | None:
-    """The number of the first entry that does not follow from the one before; None: the chain holds."""
-    prev, expected = FIRST_PREV, 1
-    rows = await connection.stream(select(evidence).order_by(evidence.c.n))
-    async for row in rows:
-        if row.n != expected or row.prev != prev or row.hash != link(prev, row.body.encode()):
-            return expected
-        if any(json.loads(row.body)[key] != value for key, value in _about(row).items()):
-            return expected
-        prev, expected = row.hash, expected + 1
-    head = (await connection.execute(select(evidence_head))).one()
-    return None if (head.n, head.hash) == (expected - 1, prev) else expected
+async def first_break(connection: AsyncConnection, n: int = 0, prev: str = FIRST_PREV) -> int | None:
+    """The number of the first entry that does not follow from the one before; None: the chain holds.
+
+    `n` and `prev`: the newest entry that is known to be right, and its hash. It is asked for again.
+    """
+    if n and await connection.scalar(select(evidence.c.hash).where(evidence.c.n == n)) != prev:
+        return n
+    expected = n + 1
+    following = select(evidence).where(evidence.c.n > n).order_by(evidence.c.n)
+    async with connection.stream(following) as rows:
+        async for part in rows.partitions(AT_ONCE):
+            for row in part:
+                if row.n != expected or row.prev != prev or not _is_linked(row):
+                    return expected
+                prev, expected = row.hash, expected + 1
+    head = (await connection.execute(select(evidence_head))).one_or_none()
+    of_head = (0, FIRST_PREV) if head is None else (head.n, head.hash)
+    return None if of_head == (expected - 1, prev) else expected
+
+
+def _is_linked(row: Row[Any]) -> bool:
+    """Whether the entry says what was hashed; a damaged file may hold anything, not only text."""
+    if not isinstance(row.body, str) or row.hash != link(row.prev, row.body.encode()):
+        return False
+    body = json.loads(row.body)
+    return all(body[key] == value for key, value in _about(row).items())
 
 
 def _about(row: Row[Any]) -> dict[str, Any]:

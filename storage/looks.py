@@ -1,6 +1,6 @@
 """Questions about targets that only a worker may answer, and the modals that wait for the answers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canon import iso
 from storage.database import Database
+from storage.runs import Dispatch
 from storage.tables import looks, modals
 from storage.times import loaded, loaded_if
+from storage.writing import tell_listeners
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,10 @@ class Modal:
 
 
 class LookStore:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, dispatch: Dispatch | None = None) -> None:
+        """`dispatch` None: the workers are in this process."""
         self._database = database
+        self._dispatch = dispatch
 
     async def want(self, target: str, goal: Mapping[str, Any] | None, now: datetime) -> int:
         statement = (
@@ -50,17 +54,25 @@ class LookStore:
             .values(target=target, goal=None if goal is None else dict(goal), wanted_at=iso(now))
             .returning(looks.c.id)
         )
-        found = await self._database.write(lambda connection: connection.scalar(statement))
-        assert found is not None  # an insert returns its row
-        return int(found)
+
+        async def work(connection: AsyncConnection) -> int:
+            look_id = int((await connection.execute(statement)).scalar_one())
+            if self._dispatch is not None:
+                await self._dispatch.look(connection, look_id, target)
+            return look_id
+
+        return await self._database.write(work)
 
     async def get(self, look_id: int) -> Look | None:
         async with self._database.read() as connection:
             row = (await connection.execute(select(looks).where(looks.c.id == look_id))).one_or_none()
             return None if row is None else _look(row)
 
-    async def unanswered(self) -> tuple[Look, ...]:
+    async def unanswered(self, elsewhere: Collection[str] = ()) -> tuple[Look, ...]:
+        """`elsewhere`: targets that others' workers reach."""
         query = select(looks).where(looks.c.answered_at.is_(None)).order_by(looks.c.id).limit(50)
+        if elsewhere:
+            query = query.where(looks.c.target.not_in(elsewhere))
         async with self._database.read() as connection:
             return tuple(_look(row) for row in await connection.execute(query))
 
@@ -71,7 +83,12 @@ class LookStore:
             .where(looks.c.id == look_id, looks.c.answered_at.is_(None))
             .values(answer=dict(answer), answered_at=iso(now))
         )
-        await self._database.write(lambda connection: connection.execute(statement))
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+            await tell_listeners(connection, f"look {look_id}")
+
+        await self._database.write(work)
 
     async def forget_before(self, moment: datetime) -> None:
         """Looks and modals are not history."""

@@ -6,13 +6,12 @@ epoch, for a driver), appends events and evidence together, and keeps the projec
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Row, bindparam, delete, func, insert, null, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
@@ -35,11 +34,14 @@ from storage.tables import (
     target_locks,
 )
 from storage.times import loaded, loaded_if, stored
+from storage.writing import insert_if_new, tell_listeners
 
 T = TypeVar("T")
 # Built once: these are asked by every command and every card.
 _EVENTS = select(run_events).where(run_events.c.run_id == bindparam("run_id")).order_by(run_events.c.seq)
+_HEARD = select(deliveries.c.key).where(deliveries.c.key == bindparam("key"))
 _OPEN_RUN = select(target_locks.c.run_id).where(target_locks.c.target == bindparam("target"))
+_NEXT_NUMBER = update(installation).values(runs=installation.c.runs + 1).returning(installation.c.runs)
 _OPEN_REQUESTS = select(func.count()).where(
     runs.c.requester_human == bindparam("human"), runs.c.final.is_(False)
 )
@@ -83,6 +85,17 @@ class Summary:
     changed_at: datetime
 
 
+class Dispatch(Protocol):
+    """Sends work to workers in other processes, in the transaction of what caused it.
+
+    Lost or sent twice, it does no harm: the sweep finds what waits, and a claim is taken once.
+    """
+
+    async def drive(self, connection: AsyncConnection, run_id: str, target: str) -> None: ...
+
+    async def look(self, connection: AsyncConnection, look_id: int, target: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What a new run needs besides its event."""
@@ -95,49 +108,59 @@ class Opening:
 class Change:
     """One transaction. What it collects for the evidence is written last, under the head's lock."""
 
-    def __init__(self, connection: AsyncConnection, installation_id: str, signer: Signer | None) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        installation_id: str,
+        signer: Signer | None,
+        dispatch: Dispatch | None,
+    ) -> None:
         self.connection = connection
         self._installation = installation_id
         self._signer = signer
+        self._dispatch = dispatch
         self._entries: list[Entry] = []
+        self._number: int | None = None  # of the run that is opened next; None: none was taken yet
 
     async def once(self, key: str | None, at: datetime) -> None:
         """Marks a delivery as done, together with what it causes. Raises Repeated."""
         if key is None:
             return
-        try:
-            await self.connection.execute(insert(deliveries), {"key": key, "at": iso(at)})
-        except IntegrityError:
-            raise Repeated(key) from None
+        if not await insert_if_new(self.connection, deliveries, {"key": key, "at": iso(at)}):
+            raise Repeated(key)
 
     async def open(self, opening: Opening) -> Run:
         """A new run with its locks and its card to be posted. Raises TargetTaken."""
-        number = await self._next_number()
-        run_id = f"RB-{number}"
+        run_id = await self.next_id()
         requested = self._sealed(run_id, 1, "", opening.event)
         run = machine.begin(run_id, requested)
-        projection = {**_projection(run), "number": number, "epoch": 0, "shown_seq": 0}
+        projection = {**_projection(run), "number": self._number, "epoch": 0, "shown_seq": 0}
+        self._number = None
         await self.connection.execute(insert(runs), {"run_id": run_id, **projection, **_constants(run)})
         await self._lock(run_id, opening.locks)
         await self._write_events(run, (requested,))
         await cards.want(self.connection, run_id, cards.Kind.CARD, opening.channel, opening.event.at)
+        await self._send_to_workers(run)
         return run
 
     async def next_id(self) -> str:
         """Of the run that this transaction opens next."""
-        return f"RB-{await self._next_number()}"
+        if self._number is None:
+            self._number = await self.connection.scalar(_NEXT_NUMBER)
+        return f"RB-{self._number}"
 
-    async def _next_number(self) -> int:
-        return int(await self.connection.scalar(select(func.max(runs.c.number))) or 0) + 1
+    async def open_requests_of(self, human: str) -> int:
+        """To be asked after `next_id`: its row lets one opener at a time through, so nobody counts too few."""
+        return int(await self.connection.scalar(_OPEN_REQUESTS, {"human": human}) or 0)
 
     async def _lock(self, run_id: str, targets: Sequence[str]) -> None:
         for target in targets:
-            holder = await self.connection.scalar(
-                select(target_locks.c.run_id).where(target_locks.c.target == target)
-            )
-            if holder is not None:
-                raise TargetTaken(target, holder)
-            await self.connection.execute(insert(target_locks), {"target": target, "run_id": run_id})
+            while not await insert_if_new(
+                self.connection, target_locks, {"target": target, "run_id": run_id}
+            ):
+                holder = await self.connection.scalar(_OPEN_RUN, {"target": target})
+                if holder is not None:  # else it was given back a moment ago
+                    raise TargetTaken(target, holder)
 
     async def append(self, run: Run, events: Sequence[Event], epoch: int | None = None) -> Run:
         """The run after `events`. Raises StaleRun: somebody moved it first; ClaimLost; NotAllowed."""
@@ -157,7 +180,13 @@ class Change:
         if moved.state.final and not run.state.final:
             await self.connection.execute(delete(target_locks).where(target_locks.c.run_id == run.id))
             await self._place_holds(moved)
+        if epoch is None:  # a driver goes on by itself
+            await self._send_to_workers(moved)
         return moved
+
+    async def _send_to_workers(self, run: Run) -> None:
+        if self._dispatch is not None and machine.wants_driving(run):
+            await self._dispatch.drive(self.connection, run.id, run.target)
 
     async def _refusal(self, run: Run, epoch: int | None) -> Exception:
         held = await self.connection.scalar(select(runs.c.epoch).where(runs.c.run_id == run.id))
@@ -184,6 +213,8 @@ class Change:
         self._entries.append(Entry(kind, at, by, body, run_id))
 
     async def close(self) -> None:
+        for run_id in sorted({entry.run_id for entry in self._entries if entry.run_id is not None}):
+            await tell_listeners(self.connection, run_id)
         if self._entries:
             await write(self.connection, self._entries)
 
@@ -200,29 +231,41 @@ class Change:
         if not event.by or self._signer is None:
             return replace(event, seq=seq, at=at)
         data = dict(event.data) if event.kind is E.REQUESTED else {**event.data, "digest": digest}
-        message = statement(self._installation, run_id, seq, event.kind, digest, event.by, at)
+        message = statement(self._installation, run_id, digest, replace(event, seq=seq, at=at, data=data))
         return replace(event, seq=seq, at=at, data=data, signature=self._signer.sign(message))
 
 
 class Store:
     """Runs as people and drivers see them. Times come in as arguments."""
 
-    def __init__(self, database: Database, installation_id: str, signer: Signer | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        installation_id: str,
+        signer: Signer | None,
+        dispatch: Dispatch | None = None,
+    ) -> None:
+        """`dispatch` None: the workers are in this process, or find their work by the sweep."""
         self.database = database
         self.installation = installation_id
         self._signer = signer
+        self._dispatch = dispatch
 
-    async def change(self, work: Callable[[Change], Awaitable[T]]) -> T:
+    async def change(self, work: Callable[[Change], Awaitable[T]], within: float | None = None) -> T:
+        """`within` seconds, or not at all. `work` may be run more than once. Raises as `Database.write`."""
+
         async def transaction(connection: AsyncConnection) -> T:
-            change = Change(connection, self.installation, self._signer)
+            change = Change(connection, self.installation, self._signer, self._dispatch)
             result = await work(change)
             await change.close()
             return result
 
-        return await self.database.write(transaction)
+        return await self.database.write(transaction, within)
 
-    async def append(self, run: Run, *events: Event, epoch: int | None = None) -> Run:
-        return await self.change(lambda change: change.append(run, events, epoch))
+    async def append(
+        self, run: Run, *events: Event, epoch: int | None = None, within: float | None = None
+    ) -> Run:
+        return await self.change(lambda change: change.append(run, events, epoch), within)
 
     async def load(self, run_id: str) -> Run:
         """Raises KeyError when there is no such run."""
@@ -268,6 +311,11 @@ class Store:
                 raise ClaimLost(claim.run.id)
         return False
 
+    async def give_back(self, claim: Claim) -> None:
+        """Whoever is next need not wait until the lease is over. Nothing happens when it was lost."""
+        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        await self._changes_one(update(runs).where(*mine).values(lease_until=None))
+
     async def release_all(self) -> None:
         """At the start of the only process: whoever held a claim is dead."""
         await self._changes_one(update(runs).where(runs.c.lease_until.is_not(None)).values(lease_until=None))
@@ -280,10 +328,13 @@ class Store:
         done = await self.database.write(lambda connection: connection.execute(statement))
         return bool(done.rowcount == 1)
 
-    async def to_drive(self, now: datetime) -> list[str]:
-        """Runs that want driving and have no live claim."""
+    async def to_drive(self, now: datetime, elsewhere: Collection[str] = ()) -> list[str]:
+        """Runs that want driving and have no live claim. `elsewhere`: targets that others' workers reach."""
         free = or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now))
-        return await self._ids(select(runs.c.run_id).where(runs.c.wants_driving, free).limit(200))
+        wanted = select(runs.c.run_id).where(runs.c.wants_driving, free)
+        if elsewhere:
+            wanted = wanted.where(runs.c.target.not_in(elsewhere))
+        return await self._ids(wanted.limit(200))
 
     async def due(self, now: datetime) -> list[str]:
         """Runs that the clock has to end."""
@@ -329,6 +380,12 @@ class Store:
         async with self.database.read() as connection:
             rows = await connection.execute(select(target_locks.c.target, target_locks.c.run_id))
             return {row.target: row.run_id for row in rows}
+
+    async def heard(self, key: str) -> None:
+        """Raises Repeated when this delivery had its effect before: said before anybody is refused for it."""
+        async with self.database.read() as connection:
+            if await connection.scalar(_HEARD, {"key": key}) is not None:
+                raise Repeated(key)
 
     async def open_requests_of(self, human: str) -> int:
         async with self.database.read() as connection:
@@ -390,18 +447,23 @@ class Store:
             await self.note(kind, at, "", body)
 
 
-async def open_store(database: Database, signer: Signer | None, now: datetime) -> Store:
+async def open_store(
+    database: Database, signer: Signer | None, now: datetime, dispatch: Dispatch | None = None
+) -> Store:
     """The store of a database at HEAD; the first opening gives the installation its name."""
+    known = select(installation.c.id)
 
     async def introduce(connection: AsyncConnection) -> str:
-        found: str | None = await connection.scalar(select(installation.c.id))
-        if found is None:
-            found = secrets.token_hex(4)
-            await connection.execute(insert(installation).values(id=found, made_at=iso(now)))
-            await connection.execute(insert(evidence_head).values(id=1, n=0, hash=FIRST_PREV))
-        return found
+        # Of two who open it first, one makes the head; the other has waited for that, and reads the name.
+        if await insert_if_new(connection, evidence_head, {"id": 1, "n": 0, "hash": FIRST_PREV}):
+            row = {"id": secrets.token_hex(4), "made_at": iso(now), "runs": 0}
+            await connection.execute(insert(installation), row)
+        return str((await connection.execute(known)).scalar_one())
 
-    return Store(database, await database.write(introduce), signer)
+    async with database.read() as connection:
+        found = await connection.scalar(known)
+    name = await database.write(introduce) if found is None else str(found)
+    return Store(database, name, signer, dispatch)
 
 
 def from_stored(at: datetime) -> datetime:

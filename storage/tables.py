@@ -32,6 +32,9 @@ installation = Table(
     metadata,
     Column("id", String(8), primary_key=True),  # random; part of every op id
     Column("made_at", String(24), nullable=False),
+    Column("runs", Integer, nullable=False),  # number of the newest run; who takes the next one counts it up
+    Column("restored_at", String(24), nullable=True),  # by `db restore`; null: this is no restored backup
+    Column("restored_from", String(24), nullable=True),  # when the backup's newest evidence was written
 )
 
 run_events = Table(
@@ -163,5 +166,15 @@ cards = Table(
     Column("made_at", String(24), nullable=False),
     Column("tried_at", String(24), nullable=True),  # a post was sent; without ts: its answer was lost
     Column("gone", String(64), nullable=True),  # why it cannot be posted or changed any more
+    Column("superseded_ts", String(32), nullable=True),  # an older message of it, to be marked so
     UniqueConstraint("run_id", "kind", "recipient", "moment", name="uq_cards_place"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),  # of what only one process may do: publisher
+    Column("holder", String(64), nullable=False),
+    Column("epoch", Integer, nullable=False),  # counted up with every holder
+    Column("until", String(24), nullable=True),  # null: given back
 )

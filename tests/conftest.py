@@ -1,20 +1,46 @@
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from storage.database import open_database, sqlite_url, upgrade
+from tests.postgres import Databases, databases, make_empty
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database at the newest revision: copied, it saves each test the upgrade."""
     path = tmp_path_factory.mktemp("template") / "rollback.db"
+    _make(sqlite_url(path))
+    return path
 
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Databases]:
+    """Where PostgreSQL's databases are made. One a process: it is up in half a second."""
+    with databases() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _postgres(server: Databases) -> Iterator[str]:
+    with server.fresh() as url:
+        _make(url)
+        yield url
+
+
+@pytest.fixture
+def postgres(_postgres: str) -> Iterator[str]:
+    """The URL of an empty database at the newest revision, for one test at a time."""
+    yield _postgres
+    make_empty(_postgres)
+
+
+def _make(url: str) -> None:
     async def make() -> None:
-        database = open_database(sqlite_url(path))
+        database = open_database(url)
         await upgrade(database)
         await database.close()
 
     asyncio.run(make())
-    return path

@@ -19,6 +19,7 @@ SCHEMA = (
 
 SCOPES = {
     "app_mentions:read",
+    "channels:history",
     "channels:join",
     "channels:read",
     "chat:write",
@@ -26,6 +27,7 @@ SCOPES = {
     "commands",
     "dnd:read",
     "files:write",
+    "groups:history",
     "groups:read",
     "im:write",
     "usergroups:read",

@@ -9,6 +9,7 @@ from bot.configuration.loading import load
 from bot.configuration.rules import warnings
 from bot.configuration.sentences import json_schema
 from bot.configuration.settings import (
+    MAIN_ZONE,
     ArgvCall,
     CheckSettings,
     CommandCall,
@@ -39,6 +40,7 @@ from bot.configuration.settings import (
 )
 
 __all__ = [
+    "MAIN_ZONE",
     "ArgvCall",
     "CheckSettings",
     "CommandCall",

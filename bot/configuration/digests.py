@@ -35,8 +35,11 @@ def procedure_digest(configuration: Configuration, target: Target) -> str:
     touched = _touched(configuration, target)
     return digest(
         {
-            "procedure": procedure and procedure.model_dump(mode="json"),
-            "targets": {each.name: each.model_dump(mode="json", include=WORK) for each in touched},
+            "procedure": procedure and procedure.model_dump(mode="json", exclude_defaults=True),
+            "targets": {
+                each.name: each.model_dump(mode="json", include=WORK, exclude_defaults=True)
+                for each in touched
+            },
         }
     )
 

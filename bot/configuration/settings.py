@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from bot.errors import ConfigurationError
 from bot.model import Kind, OnFailure, Phase, Risk, When
 
+MAIN_ZONE = "main"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 ACCOUNT = re.compile(r"[UW][A-Z0-9]+")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -351,6 +352,8 @@ class TargetSettings(Settings):
 
     kind: Kind
     environment: Text = "production"
+    zone: Text = MAIN_ZONE
+    """Which workers reach it: those started with `serve --role worker --zone` of this name."""
     owner: Text | None = None
     """A group, a person, or free text. Groups and people are told, and may reject and stop."""
     point_of_contact: Text | None = None
@@ -366,7 +369,7 @@ class TargetSettings(Settings):
     loss: Declared | None = Field(default_factory=_untouched_data)
     """Where loss cannot be measured. A system declares none unless it says otherwise."""
     loss_tolerance: Annotated[Number, Field(ge=0)] | None = None
-    """On top of what the loss may grow until the start: 0.5 is half as much again."""
+    """How much each count may grow until the start, instead of by its rate: 0.5 is half as much again."""
     outage: Duration | None = None
     """The outage to expect, until runs have shown it."""
     executor: ExecutorSettings

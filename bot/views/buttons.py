@@ -9,9 +9,10 @@ Whether a press is let through is for `policy`.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from bot.model import Live, LossQuality, Pause, Phase, Plan, Risk, Run, State
+from bot import machine
+from bot.model import E, Live, LossQuality, Pause, Phase, Plan, Risk, Run, State
 from bot.views.limits import CONFIRM_TEXT, Block, actions, button, confirm, cut, unmarked
-from bot.views.plan import goal_name, place, undo_until
+from bot.views.plan import goal_name, place
 from bot.views.words import counted, duration, utc
 
 LOOKS = "looks"
@@ -29,9 +30,7 @@ def _looks(run: Run, value: str) -> list[Block]:
     match run.state:
         case State.PAUSED if run.pause is Pause.CHECKS:
             return [button("Check again", "retry", value)]
-        case State.PAUSED if run.pause not in {Pause.CHECKPOINT, Pause.STOPPED}:
-            return [button("Look again", "retry", value)]
-        case State.STUCK:
+        case State.PAUSED | State.STUCK if can_look_again(run):
             return [button("Look again", "retry", value)]
         case State.REFUSED | State.VOID | State.EXPIRED | State.VETOED:
             return [button("Ask again", "ask_again", value)]
@@ -66,18 +65,22 @@ def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
 
 
 def _acts_of_paused(run: Run, now: datetime) -> tuple[Make, ...]:
-    if not run.touched:  # a checkpoint before the first intent: it can still be as if never asked
-        return (_go_on, _cancel, _veto)
     forward = _FORWARD.get(run.pause, ()) if run.pause else ()
+    if not run.touched:  # before the first intent: it can still be as if never asked
+        return (*forward, _cancel, _veto)
     undo: tuple[Make, ...] = (_undo,) if can_undo(run, now) else ()
     return (*forward, *undo, _end)
+
+
+def can_look_again(run: Run) -> bool:
+    return machine.allows(run, E.RETRIED) and run.pause not in {Pause.CHECKPOINT, Pause.STOPPED}
 
 
 def can_undo(run: Run, now: datetime) -> bool:
     """Whether there is something to undo, something to undo it with, and nobody does it already."""
     if run.plan is None or not run.undo_points or run.undone_by or run.live is Live.BEFORE:
         return False
-    return now < undo_until(run.plan, run.ended_at or now)
+    return now < run.plan.undo_until(run.ended_at or now)
 
 
 # One button each -------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.model import Do, Kind, Live, Outcome, Pause, Phase, Proposal, Run, StepRecord
-from bot.views.buttons import can_undo
+from bot import machine
+from bot.model import MAINTENANCE, Do, Kind, Live, Pause, Phase, Proposal, Run, StepRecord
+from bot.views.buttons import can_look_again, can_undo
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention, sentence
 from bot.views.live import customers, goal, live, maintenance_unclear
@@ -28,7 +29,9 @@ def paused_headline(run: Run) -> str:
         case Pause.LOSS:
             return f"⏸️ DECIDE: {name} would lose more than agreed"
         case Pause.AS_BEFORE:
-            return f"⏸️ DECIDE: {name} is as before"
+            return f"⏸️ DECIDE: {_as_before(run)}"
+        case Pause.HALTED:
+            return f"⏸️ DECIDE: {run.id} of {name} does not go on"
         case Pause.CHECKS if run.phase is Phase.FINISH:
             return f"⏸️ DECIDE: {name} is online, its checks did not pass"
         case Pause.CHECKS if run.in_maintenance:
@@ -60,7 +63,7 @@ def _what_happened(run: Run, now: datetime) -> list[str]:
         case Pause.STOPPED:
             return ["Somebody pressed *Stop…*: no next step was started"]
         case Pause.AS_BEFORE:
-            return ["Two people said that nothing was changed"]
+            return ["Two people have looked and said so"]
         case _:
             return [f"❌ {sentence(run.why, 160) or 'the backend did not say why'}"]
 
@@ -73,7 +76,11 @@ def _choices(run: Run, now: datetime) -> list[str]:
             said.append("*Yes, go on* starts the next step")
         case Pause.CHECKS:
             said.append("*Check again* changes nothing")
-        case _:
+        case Pause.LOSS | Pause.HALTED if can_look_again(run):
+            said.append("*Look again* goes on only if nothing stands against it any more")
+        case _ if _switches_again(run):
+            said.append("*Look again* switches maintenance once more")
+        case _ if can_look_again(run):
             said.append("*Look again* repeats nothing that may have been done")
     if can_undo(run, now):
         said.append("*Undo* brings back what was before, once approved")
@@ -86,6 +93,11 @@ def _choices(run: Run, now: datetime) -> list[str]:
     return said
 
 
+def _switches_again(run: Run) -> bool:
+    record = machine.last_failed(run)
+    return can_look_again(run) and record is not None and record.step.do in MAINTENANCE
+
+
 # Stuck -----------------------------------------------------------------------------------------
 
 _DOUBT: Mapping[Do, str] = {
@@ -96,15 +108,30 @@ _DOUBT: Mapping[Do, str] = {
 }
 
 
-def lost(run: Run) -> StepRecord | None:
-    """The step whose end nobody knows."""
-    return next((record for record in run.steps if record.outcome is Outcome.LOST), None)
+# the step was done, the step was not done
+_ANSWERS: Mapping[Do, tuple[str, str]] = {
+    Do.MAINTENANCE_ON: ("{name} is in maintenance", "{name} is not in maintenance"),
+    Do.MAINTENANCE_OFF: ("{name} is out of maintenance", "{name} is still in maintenance"),
+    Do.UNDO_POINT: ("the undo point of {name} was saved", "no undo point of {name} was saved"),
+}
+
+
+def in_doubt(run: Run) -> StepRecord | None:
+    """The step whose end people are asked for, or have told."""
+    return machine.last_failed(run)
+
+
+def asks_what_is_live(run: Run) -> bool:
+    """Else only what was done to the target: its data or version is not in doubt."""
+    record = in_doubt(run)
+    return run.forgotten or record is None or record.step.do not in _ANSWERS
 
 
 def stuck_headline(run: Run) -> str:
-    record = lost(run)
-    if record is None:
-        return f"🟥 NOT KNOWN: what happened to {target_name(run.target)}?"
+    record = in_doubt(run)
+    if record is None or run.forgotten:
+        since = " since the backup" if run.forgotten else ""
+        return f"🟥 NOT KNOWN: what happened to {target_name(run.target)}{since}?"
     return f"🟥 NOT KNOWN: {_DOUBT[record.step.do].format(name=target_name(record.step.target))}"
 
 
@@ -122,11 +149,13 @@ def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 
 def _sent(run: Run) -> list[str]:
-    record = lost(run)
-    if record is None or record.started_at is None:
-        return []
-    asked = f"; asked {run.times_asked} times" if run.times_asked else ""
-    return [f"{step_name(record.step)} sent {clock_seconds(record.started_at)}; no answer{asked}"]
+    record, why = in_doubt(run), sentence(run.why, 200)
+    if run.forgotten or record is None or record.started_at is None:
+        return [why] if why else []
+    sent = f"{step_name(record.step)} sent {clock_seconds(record.started_at)}"
+    if run.times_asked is None:
+        return [f"{sent}. {why}" if why else sent]
+    return [f"{sent}; no answer; asked {run.times_asked} times"]
 
 
 def _sure(run: Run, now: datetime) -> str:
@@ -159,13 +188,29 @@ def _proposal_row(run: Run, proposal: Proposal, now: datetime) -> str:
 
 
 def answer_words(run: Run, answer: str, now: datetime) -> str:
-    """The three answers to "what is live?"."""
+    """The three answers to what became of the step in doubt; of a restore, to "what is live?"."""
     match answer:
         case "point":
-            return f"{goal(run, now)} is live"
+            done, _ = _answers(run)
+            return done or f"{goal(run, now)} is live"
         case "unchanged":
-            return "as before"
+            return _as_before(run)
         case "unclear":
             return "not clear yet"
         case other:
             return escape(other, 60)
+
+
+def _as_before(run: Run) -> str:
+    _, not_done = _answers(run)
+    return not_done or f"{target_name(run.target)} is as before"
+
+
+def _answers(run: Run) -> tuple[str, str]:
+    """Both empty for a restore: there the question is what is live."""
+    record = in_doubt(run)
+    if record is None or asks_what_is_live(run):
+        return "", ""
+    name = target_name(record.step.target)
+    done, not_done = _ANSWERS[record.step.do]
+    return done.format(name=name), not_done.format(name=name)

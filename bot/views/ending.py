@@ -9,7 +9,7 @@ from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention, sentence
 from bot.views.live import customers, goal, live, maintenance_unclear, restored_at, where
-from bot.views.plan import goes_back, undo_until, was_live
+from bot.views.plan import goes_back, was_live
 from bot.views.steps import check_rows, passed
 from bot.views.words import clock, date, duration, removed, utc, window
 
@@ -28,6 +28,8 @@ def headline(run: Run, now: datetime) -> str:
             return _succeeded_headline(run, now)
         case State.FAILED:
             return _failed_headline(run, now)
+        case _ if run.forgotten:
+            return f"🟥 NOT KNOWN what happened since the backup: {where(run)}"
         case state:
             return f"{_UNTOUCHED[state]}: {where(run)} {_stays(run)}, customers see no change"
 
@@ -109,7 +111,7 @@ def _removed(run: Run, now: datetime) -> str:
 def _kept(run: Run) -> str:
     if run.plan is None or run.target not in run.undo_points:
         return ""
-    until = undo_until(run.plan, run.ended_at or run.plan.made_at)
+    until = run.plan.undo_until(run.ended_at or run.plan.made_at)
     return f"; kept in undo point {code(run.undo_points[run.target], 30)} until {date(until)}"
 
 

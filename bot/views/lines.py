@@ -32,6 +32,7 @@ _SENTENCES: Mapping[E, str] = {
     E.STEP_LOST: "{step}: not known how it ended{words}",
     E.STEP_ABSENT: "{step}: looked, it never happened",
     E.OBSERVED: "{step}: done{words}",
+    E.REVIEWED: "Looked again: the approval still counts",
     E.LOSS_OUTGROWN: "More would be lost than was approved{why}",
     E.CHECKPOINT_REACHED: "Waiting for a yes: {question}",
     E.CONFIRMED: "{who} said yes, go on",
@@ -41,13 +42,14 @@ _SENTENCES: Mapping[E, str] = {
     E.CHECKS_FAILED: "The checks failed{why}",
     E.CHECKS_INCONCLUSIVE: "The checks could not tell{why}",
     E.STOP_REQUESTED: "{who} asked to stop{why}",
-    E.HALTED: "Stopped, no next step",
+    E.HALTED: "Stopped, no next step{why}",
+    E.DOUBTED: "{step}: not known how it ended{why}",
     E.RETRIED: "{who} had it looked at again",
     E.CONTINUE_PROPOSED: "{who} wants to go on against the checks{why}",
     E.CONTINUED: "{who} agreed to go on against the checks{why}",
     E.ENDED: "{who} ended it{why}",
-    E.RESOLVE_PROPOSED: "{who} said what is live: {answer}{why}",
-    E.RESOLVED_POINT: "{who} agreed: the restore point is live{why}",
+    E.RESOLVE_PROPOSED: "{who} looked and said: {answer}{why}",
+    E.RESOLVED_POINT: "{who} agreed: it was done{why}",
     E.RESOLVED_UNCHANGED: "{who} agreed: it is as before{why}",
     E.RESOLVED_UNCLEAR: "{who} agreed: not clear yet{why}",
     E.LEAVE_PROPOSED: "{who} wants to leave maintenance{why}",
@@ -55,8 +57,8 @@ _SENTENCES: Mapping[E, str] = {
     E.SUCCEEDED: "Ended well",
 }
 _ANSWERS: Mapping[str, str] = {
-    "point": "the restore point",
-    "unchanged": "as before",
+    "point": "it was done",
+    "unchanged": "it is as before",
     "unclear": "not clear yet",
 }
 

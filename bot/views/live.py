@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bot.model import Do, Kind, Live, Outcome, Run
+from bot.model import Do, Kind, Live, Outcome, Run, State
 from bot.views.plan import goal_name, place, was_live
 from bot.views.words import target_name, utc
 
@@ -47,9 +47,12 @@ def customers(run: Run, now: datetime) -> str:
 
 
 def maintenance_unclear(run: Run) -> bool:
-    """A switch of maintenance that failed or was lost may have worked in part."""
+    """A switch of maintenance that failed or was lost may have worked in part; so may one since a backup."""
+    if run.forgotten and run.state is State.STUCK:
+        return True
     return any(
         record.step.do in {Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF}
         and record.outcome in {Outcome.FAILED, Outcome.LOST}
+        and not record.by_people
         for record in run.steps
     )

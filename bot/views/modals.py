@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.executors.contract import Progress
 from bot.model import Event, Kind, Phase, Plan, RestorePoint, Run, State, StepState
 from bot.views.card import CardFacts, request_rows
-from bot.views.decision import answer_words, proposal_rows
+from bot.views.decision import answer_words, asks_what_is_live, proposal_rows
 from bot.views.limits import (
     OPTION_VALUE,
     Block,
@@ -396,10 +396,10 @@ def resolve(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
         *proposal_rows(run, now),
     ]
     return modal(
-        "What is live?",
+        "What is live?" if asks_what_is_live(run) else "What was done?",
         [
             section(*rows),
-            entry("answer", "I have looked, and live is", select("answer", options)),
+            entry("answer", "I have looked", select("answer", options)),
             _reason("How do you know", optional=True),
         ],
         callback_id="resolve_run",

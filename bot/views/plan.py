@@ -3,7 +3,7 @@
 The card, the start modal and the approval show the same rows: nobody agrees to other words than were asked.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.model import Kind, Loss, Plan, UndoMode
 from bot.views.limits import code, escape, sentence
@@ -81,15 +81,11 @@ def warnings(plan: Plan, most: int = WARNINGS_ON_A_CARD) -> list[str]:
     return shown + ([f"⚠️ {more} more: press *Details*"] if more > 0 else [])
 
 
-def undo_until(plan: Plan, since: datetime) -> datetime:
-    return since + timedelta(days=plan.undo_days)
-
-
 def undo(plan: Plan) -> str:
     mode = min((leg.undo for leg in plan.legs), key=_WORST_FIRST.index)
     if mode is UndoMode.IMPOSSIBLE:
         return "⚠️ *Cannot be undone*"
-    until = f"Undo possible until {date(undo_until(plan, plan.made_at))}"
+    until = f"Undo possible until {date(plan.undo_until(plan.made_at))}"
     return f"{until}, best effort" if mode is UndoMode.BEST_EFFORT else until
 
 

@@ -1,7 +1,7 @@
 """The database as the shell uses it: read beside a running `serve`, upgraded only while none runs."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +20,7 @@ from storage.database import (
     sqlite_url,
     upgrade,
 )
+from storage.integrity import forget_seal
 from storage.runs import Store, open_store
 
 
@@ -82,20 +83,28 @@ def why_not_readable(found: str | None) -> str | None:
     )
 
 
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """No `serve` runs meanwhile. Raises Locked."""
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = LockFile(settings.lock)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 async def upgraded(settings: Settings) -> tuple[str | None, str]:
     """From which schema revision (None: there was no database) to which.
 
     Raises Locked when a `serve` runs, and UserError when the database is of a newer version.
     """
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = LockFile(settings.lock)
-    lock.acquire()
-    try:
+    with alone(settings):
         async with opened(settings.database) as database:
             found = await revision(database)
             if found is not None and found > HEAD:
                 raise UserError(str(why_not_readable(found)))
+            forget_seal(database)
             await upgrade(database)
             return found, HEAD
-    finally:
-        lock.release()

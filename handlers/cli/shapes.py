@@ -129,7 +129,7 @@ def _steps(of: Run, installation: str) -> Iterator[Json]:
     """What changes the world, and what waits for people. Steps that only look end up in the checks."""
     for record in of.steps:
         if record.step.do in EFFECTS:
-            yield _step(record, op_id(installation, of.id, record.step.n, record.attempt))
+            yield _step(record, record.op or op_id(installation, of.id, record.step.n, record.attempt))
         elif record.step.do is Do.CONFIRM:
             yield _step(record, None)
 

@@ -4,7 +4,7 @@ Bolt verifies nothing of a request in this form, so whatever comes here was veri
 or by standing on our own socket.
 """
 
-import time
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,16 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from handlers.access import FROM_SLACK, way_of
+from handlers.door.admission import Admission, Limits
+from handlers.door.delivery import Delivery, delivery_of
 from handlers.door.guard import too_deep
 from handlers.door.shapes import why_misshapen
 from handlers.metrics import Metrics
 
 log = structlog.get_logger()
+
+UNUSED = "response_urls"  # more than one of them and Bolt raises KeyError; we answer by channel and ts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +35,50 @@ class Identity:
 
 
 class Door:
-    def __init__(self, app: AsyncApp, identity: Identity, metrics: Metrics) -> None:
+    def __init__(
+        self, app: AsyncApp, identity: Identity, metrics: Metrics, limits: Limits | None = None
+    ) -> None:
+        """`limits` None: those of a real installation."""
         self._app = app
         self._identity = identity
         self._metrics = metrics
+        self._admission = Admission(limits or Limits())
+        metrics.taken.set_function(lambda: self._admission.taken)
+        metrics.waiting.set_function(lambda: self._admission.waiting)
 
     async def deliver(self, payload: Mapping[str, Any]) -> BoltResponse:
         """Slack's payload to its listener; the response is what acknowledges it."""
-        began = time.perf_counter()
-        response = await self._answer(payload)
-        self._metrics.heard(payload, response.status, time.perf_counter() - began)
+        came_at = _now()
+        response = await self._answer(payload, came_at)
+        self._metrics.heard(payload, response.status, _now() - came_at)
         return response
 
-    async def _answer(self, payload: Mapping[str, Any]) -> BoltResponse:
+    async def _answer(self, payload: Mapping[str, Any], came_at: float) -> BoltResponse:
         if reason := "nested too deep" if too_deep(payload) else why_misshapen(payload):
             log.info("misshapen", why=reason)
             return BoltResponse(status=400, body=reason)
         if reason := self._why_not_ours(payload):
             return BoltResponse(status=403, body=reason)
-        request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
-        return await self._app.async_dispatch(request)
+        if (way := way_of(payload)) not in FROM_SLACK:
+            log.info("no such way in", way=way[:100])
+            return BoltResponse(status=404, body="no such way in")
+        turned = await self._admission.enter(self._admission.rank(payload, came_at))
+        delivery = delivery_of(payload, came_at, turned)
+        try:
+            return await self._dispatch(payload, delivery)
+        finally:
+            if turned is None:
+                self._admission.leave()
+
+    async def _dispatch(self, payload: Mapping[str, Any], delivery: Delivery) -> BoltResponse:
+        """What was turned away goes to its listener too, which knows how to say so."""
+        request = _readable(payload, delivery)
+        if request is None:
+            return BoltResponse(status=400, body="has values of other types")
+        response = await self._app.async_dispatch(request)
+        if delivery.turned is not None:
+            self._metrics.not_accepted.labels(delivery.turned.value).inc()
+        return response
 
     def _why_not_ours(self, payload: Mapping[str, Any]) -> str | None:
         team = payload.get("team_id") or _id(payload.get("team")) or _id(payload.get("enterprise"))
@@ -61,20 +90,18 @@ class Door:
         return None
 
 
+def _readable(payload: Mapping[str, Any], delivery: Delivery) -> AsyncBoltRequest | None:
+    """None: Bolt, which reads more of it than our listeners rely on, stumbled over a value."""
+    body = {name: value for name, value in payload.items() if name != UNUSED}
+    try:
+        return AsyncBoltRequest(mode="socket_mode", body=body, context={"delivery": delivery})
+    except (TypeError, AttributeError, LookupError, ValueError):
+        return None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def _id(thing: object) -> str | None:
     return thing.get("id") if isinstance(thing, dict) else None
-
-
-def delivery_key(body: Mapping[str, Any]) -> str:
-    """What makes a payload the same payload when it comes twice."""
-    if "event_id" in body:
-        return f"event {body['event_id']}"
-    if body.get("type") == "view_submission":
-        view = body.get("view", {})
-        return f"view {view.get('id')} {view.get('hash')}"
-    if body.get("type") == "block_actions":
-        actions = body.get("actions") or [{}]
-        return f"click {body.get('trigger_id')} {actions[0].get('action_ts')} {actions[0].get('action_id')}"[
-            :255
-        ]
-    return f"trigger {body.get('trigger_id')}"[:255]

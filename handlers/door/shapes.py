@@ -10,7 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Account = Annotated[str, Field(pattern="^[A-Z0-9]{1,32}$")]  # it goes into questions to Slack and into tables
+# They go into questions to Slack and into columns of this width.
+Account = Annotated[str, Field(pattern="^[A-Z0-9]{1,32}$")]
+Channel = Annotated[str, Field(pattern="^[A-Z0-9]{1,32}$")]
+Stamp = Annotated[str, Field(pattern="^[0-9.]{1,32}$")]
+Handle = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
+Mark = Annotated[str, Field(pattern="^[!-~]{1,120}$")]  # three of them are a delivery's key
 
 
 class _Shape(BaseModel):
@@ -21,6 +26,10 @@ class _Shape(BaseModel):
 
 class _Named(_Shape):
     id: str
+
+
+class _Place(_Shape):
+    id: Channel
 
 
 class _Envelope(_Shape):
@@ -36,8 +45,8 @@ class _Envelope(_Shape):
 class _Command(_Envelope):
     command: str
     user_id: Account
-    channel_id: str
-    trigger_id: str
+    channel_id: Channel
+    trigger_id: Mark
     text: str = ""
     response_url: str | None = None
 
@@ -48,7 +57,7 @@ class _Person(_Shape):
 
 class _Interaction(_Envelope):
     user: _Person
-    channel: _Named | None = None
+    channel: _Place | None = None
     response_url: str | None = None
 
 
@@ -68,9 +77,9 @@ class _State(_Shape):
 
 
 class _View(_Shape):
-    id: str
+    id: Handle
     type: str
-    hash: str
+    hash: Mark
     callback_id: str = ""
     private_metadata: str = ""
     state: _State | None = None
@@ -80,7 +89,7 @@ class _Action(_Shape):
     action_id: str
     block_id: str = ""
     value: str | None = None
-    action_ts: str | None = None
+    action_ts: Stamp | None = None
     selected_option: _Option | None = None
 
 
@@ -89,7 +98,7 @@ class _Container(_Shape):
 
 
 class _Click(_Interaction):
-    trigger_id: str
+    trigger_id: Mark
     actions: list[_Action] = Field(min_length=1)
     container: _Container = _Container()
     view: _View | None = None
@@ -110,20 +119,20 @@ class _Submission(_Interaction):
 
 
 class _Message(_Shape):
-    ts: str
-    thread_ts: str | None = None
+    ts: Stamp
+    thread_ts: Stamp | None = None
 
 
 class _MessageShortcut(_Interaction):
     callback_id: str
-    trigger_id: str
-    channel: _Named
+    trigger_id: Mark
+    channel: _Place
     message: _Message
 
 
 class _GlobalShortcut(_Interaction):
     callback_id: str
-    trigger_id: str
+    trigger_id: Mark
 
 
 class _Inner(_Shape):
@@ -132,10 +141,10 @@ class _Inner(_Shape):
 
 class _Mention(_Inner):
     user: Account
-    channel: str
+    channel: Channel
     text: str
-    ts: str
-    thread_ts: str | None = None
+    ts: Stamp
+    thread_ts: Stamp | None = None
 
 
 class _Home(_Inner):
@@ -156,7 +165,7 @@ class _ChannelId(_Inner):
 
 
 class _Event(_Envelope):
-    event_id: str
+    event_id: Mark
     event: _Inner
 
 

@@ -1,7 +1,8 @@
-"""Socket Mode: each payload to `deliver`, its response back, and a watchdog.
+"""Socket Mode: each payload to `deliver`, its response back, and who keeps the connection.
 
-After one failed handshake the library asks again with a dead ticket for ever, so the watchdog takes
-the ticket away whenever the socket is down.
+The library reconnects in several places at once, and after one failed handshake asks again with a dead
+ticket for ever. So it only says that it wants another connection, and one keeper makes it: each time
+with a new ticket, within bounds, again and again.
 """
 
 import asyncio
@@ -19,45 +20,83 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.door.deliver import Door
 
 log = structlog.get_logger()
-WATCHED_EVERY = 5.0  # seconds
+PING_EVERY = 10.0  # seconds; a connection that answers none for half as long again is half open
+WATCHED_EVERY = 1.0  # seconds
+CONNECTED_WITHIN = 5.0  # seconds for a handshake
+FIRST_PAUSE = 0.5  # seconds after a failure, doubled with each further one
+LONGEST_PAUSE = 10.0
+
+
+class _Client(SocketModeClient):
+    """Wherever it would connect again by itself, it says so instead."""
+
+    def __init__(self, app_token: str, client: AsyncWebClient, ping_every: float) -> None:
+        super().__init__(app_token=app_token, web_client=client, ping_interval=ping_every)
+        self.wants_another = asyncio.Event()
+
+    async def connect_to_new_endpoint(self, force: bool = False) -> None:
+        self.wants_another.set()
 
 
 class Socket:
-    def __init__(self, door: Door, app_token: str, client: AsyncWebClient) -> None:
+    def __init__(
+        self,
+        door: Door,
+        app_token: str,
+        client: AsyncWebClient,
+        *,
+        ping_every: float = PING_EVERY,
+        connected_within: float = CONNECTED_WITHIN,
+    ) -> None:
+        """`ping_every` and `connected_within` in seconds."""
         self._door = door
-        self._client = SocketModeClient(
-            app_token=app_token, web_client=client, auto_reconnect_enabled=True, ping_interval=10
-        )
+        self._client = _Client(app_token, client, ping_every)
         self._client.socket_mode_request_listeners.append(self._hear)
-        self._watching: asyncio.Task[None] | None = None
+        self._connected_within = connected_within
+        self._opened = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
         self._hearing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        await self._client.connect()  # type: ignore[no-untyped-call]
-        self._watching = asyncio.create_task(self._watch())
+        """Returns when it is connected for the first time."""
+        self._client.wants_another.set()
+        self._keeping = asyncio.create_task(self._keep())
+        await self._opened.wait()
 
     async def connected(self) -> bool:
         return bool(await self._client.is_connected())
 
     async def close(self, at_most: float) -> None:
         """Hears nothing new; what is being answered is answered first."""
-        if self._watching is not None:
-            self._watching.cancel()
+        if self._keeping is not None:
+            self._keeping.cancel()
         if self._hearing:
             await asyncio.wait(self._hearing, timeout=at_most)
         with contextlib.suppress(asyncio.CancelledError):
             await self._client.close()  # type: ignore[no-untyped-call]
 
-    async def _watch(self) -> None:
+    async def _keep(self) -> None:
+        pause = FIRST_PAUSE
         while True:
-            await asyncio.sleep(WATCHED_EVERY)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._client.wants_another.wait(), WATCHED_EVERY)
+            if await self.connected() and not self._client.wants_another.is_set():
+                pause = FIRST_PAUSE
+                continue
             try:
-                if not await self.connected():
-                    log.warning("socket down")
-                    self._client.wss_uri = None  # the next attempt asks for a new ticket
-                    await self._client.connect_to_new_endpoint(force=True)
-            except Exception as problem:  # noqa: BLE001 - the watchdog's own edge: it has to outlive every failure
-                log.warning("socket reconnect", error=str(problem) or type(problem).__name__)
+                await self._connect()
+            except Exception as problem:  # noqa: BLE001 - the keeper's own edge: it has to outlive every failure
+                log.warning("socket down", why=str(problem) or type(problem).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _connect(self) -> None:
+        self._client.wants_another.clear()
+        self._client.wss_uri = await self._client.issue_new_wss_url()  # as late as Retry-After says
+        async with asyncio.timeout(self._connected_within):
+            await self._client.connect()  # type: ignore[no-untyped-call]
+        self._client.wants_another.clear()  # said by the connection that was left for this one
+        self._opened.set()
 
     async def _hear(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         task = asyncio.ensure_future(self._answer(client, request))

@@ -6,8 +6,10 @@ from bot import codec, machine, policy
 from bot.configuration import Target
 from bot.errors import UserError
 from bot.model import E, Event, Goal, Person, Purpose, Run, State
+from bot.policy import Entitled
 from bot.procedures import targets_of
 from handlers.context import Context
+from handlers.door.delivery import Delivery
 from handlers.slack.directory import KNOWN
 from storage import cards
 from storage.runs import Change, Opening, TargetTaken
@@ -24,17 +26,16 @@ class Wish:
     ask_first: str | None = None
 
 
-async def ask(
-    ctx: Context, person: Person, wish: Wish, delivery: str | None, ending: Run | None = None
-) -> Run:
+async def ask(ctx: Context, person: Person, wish: Wish, delivery: Delivery, ending: Run | None = None) -> Run:
     """Opens a run. `ending`: a paused run that this one undoes and that ends in the same transaction.
 
     Raises UserError (kept as evidence), TargetTaken among them, and storage.runs.Repeated.
     """
+    await ctx.store.heard(delivery.key)
     try:
         target = known_target(ctx, wish.target)
-        await _check(ctx, person, target, wish, ending)
-        return await _open(ctx, person, target, wish, delivery, ending)
+        entitled = await _check(ctx, person, target, wish, ending)
+        return await _open(ctx, person, target, entitled, wish, delivery, ending)
     except UserError as reason:
         # not under the delivery's key: the same form may be sent again once the reason is gone
         body = {"target": wish.target, "why": str(reason)}
@@ -50,23 +51,29 @@ def known_target(ctx: Context, name: str) -> Target:
     return target
 
 
-async def _check(ctx: Context, person: Person, target: Target, wish: Wish, ending: Run | None) -> None:
-    """The transaction that opens the run says again whether the target is free: here it costs less."""
+async def _check(ctx: Context, person: Person, target: Target, wish: Wish, ending: Run | None) -> Entitled:
+    """The transaction that opens the run asks again what others may have changed: here a no costs less."""
     place = await ctx.channels.place(wish.channel)
     if place.why_not:
         raise UserError(place.why_not)
     entitled = await ctx.directory.entitled(target, KNOWN)
-    open_requests = await ctx.store.open_requests_of(person.human)
-    reason = policy.why_not_ask(person, target.name, entitled, open_requests, target.approval.quorum)
-    if reason:
+    already = await ctx.store.open_requests_of(person.human)
+    if reason := policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum):
         raise UserError(reason)
     holder = await ctx.store.open_run_of(target.name)
     if holder is not None and ending is None:
         raise TargetTaken(target.name, holder)
+    return entitled
 
 
 async def _open(
-    ctx: Context, person: Person, target: Target, wish: Wish, delivery: str | None, ending: Run | None
+    ctx: Context,
+    person: Person,
+    target: Target,
+    entitled: Entitled,
+    wish: Wish,
+    delivery: Delivery,
+    ending: Run | None,
 ) -> Run:
     now = ctx.clock()
     event = Event(
@@ -88,19 +95,14 @@ async def _open(
     opening = Opening(event, targets_of(ctx.configuration, target), wish.channel)
 
     async def work(change: Change) -> Run:
-        await change.once(delivery, now)
+        await change.once(delivery.key, now)
+        next_id = await change.next_id()
         if ending is not None:
-            ended = Event(
-                E.ENDED,
-                now,
-                person.id,
-                {
-                    "marks": sorted(policy.marks(person)),
-                    "why": "ended by its undo",
-                    "undone_by": await change.next_id(),
-                },
-            )
-            await change.append(ending, (ended,))
+            said = {"marks": sorted(policy.marks(person)), "why": "ended by its undo", "undone_by": next_id}
+            await change.append(ending, (Event(E.ENDED, now, person.id, said),))
+        already = await change.open_requests_of(person.human)
+        if reason := policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum):
+            raise UserError(reason)
         run = await change.open(opening)
         if ctx.configuration.audit_channel:
             audit = ctx.configuration.audit_channel
@@ -111,7 +113,7 @@ async def _open(
             )
         return run
 
-    run = await ctx.store.change(work)
+    run = await delivery.change(ctx.store, work)
     ctx.work()
     ctx.publish()
     return run

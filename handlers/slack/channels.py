@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.configuration import Configuration
+from handlers.slack.refusals import NO_ANSWER, said
 
 KNOWN = 60.0  # seconds
 
@@ -46,12 +47,12 @@ class Channels:
         try:
             answer = await self._client.conversations_info(channel=channel_id)
         except SlackApiError as problem:
-            if problem.response.get("error") in {"channel_not_found", "missing_scope"}:
+            if said(problem)[1] in {"channel_not_found", "missing_scope"}:
                 return Place(channel_id, "this channel", invite)
             return Place(
                 channel_id, "this channel", "Slack did not say what channel this is. Try again in a moment."
             )
-        except (OSError, TimeoutError):
+        except NO_ANSWER:
             return Place(
                 channel_id, "this channel", "Slack did not say what channel this is. Try again in a moment."
             )
@@ -65,7 +66,7 @@ class Channels:
             return Place(channel_id, name, invite)
         try:
             await self._client.conversations_join(channel=channel_id)
-        except (SlackApiError, OSError, TimeoutError):
+        except NO_ANSWER:
             return Place(channel_id, name, invite)
         return Place(channel_id, name)
 

@@ -14,7 +14,9 @@ from bot.views import lists
 from bot.views.card import CardFacts, card
 from bot.views.home import Linked
 from bot.views.limits import Message, code, message, sentence
+from handlers import access
 from handlers.context import Context
+from handlers.door.delivery import Delivery
 from handlers.slack import asking, pressing
 from handlers.slack.asking import Wish
 from handlers.slack.facts import facts_for
@@ -32,7 +34,7 @@ class Said:
     channel: str
     text: str
     thread: str | None
-    delivery: str
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Asked:
 async def answer(ctx: Context, said: Said) -> Message | OpenForm | Asked:
     """Raises UserError, Repeated."""
     asked = commands.parse(said.text, ctx.configuration.targets, ctx.clock(), said.person.timezone)
+    if reason := access.why_not(access.WORDS.get(type(asked)), said.person):
+        raise UserError(reason)
     match asked:
         case commands.Misunderstood():
             return await _misunderstood(ctx, said, asked)

@@ -12,6 +12,7 @@ from bot.configuration import Configuration, Human, Target
 from bot.errors import TemporaryError
 from bot.model import Person
 from bot.policy import Entitled
+from handlers.slack.refusals import NO_ANSWER, said
 
 T = TypeVar("T")
 FRESH = 5.0  # seconds: what a decision may rest on
@@ -71,7 +72,7 @@ class SlackDirectory:
             try:
                 answer = await self._client.users_info(user=user_id)
             except SlackApiError as problem:
-                if problem.response.get("error") in {"user_not_found", "user_not_visible"}:
+                if said(problem)[1] in {"user_not_found", "user_not_visible"}:
                     return {}
                 raise
             user: dict[str, Any] = answer["user"]
@@ -79,7 +80,7 @@ class SlackDirectory:
 
         try:
             user = await self._cache.get(f"user {user_id}", age, fetch)
-        except (SlackApiError, OSError, TimeoutError) as problem:
+        except NO_ANSWER as problem:
             raise TemporaryError("Slack did not say who you are. Try again in a moment.") from problem
         return self._person(user_id, user)
 
@@ -167,7 +168,7 @@ class SlackDirectory:
 
         try:
             return await self._cache.get(f"group {group_id}", age, fetch)
-        except (SlackApiError, OSError, TimeoutError):
+        except NO_ANSWER:
             unread.append(name)
             return []
 
@@ -183,7 +184,7 @@ class SlackDirectory:
 
         try:
             known = await self._cache.get(f"dnd {','.join(users)}", KNOWN, fetch)
-        except (SlackApiError, OSError, TimeoutError):
+        except NO_ANSWER:
             return frozenset()
         now = self._cache.now()
         return frozenset(user for user, dnd in known.items() if _quiet(dnd, now))

@@ -28,3 +28,8 @@ def block_of(view: Mapping[str, Any], action_id: str) -> str | None:
         if action_id in inputs:
             return str(block_id)
     return None
+
+
+def any_block(view: Mapping[str, Any]) -> str | None:
+    """The first block with an input. None: there is none."""
+    return next(iter(view.get("state", {}).get("values", {})), None)

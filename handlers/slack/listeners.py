@@ -1,43 +1,48 @@
 """What Slack sends, to who answers it. Each listener records and nudges; nothing here decides.
 
-A listener commits before it acks, and whatever may wait (modals, replies) goes to the background.
+A listener commits before it acks, and whatever may wait (modals, replies) goes to the background. What
+was not accepted, by the door or by the database, is said in the form that fits what came.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
-from sqlalchemy.exc import DBAPIError
 
 from bot.errors import TemporaryError, UserError
 from bot.model import E, Event, Person, Run
 from bot.policy import Click, Press, marks
 from bot.views import modals
 from bot.views.limits import View
+from handlers import access
 from handlers.context import Context
-from handlers.door.deliver import delivery_key
+from handlers.door.admission import Turned
+from handlers.door.delivery import Delivery, TurnedAway
 from handlers.slack import command, home, pressing, start_modal
 from handlers.slack.command import Asked, OpenForm, Said
-from handlers.slack.forms import block_of, typed
+from handlers.slack.forms import any_block, block_of, typed
 from handlers.slack.sending import Wait
 from storage.cards import Card, Kind
 from storage.runs import Change, Repeated, TargetTaken
 
 log = structlog.get_logger()
 Body = Mapping[str, Any]
-REFUSALS = (UserError, TemporaryError, DBAPIError, TimeoutError)
-NOT_ACCEPTED = "NOT accepted, nothing will run: the bot's database does not answer. Try again in a minute."
+REFUSALS = (UserError, TemporaryError)
+LINKED_WITHIN = 0.5  # seconds; a refusal is worth more than its link
+TOLD_AT_ONCE = 20  # people who are told by a modal that there was no room: Slack, too, has to answer those
 
 
 def listen(app: AsyncApp, ctx: Context) -> None:
     """Every command, action, view, shortcut and event that this bot answers."""
     hear = Listeners(ctx)
     app.command(ctx.configuration.command)(hear.command)
-    app.shortcut("rollback_shortcut")(hear.shortcut)
+    app.message_shortcut("rollback_shortcut")(hear.shortcut)
     for press in Press:
         app.action(press.value)(hear.button)
     for choice in ("target", "point", "before"):
@@ -59,13 +64,17 @@ def listen(app: AsyncApp, ctx: Context) -> None:
 class Listeners:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._telling = 0  # at most TOLD_AT_ONCE
 
     # Typing
 
-    async def command(self, ack: AsyncAck, body: Body) -> None:
+    async def command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         try:
-            said = await self._said(body["user_id"], body["channel_id"], body.get("text", ""), None, body)
-            answer = await command.answer(self._ctx, said)
+            async with _delivery(context) as delivery:
+                said = await self._said(
+                    body["user_id"], body["channel_id"], body.get("text", ""), None, delivery
+                )
+                answer = await command.answer(self._ctx, said)
         except Repeated:
             await ack()
             return
@@ -73,7 +82,7 @@ class Listeners:
             await ack(f"{taken} {await self._link(taken.run_id)}".strip())
             return
         except REFUSALS as reason:
-            await ack(_why(reason))
+            await ack(str(reason))
             return
         if isinstance(answer, OpenForm):
             await ack()
@@ -83,9 +92,9 @@ class Listeners:
         else:
             await ack(text=answer.text, blocks=list(answer.blocks) or None)
 
-    async def _said(self, user: str, channel: str, text: str, thread: str | None, body: Body) -> Said:
+    async def _said(self, user: str, channel: str, text: str, thread: str | None, delivery: Delivery) -> Said:
         person = await self._ctx.directory.person(user, age=60.0)
-        return Said(person, channel, text, thread, delivery_key(body))
+        return Said(person, channel, text, thread, delivery)
 
     async def _open_form(self, trigger_id: str, said: Said, target: str | None) -> None:
         try:
@@ -95,43 +104,46 @@ class Listeners:
         except (SlackApiError, Wait) as problem:
             log.warning("modal", error=str(problem))
             again = self._ctx.configuration.command
-            await self._reply(
-                said, f"Slack did not let me open the form. Type `{again}` again, or `{again} help`."
-            )
+            words = f"Slack did not let me open the form. Type `{again}` again, or `{again} help`."
+            await self._reply(said.channel, said.person.id, said.thread, words)
 
-    async def mention(self, ack: AsyncAck, body: Body) -> None:
+    async def mention(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         event = body["event"]
+        user, channel = event["user"], event["channel"]
         me = (body.get("authorizations") or [{}])[0].get("user_id", "")
         text = event.get("text", "").partition(f"<@{me}>")[2]
         thread = event.get("thread_ts") or event["ts"]
         try:
-            said = await self._said(event["user"], event["channel"], text, thread, body)
-            answer = await command.answer(self._ctx, said)
+            async with _delivery(context) as delivery:
+                said = await self._said(user, channel, text, thread, delivery)
+                answer = await command.answer(self._ctx, said)
         except Repeated:
             await ack()
             return
         except REFUSALS as reason:
             await ack()
-            nobody = Said(_nobody(event["user"]), event["channel"], text, thread, "")
-            self._background(self._reply(nobody, _why(reason)))
+            if not _no_room(reason):  # Slack would only send it again, and a reply costs more than it did
+                self._background(self._reply(channel, user, thread, str(reason)))
             return
         await ack()
         if isinstance(answer, OpenForm):
-            self._background(self._reply(said, _how_to_ask(answer.target)))
+            self._background(self._reply(channel, user, thread, _how_to_ask(answer.target)))
         elif not isinstance(answer, Asked):  # a request answers itself: the link to its card follows here
-            self._background(self._reply(said, answer.text, list(answer.blocks)))
+            self._background(self._reply(channel, user, thread, answer.text, list(answer.blocks)))
 
-    async def _reply(self, said: Said, text: str, blocks: list[Any] | None = None) -> None:
+    async def _reply(
+        self, channel: str, user: str, thread: str | None, text: str, blocks: list[Any] | None = None
+    ) -> None:
         """Only for the one who typed; a convenience, never the record of anything."""
         try:
             await self._ctx.sender.call(
                 "chat.postEphemeral",
-                said.channel,
-                channel=said.channel,
-                user=said.person.id,
+                channel,
+                channel=channel,
+                user=user,
                 text=text,
                 blocks=blocks or None,
-                thread_ts=said.thread,
+                thread_ts=thread,
             )
         except (SlackApiError, Wait) as problem:
             log.warning("reply", error=str(problem))
@@ -140,51 +152,59 @@ class Listeners:
         for card in await self._ctx.cards.of_run(run_id):
             if card.kind is Kind.CARD and card.channel and card.ts:
                 try:
-                    return f"<{await self._ctx.sender.permalink(card.channel, card.ts)}|Open its card>"
-                except (SlackApiError, Wait):
+                    async with asyncio.timeout(LINKED_WITHIN):
+                        return f"<{await self._ctx.sender.permalink(card.channel, card.ts)}|Open its card>"
+                except (SlackApiError, Wait, TimeoutError):
                     return ""
         return ""
 
-    async def shortcut(self, ack: AsyncAck, body: Body) -> None:
+    async def shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         message = body["message"]
         thread = message.get("thread_ts") or message["ts"]
         try:
-            said = await self._said(body["user"]["id"], body["channel"]["id"], "", thread, body)
-        except TemporaryError as reason:
-            await ack()
-            self._background(self._refuse(body, str(reason)))
+            async with _delivery(context) as delivery:
+                said = await self._said(body["user"]["id"], body["channel"]["id"], "", thread, delivery)
+                if closed := access.why_not(access.FROM_SLACK[access.way_of(body)], said.person):
+                    raise UserError(closed)
+        except REFUSALS as reason:
+            await self._not_done(ack, body, reason)
             return
         await ack()
         self._background(self._open_form(body["trigger_id"], said, None))
 
     # Pressing
 
-    async def button(self, ack: AsyncAck, body: Body) -> None:
-        action = body["actions"][0]
-        press = Press(action["action_id"])
+    async def button(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         try:
-            person = await self._ctx.directory.person(body["user"]["id"])
-            card, draw = await pressing.card_of(self._ctx, str(action.get("value", "")))
-            self._stands_there(card, body)
-            run = await pressing.load(self._ctx, card.run_id)
-            click = Click(stamp=pressing.drawn_for(run, card.key, draw))
-            if press is Press.DETAILS:
-                await ack()
-                self._background(self._open(body, await self._details(run, person)))
-            elif pressing.asks_more(press, run):
-                await pressing.check(self._ctx, press, run, person, pressing.as_if_filled(click, run))
-                await ack()
-                self._background(self._ask_more(body, press, run, person, card))
-            else:
-                moved = await pressing.press(self._ctx, press, run.id, person, click, delivery_key(body))
-                await ack()
-                if press is Press.VETO:
-                    self._background(self._open(body, modals.veto_reason(moved, _about(press, card, moved))))
+            async with _delivery(context) as delivery:
+                follows = await self._pressed(body, delivery)
         except Repeated:
             await ack()
         except REFUSALS as reason:
+            await self._not_done(ack, body, reason)
+        else:
             await ack()
-            self._background(self._refuse(body, _why(reason)))
+            if follows is not None:
+                self._background(follows)
+
+    async def _pressed(self, body: Body, delivery: Delivery) -> Coroutine[Any, Any, None] | None:
+        """Records what was pressed. What is left to do after the ack, if anything."""
+        action = body["actions"][0]
+        press = Press(action["action_id"])
+        person = await self._ctx.directory.person(body["user"]["id"])
+        card, draw = await pressing.card_of(self._ctx, str(action.get("value", "")))
+        self._stands_there(card, body)
+        run = await pressing.load(self._ctx, card.run_id)
+        click = Click(stamp=pressing.drawn_for(run, card.key, draw))
+        if press is Press.DETAILS:
+            return self._open(body, await self._details(run, person))
+        if pressing.asks_more(press, run):
+            await pressing.check(self._ctx, press, run, person, pressing.as_if_filled(click, run))
+            return self._ask_more(body, press, run, person, card)
+        moved = await pressing.press(self._ctx, press, run.id, person, click, delivery)
+        if press is Press.VETO:
+            return self._open(body, modals.veto_reason(moved, _about(press, card, moved)))
+        return None
 
     def _stands_there(self, card: Card, body: Body) -> None:
         """A button's value is good only on the card that it was drawn on."""
@@ -193,6 +213,20 @@ class Listeners:
             raise UserError(
                 "This button was not pressed on its card. Look for the card of the run in its channel."
             )
+
+    async def _not_done(self, ack: AsyncAck, body: Body, reason: Exception) -> None:
+        """Said by a small modal; when even that is too much, by Slack's own warning: it was not acked."""
+        if _no_room(reason) and self._telling >= TOLD_AT_ONCE:
+            return
+        await ack()
+        self._telling += 1
+        self._background(self._tell(body, str(reason)))
+
+    async def _tell(self, body: Body, reason: str) -> None:
+        try:
+            await self._refuse(body, reason)
+        finally:
+            self._telling -= 1
 
     async def _refuse(self, body: Body, reason: str) -> None:
         """A small modal; an ephemeral only when that fails."""
@@ -203,7 +237,7 @@ class Listeners:
         except (SlackApiError, Wait):
             channel = body.get("channel", {}).get("id")
             if channel:
-                await self._reply(Said(_nobody(body["user"]["id"]), channel, "", None, ""), reason)
+                await self._reply(channel, body["user"]["id"], None, reason)
 
     async def _open(self, body: Body, view: View) -> None:
         try:
@@ -243,28 +277,34 @@ class Listeners:
         facts = await command.reading_facts(self._ctx, run, person.id)
         return modals.details(run, facts, events, earlier, self._ctx.clock())
 
-    async def decision(self, ack: AsyncAck, body: Body) -> None:
+    async def decision(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """A modal that a button opened was sent."""
         view, given = body["view"], typed(body["view"])
         try:
-            person = await self._ctx.directory.person(body["user"]["id"])
-            press, run, stamp = await self._asked_about(view)
-            click = Click(
-                stamp=stamp,
-                code=given.get("plan_code", ""),
-                answer=given.get("answer", ""),
-                why=given.get("reason", ""),
-            )
-            await pressing.press(self._ctx, press, run.id, person, click, delivery_key(body))
+            async with _delivery(context) as delivery:
+                person = await self._ctx.directory.person(body["user"]["id"])
+                press, run, stamp = await self._asked_about(view)
+                click = Click(
+                    stamp=stamp,
+                    code=given.get("plan_code", ""),
+                    answer=given.get("answer", ""),
+                    why=given.get("reason", ""),
+                )
+                await pressing.press(self._ctx, press, run.id, person, click, delivery)
             await ack()
         except Repeated:
             await ack()
         except REFUSALS as reason:
-            block = block_of(view, "plan_code")
-            if block is not None:  # a mistyped code can be typed again
-                await ack(response_action="errors", errors={block: _why(reason)})
-            else:
-                await ack(response_action="update", view=modals.refusal("Not done", _why(reason)))
+            # what can be sent again stays open: a mistyped code, and whatever there was no time for
+            block = any_block(view) if isinstance(reason, TurnedAway) else block_of(view, "plan_code")
+            await self._in_the_form(ack, block, reason)
+
+    async def _in_the_form(self, ack: AsyncAck, block: str | None, reason: Exception) -> None:
+        """`block` None: what was typed is of no more use, the form goes."""
+        if block is not None:
+            await ack(response_action="errors", errors={block: str(reason)})
+        else:
+            await ack(response_action="update", view=modals.refusal("Not done", str(reason)))
 
     async def _asked_about(self, view: Body) -> tuple[Press, Run, str]:
         """The metadata is only a pointer: what it points to is read from the database."""
@@ -279,31 +319,37 @@ class Listeners:
         run = await pressing.load(self._ctx, card.run_id)
         return press, run, pressing.drawn_for(run, card.key, draw)
 
-    async def veto_reason(self, ack: AsyncAck, body: Body) -> None:
-        reason = typed(body["view"]).get("reason", "")
+    async def veto_reason(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        why = typed(body["view"]).get("reason", "")
         try:
-            person = await self._ctx.directory.person(body["user"]["id"])
-            _, run, _ = await self._asked_about(body["view"])
-            if reason and run.ended_by == person.id:
-                await self._keep_reason(run, person, reason, delivery_key(body))
+            async with _delivery(context) as delivery:
+                person = await self._ctx.directory.person(body["user"]["id"])
+                _, run, _ = await self._asked_about(body["view"])
+                if why and run.ended_by == person.id:
+                    await self._keep_reason(run, person, why, delivery)
+        except TurnedAway as reason:
+            await self._in_the_form(ack, any_block(body["view"]), reason)
+            return
         except (UserError, TemporaryError, Repeated) as problem:
             log.info("veto reason", why=str(problem))
         await ack()
 
-    async def _keep_reason(self, run: Run, person: Person, reason: str, delivery: str) -> None:
+    async def _keep_reason(self, run: Run, person: Person, reason: str, delivery: Delivery) -> None:
         now = self._ctx.clock()
         event = Event(E.REASON_GIVEN, now, person.id, {"marks": sorted(marks(person)), "why": reason})
 
         async def work(change: Change) -> None:
-            await change.once(delivery, now)
+            await change.once(delivery.key, now)
             await change.append(run, (event,))
 
-        await self._ctx.store.change(work)
+        await delivery.change(self._ctx.store, work)
         self._ctx.publish()
 
     # The start modal
 
-    async def choice(self, ack: AsyncAck, body: Body) -> None:
+    async def choice(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        if _delivery(context).turned is not None:
+            return  # not acked: Slack says so beside the choice, and the form can still be sent
         await ack()
         self._background(self._choose(body))
 
@@ -315,27 +361,41 @@ class Listeners:
             return
         await start_modal.choose(self._ctx, person, body["view"])
 
-    async def send_to_me(self, ack: AsyncAck, body: Body) -> None:
-        await start_modal.send_later(self._ctx, body["user"]["id"], body["view"]["id"])
+    async def send_to_me(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        try:
+            async with _delivery(context):
+                await start_modal.send_later(self._ctx, body["user"]["id"], body["view"]["id"])
+        except REFUSALS:
+            return  # not acked: Slack says so beside the button
         await ack()
 
-    async def start(self, ack: AsyncAck, body: Body) -> None:
+    async def start(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         view = body["view"]
         try:
-            person = await self._ctx.directory.person(body["user"]["id"])
-            await start_modal.submit(self._ctx, person, view, delivery_key(body))
+            async with _delivery(context) as delivery:
+                person = await self._ctx.directory.person(body["user"]["id"])
+                await start_modal.submit(self._ctx, person, view, delivery)
             await ack()
         except Repeated:
             await ack()
         except REFUSALS as reason:
-            await ack(**start_modal.errors(view, _why(reason)))
+            await ack(**start_modal.errors(view, str(reason)))
 
     # Events
 
-    async def home(self, ack: AsyncAck, body: Body) -> None:
+    async def home(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        if body["event"].get("tab") == "home":
-            self._background(home.publish(self._ctx, body["event"]["user"]))
+        if body["event"].get("tab") == "home" and _delivery(context).turned is None:
+            self._background(self._home(body["event"]["user"]))
+
+    async def _home(self, user: str) -> None:
+        try:
+            person = await self._ctx.directory.person(user, age=60.0)
+        except TemporaryError as reason:
+            log.info("home", why=str(reason))  # it is drawn when it is opened again
+            return
+        if access.why_not(access.FROM_SLACK["event app_home_opened"], person) is None:
+            await home.publish(self._ctx, user)
 
     async def group_changed(self, ack: AsyncAck, body: Body) -> None:
         event = body["event"]
@@ -358,12 +418,15 @@ def _about(press: Press, card: Card, run: Run) -> str:
     return json.dumps({"press": press.value, "value": pressing.button_value(card.key, run)})
 
 
-def _why(refusal: Exception) -> str:
-    """The sentence of a refusal; a database that does not answer is one too."""
-    if isinstance(refusal, UserError | TemporaryError):
-        return str(refusal)
-    log.error("database", error=str(refusal))
-    return NOT_ACCEPTED
+def _delivery(context: AsyncBoltContext) -> Delivery:
+    """The door's own; whatever comes by another way fails here."""
+    delivery = context["delivery"]
+    assert isinstance(delivery, Delivery)
+    return delivery
+
+
+def _no_room(reason: Exception) -> bool:
+    return isinstance(reason, TurnedAway) and reason.why in {Turned.FULL, Turned.QUOTA}
 
 
 def _asked(run: Run) -> str:
@@ -377,7 +440,3 @@ def _how_to_ask(target: str | None) -> str:
     """A mention carries no trigger, so it cannot open the form."""
     points = f"`@rollback points {target}` lists where it can go; " if target else ""
     return f"{points}`@rollback {target or 'TARGET'} to POINT because REASON` asks for it."
-
-
-def _nobody(user_id: str) -> Person:
-    return Person(user_id, user_id, user_id)

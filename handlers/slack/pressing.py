@@ -8,6 +8,7 @@ from bot.errors import StaleRun, UserError
 from bot.model import Pause, Person, Risk, Run, State
 from bot.policy import Click, Press
 from handlers.context import Context
+from handlers.door.delivery import Delivery
 from handlers.slack import asking
 from storage.cards import Card
 from storage.runs import Change
@@ -61,9 +62,10 @@ async def check(ctx: Context, press: Press, run: Run, person: Person, click: Cli
 
 
 async def press(
-    ctx: Context, press: Press, run_id: str, person: Person, click: Click, delivery: str | None
+    ctx: Context, press: Press, run_id: str, person: Person, click: Click, delivery: Delivery
 ) -> Run:
     """The run after it; for *Undo* and *Ask again* the new run. Raises UserError, Repeated."""
+    await ctx.store.heard(delivery.key)
     run = await load(ctx, run_id)
     while True:
         await check(ctx, press, run, person, click)
@@ -74,7 +76,7 @@ async def press(
 
 
 async def _record(
-    ctx: Context, press: Press, run: Run, person: Person, click: Click, delivery: str | None
+    ctx: Context, press: Press, run: Run, person: Person, click: Click, delivery: Delivery
 ) -> Run:
     if press is Press.UNDO:
         wish = asking.undo(run, click.why)
@@ -84,10 +86,10 @@ async def _record(
     now = ctx.clock()
 
     async def work(change: Change) -> Run:
-        await change.once(delivery, now)
+        await change.once(delivery.key, now)
         return await change.append(run, policy.events_for(press, run, person, click, now))
 
-    moved = await ctx.store.change(work)
+    moved = await delivery.change(ctx.store, work)
     ctx.work()
     ctx.publish()
     return moved

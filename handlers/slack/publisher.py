@@ -1,12 +1,15 @@
 """Makes Slack show what is stored: compares what is wanted with what is posted, and closes the gap.
 
 Nothing waits for it, except that an approval needs its card. After an outage everything is simply
-compared again. Slack's budgets are kept by `sending`.
+compared again. In a round the cards come first, then their copies and notices; how one message gets to
+Slack is in `posting`, Slack's budgets are kept by `sending`. One publisher at a time: it asks `may_publish`.
 """
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from slack_sdk.errors import SlackApiError
@@ -23,110 +26,195 @@ from bot.views.limits import Message, message
 from handlers.context import Context
 from handlers.slack import start_modal
 from handlers.slack.facts import facts_for
-from handlers.slack.sending import Wait
-from storage.cards import Card, Kind, place
+from handlers.slack.posting import Impossible, MessageGone, Posted, Posting, ThreadGone
+from handlers.slack.sending import Budget, Wait
+from storage.cards import Card, Kind, ToDraw, place
 from storage.runs import Change
 
+T = TypeVar("T")
+R = TypeVar("R")
 log = structlog.get_logger()
 
 ROUND_EVERY = 1.0  # seconds
-TRIED_AGAIN_AFTER = timedelta(seconds=0.5)
 SHOWN_AT_ONCE = 4  # runs: a storm of cards leaves room for the next command
 STEPS_EVERY = timedelta(seconds=1)
 PROGRESS_EVERY = timedelta(seconds=3)
 PLANNING_IS_QUICK = timedelta(seconds=1.5)  # a plan within this time makes its card's first drawing
 STARTING_IS_QUICK = timedelta(seconds=0.3)  # and so does what is done this soon after the last approval
+COPIES_AFTER = timedelta(seconds=1)  # so that copies of a run that is over by then are drawn once
 SOON = 0.1  # seconds
-NEVER_AGAIN = frozenset(
-    {
-        "channel_not_found",
-        "is_archived",
-        "not_in_channel",
-        "user_not_found",
-        "restricted_action",
-        "cannot_dm_bot",
-    }
-)
+HELD_AT_LEAST = timedelta(seconds=0.2)
+POSTED_AGAIN_EVERY = timedelta(seconds=30)  # a card that Slack keeps losing must not flood the channel
+REACHED_FOR_EVERY = timedelta(seconds=20)  # a channel may be opened again, or the bot invited again
+REACHED_FOR_AT_ONCE = 5  # cards
+REACHED_FOR_UNTIL = timedelta(days=1)
+UNDECIDED = frozenset({State.REQUESTED, State.APPROVED, State.RUNNING})  # it goes on by itself
+
+
+async def always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A run that is left alone for a while, unless it moves."""
+
+    seq: int
+    until: datetime
+    budget: Budget | None = None  # that it waits for
+    can_wait: bool = False  # behind what cannot
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A run as its card shows it. Not `complete`: the card waits for Slack, what else there is need not."""
+
+    run: Run
+    complete: bool
 
 
 class Publisher:
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, may_publish: Callable[[], Awaitable[bool]] = always) -> None:
+        """`may_publish`: whether this process is the one that publishes now."""
         self._ctx = ctx
+        self._may_publish = may_publish
+        self._posting = Posting(ctx.sender, ctx.cards, ctx.clock, may_publish)
         self._dnd: dict[str, frozenset[str]] = {}
         self._stopping = False
         self._soon = False  # something was left out that will be worth drawing in a moment
         self._turns = asyncio.Semaphore(SHOWN_AT_ONCE)
-        self._held: dict[str, datetime] = {}  # runs that wait for Slack's budget, and until when
+        self._held: dict[str, Held] = {}
+        self._drawn: dict[
+            str, int
+        ] = {}  # by the key of a card: the seq that it shows, while others are behind
+        self._posted_again: dict[str, datetime] = {}  # by the key of the card
+        self._reached_for = datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
-        while not self._stopping:
+        """Until it is stopped, and then once more, so that the cards tell how far things are."""
+        last = False
+        while not last:
+            last = self._stopping
             try:
-                await self._round()
+                if await self._may_publish():
+                    await self.round()
             except Exception as problem:
                 log.error("publish", error=type(problem).__name__, exc_info=problem)
-            await self._ctx.publish.wait(SOON if self._soon else ROUND_EVERY)
+            if not last:
+                await self._ctx.publish.wait(SOON if self._soon else ROUND_EVERY)
 
     async def stop(self) -> None:
-        """One last comparison, so that the cards tell how far things are."""
         self._stopping = True
         self._ctx.publish()
 
-    async def _round(self) -> None:
+    async def round(self) -> None:
+        """One comparison of everything that may differ."""
         self._soon = False
         await start_modal.fill_waiting(self._ctx)
-        behind = await self._ctx.store.to_show()
-        owed = [run_id for run_id in await self._ctx.cards.unposted() if run_id not in behind]
-        going = await self._ctx.store.ids_in(State.RUNNING)
-        now = self._ctx.clock()
-        self._held = {run_id: until for run_id, until in self._held.items() if now < until}
-        wanted = [run_id for run_id in dict.fromkeys([*behind, *owed, *going]) if run_id not in self._held]
-        shown = await asyncio.gather(*(self._show(run_id) for run_id in wanted), return_exceptions=True)
-        for run_id, problem in zip(wanted, shown, strict=True):
-            if isinstance(problem, BaseException):  # one card that Slack refuses must not hold up the others
-                log.error("show", run=run_id, error=type(problem).__name__, exc_info=problem)
+        await self._reach_again()
+        wanted = await self._wanted()
+        shown = await self._each(wanted, self._show_card)
+        await self._each([one for one in shown if one is not None], self._show_rest)
 
-    async def _show(self, run_id: str) -> None:
-        async with self._turns:
-            await self._compare(run_id)
-
-    async def _compare(self, run_id: str) -> None:
-        run = await self._ctx.store.load(run_id)
+    async def _wanted(self) -> list[ToDraw]:
         now = self._ctx.clock()
-        if _is_about_to_change(run, now):
+        self._held = {run_id: held for run_id, held in self._held.items() if now < held.until}
+        return [
+            one
+            for one in await self._ctx.cards.to_draw()
+            if (held := self._held.get(one.run_id)) is None or held.seq != one.seq
+        ]
+
+    async def _each(self, things: Sequence[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
+        """A few at a time, in order; one card that Slack refuses must not hold up the others."""
+
+        async def one(thing: T) -> R:
+            async with self._turns:
+                return await work(thing)
+
+        answers = await asyncio.gather(*(one(thing) for thing in things), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                log.error("show", error=type(answer).__name__, exc_info=answer)
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    async def _show_card(self, wanted: ToDraw) -> Shown | None:
+        """None: there is nothing to show beside it yet."""
+        run = await self._ctx.store.load(wanted.run_id)
+        if _is_about_to_change(run, self._ctx.clock()):
             self._soon = True
-            return
-        try:
-            await self._owe(run)
-            cards = await self._ctx.cards.of_run(run_id)
-            for kind in (Kind.CARD, Kind.DIRECT, Kind.LINE, Kind.NOTICE, Kind.AUDIT):
-                shown = [card for card in cards if card.kind is kind and card.gone is None]
-                for card in shown:
-                    run = await self._reconcile(run, card, cards)
-                if any(card.ts is None for card in shown):
-                    cards = await self._ctx.cards.of_run(run_id)  # where they stand now
-            await self._ctx.store.shown(run_id, run.seq)
-        except Wait:  # the budget is used up: this run stays behind and comes again
-            self._held[run_id] = now + TRIED_AGAIN_AFTER
-
-    async def _owe(self, run: Run) -> None:
-        """The messages that this state asks for."""
-        now, cards = self._ctx.clock(), self._ctx.cards
-        if run.state is State.AWAITING_APPROVAL and run.posted_at is None:
+            return None
+        cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
+        if run.state is State.AWAITING_APPROVAL and run.posted_at is None and run.id not in self._dnd:
             self._dnd[run.id] = await self._ctx.directory.on_dnd(run.awaited)
-            for user in run.awaited:
-                await cards.want(run.id, Kind.DIRECT, user, now)
-        if moment := _moment(run):
-            await cards.want(run.id, Kind.NOTICE, run.channel, now, moment=moment)
+        try:
+            for card in _standing(cards, Kind.CARD):
+                run = await self._reconcile(run, card, cards)
+        except Wait as wait:
+            self._hold(run, wait)
+            return Shown(run, complete=False) if run.posted_at else None
+        return Shown(run, complete=True)
+
+    async def _show_rest(self, shown: Shown) -> None:
+        """Its copies and notices; each waits for itself."""
+        run, complete = shown.run, shown.complete
+        cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
+        for card in _standing(cards, Kind.NOTICE, Kind.DIRECT, Kind.LINE, Kind.AUDIT):
+            try:
+                await self._reconcile(run, card, cards)
+            except Wait as wait:
+                self._hold(run, wait)
+                complete = False
+        for card in cards:
+            if card.superseded_ts is not None and card.ts is not None:
+                await self._mark_older(run, card, cards)
+        if run.state is not State.AWAITING_APPROVAL:
+            self._dnd.pop(run.id, None)
+        if complete:
+            for card in cards:
+                self._drawn.pop(card.key, None)
+            await self._ctx.store.shown(run.id, run.seq)
+
+    def _hold(self, run: Run, wait: Wait) -> None:
+        """Until its turn: whoever waits for the same budget goes one behind the other."""
+        now = self._ctx.clock()
+        until = wait.until
+        if wait.budget is not None:
+            ahead = [
+                held
+                for held in self._held.values()
+                if held.budget is wait.budget and (wait.can_wait or not held.can_wait)
+            ]
+            until = wait.budget.free_at(now.timestamp(), len(ahead))
+        moment = max(datetime.fromtimestamp(until, UTC), now + HELD_AT_LEAST)
+        known = self._held.get(run.id)
+        if known is None or known.seq != run.seq or moment < known.until:
+            self._held[run.id] = Held(run.seq, moment, wait.budget, wait.can_wait)
+
+    async def _owed(self, run: Run, cards: Sequence[Card]) -> Sequence[Card]:
+        """The messages of a run, those too that its state asks for now."""
+        known = {(card.kind, card.recipient, card.moment) for card in cards}
+        missing = [asked for asked in _asked_for(run, cards) if asked not in known]
+        for kind, recipient, moment in missing:
+            await self._ctx.cards.want(run.id, kind, recipient, self._ctx.clock(), moment=moment)
+        return await self._ctx.cards.of_run(run.id) if missing else cards
 
     async def _reconcile(self, run: Run, card: Card, cards: Sequence[Card]) -> Run:
-        """The run, newer when posting its card has moved it."""
-        if card.ts is not None and (card.kind in {Kind.NOTICE, Kind.LINE} or self._fresh(run, card)):
-            return run
-        if card.kind is Kind.NOTICE and card.moment != _moment(run):
+        """The run, newer when posting its card has moved it. Raises Wait."""
+        can_wait = card.kind is not Kind.CARD or run.state in UNDECIDED
+        if card.ts is not None:
+            if (
+                card.kind in {Kind.NOTICE, Kind.LINE}
+                or self._is_drawn(run, card)
+                or self._is_fresh(run, card)
+            ):
+                return run
+            if card.kind is not Kind.CARD and run.state in UNDECIDED:
+                self._wait_until((run.started_at or run.changed_at or run.requested_at) + COPIES_AFTER)
+            self._ctx.sender.check("chat.update", can_wait=can_wait)
+        elif card.kind is Kind.NOTICE and card.moment != _moment(run):
             await self._ctx.cards.impossible(card.key, "no news any more")
             return run
-        if card.ts is not None:
-            self._ctx.sender.check("chat.update", chatter=_is_progress(run, card))
         drawing = await self._draw(self._as_posted(run), card, cards)
         if drawing is None:
             return run
@@ -134,8 +222,12 @@ class Publisher:
         if card.ts is None:
             return await self._post(run, card, cards, drawing, drawn)
         if drawn != card.drawn:
-            await self._update(card, drawing, drawn, chatter=_is_progress(run, card))
+            return await self._update(run, card, drawing, drawn, can_wait=can_wait)
         return run
+
+    def _wait_until(self, moment: datetime) -> None:
+        if self._ctx.clock() < moment:
+            raise Wait(moment.timestamp())
 
     def _as_posted(self, run: Run) -> Run:
         """The first drawing says already by when to approve, so that it need not be drawn again."""
@@ -143,16 +235,24 @@ class Publisher:
             return run
         return machine.apply(run, Event(E.POSTED, self._ctx.clock(), seq=run.seq))
 
-    def _fresh(self, run: Run, card: Card) -> bool:
+    def _is_drawn(self, run: Run, card: Card) -> bool:
+        """Its words say how long ago something was, which alone is not worth a part of the budget."""
+        return run.state is not State.RUNNING and self._drawn.get(card.key) == run.seq
+
+    def _is_fresh(self, run: Run, card: Card) -> bool:
         """A running card changes with every look at the clock, so its age decides when it is drawn again.
 
         Copies show the decision and leave the progress to the card: all cards share one budget.
         """
         if not _is_progress(run, card) or card.drawn_at is None or run.changed_at is None:
             return False
-        moved = card.drawn_at < run.changed_at
-        age = self._ctx.clock() - card.drawn_at
-        return card.kind is not Kind.CARD or age < (STEPS_EVERY if moved else PROGRESS_EVERY)
+        if card.kind is not Kind.CARD:
+            return True
+        again = card.drawn_at + (STEPS_EVERY if card.drawn_at < run.changed_at else PROGRESS_EVERY)
+        if again <= self._ctx.clock():
+            return False
+        self._held[run.id] = Held(run.seq, again)
+        return True
 
     async def _draw(self, run: Run, card: Card, cards: Sequence[Card]) -> Message | None:
         now = self._ctx.clock()
@@ -173,57 +273,61 @@ class Publisher:
             case Kind.NOTICE:
                 return draw_notice(run, facts, now)
             case Kind.LINE:
-                return await self._line(run, cards)
+                link = await self._link(cards)
+                return thread_line(run, link) if link else None
             case Kind.AUDIT:
                 shown = draw_card(run, facts, now)
                 return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
 
-    async def _line(self, run: Run, cards: Sequence[Card]) -> Message | None:
-        for card in cards:
-            if card.kind is Kind.CARD and card.channel and card.ts:
-                return thread_line(run, await self._ctx.sender.permalink(card.channel, card.ts))
+    async def _link(self, cards: Sequence[Card]) -> str | None:
+        """To the card of the run; None: there is none that could be linked to. Raises Wait."""
+        for card in _standing(cards, Kind.CARD):
+            if card.channel and card.ts:
+                try:
+                    return await self._ctx.sender.permalink(card.channel, card.ts)
+                except SlackApiError as problem:
+                    log.warning("permalink", run=card.run_id, error=problem.response.get("error"))
         return None
 
     # Slack
 
     async def _post(self, run: Run, card: Card, cards: Sequence[Card], drawing: Message, drawn: str) -> Run:
-        main = next((c for c in cards if c.kind is Kind.CARD), None)
         thread = card.thread_ts
-        if card.kind is Kind.NOTICE:
-            if main is None or main.ts is None:  # there is nothing to reply to, yet or any more
-                if main is None or main.gone:
-                    await self._ctx.cards.impossible(card.key, "no card to reply to")
+        if card.kind is Kind.NOTICE and card.recipient == run.channel:
+            main = next(_standing(cards, Kind.CARD), None)
+            if main is None:
+                await self._ctx.cards.impossible(card.key, "no card to reply to")
+                return run
+            if main.ts is None:  # it comes first
                 return run
             thread = main.ts
-        await self._ctx.cards.tried(card.key, self._ctx.clock())
         try:
-            answer = await self._ctx.sender.call(
-                "chat.postMessage",
-                card.recipient,
-                channel=card.recipient,
-                text=drawing.text,
-                blocks=list(drawing.blocks) or None,
-                thread_ts=thread,
-                metadata={"event_type": "rollback_card", "event_payload": {"run_id": run.id}},
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-        except SlackApiError as problem:
-            error = str(problem.response.get("error"))
-            if error in NEVER_AGAIN:
-                await self._ctx.cards.impossible(card.key, error)
-                if card.kind is Kind.CARD:
-                    await self._give_up(run, error)
-                return run
-            raise
-        return await self._posted(run, card, answer["channel"], answer["ts"], drawn)
+            posted = await self._post_somehow(card, drawing, thread)
+        except Impossible as no:
+            await self._ctx.cards.impossible(card.key, str(no))
+            return await self._without(run, card, str(no))
+        run = await self._posted(run, card, posted, drawn)
+        if not posted.drawn:
+            raise Wait(self._ctx.clock().timestamp())  # it is there, and is drawn in the next round
+        self._drawn[card.key] = run.seq
+        return run
 
-    async def _posted(self, run: Run, card: Card, channel: str, ts: str, drawn: str) -> Run:
+    async def _post_somehow(self, card: Card, drawing: Message, thread: str | None) -> Posted:
+        """News whose thread is gone stands in the channel; the link to a card is worth nothing there."""
+        try:
+            return await self._posting.post(card, drawing, thread)
+        except ThreadGone as gone:
+            if card.kind is Kind.LINE:
+                raise Impossible(str(gone)) from None
+            return await self._posting.post(card, drawing, None)
+
+    async def _posted(self, run: Run, card: Card, posted: Posted, drawn: str) -> Run:
         """The place of the message, and with the first card in the channel the time to approve."""
         now = self._ctx.clock()
+        channel, ts = posted.channel, posted.ts
 
         async def work(change: Change) -> Run:
-            await place(change.connection, card.key, channel, ts, drawn, now)
+            await place(change.connection, card.key, channel, ts, drawn if posted.drawn else "", now)
             if card.kind is Kind.CARD and run.state is State.AWAITING_APPROVAL and run.posted_at is None:
                 return await change.append(run, (Event(E.POSTED, now, "", {"channel": channel, "ts": ts}),))
             return run
@@ -234,39 +338,95 @@ class Publisher:
             except StaleRun:
                 run = await self._ctx.store.load(run.id)
 
-    async def _give_up(self, run: Run, error: str) -> None:
-        """Without a card nobody can approve: whoever asked is told at once, instead of a time-out."""
-        now = self._ctx.clock()
-        await self._ctx.cards.want(run.id, Kind.DIRECT, run.requester.id, now)
+    async def _without(self, run: Run, card: Card, error: str) -> Run:
+        """What follows when a message cannot be: the run goes on, but nobody is left without news."""
+        self._ctx.publish()
+        if card.kind is Kind.NOTICE and card.recipient == run.channel:
+            for user in _called(run):
+                await self._ctx.cards.want(run.id, Kind.NOTICE, user, self._ctx.clock(), moment=card.moment)
+        if card.kind is not Kind.CARD or run.posted_at is not None:
+            return run
+        # Without a card nobody can approve: whoever asked is told at once, instead of a time-out.
         why = f"The card could not be posted in the channel ({error}). Ask in another channel."
         while machine.allows(run, E.CANCELLED):
             try:
-                run = await self._ctx.store.append(run, Event(E.CANCELLED, now, "", {"why": why}))
+                return await self._ctx.store.append(
+                    run, Event(E.CANCELLED, self._ctx.clock(), "", {"why": why})
+                )
             except StaleRun:
                 run = await self._ctx.store.load(run.id)
+        return run
+
+    async def _update(self, run: Run, card: Card, drawing: Message, drawn: str, *, can_wait: bool) -> Run:
+        try:
+            await self._posting.update(card, drawing, can_wait=can_wait)
+        except MessageGone:
+            await self._post_again(card)
+        except Impossible as no:
+            await self._ctx.cards.impossible(card.key, str(no))
+            return await self._without(run, card, str(no))
+        else:
+            await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+            self._drawn[card.key] = run.seq
+        return run
+
+    async def _post_again(self, card: Card) -> None:
+        """Somebody deleted it. Raises Wait when it was lost a moment ago already."""
+        if (before := self._posted_again.get(card.key)) is not None:
+            self._wait_until(before + POSTED_AGAIN_EVERY)
+        self._posted_again[card.key] = self._ctx.clock()
+        await self._ctx.cards.lost(card.key)
         self._ctx.publish()
 
-    async def _update(self, card: Card, drawing: Message, drawn: str, *, chatter: bool) -> None:
+    async def _mark_older(self, run: Run, card: Card, cards: Sequence[Card]) -> None:
         try:
-            await self._ctx.sender.call(
-                "chat.update",
-                chatter=chatter,
-                channel=card.channel,
-                ts=card.ts,
-                text=drawing.text,
-                blocks=list(drawing.blocks),
-            )
-        except SlackApiError as problem:
-            error = str(problem.response.get("error"))
-            if error == "message_not_found":
-                await self._ctx.cards.lost(card.key)
-                self._ctx.publish()
-                return
-            if error in NEVER_AGAIN:
-                await self._ctx.cards.impossible(card.key, error)
-                return
-            raise
-        await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+            await self._posting.mark_older(card, thread_line(run, await self._link(cards)))
+        except Wait as wait:
+            self._hold(run, wait)
+
+    async def _reach_again(self) -> None:
+        """Cards that stand where nothing could be said: the channel may be open again."""
+        now = self._ctx.clock()
+        if now - self._reached_for < REACHED_FOR_EVERY:
+            return
+        self._reached_for = now
+        for card in await self._ctx.cards.out_of_reach(now - REACHED_FOR_UNTIL, REACHED_FOR_AT_ONCE):
+            run = await self._ctx.store.load(card.run_id)
+            drawing = await self._draw(run, card, await self._ctx.cards.of_run(run.id))
+            if drawing is None:
+                continue
+            await self._ctx.cards.tried(card.key, now)
+            try:
+                await self._posting.update(card, drawing, can_wait=True)
+            except (Wait, Impossible, MessageGone):
+                continue
+            drawn = digest({"text": drawing.text, "blocks": list(drawing.blocks)})
+            await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+
+
+def _standing(cards: Sequence[Card], *kinds: Kind) -> Iterator[Card]:
+    """Those of these kinds that Slack has not made impossible, in the order of the kinds."""
+    return (card for kind in kinds for card in cards if card.kind is kind and card.gone is None)
+
+
+def _asked_for(run: Run, cards: Sequence[Card]) -> Iterator[tuple[Kind, str, str]]:
+    """The messages that a state asks for: what, for whom, and of which moment."""
+    if run.state is State.AWAITING_APPROVAL:
+        yield from ((Kind.DIRECT, user, "") for user in run.awaited)
+    has_card = next(_standing(cards, Kind.CARD), None) is not None
+    if not has_card:
+        yield Kind.DIRECT, run.requester.id, ""
+    if (moment := _moment(run)) is None:
+        return
+    if has_card:
+        yield Kind.NOTICE, run.channel, moment
+    elif run.posted_at is not None:
+        yield from ((Kind.NOTICE, user, moment) for user in _called(run))
+
+
+def _called(run: Run) -> list[str]:
+    """Whom news is for when it cannot stand under the card."""
+    return list(dict.fromkeys([run.requester.id, *(approval.person for approval in run.approvals)]))
 
 
 def _is_about_to_change(run: Run, now: datetime) -> bool:

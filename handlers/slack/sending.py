@@ -1,43 +1,92 @@
-"""Everything that is said to Slack goes out here, inside Slack's budgets.
+"""Everything that is said to Slack goes out here, inside Slack's budgets, and waits when Slack says so.
 
 chat.update is one budget for all cards of the workspace (Tier 3, 50 a minute); chat.postMessage is
-about one a second for each channel. Everything else here is used rarely.
+about one a second for each channel, in short bursts. What may wait (progress, copies) is spread evenly
+over the window, so that of whatever else comes, n cards at once are shown within n × 1.2 s + 5 s.
 """
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
+from handlers.slack.refusals import Meaning, meaning, said
+
+log = structlog.get_logger()
+Place = tuple[str, str]  # method, and the channel where the budget is a channel's own
 
 WINDOWS: Mapping[str, tuple[int, float]] = {  # at most so many calls in any so many seconds
     "chat.update": (50, 60.0),
-    "chat.postMessage": (4, 4.0),
+    "chat.postMessage": (3, 3.0),
+    "chat.postEphemeral": (100, 60.0),
+    "conversations.history": (50, 60.0),
+    "conversations.replies": (50, 60.0),
+    "views.open": (100, 60.0),
+    "views.publish": (100, 60.0),
     "views.update": (100, 60.0),
 }
+PACES: Mapping[str, tuple[int, float]] = {"chat.update": (4, 4.8)}  # of the same calls, those that may wait
 UNLIMITED = (10**6, 0.0)
-CHATTER = 0.6  # the share of a window that progress may use; the rest is kept for decisions and results
-PASSING = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"}
-)
+# Somebody waits for these with a trigger of 3 s: a failure a moment ago is no reason not to try.
+AT_ONCE = frozenset({"views.open", "views.publish", "chat.postEphemeral"})
+FIRST_PAUSE = 0.5  # seconds after a failure, doubled with each further one
+LONGEST_PAUSE = 10.0
+IN_FLIGHT = 0.2  # seconds in which a call under way will probably be over
+EVERYTHING: Place = ("*", "")
+
+
+@dataclass(slots=True)
+class Budget:
+    """Calls count from when they were answered: Slack has counted them by then."""
+
+    most: int
+    seconds: float
+    calls: deque[float] = field(default_factory=deque)  # when, of those inside the window
+    under_way: int = 0
+
+    def free_at(self, now: float, ahead: int = 0) -> float:
+        """When the next call may be made, behind `ahead` others that wait; not after `now`: at once."""
+        while self.calls and self.calls[0] <= now - self.seconds:
+            self.calls.popleft()
+        missing = len(self.calls) + self.under_way + ahead + 1 - self.most
+        if missing <= 0:
+            return now
+        rounds, nth = divmod(missing - 1, self.most)
+        if nth >= len(self.calls):
+            return now + IN_FLIGHT
+        return self.calls[nth] + (rounds + 1) * self.seconds
 
 
 class Wait(Exception):
-    """Not now: the budget is used up, or Slack asked to wait or did not answer."""
+    """Not now: the budget is used up, or Slack asked to wait or did nothing. Nothing was done."""
+
+    def __init__(self, until: float, budget: Budget | None = None, *, can_wait: bool = False) -> None:
+        super().__init__(f"until {until:.1f}")
+        self.until = until  # seconds since 1970
+        self.budget = budget  # that is used up; None: it is Slack that wants us to wait
+        self.can_wait = can_wait  # it lets all others go first
+
+
+class Unclear(Wait):
+    """The same, but perhaps it was done: the answer was lost."""
 
 
 class Sender:
     def __init__(self, client: AsyncWebClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        # When, of those inside the window; by method and place.
-        self._calls: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
-        self._held: dict[str, float] = {}
+        self._budgets: dict[Place, Budget] = {}
+        self._paces: dict[Place, Budget] = {}
+        self._held: dict[Place, float] = {}
+        self._failures: defaultdict[Place, int] = defaultdict(int)  # in a row
         self._permalinks: dict[tuple[str, str], str] = {}
+        self.refused: str | None = None  # why Slack takes nothing from this token; None: it does, or is down
 
     async def permalink(self, channel: str, ts: str) -> str:
         """Slack's link to a message, asked once: it never changes. Raises as `call` does."""
@@ -46,38 +95,93 @@ class Sender:
             self._permalinks[channel, ts] = str(answer["permalink"])
         return self._permalinks[channel, ts]
 
-    async def call(self, method: str, place: str = "", *, chatter: bool = False, **arguments: Any) -> Any:
+    async def call(self, method: str, place: str = "", *, can_wait: bool = False, **arguments: Any) -> Any:
         """Slack's answer. `place`: the channel, where the budget is a channel's own.
 
-        Raises Wait (the caller compares again later) and SlackApiError (a no for good).
+        Raises Wait (the caller compares again later), Unclear, and SlackApiError (a no for good).
         """
-        self.check(method, place, chatter=chatter)
-        self._calls[method, place].append(self._clock().timestamp())
+        self.check(method, place, can_wait=can_wait)
         given = {name: value for name, value in arguments.items() if value is not None}
+        spent = self._spent(method, place, can_wait)
+        for budget in spent:
+            budget.under_way += 1
         try:
-            return await self._client.api_call(method, json=given)
+            answer = await self._client.api_call(method, json=given)
         except SlackApiError as problem:
-            if problem.response.status_code == 429:
-                self._hold(method, float(problem.response.headers.get("Retry-After", 1)))
-                raise Wait from None
-            if problem.response.status_code >= 500 or problem.response.get("error") in PASSING:
-                raise Wait from None
-            raise
+            raise self._understood(problem, (method, place)) from None
+        except aiohttp.ClientConnectorError:
+            raise Wait(self._pause((method, place))) from None  # Slack has never heard of it
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-            raise Wait from None
+            raise Unclear(self._pause((method, place))) from None
+        finally:
+            now = self._clock().timestamp()
+            for budget in spent:
+                budget.under_way -= 1
+                budget.calls.append(now)
+        self._went_well((method, place))
+        return answer
 
-    def check(self, method: str, place: str = "", *, chatter: bool = False) -> None:
+    def check(self, method: str, place: str = "", *, can_wait: bool = False) -> None:
         """Raises Wait when a call would: asked before anything is drawn for it."""
         now = self._clock().timestamp()
-        if now < self._held.get(method, 0.0):
-            raise Wait
-        most, seconds = WINDOWS.get(method, UNLIMITED)
-        calls = self._calls[method, place]
-        while calls and calls[0] <= now - seconds:
-            calls.popleft()
-        if len(calls) >= most * (CHATTER if chatter else 1.0):
-            raise Wait
+        held = max(self._held.get((method, place), 0.0), self._held.get(EVERYTHING, 0.0))
+        if now < held:
+            raise Wait(held)
+        for budget in self._spent(method, place, can_wait):
+            free_at = budget.free_at(now)
+            if free_at > now:
+                raise Wait(free_at, budget, can_wait=can_wait)
 
-    def _hold(self, method: str, seconds: float) -> None:
-        """Slack said Retry-After."""
-        self._held[method] = self._clock().timestamp() + seconds
+    def _spent(self, method: str, place: str, can_wait: bool) -> tuple[Budget, ...]:
+        """The budgets that a call is taken from."""
+        whole = self._budgets.setdefault((method, place), Budget(*WINDOWS.get(method, UNLIMITED)))
+        if not can_wait or method not in PACES:
+            return (whole,)
+        return (self._paces.setdefault((method, place), Budget(*PACES[method])), whole)
+
+    def _understood(self, problem: SlackApiError, place: Place) -> Exception:
+        status, error = said(problem)
+        if status == 429:
+            return Wait(self._pause(place, _retry_after(problem)))
+        if status >= 500 or error is None:
+            return Unclear(self._pause(place))
+        match meaning(place[0], error):
+            case Meaning.PASSING:
+                return Wait(self._pause(place))
+            case Meaning.UNCLEAR:
+                return Unclear(self._pause(place))
+            case Meaning.TOKEN:
+                if self.refused != error:
+                    log.error("Slack refuses the token", method=place[0], error=error)
+                self.refused = error
+                return Wait(self._pause(EVERYTHING))
+            case _:
+                self._failures.pop(place, None)  # Slack answers
+                return problem
+
+    def _pause(self, place: Place, seconds: float | None = None) -> float:
+        """Until when nothing is tried there; `seconds` None: Slack did not say, so longer each time."""
+        self._failures[place] += 1
+        now = self._clock().timestamp()
+        if seconds is None:
+            seconds = min(FIRST_PAUSE * 2 ** (self._failures[place] - 1), LONGEST_PAUSE)
+            if place[0] in AT_ONCE:
+                return now
+        self._held[place] = now + seconds
+        return self._held[place]
+
+    def _went_well(self, place: Place) -> None:
+        """A pause that Slack asked for is kept: this answer may be of a call that was under way already."""
+        for known in (place, EVERYTHING):
+            self._failures.pop(known, None)
+        if self.refused is not None:
+            log.info("Slack takes the token again")
+            self.refused = None
+
+
+def _retry_after(problem: SlackApiError) -> float | None:
+    """In seconds; None: the header is missing, or is no number."""
+    try:
+        return float(problem.response.headers["Retry-After"])
+    except (KeyError, ValueError, AttributeError):
+        return None

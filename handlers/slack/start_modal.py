@@ -15,6 +15,7 @@ from bot.policy import same_human
 from bot.views import lists, modals
 from bot.views.limits import View
 from handlers.context import Context
+from handlers.door.delivery import Delivery
 from handlers.slack import asking
 from handlers.slack.asking import Wish
 from handlers.slack.directory import KNOWN
@@ -233,7 +234,7 @@ def _reason(look: Look) -> str | None:
 # Sending ---------------------------------------------------------------------------------------
 
 
-async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery: str) -> Run:
+async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery: Delivery) -> Run:
     """Opens the run that the modal asks for. Raises UserError."""
     modal = await ctx.looks.modal(str(view["id"]))
     if modal is None or modal.person != person.id:

@@ -9,15 +9,13 @@ from enum import StrEnum
 
 from aiohttp import web
 
-from handlers.context import Context
-from handlers.door.deliver import Door
 from handlers.door.guard import BODY_AT_MOST
 from handlers.web.drawing import protect
 from handlers.web.health import healthz, metrics, readyz
 from handlers.web.pages import newest_runs, one_run
-from handlers.web.parts import PARTS, Parts
+from handlers.web.parts import INSIGHT, PARTS, Insight, Parts
+from handlers.web.patience import keep_heard
 from handlers.web.readers import may_read, not_forwarded
-from handlers.web.readiness import Readiness
 from handlers.web.slack_events import signed_by_slack, slack_events
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -49,6 +47,9 @@ ROUTES = (
 )
 
 
+WATCHERS = {Audience.PUBLIC, Audience.INSIDE}
+
+
 async def _anybody(_: web.Request) -> web.Response | None:
     return None
 
@@ -61,13 +62,17 @@ GATES: Mapping[Audience, Gate] = {
 }
 
 
-def web_app(context: Context, door: Door, secret: str | None, readiness: Readiness) -> web.Application:
-    """`secret` None: HTTP from Slack is not open."""
+def web_app(insight: Insight, parts: Parts | None) -> web.Application:
+    """`parts` None: a worker, which answers only those who watch it."""
     app = web.Application(client_max_size=BODY_AT_MOST)
-    app[PARTS] = Parts(context, door, secret, readiness)
+    app[INSIGHT] = insight
+    if parts is not None:
+        app[PARTS] = parts
     app.on_response_prepare.append(protect)
+    keep_heard(app)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _behind(GATES[route.audience], route.handler))
+        if parts is not None or route.audience in WATCHERS:
+            app.router.add_route(route.method, route.path, _behind(GATES[route.audience], route.handler))
     return app
 
 

@@ -1,20 +1,35 @@
-"""What the handlers of requests are given, under one key of the application."""
+"""What the handlers of requests are given, under keys of the application: one for each kind of asker."""
 
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from bot.clock import Clock
 from handlers.context import Context
 from handlers.door.deliver import Door
+from handlers.metrics import Metrics
 from handlers.web.readiness import Readiness
+from storage.runs import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """For machines that watch: every process has it."""
+
+    store: Store
+    metrics: Metrics
+    clock: Clock
+    readiness: Readiness
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
+    """For Slack and for readers of pages: a front's."""
+
     context: Context
     door: Door
     secret: str | None  # None: HTTP from Slack is not open
-    readiness: Readiness
 
 
+INSIGHT = web.AppKey("insight", Insight)
 PARTS = web.AppKey("parts", Parts)

@@ -1,25 +1,31 @@
-"""Whether a command would be accepted and carried out now."""
+"""Whether this process would do its work now: take a command, carry out a run, or both."""
 
 import asyncio
 from datetime import timedelta
 
 from bot.clock import Clock
 from handlers.door.socket import Socket
+from handlers.wall import Wall
 from handlers.worker import Worker
+from storage.restored import READ_ONLY, RestoredStore
 from storage.runs import Store
 
 SWEPT_WITHIN = timedelta(seconds=10)
 DATABASE_ANSWERS_WITHIN = 2.5  # seconds; a command is told "NOT accepted" after the same time
+CLOCKS_APART_AT_MOST = 5.0  # seconds between the database's clock and ours
 
 
 class Readiness:
-    """`socket` None: Socket Mode is not open, Slack comes by HTTP."""
+    """What this process has not got is None: `worker` of a front, `socket` where Slack comes by HTTP."""
 
-    def __init__(self, store: Store, worker: Worker, socket: Socket | None, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, wall: Wall, worker: Worker | None, socket: Socket | None
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._wall = wall
         self._worker = worker
         self._socket = socket
-        self._clock = clock
 
     async def why_not(self) -> str | None:
         try:
@@ -27,9 +33,14 @@ class Readiness:
                 await self._store.newest_time()
         except Exception as problem:  # noqa: BLE001 - whatever the database says, it means "not ready"
             return f"database: {type(problem).__name__}"
+        if isinstance(self._store, RestoredStore):
+            return READ_ONLY
+        if abs(self._wall.ahead) > CLOCKS_APART_AT_MOST:
+            return f"clock: the database's is {self._wall.ahead:+.1f} s from this machine's"
         if await self.connected() is False:
             return "Slack: the socket is not connected"
-        if self.sweep_age() > SWEPT_WITHIN:
+        age = self.sweep_age()
+        if age is not None and age > SWEPT_WITHIN:
             return f"worker: has not looked for work for {SWEPT_WITHIN.seconds} s"
         return None
 
@@ -37,8 +48,9 @@ class Readiness:
         """Whether the socket to Slack stands; None: Socket Mode is not open."""
         return None if self._socket is None else await self._socket.connected()
 
-    def sweep_age(self) -> timedelta:
-        return self._clock() - self._worker.swept_at
+    def sweep_age(self) -> timedelta | None:
+        """Since work was last looked for; None: this process drives nothing."""
+        return None if self._worker is None else self._clock() - self._worker.swept_at
 
     async def wait(self) -> None:
         while await self.why_not() is not None:  # noqa: ASYNC110 - what is waited for has no event

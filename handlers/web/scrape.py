@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,7 +15,7 @@ from storage.reading import Counts
 @dataclass(frozen=True, slots=True)
 class Scrape(Collector):
     counts: Counts
-    sweep_age: float  # seconds
+    sweep_age: timedelta | None  # None: this process drives nothing
     connected: bool | None  # None: Socket Mode is not open, so there is no such series
     now: datetime
 
@@ -35,9 +35,12 @@ class Scrape(Collector):
             "Runs whose cards do not show the stored state yet.",
             self.counts.behind,
         )
-        yield GaugeMetricFamily(
-            "rollback_sweep_age_seconds", "Since the worker last looked for work.", self.sweep_age
-        )
+        if self.sweep_age is not None:
+            yield GaugeMetricFamily(
+                "rollback_sweep_age_seconds",
+                "Since the worker last looked for work.",
+                self.sweep_age.total_seconds(),
+            )
         if self.connected is not None:
             yield GaugeMetricFamily(
                 "rollback_socket_connected", "1: the socket to Slack stands.", int(self.connected)

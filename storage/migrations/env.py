@@ -1,7 +1,7 @@
 """How Alembic reaches the database: one synchronous connection, given by `storage.database`.
 
 An upgrade happens as a whole or not at all. SQLite can do that, but only when the driver keeps its hands
-off: by itself it begins no transaction before CREATE TABLE.
+off: by itself it begins no transaction before CREATE TABLE. Of two upgrades at once one waits for the other.
 """
 
 from typing import Any
@@ -10,6 +10,8 @@ from alembic import context
 from sqlalchemy import Connection, create_engine, event
 
 from storage.tables import metadata
+
+LOCK = 0x726F6C6C  # of our upgrades among a PostgreSQL database's advisory locks
 
 
 def _hands_off(connection: Any, _: object) -> None:
@@ -29,5 +31,7 @@ with engine.connect() as connection:
         connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True
     )
     with context.begin_transaction():
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"select pg_advisory_xact_lock({LOCK})")
         context.run_migrations()
 engine.dispose()

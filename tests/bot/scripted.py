@@ -103,9 +103,8 @@ class HandClock:
 class Notebook:
     """What the engine needs of the store, in memory. Seq and epoch are checked as the store does."""
 
-    installation = HERE
-
     def __init__(self, journal: Journal) -> None:
+        self.installation = HERE
         self._journal = journal
         self.runs: dict[str, list[Event]] = {}
         self.epoch = 1
@@ -134,7 +133,7 @@ class Notebook:
     def _signed(self, run_id: str, digest: str, event: Event) -> Event:
         if not event.by:
             return event
-        message = statement(HERE, run_id, event.seq, event.kind, digest, event.by, event.at)
+        message = statement(self.installation, run_id, digest, event)
         return replace(event, signature=FRONT.sign(message))
 
     async def load(self, run_id: str) -> Run:
@@ -173,7 +172,8 @@ class Claim:
 class Scripted:
     """An operation. `starts`: what the next calls of `start` do, then `takes`:
 
-    takes · takes_long (3 polls) · answer_lost (done, and nobody heard) · never_arrives · taken · an error.
+    takes · takes_long (3 polls) · answer_lost (done, and nobody heard) · never_arrives · taken · hangs ·
+    an error.
     `finds` and `polls`: answers that are given before the truth is.
     """
 
@@ -189,6 +189,7 @@ class Scripted:
         self.asked: list[str] = []  # every call, by name
         self.handles: list[Handle] = []  # that were given to poll
         self.meanwhile: Callable[[], Awaitable[object]] | None = None  # happens during the next call
+        self.hangs: set[str] = set()  # calls that are never answered
         self._left = 0
 
     async def start(self, work: Work) -> Handle | Taken:
@@ -196,6 +197,8 @@ class Scripted:
         how = self.starts.pop(0) if self.starts else "takes"
         if isinstance(how, Exception):
             raise how
+        if how == "hangs":
+            await for_ever()
         if how == "taken" or work.op_id in self.fates:
             return Taken.TAKEN
         if how == "never_arrives":
@@ -223,6 +226,8 @@ class Scripted:
 
     async def find(self, work: Work) -> Found:
         self.asked.append("find")
+        if "find" in self.hangs:
+            await for_ever()
         if self.finds:
             return _raised(self.finds.pop(0))
         fate = self.fates.get(work.op_id, Fate.ABSENT)
@@ -231,6 +236,8 @@ class Scripted:
     async def poll(self, work: Work, handle: Handle) -> Progress:
         self.asked.append("poll")
         self.handles.append(handle)
+        if "poll" in self.hangs:
+            await for_ever()
         await self._happen()
         if self.polls:
             return _raised(self.polls.pop(0))
@@ -253,6 +260,10 @@ class Scripted:
         if self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
             await happens()
+
+
+async def for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 def _raised(answer: T | Exception) -> T:
@@ -311,6 +322,8 @@ class Backend(Scripted):
         how = self.saves.pop(0) if self.saves else "saves"
         if isinstance(how, Exception):
             raise how
+        if how == "hangs":
+            await for_ever()
         if how == "cannot":
             return None
         if work.op_id not in self.saved:
@@ -479,6 +492,17 @@ class Play:
         for who in (BEN, CY)[: run.plan.approvals_needed]:
             await self.press(who, Press.APPROVE)
         return self.run
+
+    async def give_up(self, problem: Exception) -> Run:
+        """The driver has failed time after time."""
+        self.notes.epoch += 1
+        return await self.engine().give_up(Claim(self.run, self.notes.epoch), problem)
+
+    async def write_by_hand(self, kind: E, by: Person | None = None, **data: Any) -> None:
+        """Somebody who may write the database adds a row, as if a person had said so."""
+        said = {"marks": sorted(by.marks)} if by else {}
+        event = Event(kind, self.clock(), by.id if by else "", {**said, **data}, self.run.seq + 1, "00" * 64)
+        self.notes.runs[self.run.id].append(event)
 
     async def driven(self) -> Run:
         """Asked, approved, and driven as far as it goes."""

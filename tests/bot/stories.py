@@ -251,6 +251,8 @@ def went_well(action: machine.Action) -> Iterator[tuple[E, dict[str, Any]]]:
     match action:
         case machine.Write(kind):
             yield kind, {}
+        case machine.Review():
+            yield E.REVIEWED, {}
         case machine.Observe(step) if step.do is Do.MEASURE:
             yield E.OBSERVED, {"n": step.n, "loss": codec.dump(Loss, LOSS)}
         case machine.Observe(step):

@@ -1,12 +1,12 @@
 """The one loop: intent, act, outcome. The world is scripted, the records keep the rules, time is turned."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot import codec
+from bot import codec, machine
 from bot.configuration import Declared, Procedure, ProcedureStep, Rule
 from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
 from bot.errors import ClaimLost, PermanentError, StaleRun
@@ -48,7 +48,7 @@ from bot.model import (
 from bot.planning import Hold
 from bot.policy import Entitled, Press
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
-from tests.bot.scripted import Claim, Killed, Notebook, Play
+from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play
 from tests.bot.stories import ANA, BEN, CY, LOSS, T0
 
 CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
@@ -646,6 +646,21 @@ def forged(play: Play) -> None:
     events[at] = replace(events[at], by=CY.id, data={**events[at].data, "marks": sorted(CY.marks)})
 
 
+def shared(play: Play) -> None:
+    """Somebody adds the marks of another human to an approval."""
+    events = play.notes.runs[play.run.id]
+    at = next(i for i, event in enumerate(events) if event.kind is E.APPROVED)
+    marks = sorted({*events[at].data["marks"], *CY.marks})
+    events[at] = replace(events[at], data={**events[at].data, "marks": marks})
+
+
+def elsewhere(play: Play) -> None:
+    """Somebody changes where the requester wanted to go."""
+    events = play.notes.runs[play.run.id]
+    goal = codec.dump(Goal, Goal(point="p40"))
+    events[0] = replace(events[0], data={**events[0].data, "goal": goal})
+
+
 def anonymous(play: Play) -> None:
     """The same, in nobody's name."""
     events = play.notes.runs[play.run.id]
@@ -665,6 +680,14 @@ VOID: dict[str, tuple[Callable[[Play], object], str]] = {
     "an approval was written into the database": (
         forged,
         "the approved of RB-42 by <@U01CY> carries no valid signature",
+    ),
+    "the marks of an approval were changed in the database": (
+        shared,
+        "the approved of RB-42 by <@U01BEN> carries no valid signature",
+    ),
+    "the goal of the request was changed in the database": (
+        elsewhere,
+        "the requested of RB-42 by <@U01ANA> carries no valid signature",
     ),
     "an approval by nobody was written into the database": (
         anonymous,
@@ -738,6 +761,17 @@ async def test_an_approval_no_longer_counts_and_nothing_is_done(name: str, play:
     sabotage(play)
     run = await play.drive()
     assert (run.state, run.why, play.effects) == (State.VOID, why, [])
+
+
+async def test_a_request_that_was_written_into_the_database_is_not_even_planned(play: Play) -> None:
+    play.ask()
+    elsewhere(play)
+    run = await play.drive()
+    assert (run.state, run.why) == (
+        State.REFUSED,
+        "the requested of RB-42 by <@U01ANA> carries no valid signature",
+    )
+    assert play.backend.goals == []
 
 
 async def test_an_approval_does_not_start_a_run_after_its_time(play: Play) -> None:
@@ -1002,6 +1036,27 @@ async def test_two_people_take_a_failed_run_out_of_maintenance(careful: Play) ->
     )
 
 
+async def test_maintenance_that_failed_is_switched_once_more_when_somebody_looks_again(careful: Play) -> None:
+    enter = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
+    enter.polls = [Progress(False, T0, "exit code 3")]
+    enter.arrive = lambda work: enter.fates.update({work.op_id: Fate.FAILED})  # type: ignore[method-assign]
+    run = await careful.driven()
+    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "exit code 3")
+    enter.arrive = lambda work: None  # type: ignore[method-assign]
+    await careful.press(BEN, Press.RETRY)
+    assert (await careful.drive()).state is State.SUCCEEDED
+    assert list(enter.fates) == ["k7f3a91c.RB-42.2", "k7f3a91c.RB-42.2.2"]
+
+
+async def test_a_restore_that_failed_is_only_looked_for_when_somebody_looks_again(play: Play) -> None:
+    play.backend.polls = [Progress(False, T0, "exit code 3")]
+    play.backend.arrive = lambda work: play.backend.fates.update({work.op_id: Fate.FAILED})  # type: ignore[method-assign]
+    await play.driven()
+    await play.press(BEN, Press.RETRY)
+    run = await play.drive()
+    assert (run.state, run.pause, play.backend.asked.count("start")) == (State.PAUSED, Pause.STEP_FAILED, 1)
+
+
 async def test_a_leaving_that_failed_is_done_again_when_two_agree_again(careful: Play) -> None:
     await failed_in_maintenance(careful)
     leave = careful.world.maintenance("orders", Do.MAINTENANCE_OFF)
@@ -1061,3 +1116,472 @@ async def test_when_the_second_target_fails_the_first_stays_where_it_is() -> Non
     run = await play.driven()
     assert (run.state, run.live) == (State.PAUSED, Live.UNKNOWN)
     assert [play.world.executor(name).live for name in ("orders", "search")] == ["p41", "v42"]
+
+
+# Looking again after people were waited for ----------------------------------------------------
+
+
+@pytest.fixture
+async def waiting() -> Play:
+    """At a checkpoint before anything was touched, a long time ago."""
+    asking = Procedure(
+        steps=(ask(Phase.RESTORE, "Drained?"), ProcedureStep(phase=Phase.RESTORE, target="orders"))
+    )
+    play = Play(configuration(target(procedure="asking"), procedures={"asking": asking}))
+    play.backend.capabilities = replace(play.backend.capabilities, undo=UndoMode.IMPOSSIBLE)
+    await play.driven()
+    assert (play.run.pause, play.run.touched) == (Pause.CHECKPOINT, False)
+    return play
+
+
+async def confirmed(play: Play) -> Run:
+    await play.press(BEN, Press.CONTINUE)
+    return await play.drive()
+
+
+async def test_an_approval_that_still_counts_after_a_checkpoint_is_carried_out(waiting: Play) -> None:
+    waiting.backend.loss = replace(LOSS, units=(Unit("orders", 230),))
+    run = await confirmed(waiting)
+    assert (run.state, run.loss) == (State.SUCCEEDED, waiting.backend.loss)
+    assert waiting.kinds()[-6] == "reviewed"
+
+
+LAPSED: dict[str, tuple[Callable[[Play], object], Pause, str]] = {
+    "somebody deployed meanwhile": (
+        lambda play: setattr(play.backend, "live", "v43"),
+        Pause.HALTED,
+        "`orders` changed since the plan was made: it was v42, now it is v43",
+    ),
+    "the loss outgrew its ceiling": (
+        lambda play: setattr(play.backend, "loss", MUCH),
+        Pause.LOSS,
+        "9000 orders would be lost, the limit is 649",
+    ),
+    "the approver left the group": (
+        lambda play: setattr(play.register, "now", Entitled((CY,))),
+        Pause.HALTED,
+        "Somebody who approved is no longer an approver.",
+    ),
+    "the backend cannot be reached": (
+        lambda play: play.backend.plans.append(Unreachable("no route")),
+        Pause.HALTED,
+        "no route",
+    ),
+    "the policy changed": (
+        lambda play: setattr(
+            play,
+            "configuration",
+            configuration(
+                target(procedure="asking", approval=Rule(from_=("U01BEN",))),
+                procedures=play.configuration.procedures,
+            ),
+        ),
+        Pause.HALTED,
+        "the policy of `orders` changed after the plan was made",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAPSED)
+async def test_an_approval_that_lapsed_at_a_checkpoint_restores_nothing(name: str, waiting: Play) -> None:
+    sabotage, pause, why = LAPSED[name]
+    await waiting.press(BEN, Press.CONTINUE)
+    sabotage(waiting)
+    run = await waiting.drive()
+    assert (run.state, run.pause, run.why, waiting.effects) == (State.PAUSED, pause, why, [])
+
+
+async def test_a_lapse_that_has_passed_is_seen_when_somebody_looks_again(waiting: Play) -> None:
+    waiting.backend.plans.append(Unreachable("no route"))
+    await confirmed(waiting)
+    await waiting.press(BEN, Press.RETRY)
+    assert (await waiting.drive()).state is State.SUCCEEDED
+
+
+async def test_a_stop_before_the_restore_asks_the_same_before_going_on(careful: Play) -> None:
+    await careful.approved()
+    maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
+    maintenance.meanwhile = lambda: careful.press(BEN, Press.CANCEL)
+    await careful.drive()
+    careful.backend.live = "v43"
+    run = await confirmed(careful)
+    assert (run.state, run.pause, careful.effects) == (State.PAUSED, Pause.HALTED, ["MAINTENANCE_ON orders"])
+
+
+@pytest.mark.parametrize(("seconds", "pause"), [(299, Pause.STEP_FAILED), (301, Pause.HALTED)])
+async def test_who_takes_over_long_after_the_start_looks_again(
+    play: Play, seconds: float, pause: Pause
+) -> None:
+    """A moment later only the backend itself compares, when it is asked to restore."""
+    await play.approved()
+    play.journal.kill_at = play.journal.moments + 2  # when `started` is stored
+    with pytest.raises(Killed):
+        await play.drive()
+    assert play.run.state is State.RUNNING
+    play.backend.live = "v43"
+    await play.clock.sleep(seconds)
+    run = await play.drive()
+    assert (run.state, run.pause) == (State.PAUSED, pause)
+    assert play.effects == ([] if pause is Pause.HALTED else ["SAVE orders"])
+
+
+# Words that nobody said ------------------------------------------------------------------------
+
+FORGED: dict[str, tuple[Callable[[Play], Awaitable[None]], str]] = {
+    "a yes by somebody": (
+        lambda play: play.write_by_hand(E.CONFIRMED, BEN),
+        "the confirmed of RB-42 by <@U01BEN> carries no valid signature",
+    ),
+    "a yes by nobody": (
+        lambda play: play.write_by_hand(E.CONFIRMED),
+        "the confirmed of RB-42 by <@> carries no valid signature",
+    ),
+    "a look by somebody": (
+        lambda play: play.write_by_hand(E.RETRIED, BEN),
+        "the retried of RB-42 by <@U01BEN> carries no valid signature",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+async def test_a_word_that_was_written_into_the_database_moves_nothing(name: str, waiting: Play) -> None:
+    write, why = FORGED[name]
+    await write(waiting)
+    run = await waiting.drive()
+    assert (run.state, run.pause, run.why, waiting.effects) == (State.PAUSED, Pause.HALTED, why, [])
+
+
+async def test_a_true_word_after_a_forged_one_does_not_make_it_true(waiting: Play) -> None:
+    await waiting.write_by_hand(E.CONFIRMED, BEN)
+    await waiting.drive()
+    await waiting.press(CY, Press.RETRY)
+    run = await waiting.drive()
+    assert (run.state, run.pause, waiting.effects) == (State.PAUSED, Pause.HALTED, [])
+    assert (await waiting.press(CY, Press.STOP)).state is State.FAILED
+
+
+async def test_two_forged_words_take_no_failed_run_out_of_maintenance(careful: Play) -> None:
+    await failed_in_maintenance(careful)
+    await careful.write_by_hand(E.LEAVE_AGREED, BEN, why="…")
+    run = await careful.drive()
+    assert (run.state, run.in_maintenance, run.leave_agreed) == (State.FAILED, True, False)
+    assert "MAINTENANCE_OFF orders" not in careful.effects
+
+
+async def test_a_forged_answer_does_not_resolve_a_stuck_run(play: Play) -> None:
+    play.backend.starts = ["answer_lost"]
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    await play.driven()
+    await play.write_by_hand(E.RESOLVED_POINT, BEN, answer="point")
+    run = await play.drive()
+    assert (run.state, run.pause) == (State.PAUSED, Pause.HALTED)
+    assert "restored" not in play.kinds()
+
+
+async def test_a_word_forged_while_a_step_is_under_way_stops_the_driver_at_once(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.backend.meanwhile = lambda: play.write_by_hand(E.STOP_REQUESTED, BEN)
+    run = await play.driven()
+    assert (run.state, run.why, run.live) == (
+        State.STUCK,
+        "the stop requested of RB-42 by <@U01BEN> carries no valid signature",
+        Live.UNKNOWN,
+    )
+    assert "cancel" not in play.backend.asked
+
+
+async def test_after_a_forged_word_an_outcome_is_written_and_nothing_more_is_begun(careful: Play) -> None:
+    await careful.approved()
+    careful.backend.capabilities = replace(careful.backend.capabilities, cancel=False)
+    maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
+    maintenance.meanwhile = lambda: careful.write_by_hand(E.STOP_REQUESTED, BEN)
+    run = await careful.drive()
+    assert (run.state, run.pause, careful.effects) == (State.PAUSED, Pause.HALTED, ["MAINTENANCE_ON orders"])
+    assert "step_succeeded" in careful.kinds()
+
+
+# Other settings --------------------------------------------------------------------------------
+
+
+def resettled(careful: Play) -> None:
+    """Somebody deploys another configuration and starts the bot again."""
+    careful.configuration = configuration(target(maintenance=MAINTENANCE, checks=(OFFLINE,)))
+
+
+CONFIGURATION_CHANGED = (
+    "The configuration of `orders` changed while RB-42 was under way. "
+    "Put it back and press *Look again*, or end it."
+)
+
+
+async def test_a_step_under_way_is_not_looked_for_with_other_settings(careful: Play) -> None:
+    await careful.approved()
+    careful.world.maintenance("orders", Do.MAINTENANCE_ON).meanwhile = _dies
+    with pytest.raises(Killed):
+        await careful.drive()
+    kept = careful.configuration
+    resettled(careful)
+    run = await careful.drive()
+    assert (run.state, run.why) == (State.STUCK, CONFIGURATION_CHANGED)
+    assert careful.world.maintenance("orders", Do.MAINTENANCE_ON).asked == ["start"]
+    careful.configuration = kept
+    await careful.press(BEN, Press.RETRY)
+    assert (await careful.drive()).state is State.SUCCEEDED
+
+
+async def test_no_step_is_begun_with_other_settings(careful: Play) -> None:
+    careful.backend.measured = [MUCH]
+    await careful.driven()
+    resettled(careful)
+    await careful.press(BEN, Press.RETRY)
+    run = await careful.drive()
+    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
+
+
+async def test_a_target_that_left_the_configuration_is_not_driven(careful: Play) -> None:
+    careful.backend.measured = [MUCH]
+    await careful.driven()
+    careful.configuration = configuration(target("search"))
+    await careful.press(BEN, Press.RETRY)
+    run = await careful.drive()
+    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
+
+
+# Giving up -------------------------------------------------------------------------------------
+
+
+async def test_who_gives_up_between_steps_pauses_and_says_why(careful: Play) -> None:
+    await careful.approved()
+    careful.world.offline.meanwhile = _breaks
+    with pytest.raises(ExceptionGroup) as broken:
+        await careful.drive()
+    run = await careful.give_up(broken.value)
+    assert (run.state, run.pause) == (State.PAUSED, Pause.HALTED)
+    assert run.why == ("The bot could not go on: the secret SHOP_TOKEN is not set. Look again, or end it.")
+    await careful.press(BEN, Press.RETRY)
+    assert (await careful.drive()).state is State.SUCCEEDED
+
+
+async def _breaks() -> None:
+    raise PermanentError("the secret SHOP_TOKEN is not set")
+
+
+async def test_of_an_error_of_ours_only_the_kind_is_shown(play: Play) -> None:
+    await play.approved()
+    run = await play.give_up(KeyError("what stands here may be a secret"))
+    assert (run.state, run.why) == (
+        State.VOID,
+        "The bot could not go on: an error of its own, KeyError. Look again, or end it.",
+    )
+
+
+async def test_who_gives_up_while_a_step_is_under_way_leaves_it_to_people(play: Play) -> None:
+    await play.approved()
+    play.backend.meanwhile = _dies
+    with pytest.raises(Killed):
+        await play.drive()
+    run = await play.give_up(KeyError("orders"))
+    assert (run.state, run.live) == (State.STUCK, Live.UNKNOWN)
+    await play.press(BEN, Press.RETRY)
+    run = await play.drive()
+    assert (run.state, play.effects.count("RESTORE orders p41")) == (State.SUCCEEDED, 1)
+
+
+async def test_who_was_taken_over_cannot_give_up(play: Play) -> None:
+    await play.approved()
+    with pytest.raises(ClaimLost):
+        await play.engine().give_up(Claim(play.run, play.notes.epoch - 1), KeyError("orders"))
+    assert play.run.state is State.APPROVED
+
+
+async def test_nothing_is_given_up_that_waits_for_people(waiting: Play) -> None:
+    before = list(waiting.journal.entries)
+    assert (await waiting.give_up(KeyError("orders"))).pause is Pause.CHECKPOINT
+    assert waiting.journal.entries == before
+
+
+async def test_who_gives_up_when_somebody_was_quicker_looks_again(careful: Play) -> None:
+    stale = await careful.approved()
+    await careful.press(CY, Press.VETO)
+    run = await careful.engine().give_up(Claim(stale, careful.notes.epoch), KeyError("orders"))
+    assert run.state is State.VETOED
+
+
+# The lease -------------------------------------------------------------------------------------
+
+
+async def test_a_driver_whose_lease_is_over_saves_no_undo_point(play: Play) -> None:
+    await play.approved()
+    with pytest.raises(ClaimLost):
+        await play.drive(alive=lambda: "step_started" not in play.kinds())
+    assert play.effects == []
+
+
+async def test_a_driver_whose_lease_is_over_cancels_nothing(play: Play) -> None:
+    await play.approved()
+    play.backend.starts = ["takes_long"]
+    play.backend.meanwhile = lambda: play.press(BEN, Press.CANCEL)
+    with pytest.raises(ClaimLost):
+        await play.drive(alive=lambda: not play.run.stop_requested)
+    assert "cancel" not in play.backend.asked
+
+
+# Backends that hang, and five of them ----------------------------------------------------------
+
+NO_PATIENCE = configuration(
+    target(procedure="short"),
+    procedures={
+        "short": Procedure(steps=(ProcedureStep(phase=Phase.RESTORE, target="orders", timeout=0.02),))
+    },
+)
+
+
+async def test_a_start_that_is_never_answered_is_looked_for() -> None:
+    play = Play(NO_PATIENCE)
+    play.backend.starts = ["hangs"]
+    run = await play.driven()
+    assert (run.state, play.backend.asked[:4]) == (
+        State.SUCCEEDED,
+        ["undo_point", "start", "find", "start"],
+    )
+
+
+async def test_a_backend_that_answers_nothing_at_all_ends_stuck() -> None:
+    play = Play(NO_PATIENCE)
+    play.backend.starts = ["hangs"]
+    play.backend.hangs = {"find", "poll"}
+    run = await play.driven()
+    assert (run.state, run.why, run.times_asked) == (State.STUCK, "no answer within 0.02 s", ASKED_AT_MOST)
+
+
+async def test_a_poll_that_is_never_answered_asks_what_became_of_it() -> None:
+    play = Play(NO_PATIENCE)
+    play.backend.hangs = {"poll"}
+    assert (await play.driven()).state is State.SUCCEEDED
+
+
+FIVE = ("orders", "search", "carts", "mails", "stock")
+SUBSETS = [tuple(name for i, name in enumerate(FIVE) if mask >> i & 1) for mask in range(1, 32)]
+
+
+@pytest.mark.parametrize("failing", SUBSETS, ids="-".join)
+@pytest.mark.parametrize("how", ["refused", "failed", "lost"])
+async def test_of_five_targets_any_may_fail_and_what_is_live_is_said_truly(
+    failing: tuple[str, ...], how: str
+) -> None:
+    play = Play(
+        configuration(
+            target("orders", procedure="five"),
+            *(target(name) for name in FIVE[1:]),
+            procedures={"five": restoring(*FIVE)},
+        )
+    )
+    for name in failing:
+        _fails(play.world.executor(name), how)
+    run = await play.driven()
+    first = FIVE.index(failing[0])
+    restored = [name for name in FIVE if play.world.executor(name).live == "p41"]
+    assert restored[:first] == list(FIVE[:first])
+    assert [name for name in FIVE[first + 1 :] if name in restored] == []
+    assert (run.state, run.phase) == (State.STUCK if how == "lost" else State.PAUSED, Phase.RESTORE)
+    assert run.live is (Live.BEFORE if how == "refused" and first == 0 else Live.UNKNOWN)
+    assert all(play.world.executor(name).asked.count("start") == 1 for name in FIVE[: first + 1])
+
+
+def _fails(backend: Backend, how: str) -> None:
+    match how:
+        case "refused":
+            backend.starts = [Denied("no")]
+        case "failed":
+            backend.polls = [Progress(False, T0, "exit code 3")]
+        case "lost":
+            backend.starts = ["answer_lost"]
+            backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+
+
+async def test_targets_that_failed_for_a_moment_are_all_restored_once_in_the_end() -> None:
+    play = Play(
+        configuration(
+            target("orders", procedure="five"),
+            *(target(name) for name in FIVE[1:]),
+            procedures={"five": restoring(*FIVE)},
+        )
+    )
+    for name in FIVE:
+        play.world.executor(name).starts = [Busy("locked")]
+    await play.driven()
+    for _ in FIVE:
+        await play.press(BEN, Press.RETRY)
+        await play.drive()
+    assert play.run.state is State.SUCCEEDED
+    assert [entry for entry in play.effects if entry.startswith("RESTORE")] == [
+        f"RESTORE {name} p41" for name in FIVE
+    ]
+
+
+# After our database was put back from a backup -------------------------------------------------
+
+
+async def put_back(play: Play) -> None:
+    """The database as it is now, a new name for the installation, and what is written about an open run."""
+    was, play.notes.installation = play.notes.installation, "a83c1b2d"
+    for event in machine.forgotten(play.run, play.clock(), "Put back from a backup.", was):
+        await play.notes.append(play.run, event)
+
+
+async def restoring_in_maintenance(careful: Play) -> None:
+    await careful.approved()
+    careful.backend.meanwhile = _dies
+    with pytest.raises(Killed):
+        await careful.drive()
+
+
+async def test_a_run_of_a_backup_is_not_driven_before_people_have_said_what_is_live(careful: Play) -> None:
+    await restoring_in_maintenance(careful)
+    await put_back(careful)
+    careful.backend.asked.clear()
+    assert (await careful.drive()).state is State.STUCK
+    assert careful.backend.asked == []
+
+
+async def test_a_run_of_a_backup_whose_point_is_live_is_verified_and_brought_online(careful: Play) -> None:
+    await restoring_in_maintenance(careful)
+    await put_back(careful)
+    await careful.press(ANA, Press.RESOLVE, answer="point")
+    await careful.press(BEN, Press.RESOLVE, answer="point")
+    run = await careful.drive()
+    assert (run.state, run.live, run.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
+    assert careful.backend.asked.count("start") == 1
+    assert list(careful.world.maintenance("orders", Do.MAINTENANCE_OFF).fates) == ["a83c1b2d.RB-42.7"]
+
+
+async def test_a_run_of_a_backup_that_is_not_at_its_point_is_found_out_by_the_backend(careful: Play) -> None:
+    await restoring_in_maintenance(careful)
+    await put_back(careful)
+    careful.backend.live = "v43"
+    await careful.press(ANA, Press.RESOLVE, answer="point")
+    await careful.press(BEN, Press.RESOLVE, answer="point")
+    run = await careful.drive()
+    assert (run.state, run.phase, run.pause) == (State.PAUSED, Phase.VERIFY, Pause.CHECKS)
+
+
+async def test_an_approval_of_a_backup_starts_nothing(play: Play) -> None:
+    await play.approved()
+    await put_back(play)
+    run = await play.drive()
+    assert (run.state, play.effects) == (State.VOID, [])
+
+
+async def test_a_step_under_way_is_looked_for_under_the_name_of_its_intent(play: Play) -> None:
+    await play.approved()
+    play.backend.starts = ["takes_long"]
+    play.backend.meanwhile = _dies
+    with pytest.raises(Killed):
+        await play.drive()
+    events = play.notes.runs[play.run.id]
+    assert events[-1].kind is E.STEP_STARTED
+    events[-1] = replace(events[-1], data={**events[-1].data, "op": "0ld00000.RB-42.3"})
+    play.backend.fates = {"0ld00000.RB-42.3": Fate.DONE}
+    play.backend.live = "p41"
+    assert (await play.drive()).state is State.SUCCEEDED
+    assert play.backend.asked.count("start") == 1

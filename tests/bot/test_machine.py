@@ -17,6 +17,7 @@ from bot.machine import (
     NotAllowed,
     Observe,
     Preflight,
+    Review,
     StartStep,
     Wait,
     Write,
@@ -64,6 +65,7 @@ from tests.bot.stories import (
     planned,
     requested,
     steps,
+    went_well,
 )
 
 WITH_PHASES = frozenset({State.RUNNING, State.PAUSED, State.STUCK, State.FAILED})
@@ -118,6 +120,7 @@ def test_only_a_veto_and_a_failure_are_followed_by_anything() -> None:
         E.STEP_ABSENT,
         E.STEP_FAILED,
         E.STEP_LOST,
+        E.HALTED,
     }
     followed = {(state, frozenset(moves)) for (state, _), moves in TABLE.items() if state in FINAL and moves}
     assert followed == {
@@ -541,7 +544,7 @@ def test_a_stop_pauses_before_the_next_step() -> None:
 
 def test_a_yes_after_a_stop_ends_no_step() -> None:
     story = Story().up_to(Do.RESTORE).tell(E.STOP_REQUESTED, BEN).tell(E.HALTED).tell(E.CONFIRMED, BEN)
-    assert next_action(story.run) == StartStep(ALL_STEPS[4])
+    assert next_action(story.tell(E.REVIEWED).run) == StartStep(ALL_STEPS[4])
 
 
 def test_a_step_that_fails_after_a_stop_has_stopped_the_run() -> None:
@@ -735,6 +738,227 @@ def test_a_lost_maintenance_that_is_on_counts_as_on() -> None:
 def test_as_before_can_still_be_looked_at_again() -> None:
     story = Story().lose(Do.RESTORE).tell(E.RESOLVED_UNCHANGED, BEN).tell(E.RETRIED, ANA)
     assert isinstance(next_action(story.run), FindStep)
+
+
+# What the bot may not or cannot drive ----------------------------------------------------------
+
+DRIVEN: dict[str, tuple[Callable[[], Story], State]] = {
+    "while it is planned": (Story, State.REFUSED),
+    "before it starts": (lambda: Story().approved(), State.VOID),
+    "between two steps": (lambda: Story().up_to(Do.RESTORE), State.PAUSED),
+    "while a step is under way": (lambda: Story().start(Do.RESTORE), State.STUCK),
+    "while maintenance is left": (lambda: failed_in_maintenance().tell(E.LEAVE_AGREED, BEN), State.FAILED),
+    "while leaving is under way": (
+        lambda: failed_in_maintenance().tell(E.LEAVE_AGREED, BEN).tell(E.STEP_STARTED, n=7),
+        State.FAILED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRIVEN)
+def test_what_is_broken_off_waits_or_has_ended_and_says_why(name: str) -> None:
+    before, state = DRIVEN[name]
+    story = before()
+    assert machine.wants_driving(story.run)
+    run = machine.apply(story.run, machine.broken_off(story.run, "a secret is missing", later(99)))
+    assert (run.state, run.why, machine.wants_driving(run)) == (state, "a secret is missing", False)
+
+
+def test_a_run_that_was_broken_off_between_steps_goes_on_when_somebody_looks_again() -> None:
+    story = Story().up_to(Do.RESTORE).tell(E.HALTED, why="a secret is missing")
+    assert story.run.pause is Pause.HALTED
+    assert next_action(story.tell(E.RETRIED, BEN).run) == Review()
+
+
+def test_a_step_that_was_broken_off_is_lost_and_looked_for_when_somebody_looks_again() -> None:
+    story = Story().start(Do.RESTORE).tell(E.DOUBTED, n=5, why="a secret is missing")
+    assert (story.run.steps[4].outcome, story.run.live) == (Outcome.LOST, Live.UNKNOWN)
+    assert next_action(story.tell(E.RETRIED, BEN).run) == FindStep(story.run.steps[4])
+
+
+# Looking again after people were waited for ----------------------------------------------------
+
+
+def test_after_a_wait_the_approval_is_looked_at_before_the_next_effect() -> None:
+    story = Story(planned(Do.CONFIRM, Do.RESTORE, Do.CHECK)).started().tell(E.CHECKPOINT_REACHED)
+    story.tell(E.CONFIRMED, BEN).tell(E.PREPARED)
+    assert next_action(story.run) == Review()
+    story.tell(E.REVIEWED, loss=codec.dump(Loss, LOSS))
+    assert (next_action(story.run), story.run.loss) == (StartStep(story.run.steps[1].step), LOSS)
+
+
+def test_a_review_that_finds_too_much_loss_pauses_before_the_restore() -> None:
+    story = Story(planned(Do.CONFIRM, Do.RESTORE, Do.CHECK)).started().tell(E.CHECKPOINT_REACHED)
+    story.tell(E.CONFIRMED, BEN).tell(E.PREPARED)
+    run = story.tell(E.LOSS_OUTGROWN, why="too much", loss=codec.dump(Loss, LOSS)).run
+    assert (run.state, run.phase, run.pause, run.why) == (
+        State.PAUSED,
+        Phase.RESTORE,
+        Pause.LOSS,
+        "too much",
+    )
+
+
+def test_once_something_was_restored_there_is_no_state_of_before_to_compare_with() -> None:
+    story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE).tell(E.STEP_SUCCEEDED, n=2)
+    story.tell(E.STOP_REQUESTED, BEN).tell(E.HALTED).tell(E.CONFIRMED, BEN)
+    assert next_action(story.run) == StartStep(TWO_RESTORES[2])
+
+
+def test_bringing_it_back_online_needs_no_review() -> None:
+    story = Story().fail(Do.MAINTENANCE_OFF).tell(E.RETRIED, BEN)
+    assert isinstance(next_action(story.run), StartStep)
+
+
+STANDSTILL = timedelta(seconds=300)  # as long as an approval may wait for its start
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_a_run_that_was_left_alone_too_long_before_its_restore_stood_still(still: bool) -> None:
+    run = Story().up_to(Do.RESTORE).run
+    assert run.changed_at is not None
+    now = run.changed_at + STANDSTILL + timedelta(milliseconds=1 if still else 0)
+    assert machine.stood_still(run, now) is still
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        lambda: Story().approved(),
+        lambda: Story().start(Do.MAINTENANCE_ON),
+        lambda: Story().up_to(Do.CHECK),
+        lambda: Story().fail(Do.RESTORE),
+    ],
+    ids=["not started", "a step under way", "restored", "people are waited for"],
+)
+def test_only_who_could_restore_next_can_have_stood_still(story: Callable[[], Story]) -> None:
+    assert not machine.stood_still(story().run, later(999_999))
+
+
+# Maintenance that failed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("do", "n"), [(Do.MAINTENANCE_ON, 2), (Do.MAINTENANCE_OFF, 7)])
+def test_a_switch_that_failed_is_done_anew_under_another_name(do: Do, n: int) -> None:
+    story = Story().fail(do).tell(E.RETRIED, BEN)
+    record = story.run.steps[n - 1]
+    assert (record.state, record.outcome, record.attempt, record.op) == (StepState.WAITING, None, 2, None)
+
+
+def test_a_switch_that_was_lost_is_looked_for_under_its_own_name() -> None:
+    story = Story().lose(Do.MAINTENANCE_ON).tell(E.RETRIED, BEN)
+    assert next_action(story.run) == FindStep(story.run.steps[1])
+    assert story.run.steps[1].attempt == 1
+
+
+def test_a_switch_that_people_saw_undone_is_done_anew() -> None:
+    story = Story().lose(Do.MAINTENANCE_OFF).tell(E.RESOLVED_UNCHANGED, BEN)
+    assert story.run.steps[6].by_people
+    story.tell(E.RETRIED, BEN)
+    record = story.run.steps[6]
+    assert (next_action(story.run), record.attempt, record.by_people) == (
+        StartStep(ALL_STEPS[6]),
+        2,
+        False,
+    )
+
+
+def test_an_intent_keeps_the_name_under_which_it_was_written() -> None:
+    story = Story().up_to(Do.RESTORE).tell(E.STEP_STARTED, n=5, op="k7f3.RB-42.5")
+    assert story.run.steps[4].op == "k7f3.RB-42.5"
+    story.tell(E.STEP_LOST, n=5, words="…").tell(E.RETRIED, BEN)
+    assert story.run.steps[4].op == "k7f3.RB-42.5"
+    assert story.tell(E.STEP_ABSENT, n=5).run.steps[4].op is None
+
+
+# After our database was restored from a backup -------------------------------------------------
+
+
+def remembered(story: Story) -> Story:
+    """What is written about a run that the backup holds."""
+    for event in machine.forgotten(story.run, story.now, "put back from a backup", "old"):
+        story.tell(event.kind, **event.data)
+    return story
+
+
+@pytest.mark.parametrize(
+    "story",
+    [Story, lambda: Story().posted(), lambda: Story().approved()],
+    ids=["asked", "posted", "approved"],
+)
+def test_what_had_not_begun_in_the_backup_is_void(story: Callable[[], Story]) -> None:
+    run = remembered(story()).run
+    assert (run.state, run.why, run.live) == (State.VOID, "put back from a backup", Live.UNKNOWN)
+
+
+UNDER_WAY: dict[str, Callable[[], Story]] = {
+    "a restore was under way": lambda: Story().start(Do.RESTORE),
+    "maintenance was entered": lambda: Story().start(Do.MAINTENANCE_ON),
+    "maintenance was left": lambda: Story().start(Do.MAINTENANCE_OFF),
+    "between two steps": lambda: Story().up_to(Do.MEASURE),
+    "nothing was begun": lambda: Story().started(),
+    "maintenance could not be entered": lambda: Story().fail(Do.MAINTENANCE_ON),
+    "maintenance could not be left": lambda: Story().fail(Do.MAINTENANCE_OFF),
+    "it was stuck": lambda: Story().lose(Do.RESTORE),
+    "only a look was left": lambda: Story().up_to(Do.CHECK, Phase.FINISH),
+}
+under_way = pytest.mark.parametrize("name", UNDER_WAY)
+
+
+@under_way
+def test_what_was_under_way_in_the_backup_is_stuck_until_people_say(name: str) -> None:
+    run = remembered(UNDER_WAY[name]()).run
+    assert (run.state, run.live, run.why) == (State.STUCK, Live.UNKNOWN, "put back from a backup")
+    assert (run.touched, machine.in_flight(run), machine.wants_driving(run)) == (True, None, False)
+
+
+@under_way
+def test_looking_at_one_step_does_not_resolve_a_forgotten_run(name: str) -> None:
+    story = remembered(UNDER_WAY[name]())
+    with pytest.raises(NotAllowed):
+        story.tell(E.RETRIED, BEN)
+
+
+@under_way
+def test_a_forgotten_run_whose_point_is_live_never_restores_and_is_brought_online(name: str) -> None:
+    story = remembered(UNDER_WAY[name]()).tell(E.RESOLVED_POINT, BEN)
+    assert story.run.live is Live.POINT
+    begun = []
+    while not isinstance(action := next_action(story.run), Wait):
+        begun += [action.step.do] if isinstance(action, StartStep) else []
+        for kind, data in went_well(action):
+            story.tell(kind, **data)
+    assert (story.run.state, story.run.live, story.run.in_maintenance) == (
+        State.SUCCEEDED,
+        Live.POINT,
+        False,
+    )
+    assert begun in ([], [Do.MAINTENANCE_OFF])
+
+
+@under_way
+@pytest.mark.parametrize("onwards", [E.RETRIED, E.CONFIRMED, E.CONTINUED])
+def test_a_forgotten_run_that_is_as_before_can_only_be_ended(name: str, onwards: E) -> None:
+    story = remembered(UNDER_WAY[name]()).tell(E.RESOLVED_UNCHANGED, BEN)
+    assert (story.run.state, story.run.pause, story.run.live) == (State.PAUSED, Pause.AS_BEFORE, Live.BEFORE)
+    with pytest.raises(NotAllowed):
+        story.tell(onwards, BEN)
+    assert story.tell(E.ENDED, BEN).run.state is State.FAILED
+
+
+def test_a_failed_run_of_a_backup_leaves_maintenance_only_when_two_agree_anew() -> None:
+    story = remembered(failed_in_maintenance().tell(E.LEAVE_AGREED, BEN).tell(E.STEP_STARTED, n=7))
+    assert (story.run.state, next_action(story.run)) == (State.FAILED, Wait())
+    assert next_action(story.tell(E.LEAVE_AGREED, CY).run) == StartStep(ALL_STEPS[6])
+
+
+@pytest.mark.parametrize(
+    "story",
+    [lambda: Story().succeeded(), lambda: Story().posted().tell(E.VETOED, BEN)],
+    ids=["succeeded", "vetoed"],
+)
+def test_what_had_ended_in_the_backup_has_ended(story: Callable[[], Story]) -> None:
+    assert machine.forgotten(story().run, later(99), "…", "old") == ()
 
 
 # Leaving maintenance after a failure -----------------------------------------------------------

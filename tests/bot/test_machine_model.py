@@ -31,6 +31,7 @@ from bot.model import (
     State,
     Step,
     StepState,
+    op_id,
 )
 from bot.policy import RESOLUTIONS, Click, Entitled, Press
 from tests.bot.stories import (
@@ -56,6 +57,8 @@ BEN_AT_HOME = Person("U09BEN", "ben", "Ben", marks=frozenset({"U09BEN", "person:
 PEOPLE = (ANA, ANA_AT_HOME, BEN, BEN_AT_HOME, CY, DORA, EVE, GUEST)
 RECORDED = [press for press in Press if press not in {Press.UNDO, Press.ASK_AGAIN, Press.DETAILS}]
 ENDING = [Press.VETO, Press.CANCEL, Press.STOP]
+Key = tuple[int, str]
+SELDOM = st.integers(0, 5).map(lambda n: n == 5)
 MUCH = Loss(LossQuality.MEASURED, 90_000.0)
 
 
@@ -99,8 +102,10 @@ class Histories(RuleBasedStateMachine):
         self.now: datetime = T0
         self.approvers = [ANA, BEN, BEN_AT_HOME, CY]
         self.agreed: list[Person] = []  # approvals, as the model heard them
-        self.done: Counter[tuple[int, int]] = Counter()  # effects in the world, by step and attempt
-        self.begun: set[tuple[int, int]] = set()  # intents whose fate the driver does not know
+        self.done: Counter[Key] = Counter()  # effects in the world, by step and op id
+        self.begun: set[Key] = set()  # intents whose fate the driver does not know
+        self.name = "k7f3"  # of the installation
+        self.reviewed = False  # whether the approval was compared with the world since people were waited for
         self.ended: State | None = None
         self.agreed_against_the_checks = False
         if agreed:
@@ -123,8 +128,9 @@ class Histories(RuleBasedStateMachine):
     def entitled(self) -> Entitled:
         return Entitled(tuple(self.approvers), owners=frozenset({DORA.id}))
 
-    def key(self, step: Step) -> tuple[int, int]:
-        return step.n, self.run.steps[step.n - 1].attempt
+    def key(self, step: Step) -> Key:
+        record = self.run.steps[step.n - 1]
+        return step.n, record.op or op_id(self.name, "RB-42", step.n, record.attempt)
 
     def truth(self, step: Step) -> bool:
         """Whether this step's effect is in the world."""
@@ -132,7 +138,7 @@ class Histories(RuleBasedStateMachine):
 
     # People
 
-    @rule(data=st.data(), sure=st.booleans(), stops_it=st.integers(0, 5).map(lambda n: n == 5))
+    @rule(data=st.data(), sure=st.booleans(), stops_it=SELDOM)
     def somebody_presses(self, data: st.DataObject, sure: bool, stops_it: bool) -> None:
         """Few stop it: else hardly any history would come to a restore."""
         answer = self._answer(sure)
@@ -155,6 +161,8 @@ class Histories(RuleBasedStateMachine):
         assert said
         for event in said:  # what policy lets through, the machine takes
             self.tell(event.kind, event.by, **dict(event.data))
+            if event.kind in {*machine.GOES_ON, E.RESOLVED_POINT}:
+                self.reviewed = False
             if event.kind is E.APPROVED:
                 self.agreed.append(who)
             if event.kind is E.CONTINUED:
@@ -165,6 +173,9 @@ class Histories(RuleBasedStateMachine):
         lost = [r for r in self.run.steps if r.outcome is Outcome.LOST]
         if not sure or not lost:
             return "unclear"
+        if self.run.forgotten:
+            restored = self._of(Do.RESTORE)
+            return "point" if all(restored) else "unclear" if any(restored) else "unchanged"
         return "point" if self.truth(lost[0].step) else "unchanged"
 
     @rule()
@@ -191,12 +202,39 @@ class Histories(RuleBasedStateMachine):
     def the_clock_ends_it(self) -> None:
         self.tell(E.EXPIRED)
 
+    # Our own end
+
+    def _give_up(self) -> None:
+        event = machine.broken_off(self.run, "the bot could not go on", self.now)
+        self.tell(event.kind, **event.data)
+        assert not machine.wants_driving(self.run)
+
+    @precondition(lambda self: len(self.events) > 8 and not self.run.forgotten)
+    @rule(data=st.data(), seldom=SELDOM)
+    def our_database_is_put_back_from_a_backup(self, data: st.DataObject, seldom: bool) -> None:
+        """What was done since stays done, and nobody remembers it."""
+        if not seldom:
+            self._drive(data)
+            return
+        self.events = self.events[: data.draw(st.integers(1, len(self.events)), "kept")]
+        self.run = machine.fold("RB-42", self.events)
+        self.agreed = self.agreed[: len(self.run.approvals)]
+        self.agreed_against_the_checks = self.run.overridden
+        self.ended = None
+        was, self.name = self.name, "a83c"
+        for event in machine.forgotten(self.run, self.now, "put back from a backup", was):
+            self.tell(event.kind, **event.data)
+        assert not machine.wants_driving(self.run)
+
     # The driver, and a world that does as it likes
 
     @precondition(lambda self: machine.wants_driving(self.run))
-    @rule(data=st.data())
-    def the_sweep_finds_it(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), fails=SELDOM)
+    def the_sweep_finds_it(self, data: st.DataObject, fails: bool) -> None:
+        """Driving that fails time after time is given up, wherever the run is then."""
         self._drive(data)
+        if fails and machine.wants_driving(self.run):
+            self._give_up()
 
     def _drive(self, data: st.DataObject) -> None:
         """Some actions of the driver; then it is killed, or somebody is quicker."""
@@ -209,6 +247,8 @@ class Histories(RuleBasedStateMachine):
                 self.tell(E.PLANNED, **plan_data(self.plan))
             case machine.Preflight():
                 self._start()
+            case machine.Review():
+                self._review(data)
             case machine.Write(kind):
                 self.tell(kind)
             case machine.Observe(step):
@@ -230,6 +270,12 @@ class Histories(RuleBasedStateMachine):
         assert len(others) >= self.plan.approvals_needed
         assert others <= {person.human for person in self.approvers}
         self.tell(E.STARTED, loss=codec.dump(Loss, LOSS))
+        self.reviewed = True
+
+    def _review(self, data: st.DataObject) -> None:
+        kind = data.draw(st.sampled_from([E.REVIEWED, E.REVIEWED, E.LOSS_OUTGROWN, E.HALTED]), "review")
+        self.tell(kind, why="…", loss=codec.dump(Loss, MUCH if kind is E.LOSS_OUTGROWN else LOSS))
+        self.reviewed = kind is E.REVIEWED
 
     def _observe(self, step: Step, data: st.DataObject) -> None:
         if step.do is Do.MEASURE and data.draw(st.booleans(), "outgrown"):
@@ -256,8 +302,10 @@ class Histories(RuleBasedStateMachine):
         assert not self.truth(step), "done before"
         assert self.run.state is State.RUNNING or step.do is Do.MAINTENANCE_OFF
         assert self.run.started_at is not None
+        assert step.do is Do.MAINTENANCE_OFF or not self.run.forgotten
+        assert step.do is Do.MAINTENANCE_OFF or self.reviewed or self.run.live is not Live.BEFORE
         self.begun.add(key)
-        self.tell(E.STEP_STARTED, n=step.n)
+        self.tell(E.STEP_STARTED, n=step.n, op=key[1])
         if data.draw(st.integers(0, 3), "reaches the world"):
             self.done[key] += 1
             answers = [E.STEP_SUCCEEDED, E.STEP_SUCCEEDED, E.STEP_SUCCEEDED, E.STEP_LOST, None]
@@ -286,11 +334,7 @@ class Histories(RuleBasedStateMachine):
 
     def _of(self, do: Do) -> list[bool]:
         """For each step that does it: whether it is in the world, by any attempt."""
-        return [
-            any(self.done[step.n, attempt] for attempt in range(1, 99) if (step.n, attempt) in self.done)
-            for step in self.plan.steps
-            if step.do is do
-        ]
+        return [any(n == step.n for n, _ in self.done) for step in self.plan.steps if step.do is do]
 
     @invariant()
     def who_agrees_is_somebody_else_each_time(self) -> None:
@@ -301,6 +345,8 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def no_effect_happens_twice(self) -> None:
         assert all(times == 1 for times in self.done.values())
+        restores = {step.n for step in self.plan.steps if step.do in {Do.RESTORE, Do.UNDO_POINT}}
+        assert all(times == 1 for times in Counter(n for n, _ in self.done if n in restores).values())
 
     @invariant()
     def what_is_said_to_be_live_is_live(self) -> None:
@@ -335,7 +381,7 @@ class Histories(RuleBasedStateMachine):
     def what_was_never_begun_was_never_touched(self) -> None:
         if self.run.state in {State.VETOED, State.CANCELLED, State.EXPIRED, State.VOID, State.REFUSED}:
             assert not self.run.touched
-            assert not self.done
+            assert not self.done or self.run.forgotten
 
     @invariant()
     def who_waits_for_people_says_since_when(self) -> None:

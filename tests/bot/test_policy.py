@@ -346,6 +346,58 @@ def test_a_rejection_after_the_first_intent_points_to_stop() -> None:
     assert "*Stop…*" in reason
 
 
+def test_an_undo_comes_in_time_or_is_refused() -> None:
+    run = Story().succeeded().run
+    assert run.ended_at is not None
+    over = run.ended_at + timedelta(days=7)
+    assert asked(run, Press.UNDO, EVE, now=over - timedelta(milliseconds=1)) is None
+    assert asked(run, Press.UNDO, EVE, now=over) == (
+        "RB-42 could be undone for 7 days. Use `/rollback orders` to choose a restore point."
+    )
+
+
+def test_a_second_stop_is_told_that_it_stops_already() -> None:
+    run = Story().up_to(Do.RESTORE).tell(E.STOP_REQUESTED, BEN).run
+    assert asked(run, Press.CANCEL, CY) == (
+        "Somebody asked RB-42 to stop already: no next step starts. The card shows how it goes on."
+    )
+
+
+def halted() -> Run:
+    return Story().up_to(Do.RESTORE).tell(E.HALTED, why="the configuration changed").run
+
+
+def test_what_the_bot_may_not_go_on_with_is_looked_at_or_ended() -> None:
+    assert asked(halted(), Press.RETRY, BEN) is None
+    assert asked(halted(), Press.STOP, BEN) is None
+    assert asked(halted(), Press.CONTINUE, BEN) == (
+        "RB-42 cannot go on from here. The card shows what is possible."
+    )
+
+
+def forgotten() -> Story:
+    story = Story().start(Do.RESTORE)
+    (doubted,) = machine.forgotten(story.run, story.now, "put back from a backup", "k7f3")
+    return story.tell(E.DOUBTED, **doubted.data)
+
+
+def test_a_run_from_before_a_restored_backup_is_resolved_by_two_and_not_by_looking() -> None:
+    run = forgotten().run
+    assert asked(run, Press.RESOLVE, BEN, answer="point") is None
+    assert asked(run, Press.RETRY, BEN) == (
+        "RB-42 was under way in a backup that our database was put back from, so looking at one step cannot "
+        "tell what is live. Look at the target yourself, and press *Say what is live…*."
+    )
+
+
+def test_a_run_from_before_a_restored_backup_that_is_as_before_can_only_be_ended() -> None:
+    run = forgotten().tell(E.RESOLVED_UNCHANGED, BEN).run
+    assert asked(run, Press.STOP, BEN) is None
+    said = asked(run, Press.RETRY, BEN)
+    assert said is not None
+    assert said.endswith("cannot tell what is live. Press *End it…*, and ask again.")
+
+
 def test_an_undo_that_is_under_way_is_named() -> None:
     run = Story().fail(Do.RESTORE).tell(E.ENDED, BEN, undone_by="RB-43").run
     assert asked(run, Press.UNDO, EVE) == "RB-42 is being undone by RB-43 already."

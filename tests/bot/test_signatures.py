@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bot.model import E, Event, Run
+from bot import machine
+from bot.model import Do, E, Event, Run
 from bot.signatures import Signer, public_keys, signer_at, statement, why_not_signed
 from tests.bot.stories import BEN, CY, Story, planned
 
@@ -21,7 +22,7 @@ STRANGER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
 def signed(run: Run, event: Event, by: Signer = FRONT, installation: str = HERE) -> Event:
     """As the front signs it."""
     digest = "" if event.kind is E.REQUESTED else run.digest
-    message = statement(installation, run.id, event.seq, event.kind, digest, event.by, event.at)
+    message = statement(installation, run.id, digest, event)
     return replace(event, signature=by.sign(message))
 
 
@@ -65,6 +66,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no hexadecimal": {"signature": "no signature at all"},
     "half a signature": {"signature": "00" * 32},
     "nobody": {"by": "", "signature": ""},
+    "one more mark": {"data": {"marks": ["U01BEN", "U01CY", "person:ben"]}},
+    "another point": {"data": {**Story().events[0].data, "goal": {"point": "p40"}}},
+    "nothing of what was said": {"data": {}},
 }
 
 
@@ -109,10 +113,11 @@ def test_a_veto_is_no_approval() -> None:
 
 def test_an_approval_of_another_plan_is_not_believed_even_when_it_says_so() -> None:
     """Somebody who may write our database swaps the plan and its digest; the approval keeps the old one."""
-    run, events = approved()
+    story = Story().posted()
+    story.tell(E.APPROVED, BEN, digest=story.run.digest).tell(E.QUORUM_REACHED)
     swapped = Story(planned(environment="staging")).approved().run
-    kept = [replace(event, data={**event.data, "digest": run.digest}) for event in events]
-    assert swapped.digest != run.digest
+    assert swapped.digest != story.run.digest
+    kept = [signed(story.run, event) if event.by else event for event in story.events]
     assert doubt(swapped, kept) == "the approved of RB-42 by <@U01BEN> carries no valid signature"
 
 
@@ -121,6 +126,54 @@ def test_the_bots_own_words_need_no_signature() -> None:
     mine = [event for event in story.events if not event.by]
     assert {event.kind for event in mine} == {E.PLANNED, E.POSTED}
     assert doubt(story.run, mine) is None
+
+
+def test_who_looked_before_looks_only_at_what_is_new() -> None:
+    story = Story().doubt().tell(E.CONTINUE_PROPOSED, BEN, why="…")
+    last = story.run.seq
+    assert why_not_signed(HERE, story.run, story.events, [FRONT.public], after=last) is None
+    assert why_not_signed(HERE, story.run, story.events, [FRONT.public], after=last - 1) == (
+        "the continue proposed of RB-42 by <@U01BEN> carries no valid signature"
+    )
+
+
+PEOPLE_SAY = [
+    E.APPROVED,
+    E.VETOED,
+    E.CANCELLED,
+    E.STOP_REQUESTED,
+    E.RETRIED,
+    E.CONFIRMED,
+    E.CONTINUE_PROPOSED,
+    E.CONTINUED,
+    E.ENDED,
+    E.RESOLVE_PROPOSED,
+    E.RESOLVED_POINT,
+    E.RESOLVED_UNCHANGED,
+    E.RESOLVED_UNCLEAR,
+    E.LEAVE_PROPOSED,
+    E.LEAVE_AGREED,
+]
+
+
+@pytest.mark.parametrize("kind", PEOPLE_SAY)
+def test_what_only_people_can_say_is_never_the_bots_word(kind: E) -> None:
+    run, events = approved()
+    said = Event(kind, run.requested_at, "", {}, 99)
+    assert doubt(run, [*events, said]) is not None
+
+
+def test_words_of_before_a_restored_backup_were_signed_for_the_name_of_then() -> None:
+    story = Story().start(Do.RESTORE)
+    (doubted,) = machine.forgotten(story.run, story.now, "a backup was restored", "old")
+    story.tell(E.DOUBTED, **doubted.data).tell(E.RESOLVE_PROPOSED, BEN, answer="point")
+    names = {event.seq: "old" if event.seq < story.run.seq else HERE for event in story.events}
+    events = [signed(story.run, e, installation=names[e.seq]) if e.by else e for e in story.events]
+    assert doubt(story.run, events) is None
+    others = [signed(story.run, e, installation="old") if e.by else e for e in story.events]
+    assert doubt(story.run, others) == (
+        "the resolve proposed of RB-42 by <@U01BEN> carries no valid signature"
+    )
 
 
 def test_every_word_of_people_is_looked_at() -> None:

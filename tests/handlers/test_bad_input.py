@@ -17,7 +17,7 @@ async def test_an_unknown_target_is_asked_about_and_nothing_is_posted(world: Wor
     said = await answer(world, "shopp to v41")
     assert "shop" in said
     assert "?" in said
-    assert await world.bot.context.store.summaries() == ()
+    assert await world.store.summaries() == ()
 
 
 async def test_an_unknown_point_is_refused_with_the_nearest_ones(world: World) -> None:
@@ -274,4 +274,4 @@ async def test_two_deliveries_of_one_command_open_one_run(world: World) -> None:
     world.slack.faults.duplicates = 3
     await world.says("ana", "shop to v41")
     await world.reaches("awaiting_approval")
-    assert len(await world.bot.context.store.summaries()) == 1
+    assert len(await world.store.summaries()) == 1

@@ -65,7 +65,7 @@ async def test_rule_3_nobody_else_entitled_is_said_at_once(open_world: Open) -> 
     world = await open_world(ONLY_ANA)
     answer = await world.says("ana", "shop to v41")
     assert "nobody else can approve a rollback of `shop`" in (answer.text or "")
-    assert await world.bot.context.store.summaries() == ()
+    assert await world.store.summaries() == ()
 
 
 async def test_rule_4_membership_is_read_again_at_the_click(open_world: Open) -> None:

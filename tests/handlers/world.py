@@ -17,6 +17,7 @@ from sqlalchemy import select
 from bot.clock import SteadyClock
 from bot.model import Run
 from handlers import serve
+from handlers.front import Front
 from handlers.sandbox.slack.acts import SlashReply
 from handlers.sandbox.slack.forms import ClickReply, SubmitReply
 from handlers.sandbox.slack.nouns import Message, View
@@ -159,8 +160,13 @@ class World:
         await self.slack.stop()
 
     @property
+    def front(self) -> Front:
+        assert self.bot.front is not None  # it serves both roles
+        return self.bot.front
+
+    @property
     def store(self) -> Store:
-        return self.bot.context.store
+        return self.front.context.store
 
     # What people do
 

@@ -21,8 +21,24 @@ def path(tmp_path: Path, template: Path) -> Path:
     return path
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Of a database at the newest revision, for this test alone, of each kind."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres"))
+    return sqlite_url(request.getfixturevalue("path"))
+
+
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
+async def database(url: str) -> AsyncIterator[Database]:
+    database = open_database(url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def file(path: Path) -> AsyncIterator[Database]:
+    """For what only an SQLite file does."""
     database = open_database(sqlite_url(path))
     yield database
     await database.close()
@@ -34,8 +50,8 @@ async def store(database: Database) -> Store:
 
 
 @pytest.fixture
-async def beside(path: Path, store: Store) -> AsyncIterator[Store]:
-    """A second store on the same file, as another process has one."""
-    database = open_database(sqlite_url(path))
+async def beside(url: str, store: Store) -> AsyncIterator[Store]:
+    """A second store on the same database, as another process has one."""
+    database = open_database(url)
     yield await open_store(database, FRONT, T0)
     await database.close()

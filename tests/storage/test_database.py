@@ -1,4 +1,4 @@
-"""The file itself: how it is opened, who may write, how it is brought up to date, who serves from it."""
+"""The database itself: how it is opened, who may write, how it is brought up to date, who serves from it."""
 
 import asyncio
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,27 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.clock import utc_now
 from storage.database import (
     HEAD,
     Database,
     Locked,
     LockFile,
+    NewerDatabase,
+    NotAccepted,
     file_of,
+    offset,
     open_database,
     revision,
     sqlite_url,
     upgrade,
+    why_not_current,
 )
 from storage.tables import metadata
+from tests.postgres import Databases
 
 MIGRATIONS = Path(__file__).parents[2] / "storage" / "migrations" / "versions"
 
@@ -53,16 +60,16 @@ async def views(database: Database) -> list[str]:
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)]
 )
-async def test_a_commit_outlives_a_power_cut(database: Database, pragma: str, value: object) -> None:
+async def test_a_commit_to_a_file_outlives_a_power_cut(file: Database, pragma: str, value: object) -> None:
     async def look(connection: AsyncConnection) -> Any:
         return (await connection.execute(text(f"pragma {pragma}"))).scalar()
 
-    assert await database.write(look) == value
+    assert await file.write(look) == value
 
 
 async def test_readers_cannot_write(database: Database) -> None:
     async with database.read() as connection:
-        with pytest.raises(OperationalError, match="readonly"):
+        with pytest.raises(DBAPIError, match=r"readonly|read-only"):
             await _put(connection, "V1")
 
 
@@ -82,7 +89,7 @@ async def test_a_transaction_that_fails_leaves_nothing(database: Database) -> No
 
 
 async def test_after_a_failure_the_next_one_writes(database: Database) -> None:
-    with pytest.raises(OperationalError):
+    with pytest.raises(DBAPIError, match="nowhere"):
         await database.write(lambda connection: connection.execute(text("insert into nowhere values (1)")))
     await put(database, "V1")
     assert await views(database) == ["V1"]
@@ -96,7 +103,7 @@ async def test_a_reader_sees_nothing_of_a_transaction_under_way(database: Databa
     assert await database.write(work) == []
 
 
-async def test_when_the_disk_is_full_nobody_is_told_yes_for_nothing(database: Database) -> None:
+async def test_when_the_disk_is_full_nobody_is_told_yes_for_nothing(file: Database) -> None:
     """SQLite then takes back a whole transaction, whatever else waited for the same commit."""
 
     async def fill(connection: AsyncConnection) -> None:
@@ -107,13 +114,13 @@ async def test_when_the_disk_is_full_nobody_is_told_yes_for_nothing(database: Da
         for n in range(1_000):
             await _put(connection, f"much {n} {'x' * 500}")
 
-    await database.write(fill)
+    await file.write(fill)
     work: list[Callable[[AsyncConnection], Awaitable[None]]]
     work = [lambda c: _put(c, "before"), much, lambda c: _put(c, "after")]
-    answers = await asyncio.gather(*map(database.write, work), return_exceptions=True)
+    answers = await asyncio.gather(*map(file.write, work), return_exceptions=True)
     accepted = [view for view, answer in (("before", answers[0]), ("after", answers[2])) if answer is None]
-    assert isinstance(answers[1], OperationalError)
-    assert await views(database) == sorted(accepted)
+    assert isinstance(answers[1], NotAccepted)
+    assert await views(file) == sorted(accepted)
 
 
 async def test_what_goes_wrong_for_one_goes_wrong_for_nobody_else(database: Database) -> None:
@@ -127,18 +134,18 @@ async def test_what_goes_wrong_for_one_goes_wrong_for_nobody_else(database: Data
     assert await views(database) == ["V1", "V2"]
 
 
-async def test_concurrent_read_then_writes_lose_nothing(database: Database, path: Path) -> None:
+async def test_read_then_writes_at_once_in_a_file_lose_nothing(file: Database, path: Path) -> None:
     beside = open_database(sqlite_url(path))
-    await put(database, "0")
+    await put(file, "0")
 
     async def count_up(connection: AsyncConnection) -> None:
         newest = (await connection.execute(text("select max(cast(view_id as integer)) from modals"))).scalar()
         await asyncio.sleep(0)
         await _put(connection, str(int(newest or 0) + 1))
 
-    await asyncio.gather(*(one.write(count_up) for one in [database, beside] * 20))
+    await asyncio.gather(*(one.write(count_up) for one in [file, beside] * 20))
     await beside.close()
-    assert sorted(map(int, await views(database))) == list(range(41))
+    assert sorted(map(int, await views(file))) == list(range(41))
 
 
 async def test_who_is_cancelled_while_writing_has_written_all_or_nothing(database: Database) -> None:
@@ -172,6 +179,22 @@ async def test_what_cancelled_writers_did_is_known_when_the_next_has_written(dat
     assert await views(database) == seen
 
 
+async def test_everything_in_a_snapshot_is_of_one_moment(database: Database) -> None:
+    await put(database, "V1")
+    async with database.snapshot() as connection:
+        first = (await connection.execute(text("select count(*) from modals"))).scalar()
+        await put(database, "V2")
+        then = (await connection.execute(text("select count(*) from modals"))).scalar()
+    assert (first, then) == (1, 1)
+    assert await views(database) == ["V1", "V2"]
+
+
+async def test_how_far_the_databases_clock_is_ahead(database: Database) -> None:
+    late = utc_now() - timedelta(hours=1)
+    ahead = await offset(database, lambda: late)
+    assert ahead == 0.0 if database.kind == "sqlite" else 3_600 <= ahead < 3_660
+
+
 # Up to date ------------------------------------------------------------------------------------
 
 
@@ -190,32 +213,37 @@ async def test_a_new_file_is_brought_to_the_newest_revision(tmp_path: Path) -> N
     assert list(tmp_path.glob("*.before-*")) == []
 
 
-async def test_bringing_it_up_to_date_again_changes_nothing(database: Database, path: Path) -> None:
+async def test_bringing_it_up_to_date_again_changes_nothing(database: Database, tmp_path: Path) -> None:
     await put(database, "V1")
     await upgrade(database)
     assert await views(database) == ["V1"]
-    assert list(path.parent.glob("*.before-*")) == []
+    assert list(tmp_path.glob("*.before-*")) == []
 
 
 def test_the_newest_revision_is_the_last_file() -> None:
     assert max(file.name for file in MIGRATIONS.glob("*.py")).startswith(HEAD)
 
 
-def test_the_migrations_make_exactly_the_tables_that_we_use(template: Path) -> None:
-    engine = create_engine(f"sqlite:///{template}")
+def test_the_migrations_make_exactly_the_tables_that_we_use(url: str) -> None:
+    engine = create_engine(url.replace("+aiosqlite", ""))
     with engine.connect() as connection:
-        options = {"compare_type": True, "compare_server_default": True}
+        options = {"compare_type": True, "compare_server_default": True, "include_name": _is_ours}
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
     engine.dispose()
     assert differences == []
 
 
-async def test_what_it_holds_is_copied_aside_before_an_upgrade(database: Database, path: Path) -> None:
+def _is_ours(name: str | None, kind: str, _: object) -> bool:
+    """The queue's tables are the library's own."""
+    return not (kind == "table" and name is not None and name.startswith("procrastinate_"))
+
+
+async def test_what_a_file_holds_is_copied_aside_before_an_upgrade(file: Database, path: Path) -> None:
     """The copy holds what was committed a moment ago, which stands in the write-ahead log alone."""
-    await put(database, "V1")
-    await _call_it(database, "0000")
+    await put(file, "V1")
+    await _call_it(file, "0000")
     with pytest.raises(Exception, match="0000"):
-        await upgrade(database)
+        await upgrade(file)
     with closing(sqlite3.connect(path.with_suffix(f".before-{HEAD}.db"))) as aside:
         assert aside.execute("select view_id from modals").fetchall() == [("V1",)]
 
@@ -223,6 +251,38 @@ async def test_what_it_holds_is_copied_aside_before_an_upgrade(database: Databas
 async def _call_it(database: Database, name: str) -> None:
     statement = text("update alembic_version set version_num = :name")
     await database.write(lambda connection: connection.execute(statement, {"name": name}))
+
+
+async def test_a_database_at_the_newest_revision_is_current(database: Database) -> None:
+    assert await why_not_current(database) is None
+
+
+async def test_an_older_database_says_what_to_do(database: Database) -> None:
+    await _call_it(database, "0001")
+    said = f"The database's schema is 0001, this program needs {HEAD}. Run `rollback-bot db upgrade`."
+    assert await why_not_current(database) == said
+
+
+async def test_a_newer_database_is_not_touched(database: Database) -> None:
+    await _call_it(database, "9999")
+    said = f"The database is of a newer version (9999, this program knows {HEAD}). Use the newer program."
+    assert await why_not_current(database) == said
+    with pytest.raises(NewerDatabase, match="9999"):
+        await upgrade(database)
+
+
+async def test_two_upgrades_of_a_server_at_once_both_succeed(server: Databases) -> None:
+    opened = "storage.database.open_database(sys.argv[1])"
+    program = f"import asyncio, storage.database, sys; asyncio.run(storage.database.upgrade({opened}))"
+    command = [sys.executable, "-c", program]
+    with server.fresh() as url:
+        both = [
+            await asyncio.create_subprocess_exec(*command, url, cwd=MIGRATIONS.parents[2]) for _ in range(2)
+        ]
+        assert [await one.wait() for one in both] == [0, 0]
+        database = open_database(url)
+        assert await revision(database) == HEAD
+        await database.close()
 
 
 async def test_an_upgrade_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:

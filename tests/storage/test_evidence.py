@@ -19,7 +19,7 @@ async def log(store: Store) -> list[dict[str, Any]]:
 
 
 async def broken(store: Store) -> int | None:
-    async with store.database.read() as connection:
+    async with store.database.snapshot() as connection:
         return await first_break(connection)
 
 

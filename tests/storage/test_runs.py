@@ -13,7 +13,7 @@ from bot.errors import ClaimLost, StaleRun
 from bot.machine import NotAllowed
 from bot.model import Do, E, Event, Goal, Purpose, Run, State
 from bot.signatures import why_not_signed
-from storage.database import Database
+from storage.database import Database, open_database
 from storage.runs import Change, Repeated, Store, TargetTaken, open_store
 from storage.tables import runs
 from tests.bot.stories import ANA, BEN, CY, T0, Story, later, person, planned
@@ -579,6 +579,14 @@ async def test_an_installation_keeps_its_name(store: Store, database: Database) 
     again = await open_store(database, FRONT, later(60))
     assert again.installation == store.installation
     assert len(store.installation) == 8
+
+
+async def test_two_who_open_an_installation_first_agree_on_its_name(database: Database, url: str) -> None:
+    beside = open_database(url)
+    both = await asyncio.gather(*(open_store(one, FRONT, T0) for one in [database, beside] * 3))
+    await beside.close()
+    assert len({store.installation for store in both}) == 1
+    assert len(await rows(both[0], "select id from installation")) == 1
 
 
 async def test_the_newest_time_is_that_of_the_newest_entry(store: Store) -> None:

@@ -17,7 +17,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clock import Clock
 from bot.configuration import Configuration
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
-from handlers.slack.sending import PASSING
+from handlers.slack.refusals import Meaning, meaning
 
 MANIFEST = Path(__file__).parents[3] / "manifest.yml"
 CLOCKS_APART = timedelta(seconds=5)  # the same as in /readyz
@@ -44,7 +44,9 @@ async def asked(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     except SlackApiError as problem:
         answer = problem.response
         data = answer.data if isinstance(answer, AsyncSlackResponse) else None
-        if isinstance(data, dict) and (error := data.get("error")) and error not in PASSING:
+        if not isinstance(data, dict):
+            raise NotAnswered("it does not answer as it should just now") from None
+        if (error := data.get("error")) and meaning("", error) not in {Meaning.PASSING, Meaning.UNCLEAR}:
             raise Refused(str(error), data.get("needed")) from None
         raise NotAnswered("it does not answer as it should just now") from None
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:

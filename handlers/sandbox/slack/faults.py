@@ -68,6 +68,16 @@ class Faults:
         """It is done, and the connection breaks before the answer, after `hang` seconds of silence."""
         self._api.append(Fault("lost", method, times, chance, seconds=hang))
 
+    def storm(self, chance: float = 0.04) -> None:
+        """A bit of everything that Slack can do wrong, as the seed has it, until cleared."""
+        self.rate_limit("*", retry_after=1, times=None, chance=chance)
+        self.rate_limit("*", retry_after=None, times=None, chance=chance)
+        self.break_down("*", status=503, times=None, chance=chance)
+        self.refuse("*", "internal_error", times=None, chance=chance)
+        self.garble("*", times=None, chance=chance)
+        self.lose_answer("*", times=None, chance=chance)
+        self.duplicates = 3
+
     def take(self, method: str) -> Fault | None:
         """The fault that this call meets, used up once; None: the call goes well."""
         for fault in self._api:

@@ -12,6 +12,7 @@ SLACKBOT: Final = "USLACKBOT"
 SCOPES: Final = frozenset(
     {
         "app_mentions:read",
+        "channels:history",
         "channels:join",
         "channels:read",
         "chat:write",
@@ -19,6 +20,7 @@ SCOPES: Final = frozenset(
         "commands",
         "dnd:read",
         "files:write",
+        "groups:history",
         "groups:read",
         "im:write",
         "usergroups:read",

@@ -48,7 +48,7 @@ class Sockets:
         ticket = request.query.get("ticket", "")
         known = ticket in self._workspace.tickets
         self._workspace.tickets.discard(ticket)
-        if self._faults.is_down or self._faults.refuses_handshake() or not known:
+        if self._faults.is_down or not known or self._faults.refuses_handshake():
             return web.Response(status=503 if known else 403)
         socket = web.WebSocketResponse(heartbeat=PING_SECONDS, timeout=CLOSE_SECONDS)
         await socket.prepare(request)
@@ -112,6 +112,12 @@ class Sockets:
         for link in self._open:
             if isinstance(link.transport, asyncio.Transport):
                 link.transport.abort()
+
+    def freeze(self) -> None:
+        """Leave every connection half open: nobody closes it, and nothing is heard or answered any more."""
+        for link in self._open:
+            if isinstance(link.transport, asyncio.Transport):
+                link.transport.pause_reading()
 
     async def close(self) -> None:
         for link in list(self._open):

@@ -339,6 +339,36 @@ STUCK_MAINTENANCE = ended(
     2,
     Outcome.LOST,
 )
+CHANGED = (
+    "The configuration of `orders` changed while RB-42 was under way. "
+    "Put it back and press *Look again*, or end it."
+)
+HALTED = replace(LOSS_OUTGROWN, pause=Pause.HALTED, why=CHANGED, loss=LOST_AT_START)
+HALTED_UNTOUCHED = replace(
+    CHECKPOINT,
+    pause=Pause.HALTED,
+    why="`orders` changed since the plan was made: it was 0042, now it is 0043",
+)
+MAINTENANCE_FAILED = ended(
+    replace(
+        PREPARING, state=State.PAUSED, pause=Pause.STEP_FAILED, why="exit code 3", changed_at=at("03:09")
+    ),
+    2,
+    Outcome.FAILED,
+)
+MAINTENANCE_AS_BEFORE = replace(
+    MAINTENANCE_FAILED,
+    pause=Pause.AS_BEFORE,
+    why="",
+    steps=tuple(replace(record, by_people=record.step.n == 2) for record in MAINTENANCE_FAILED.steps),
+)
+DOUBTED = replace(STUCK, why=CHANGED, times_asked=None)
+FORGOTTEN = replace(
+    STUCK,
+    why="Our database was put back from a backup of 03:08 UTC while RB-42 was under way.",
+    times_asked=None,
+    forgotten=True,
+)
 
 SUCCEEDED = progressed(
     replace(
@@ -500,6 +530,12 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "paused_step_failed": (STEP_FAILED, FACTS, at("03:09:10")),
     "paused_loss": (LOSS_OUTGROWN, FACTS, at("03:06:30")),
     "paused_as_before": (AS_BEFORE, FACTS, at("03:15:10")),
+    "paused_as_before_maintenance": (MAINTENANCE_AS_BEFORE, FACTS, at("03:15:10")),
+    "paused_maintenance_failed": (MAINTENANCE_FAILED, FACTS, at("03:09:10")),
+    "paused_halted": (HALTED, FACTS, at("03:06:30")),
+    "paused_halted_untouched": (HALTED_UNTOUCHED, FACTS, at("03:06:10")),
+    "stuck_doubted": (DOUBTED, STUCK_FACTS, at("03:09:10")),
+    "stuck_forgotten": (FORGOTTEN, STUCK_FACTS, at("03:09:10")),
     "stuck_restore": (STUCK, STUCK_FACTS, at("03:09:10")),
     "stuck_one_said": (STUCK_ONE_SAID, STUCK_FACTS, at("03:12:10")),
     "stuck_maintenance": (STUCK_MAINTENANCE, STUCK_FACTS, at("03:09:10")),
@@ -597,6 +633,7 @@ MODALS: dict[str, View] = {
     "leave_maintenance": modals.leave_maintenance(FAILED_LEAVING, META, at("03:23")),
     "resolve": modals.resolve(STUCK, STUCK_FACTS, META, at("03:10")),
     "resolve_second": modals.resolve(STUCK_ONE_SAID, STUCK_FACTS, META, at("03:13")),
+    "resolve_maintenance": modals.resolve(STUCK_MAINTENANCE, STUCK_FACTS, META, at("03:10")),
     "undo_loading": modals.undo_form(SUCCEEDED, None, None, META, at("03:20")),
     "undo_impossible": modals.undo_form(SUCCEEDED, None, "The undo point is gone.", META, at("03:20")),
     "undo": modals.undo_form(SUCCEEDED, UNDO_PLAN, None, META, at("03:20")),

@@ -7,8 +7,11 @@ import pytest
 
 from bot import machine
 from bot.model import (
+    Do,
+    Live,
     Loss,
     LossQuality,
+    Outcome,
     Pause,
     Purpose,
     Run,
@@ -19,6 +22,7 @@ from bot.model import (
 from bot.policy import Click, Entitled, Press, stamp, why_not
 from bot.views import buttons
 from bot.views.card import CardFacts, card, direct, notice
+from bot.views.decision import answer_words
 from tests.bot.views.examples import (
     ANA,
     AWAITING,
@@ -32,6 +36,7 @@ from tests.bot.views.examples import (
     STEPS,
     UNKNOWN_LOSS,
     at,
+    ended,
     person,
     with_loss,
 )
@@ -315,6 +320,46 @@ def test_a_stuck_run_also_calls_the_contact() -> None:
     told = notice(*CARDS["stuck_restore"])
     assert told is not None
     assert "<@U01OWN>" in told.text
+
+
+# What people are asked about -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("do", "done", "not_done"),
+    [
+        (Do.RESTORE, "02:45 UTC is live", "orders is as before"),
+        (Do.MAINTENANCE_ON, "orders is in maintenance", "orders is not in maintenance"),
+        (Do.MAINTENANCE_OFF, "orders is out of maintenance", "orders is still in maintenance"),
+        (Do.UNDO_POINT, "the undo point of orders was saved", "no undo point of orders was saved"),
+    ],
+)
+def test_the_answers_are_about_the_step_in_doubt(do: Do, done: str, not_done: str) -> None:
+    n = next(step.n for step in STEPS if step.do is do)
+    run = ended(STUCK_UNSAID, n, Outcome.LOST)
+    now = at("03:10")
+    assert (answer_words(run, "point", now), answer_words(run, "unchanged", now)) == (done, not_done)
+    resolved = ended(replace(run, state=State.PAUSED, pause=Pause.AS_BEFORE), n, Outcome.FAILED)
+    assert card(resolved, FACTS, now).text.startswith(f"⏸️ DECIDE: {not_done}")
+
+
+STUCK_UNSAID = replace(RESTORING, state=State.STUCK)
+
+
+def test_after_a_restored_backup_the_question_is_what_is_live() -> None:
+    run = replace(ended(STUCK_UNSAID, 2, Outcome.LOST), forgotten=True)
+    assert answer_words(run, "point", at("03:10")) == "02:45 UTC is live"
+
+
+def test_what_people_saw_of_maintenance_is_known() -> None:
+    assert first_line("paused_as_before_maintenance") == "⏸️ DECIDE: orders is not in maintenance"
+    assert "No maintenance was put on" in body(CARDS["paused_as_before_maintenance"][0])
+    assert "Not known whether customers see maintenance" in body(CARDS["paused_maintenance_failed"][0])
+
+
+def test_a_request_of_before_a_restored_backup_does_not_say_that_nothing_was_changed() -> None:
+    run = replace(CARDS["void"][0], forgotten=True, live=Live.UNKNOWN)
+    assert card(run, FACTS, at("03:10")).text.startswith("🟥 NOT KNOWN what happened since the backup")
 
 
 def test_an_undo_says_of_what() -> None:

@@ -47,7 +47,7 @@ async def test_an_ended_run_is_read_with_what_was_done(world: World) -> None:
     assert (shape["live"], shape["approvers"], shape["url"]) == ("v41", ["U01BEN"], None)
     effects = [record.step.n for record in run.steps if record.step.do in {"undo_point", "restore"}]
     assert [step["op"] for step in shape["steps"]] == [
-        f"{world.bot.context.store.installation}.{run.id}.{n}" for n in effects
+        f"{world.store.installation}.{run.id}.{n}" for n in effects
     ]
     assert {check["verdict"] for check in shape["checks"]} == {"passed"}
 

@@ -83,8 +83,8 @@ async def test_a_bot_that_runs_is_alive_and_ready(rolled_back: World) -> None:
 
 @pytest.mark.asyncio(loop_scope="function")
 async def test_a_bot_without_its_socket_is_not_ready(world: World) -> None:
-    assert world.bot.socket is not None
-    await world.bot.socket.close(1.0)
+    assert world.front.socket is not None
+    await world.front.socket.close(1.0)
     ready = await ask(world, "/readyz")
     assert (ready.status, ready.body) == (
         503,
@@ -94,6 +94,7 @@ async def test_a_bot_without_its_socket_is_not_ready(world: World) -> None:
 
 @pytest.mark.asyncio(loop_scope="function")
 async def test_a_bot_whose_worker_has_stopped_looking_is_not_ready(world: World) -> None:
+    assert world.bot.worker is not None
     await world.bot.worker.stop(1.0)
     world.later(seconds=11)
     ready = await ask(world, "/readyz")
@@ -105,11 +106,11 @@ async def test_a_bot_whose_worker_has_stopped_looking_is_not_ready(world: World)
 
 @pytest.mark.asyncio(loop_scope="function")
 async def test_a_bot_that_cannot_read_its_database_is_not_ready(world: World) -> None:
-    await world.bot.database.write(
+    await world.store.database.write(
         lambda connection: connection.exec_driver_sql("alter table evidence rename to lost")
     )
     ready = await ask(world, "/readyz")
     assert (ready.status, ready.body) == (503, '{"ready": false, "why": "database: OperationalError"}')
-    await world.bot.database.write(
+    await world.store.database.write(
         lambda connection: connection.exec_driver_sql("alter table lost rename to evidence")
     )

@@ -41,6 +41,8 @@ def post_ephemeral(workspace: Workspace, args: Arguments) -> Json:
 
 def update(workspace: Workspace, args: Arguments) -> Json:
     channel = places.seen(workspace, args.required("channel"))
+    if channel.archived:
+        raise Refused("is_inactive")
     message = _own(workspace, channel.id, args.required("ts"), "cant_update_message")
     text = args.optional("text", "") or ""
     if len(text) > LONGEST_UPDATE:

@@ -264,6 +264,7 @@ class TestChannels:
         first = await api.chat_postMessage(channel="C01INC", text="card", metadata=metadata)
         await api.chat_postMessage(channel="C01INC", text="reply", thread_ts=first["ts"])
         await api.chat_postMessage(channel="C01INC", text="next")
+        workspace.scopes.discard("channels:history")
         assert await error_of(api.conversations_history(channel="C01INC")) == "missing_scope"
         workspace.scopes.add("channels:history")
         history = await api.conversations_history(channel="C01INC", include_all_metadata=True)

@@ -1,0 +1,179 @@
+"""One message in Slack: posted once, found again when the answer was lost, changed, marked as an older copy.
+
+What Slack does not take as it is drawn is said plainer, so that no card is silently missing. Which messages
+there have to be, what they show and what follows when one is impossible, is for the publisher.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.clock import Clock
+from bot.views.limits import Block, Message, cut
+from handlers.slack.refusals import Meaning, meaning
+from handlers.slack.sending import Sender, Unclear, Wait
+from storage.cards import MAYBE, Card, CardStore
+
+log = structlog.get_logger()
+
+EVENT_TYPE = "rollback_card"
+_OLDER = {"event_type": "rollback_card_older", "event_payload": {}}  # nobody looks for it any more
+LOOKED_THROUGH = 200  # messages: a post whose answer was just lost is among the newest
+LOOKED_FOR = timedelta(seconds=20)  # Slack may refuse to say for so long; then it is posted once more
+PLAINEST = 1_000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    channel: str
+    ts: str
+    drawn: bool  # False: found again, showing nobody knows what
+
+
+class Impossible(Exception):
+    """Nothing can be said there. The reason is Slack's own word for it."""
+
+
+class MessageGone(Exception):
+    """The message was deleted, or cannot be changed any more."""
+
+
+class ThreadGone(Exception):
+    """There is no such thread to reply in."""
+
+
+class Posting:
+    """Raises Wait wherever Slack is asked. `may_publish` is asked before each time."""
+
+    def __init__(
+        self, sender: Sender, cards: CardStore, clock: Clock, may_publish: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self._sender = sender
+        self._cards = cards
+        self._clock = clock
+        self._may_publish = may_publish
+
+    async def post(self, card: Card, drawing: Message, thread: str | None) -> Posted:
+        """Raises Impossible and ThreadGone."""
+        self._sender.check("chat.postMessage", card.recipient)
+        if card.unclear and (found := await self._found_again(card, thread)) is not None:
+            return found
+        await self._cards.tried(card.key, self._clock())
+        try:
+            answer = await self._said("chat.postMessage", card, drawing, _place(card, thread))
+        except Unclear:
+            raise  # `tried_at` stays: it is looked for before it is posted again
+        except (Wait, Impossible, ThreadGone, MessageGone):
+            await self._cards.untried(card.key)
+            raise
+        return Posted(str(answer["channel"]), str(answer["ts"]), drawn=True)
+
+    async def update(self, card: Card, drawing: Message, *, can_wait: bool) -> None:
+        """Raises Impossible and MessageGone."""
+        place = {"channel": card.channel, "ts": card.ts}
+        await self._said("chat.update", card, drawing, place, can_wait=can_wait)
+
+    async def mark_older(self, card: Card, drawing: Message) -> None:
+        """An older message of this card says from now on where the live one is; `drawing` has no buttons."""
+        older = card.superseded_ts
+        if older == MAYBE:
+            others = [ts for ts in await self._look(card, None) or () if ts != card.ts]
+            older = others[0] if others else None
+        if older is not None:
+            await self._cards.supersede(card.key, older)
+            try:
+                place = {"channel": card.channel, "ts": older, "metadata": _OLDER}
+                await self._said("chat.update", card, drawing, place, can_wait=True)
+            except (Impossible, MessageGone, ThreadGone) as problem:
+                log.info("older copy", run=card.run_id, error=str(problem))
+        await self._cards.supersede(card.key, None)
+
+    async def _found_again(self, card: Card, thread: str | None) -> Posted | None:
+        """The message whose answer was lost; None: it has to be posted, once more or for the first time."""
+        try:
+            found = await self._look(card, thread)
+        except Wait:
+            if card.tried_at is None or self._clock() - card.tried_at < LOOKED_FOR:
+                raise
+            if thread is None:
+                await self._cards.supersede(card.key, MAYBE)
+            return None
+        if not found:
+            return None
+        if len(found) > 1 and thread is None:  # nobody presses anything in a thread
+            await self._cards.supersede(card.key, found[1])
+        return Posted(card.recipient, found[0], drawn=False)
+
+    async def _look(self, card: Card, thread: str | None) -> list[str] | None:
+        """Where this card stands in its channel, the newest first; None: we may not read there.
+
+        The copies that people get cannot be looked up: their own messages are none of our business.
+        """
+        if card.recipient[:1] not in {"C", "G"}:
+            return None
+        method = "conversations.history" if thread is None else "conversations.replies"
+        within: dict[str, Any] = {"ts": thread, "limit": LOOKED_THROUGH, "include_all_metadata": True}
+        try:
+            answer = await self._ask(method, channel=card.recipient, **within)
+        except SlackApiError as problem:
+            log.info("look up", run=card.run_id, error=problem.response.get("error"))
+            return None
+        return sorted((str(m["ts"]) for m in answer["messages"] if _is_of(card, m)), reverse=True)
+
+    async def _said(
+        self,
+        method: str,
+        card: Card,
+        drawing: Message,
+        place: Mapping[str, Any],
+        *,
+        can_wait: bool = False,
+    ) -> Any:
+        """Says it as it is drawn, and plainer while Slack refuses its shape."""
+        refused = ""
+        for said in _plainer_and_plainer(drawing):
+            try:
+                return await self._ask(method, card.recipient, can_wait=can_wait, **{**place, **said})
+            except SlackApiError as problem:
+                refused = str(problem.response.get("error"))
+                match meaning(method, refused):
+                    case Meaning.PLACE:
+                        raise Impossible(refused) from None
+                    case Meaning.MESSAGE:
+                        raise MessageGone(refused) from None
+                    case Meaning.THREAD:
+                        raise ThreadGone(refused) from None
+                log.error("not taken as drawn", run=card.run_id, card=card.kind.value, error=refused)
+        raise Impossible(refused)
+
+    async def _ask(self, method: str, place: str = "", *, can_wait: bool = False, **arguments: Any) -> Any:
+        if not await self._may_publish():
+            raise Wait(self._clock().timestamp())
+        where = place if method == "chat.postMessage" else ""  # the others' budgets are the workspace's
+        return await self._sender.call(method, where, can_wait=can_wait, **arguments)
+
+
+def _place(card: Card, thread: str | None) -> dict[str, Any]:
+    """Where it is posted, and what makes it possible to find it again."""
+    marked = {"event_type": EVENT_TYPE, "event_payload": {"run_id": card.run_id, "card": card.key}}
+    quiet = {"unfurl_links": False, "unfurl_media": False}
+    return {"channel": card.recipient, "thread_ts": thread, "metadata": marked, **quiet}
+
+
+def _plainer_and_plainer(drawing: Message) -> Iterator[dict[str, Any]]:
+    """As drawn; its words and its buttons; the beginning of its words, with nothing beside them."""
+    words: Block = {"type": "section", "text": {"type": "plain_text", "text": cut(drawing.text, 3_000)}}
+    buttons = [block for block in drawing.blocks if block.get("type") == "actions"]
+    yield {"text": drawing.text, "blocks": list(drawing.blocks)}
+    yield {"text": drawing.text, "blocks": [words, *buttons]}
+    yield {"text": cut(drawing.text, PLAINEST), "blocks": [], "metadata": None}
+
+
+def _is_of(card: Card, message: Mapping[str, Any]) -> bool:
+    metadata = message.get("metadata") or {}
+    payload = metadata.get("event_payload") or {}
+    return metadata.get("event_type") == EVENT_TYPE and payload.get("card") == card.key

@@ -1,0 +1,422 @@
+"""Whether a database may be trusted: asked at every start, before anything is driven. Repairs nothing.
+
+A byte that changed on the disk is found in one of two ways. After a clean stop the file has to be, byte for
+byte, the one that `seal` saw. After a crash there is no such seal, and everything is held against everything:
+the database's own check, the chain of evidence, each event against its evidence, each run against the fold of
+its events. That cannot see into what nothing is decided from: cards, modals, looks, deliveries, leases, a
+run's epoch and progress. Above FULLY_UP_TO entries it looks at what came since it last looked and at the open
+runs only; a backup always looks at everything.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import machine
+from bot.canon import canonical, digest, iso
+from bot.errors import TemporaryError
+from bot.model import E, Purpose, Run, State
+from storage.database import HEAD, Database, file_of, revision
+from storage.evidence import AT_ONCE, FIRST_PREV, first_break
+from storage.runs import _constants, _event, _projection
+from storage.tables import (
+    evidence,
+    evidence_head,
+    holds,
+    installation,
+    metadata,
+    run_events,
+    runs,
+    target_locks,
+)
+
+RESTORED = "database_restored"  # kinds of evidence, of `storage.restored`; no event of a run has them
+CONFIRMED = "database_confirmed"
+FULLY_UP_TO = 20_000  # entries: about 1.5 s after a crash, and some years of one bot's life
+NOT_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+class Unsound(TemporaryError):
+    """The database is damaged, or not ours: nothing is done with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What was known to be sound, kept beside the file. `file` None: it was in use since."""
+
+    n: int  # the newest entry of the log
+    hash: str
+    file: str | None  # SHA-256 of all of it
+
+
+async def why_not_sound(database: Database) -> str | None:
+    """One sentence with what to do; None: it is sound, or new.
+
+    Raises DBAPIError when it cannot be reached.
+    """
+    path = file_of(database.url)
+    if path is not None and (not path.exists() or not path.stat().st_size):
+        return None
+    damage = await damage_of(database)
+    if damage is None:
+        return None
+    named = path or "of the bot"
+    return f"The database {named} is damaged: {damage}. It is not used. {_advice(path)}"
+
+
+async def damage_of(database: Database, *, fully_up_to: int | None = FULLY_UP_TO) -> str | None:
+    """What is wrong, in half a sentence; None: nothing. `fully_up_to` entries; None: however many there are.
+
+    Raises DBAPIError when it cannot be reached.
+    """
+    path = file_of(database.url)
+    try:
+        return await _damage(database, path, fully_up_to)
+    except DBAPIError as problem:
+        if path is None or _code(problem) in NOT_DAMAGE:
+            raise
+        return f"it cannot be read ({problem.orig})"
+    except (ValueError, TypeError) as problem:  # a time, a number or JSON that is none any more
+        return f"it holds what was never written ({problem})"
+
+
+def _advice(path: Path | None) -> str:
+    if path is None:
+        return "Put a backup in its place with pg_restore, then run `rollback-bot db restored`."
+    return "Put a backup in its place with `rollback-bot db restore FILE`; this file is kept aside then."
+
+
+def _code(problem: DBAPIError) -> int:
+    """SQLite's primary result code; 0: the driver itself refused, as it does what is no text."""
+    return getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF
+
+
+async def _damage(database: Database, path: Path | None, fully_up_to: int | None) -> str | None:
+    seal = None if path is None else _read_seal(path)
+    if path is None or seal is None or seal.file is None:
+        return await _looked_through(database, path, seal, fully_up_to)
+    if await asyncio.to_thread(_digest_of, path) == seal.file:
+        return None
+    if damage := await _looked_through(database, path, seal, fully_up_to):
+        return damage
+    return None if await _has_grown(database, seal) else "it is not the file that `serve` left behind"
+
+
+async def _has_grown(database: Database, seal: Seal) -> bool:
+    """Whether something was written after the seal, so that its file has to be another one."""
+    async with database.read() as connection:
+        return int(await connection.scalar(select(evidence_head.c.n)) or 0) > seal.n
+
+
+async def _looked_through(
+    database: Database, path: Path | None, seal: Seal | None, fully_up_to: int | None
+) -> str | None:
+    async with database.snapshot() as connection:
+        if path is not None and (damage := await _sqlite_says(connection)):
+            return damage
+        found = await revision(database)
+        if found is None:
+            return None if path is None else await _without_version(connection)
+        count = int(await connection.scalar(select(func.max(evidence.c.n))) or 0)
+        fully = fully_up_to is None or count <= fully_up_to
+        known = seal or await _trusted(connection, 0 if fully_up_to is None else max(0, count - fully_up_to))
+        if damage := await _broken_chain(connection, known, fully):
+            return damage
+        return None if found != HEAD else await _differs(connection, only_open=not fully)
+
+
+async def _sqlite_says(connection: AsyncConnection) -> str | None:
+    said = (await connection.execute(text("pragma integrity_check(1)"))).scalar()
+    return None if said == "ok" else " ".join(str(said).split())
+
+
+async def _without_version(connection: AsyncConnection) -> str | None:
+    """A file that is only just being made has no tables at all."""
+    tables = await connection.scalar(text("select count(*) from sqlite_master"))
+    return "it names no version, so it is no database of this program" if tables else None
+
+
+async def _trusted(connection: AsyncConnection, n: int) -> Seal:
+    """Without a seal this old entry is believed: from there on everything has to follow. 0: none is."""
+    found = await connection.scalar(select(evidence.c.hash).where(evidence.c.n == n))
+    return Seal(n, FIRST_PREV if n == 0 else str(found), None)
+
+
+async def _broken_chain(connection: AsyncConnection, known: Seal, fully: bool) -> str | None:
+    """From the first entry, or only from the one that is known: that one has to be there in any case."""
+    broken = await first_break(connection, known.n, known.hash)
+    if broken is None and fully:
+        broken = await first_break(connection)
+    return None if broken is None else f"entry {broken} of its evidence does not follow from the one before"
+
+
+# Runs against their events, events against their evidence ------------------------------------------
+
+
+async def _differs(connection: AsyncConnection, *, only_open: bool) -> str | None:
+    """Three lists in one order: what happened, the proof of it, and where it has led."""
+    events, proofs, rows = _of_runs(only_open)
+    follows = _Follows()
+    async with (
+        aclosing(_by_run(connection, events)) as told,
+        aclosing(_by_run(connection, proofs)) as proven,
+        aclosing(_by_run(connection, rows)) as projected,
+    ):
+        while True:
+            three = [await anext(listed, []) for listed in (told, proven, projected)]
+            if not any(three):
+                break
+            if damage := _one_differs(three, follows):
+                return damage
+    damage = await _locks_differ(connection, follows) or await _installation_differs(connection)
+    if damage is None and not only_open:
+        damage = await _holds_differ(connection, follows) or await _beside_is_unreadable(connection)
+    return damage
+
+
+def _one_differs(three: Sequence[list[Row[Any]]], follows: "_Follows") -> str | None:
+    named = sorted({group[0].run_id for group in three if group})
+    if len(named) > 1 or not all(three):
+        return f"{named[0]} is not complete"
+    events, proofs, (row,) = three
+    if damage := _unproven(events, proofs):
+        return damage
+    run = machine.fold(row.run_id, [_event(event) for event in events])
+    follows.from_run(run)
+    return _misprojected(run, row)
+
+
+def _of_runs(only_open: bool) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    events = select(run_events).order_by(run_events.c.run_id, run_events.c.seq)
+    proofs = select(evidence).where(evidence.c.run_id.is_not(None)).order_by(evidence.c.run_id, evidence.c.n)
+    rows = select(runs).order_by(runs.c.run_id)
+    if not only_open:
+        return events, proofs, rows
+    still_open = select(runs.c.run_id).where(runs.c.final.is_(False)).scalar_subquery()
+    return (
+        events.where(run_events.c.run_id.in_(still_open)),
+        proofs.where(evidence.c.run_id.in_(still_open)),
+        rows.where(runs.c.final.is_(False)),
+    )
+
+
+async def _by_run(connection: AsyncConnection, query: Select[Any]) -> AsyncGenerator[list[Row[Any]], None]:
+    group: list[Row[Any]] = []
+    rows = await connection.stream(query)
+    try:
+        while part := await rows.fetchmany(AT_ONCE):
+            for row in part:
+                if group and row.run_id != group[0].run_id:
+                    yield group
+                    group = []
+                group.append(row)
+        if group:
+            yield group
+    finally:
+        await rows.close()
+
+
+def _unproven(events: Sequence[Row[Any]], proofs: Sequence[Row[Any]]) -> str | None:
+    """The log holds refusals too: those have no seq."""
+    bodies = [body for body in (json.loads(proof.body) for proof in proofs) if "seq" in body]
+    for seq, event in enumerate(events, start=1):
+        body = bodies[seq - 1] if seq <= len(bodies) else {}
+        proven = {name: body.get(name) for name in ("seq", "at", "kind", "by", "data", "signature")}
+        if event.seq != seq or proven != {name: getattr(event, name) for name in proven}:
+            return f"event {seq} of {event.run_id} is not what its evidence says"
+    return None if len(bodies) == len(events) else f"{events[0].run_id} lacks events that its evidence has"
+
+
+def _misprojected(run: Run, row: Row[Any]) -> str | None:
+    stored = {
+        **_projection(run),
+        **_constants(run),
+        "run_id": run.id,
+        "number": int(run.id.removeprefix("RB-")),
+    }
+    differs = [name for name, value in stored.items() if getattr(row, name) != value]
+    if row.shown_seq > row.seq:
+        differs.append("shown_seq")
+    return f"{run.id} is not stored as its events say ({', '.join(differs)})" if differs else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Follows:
+    """What has to stand in other tables because of the runs."""
+
+    locks: set[tuple[str, str]] = field(default_factory=set)  # open run, its own target
+    held: set[tuple[str, str, str, str]] = field(default_factory=set)  # run, target, point, since
+    lifted: set[tuple[str, str]] = field(default_factory=set)  # run, when
+
+    def from_run(self, run: Run) -> None:
+        if not run.state.final:
+            self.locks.add((run.id, run.target))
+        if run.state is not State.SUCCEEDED or run.plan is None or run.ended_at is None:
+            return
+        if run.purpose is Purpose.UNDO and run.undo_of:
+            self.lifted.add((run.undo_of, iso(run.ended_at)))
+        else:
+            self.held.update((run.id, leg.target, leg.current.id, iso(run.ended_at)) for leg in run.plan.legs)
+
+
+async def _locks_differ(connection: AsyncConnection, follows: _Follows) -> str | None:
+    """Every open run has its target, and nobody else has any; it may have more than its own."""
+    taken = {(row.run_id, row.target) for row in await connection.execute(select(target_locks))}
+    for run_id, target in follows.locks - taken:
+        return f"{run_id} is open, but has not taken `{target}`"
+    still_open = {run_id for run_id, _ in follows.locks}
+    for run_id, target in taken:
+        if run_id not in still_open:
+            return f"`{target}` is taken by {run_id}, which is not open"
+    return None
+
+
+async def _holds_differ(connection: AsyncConnection, follows: _Follows) -> str | None:
+    for row in await connection.execute(select(holds)):
+        if (row.run_id, row.target, row.point, row.placed_at) not in follows.held:
+            return f"the hold of {row.run_id} on `{row.target}` is not what its run says"
+        if row.lifted_at is not None and (row.run_id, row.lifted_at) not in follows.lifted:
+            return f"the hold of {row.run_id} on `{row.target}` was lifted by nobody"
+    return None
+
+
+async def _installation_differs(connection: AsyncConnection) -> str | None:
+    """Its name is part of every op id, and what a restore has said of it stands in the log."""
+    found = (await connection.execute(select(installation))).one_or_none()
+    if found is None:
+        return None  # made by the first opening
+    restored = await _newest(connection, RESTORED)
+    confirmed = await _newest(connection, CONFIRMED)
+    waits = restored is not None and (confirmed is None or confirmed["n"] < restored["n"])
+    since = (restored["at"], restored["since"]) if restored is not None and waits else (None, None)
+    if (found.restored_at, found.restored_from) != since:
+        return "whether it was put back from a backup is not what its evidence says"
+    if restored is not None and found.id != restored["installation"]:
+        return "the name of the installation is not what its evidence says"
+    begun = await _newest(connection, E.STEP_STARTED.value)
+    if restored is None and begun is not None and not begun["data"].get("op", found.id).startswith(found.id):
+        return "the name of the installation is not the one in its operations"
+    newest = await connection.scalar(select(func.max(runs.c.number))) or 0
+    return f"it has {newest} runs, but counted {found.runs}" if found.runs < newest else None
+
+
+async def _newest(connection: AsyncConnection, kind: str) -> dict[str, Any] | None:
+    newest = select(evidence.c.body).where(evidence.c.kind == kind).order_by(evidence.c.n.desc()).limit(1)
+    body = await connection.scalar(newest)
+    return None if body is None else dict(json.loads(body))
+
+
+async def _beside_is_unreadable(connection: AsyncConnection) -> str | None:
+    """What nothing is decided from can still be read. Raises DBAPIError, ValueError: it cannot."""
+    for table in metadata.sorted_tables:
+        if table not in {evidence, run_events, runs}:
+            (await connection.execute(select(table))).all()
+    return None
+
+
+# The seal ------------------------------------------------------------------------------------------
+
+
+async def seal(url: str) -> None:
+    """After a clean stop: the file as it is has to be there at the next start. Nothing for a server.
+
+    Nothing either while somebody else has it open: then the next start looks through it all.
+    """
+    path = file_of(url)
+    if path is not None and path.exists():
+        await asyncio.to_thread(_seal, path)
+
+
+def _seal(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        busy = connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
+        if busy:
+            return
+        connection.execute("begin immediate")  # nobody writes while it is read
+        head = connection.execute("select n, hash from evidence_head").fetchone()
+        if head is not None:
+            _write_seal(path, Seal(head[0], head[1], _digest_of(path)))
+        connection.execute("rollback")
+
+
+async def take_seal_off(database: Database) -> None:
+    """Before the first write: from now on the file changes. What was known of the log stays known."""
+    path = file_of(database.url)
+    if path is None or not path.exists():
+        return
+    async with database.read() as connection:
+        head = (await connection.execute(select(evidence_head))).one_or_none()
+    if head is not None:
+        _write_seal(path, Seal(head.n, head.hash, None))
+
+
+def forget_seal(database: Database) -> None:
+    """For whoever writes without `serve`, in its transaction: the file will be another one."""
+    path = file_of(database.url)
+    if path is not None:
+        beside(path).unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.seal")
+
+
+def _write_seal(path: Path, of: Seal) -> None:
+    body = {"n": of.n, "hash": of.hash, "file": of.file}
+    temporary = path.with_name(f"{path.name}.seal.new")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(canonical({**body, "of_this": digest(body)}))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, beside(path))
+    sync_folder(path.parent)
+
+
+def _read_seal(path: Path) -> Seal | None:
+    """None as well when the seal itself is damaged: it proves nothing then."""
+    try:
+        body = json.loads(beside(path).read_bytes())
+        if body.pop("of_this") != digest(body):
+            return None
+        return Seal(body["n"], body["hash"], body["file"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _digest_of(path: Path) -> str:
+    """With the write-ahead log, where there is one: it is part of the database."""
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256")
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        found.update(log.read_bytes())
+    return found.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes names durable, not only what stands under them."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

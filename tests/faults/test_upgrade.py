@@ -1,0 +1,104 @@
+"""A state folder as the first version left it: `serve` brings it up to date, and what ran goes on."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from storage.database import HEAD, open_database, revision, sqlite_url
+from storage.integrity import beside, damage_of
+from tests.handlers.killed_world import KilledWorld
+from tests.handlers.world import STANDARD
+
+MIGRATIONS = Path(__file__).parents[2] / "storage" / "migrations"
+OF_THE_FIRST = (  # tables in the order in which they can be filled
+    "installation",
+    "run_events",
+    "evidence",
+    "evidence_head",
+    "runs",
+    "target_locks",
+    "holds",
+    "deliveries",
+    "looks",
+    "modals",
+    "cards",
+)
+
+
+def as_the_first_version_wrote_it(path: Path) -> None:
+    """The same rows under the tables of revision 0001, which knew fewer columns; only while nobody serves."""
+    old = path.with_suffix(".first")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{old}")
+    command.upgrade(config, "0001")
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("attach ? as new", (str(path),))
+        for table in OF_THE_FIRST:
+            columns = ", ".join(f'"{row[1]}"' for row in connection.execute(f"pragma table_info({table})"))
+            connection.execute(f"insert into {table} ({columns}) select {columns} from new.{table}")
+    for suffix in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+    beside(path).unlink(missing_ok=True)  # the first version made none
+    old.replace(path)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, template: Path) -> AsyncIterator[KilledWorld]:
+    world = KilledWorld(tmp_path)
+    await world.open(STANDARD, template)
+    yield world
+    await world.close()
+
+
+async def stops(world: KilledWorld) -> Path:
+    """The database that it leaves."""
+    world.process.terminate()
+    await world.process.wait()
+    await world.reading.database.close()
+    return world.folder / "state" / "rollback.db"
+
+
+async def test_a_request_that_waits_is_approved_after_the_upgrade(world: KilledWorld) -> None:
+    await world.says("ana", "shop to v41")
+    await world.reaches("awaiting_approval")
+    await world.shows("Approve")
+    await world.read_for_a_second()
+    as_the_first_version_wrote_it(await stops(world))
+    await world.comes_back()
+    await world.clicks("ben", "Approve and start")
+    await world.reaches("succeeded")
+    assert world.backend.restored == ["v41"]
+
+
+async def test_a_restore_under_way_is_found_after_the_upgrade_and_not_repeated(world: KilledWorld) -> None:
+    await world.says("ana", "shop to v41")
+    await world.reaches("awaiting_approval")
+    await world.shows("Approve")
+    await world.read_for_a_second()
+    world.backend.will("hang")
+    await world.clicks("ben", "Approve and start")
+    await world.until(lambda: world.backend.restored, "the restore")
+    as_the_first_version_wrote_it(await stops(world))
+    await world.comes_back()
+    world.backend.no_longer("hang")
+    await world.reaches("succeeded")
+    assert world.backend.restored == ["v41"]
+
+
+async def test_the_file_is_kept_as_it_was_and_the_new_one_is_sound(world: KilledWorld) -> None:
+    path = await stops(world)
+    await asyncio.to_thread(as_the_first_version_wrote_it, path)
+    await world.comes_back()
+    found = []
+    for file in (path.with_suffix(f".before-{HEAD}.db"), path):
+        database = open_database(sqlite_url(file))
+        found.append((await revision(database), await damage_of(database)))
+        await database.close()
+    assert found == [("0001", None), (HEAD, None)]

@@ -1,0 +1,147 @@
+"""Every `ok: false` that Slack documents has an outcome: nothing raises, and nobody is left without news."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from bot.errors import TemporaryError
+from bot.model import E, Run
+from handlers.sandbox.slack.documented import DOCUMENTED
+from handlers.sandbox.slack.methods.table import METHODS
+from handlers.slack.refusals import Meaning, meaning
+from tests.bot.stories import ANA, plan_data
+from tests.handlers.publishing import Publishing, publishing
+from tests.storage.told import CHANNEL, ask, plan_for, tell
+
+MINUTE = 60  # seconds
+
+
+@pytest.fixture
+async def alone(tmp_path: Path, template: Path) -> AsyncIterator[Publishing]:
+    async with publishing(tmp_path, template) as made:
+        yield made
+
+
+async def wrong_within_a_minute(alone: Publishing, fine: Callable[[], Awaitable[bool]]) -> bool:
+    for _ in range(MINUTE):
+        await alone.publisher.round()
+        if await fine():
+            return False
+        alone.clock.turn(1)
+    return True
+
+
+def told(alone: Publishing, run: Run) -> int:
+    """How many messages of this run its requester got."""
+    direct = alone.slack.workspace.messages(alone.slack.workspace.direct(ANA.id))
+    return sum(m.metadata is not None and m.metadata["event_payload"]["run_id"] == run.id for m in direct)
+
+
+def card(alone: Publishing, run: Run) -> str | None:
+    """What the newest card of this run says; None: there is none."""
+    found = [
+        m.plain()
+        for m in alone.slack.workspace.messages(CHANNEL)
+        if m.metadata and m.metadata["event_payload"].get("run_id") == run.id
+    ]
+    return found[-1] if found else None
+
+
+async def planned(alone: Publishing, n: int) -> Run:
+    run = await ask(alone.store, f"shop-{n}")
+    return await tell(alone.store, run, E.PLANNED, **plan_data(plan_for(run), awaited=[]))
+
+
+async def test_a_card_whose_post_is_refused_once_is_there_or_who_asked_is_told(alone: Publishing) -> None:
+    wrong = []
+    for n, error in enumerate(DOCUMENTED["chat.postMessage"]):
+        alone.slack.faults.refuse("chat.postMessage", error)
+        run = await planned(alone, n)
+
+        async def fine(run: Run = run) -> bool:
+            stored = await alone.store.load(run.id)
+            return card(alone, run) is not None if not stored.state.final else told(alone, run) > 0
+
+        if await wrong_within_a_minute(alone, fine):
+            wrong.append(error)
+        alone.slack.faults.clear()
+    assert wrong == []
+
+
+async def test_a_card_whose_change_is_refused_once_is_true_or_who_asked_is_told(alone: Publishing) -> None:
+    wrong = []
+    for n, error in enumerate(DOCUMENTED["chat.update"]):
+        run = await planned(alone, n)
+        await alone.until_shown()
+        alone.slack.faults.refuse("chat.update", error)
+        run = await tell(alone.store, await alone.store.load(run.id), E.CANCELLED, ANA)
+
+        async def fine(run: Run = run) -> bool:
+            shown = card(alone, run)
+            return (shown is not None and "Cancelled" in shown) or told(alone, run) > 0
+
+        if await wrong_within_a_minute(alone, fine):
+            wrong.append(error)
+        alone.slack.faults.clear()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("method", ["conversations.history", "dnd.teamInfo"])
+async def test_a_refused_question_holds_no_card_up(alone: Publishing, method: str) -> None:
+    wrong = []
+    for n, error in enumerate(DOCUMENTED[method]):
+        alone.slack.faults.refuse(method, error, times=None)
+        alone.slack.faults.lose_answer("chat.postMessage")
+        run = await planned(alone, n)
+
+        async def fine(run: Run = run) -> bool:
+            return card(alone, run) is not None and not await alone.context.cards.unposted()
+
+        if await wrong_within_a_minute(alone, fine):
+            wrong.append(error)
+        alone.slack.faults.clear()
+        alone.clock.turn(30)
+    assert wrong == []
+
+
+async def test_whoever_slack_does_not_describe_is_nobody_who_may_decide(alone: Publishing) -> None:
+    open_to = []
+    for error in DOCUMENTED["users.info"]:
+        alone.slack.faults.refuse("users.info", error)
+        try:
+            person = await alone.context.directory.person(ANA.id, age=0)
+        except TemporaryError:
+            continue
+        if person.barred is None:
+            open_to.append(error)
+    assert open_to == []
+
+
+async def test_a_channel_that_slack_does_not_describe_gets_no_card(alone: Publishing) -> None:
+    open_to = []
+    for error in DOCUMENTED["conversations.info"]:
+        alone.slack.faults.refuse("conversations.info", error)
+        if (await alone.context.channels.place(CHANNEL)).why_not is None:
+            open_to.append(error)
+    assert open_to == []
+
+
+async def test_a_person_described_in_malformed_json_may_decide_nothing_yet(alone: Publishing) -> None:
+    alone.slack.faults.garble("users.info")
+    with pytest.raises(TemporaryError):
+        await alone.context.directory.person("U01BEN", age=0)
+
+
+async def test_a_channel_described_in_malformed_json_gets_no_card_yet(alone: Publishing) -> None:
+    alone.slack.faults.garble("conversations.info")
+    assert (await alone.context.channels.place(CHANNEL)).why_not is not None
+
+
+def test_every_refusal_of_a_token_waits_for_the_operator() -> None:
+    tokens = {"token_revoked", "invalid_auth", "account_inactive", "not_authed", "token_expired"}
+    assert {meaning("chat.update", error) for error in tokens} == {Meaning.TOKEN}
+
+
+def test_what_is_documented_is_about_methods_that_there_are() -> None:
+    assert set(DOCUMENTED) <= set(METHODS)

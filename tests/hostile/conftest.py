@@ -1,0 +1,3 @@
+from tests.handlers.conftest import open_world
+
+__all__ = ["open_world"]
