@@ -10,34 +10,47 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import ack, approval, clone, process
+from benchmarks import ack, approval, cards, clone, history, process, runs, sustained, waiting
 from benchmarks.figure import Figure
 from benchmarks.machine import ROOT, commit, facts
 
-MEASURES: Mapping[str, Callable[[bool], Awaitable[list[Figure]]]] = {
+Measure = Callable[[bool], Awaitable[list[Figure]]]  # True: quick
+
+MEASURES: Mapping[str, Measure] = {
     "process": process.measure,
     "approval": approval.measure,
+    "runs": runs.measure,
+    "waiting": waiting.measure,
+    "cards": cards.measure,
     "ack": ack.measure,
+    "sustained": sustained.measure,
+    "history": history.measure,
     "clone": clone.measure,
 }
+# An hour in all: ten minutes of commands, a hundred thousand runs, a million entries.
+LONG_FORMS: Mapping[str, Measure] = {"sustained": sustained.measure_long, "history": history.measure_long}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", choices=MEASURES, help="one group of figures")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, nothing is kept")
+    parser.add_argument("--long", action="store_true", help="the long forms of those that have one")
     given = parser.parse_args()
-    names = [given.only] if given.only else list(MEASURES)
+    measures = LONG_FORMS if given.long else MEASURES
+    names = [given.only] if given.only else list(measures)
     about = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "commit": commit(), "machine": facts()}
-    figures = [figure for name in names for figure in asyncio.run(_measured(name, given.quick))]
+    figures = [
+        figure for name in names for figure in asyncio.run(_measured(name, measures[name], given.quick))
+    ]
     Console().print(_table(figures))
     if not given.quick:
         _keep(about, figures)
 
 
-async def _measured(name: str, quick: bool) -> list[Figure]:
+async def _measured(name: str, measure: Measure, quick: bool) -> list[Figure]:
     Console(stderr=True).print(f"measuring: {name}")
-    return await MEASURES[name](quick)
+    return await measure(quick)
 
 
 def _table(figures: list[Figure]) -> Table:

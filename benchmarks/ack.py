@@ -60,7 +60,7 @@ class Round:
 
 
 async def measure(quick: bool) -> list[Figure]:
-    rounds, seconds = (2, 4) if quick else (5, 10)
+    rounds, seconds = (2, 4) if quick else (3, 10)
     return [await _at(rate, rounds, seconds) for rate in RATES]
 
 
@@ -74,23 +74,23 @@ async def _round(slack: Slack, load: Program, rate: int, seconds: int, seed: int
     typed = commands(rate * seconds, random.Random(seed))
     async with running("benchmarks.bare_bolt", environment=slack.environment) as bare:
         url = (await bare.line()).removeprefix("listening on ")
-        await _send(load, f"{url}/slack/events", slack, rate, typed[: rate // 2])
-        bare_answers = await _send(load, f"{url}/slack/events", slack, rate, typed)
+        await send(load, f"{url}/slack/events", slack, rate, typed[: rate // 2])
+        bare_answers = await send(load, f"{url}/slack/events", slack, rate, typed)
     targets = {one.text.split()[0] for one in typed} - {"roolback"}
     with new_folder() as folder:
         installation = Installation(folder, [WARM, *sorted(targets)], APPROVERS)
         async with installation.served(slack) as bot:
-            await _send(load, bot.events, slack, 50, _introduced())
-            await _card_shown(installation.database)
-            before = _stored(installation.database)
-            answers = await _send(load, bot.events, slack, rate, typed)
-            stored = _stored(installation.database) - before
+            await send(load, bot.events, slack, 50, introduced())
+            await card_shown(installation.database)
+            before = stored(installation.database)
+            answers = await send(load, bot.events, slack, rate, typed)
+            kept = stored(installation.database) - before
         acked = Counter(one.person for one, answer in zip(typed, answers, strict=True) if answer[1] == 200)
         return Round(
             bare=[answer[0] for answer in bare_answers],
             bot=[answer[0] for answer in answers],
             unanswered=len(typed) - acked.total(),
-            lost=(acked - stored).total(),
+            lost=(acked - kept).total(),
             opened=sum("reading" in answer[2] for answer in answers),
         )
 
@@ -111,12 +111,12 @@ def commands(count: int, chance: random.Random) -> list[Typed]:
     return typed
 
 
-def _introduced() -> list[Typed]:
-    said = [Typed(person, CHANNELS[n % len(CHANNELS)], "help") for n, person in enumerate(PEOPLE)]
-    return [*said, Typed(PEOPLE[0], CHANNELS[0], f"{WARM} to v41 because it is cold")]
+def introduced(people: Sequence[str] = PEOPLE) -> list[Typed]:
+    said = [Typed(person, CHANNELS[n % len(CHANNELS)], "help") for n, person in enumerate(people)]
+    return [*said, Typed(people[0], CHANNELS[0], f"{WARM} to v41 because it is cold")]
 
 
-async def _card_shown(database: Path) -> None:
+async def card_shown(database: Path) -> None:
     deadline = time.monotonic() + SHOWN_WITHIN
     while not _read(database, "select 1 from run_events where kind = 'posted'"):
         if time.monotonic() > deadline:
@@ -124,7 +124,7 @@ async def _card_shown(database: Path) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _send(load: Program, url: str, slack: Slack, rate: int, typed: Sequence[Typed]) -> list[Any]:
+async def send(load: Program, url: str, slack: Slack, rate: int, typed: Sequence[Typed]) -> list[Any]:
     requests = [_signed(one, slack.secret, n) for n, one in enumerate(typed)]
     answers: list[Any] = await load.ask({"url": url, "rate": rate, "requests": requests})
     return answers
@@ -151,7 +151,7 @@ def _signed(typed: Typed, secret: str, n: int) -> tuple[dict[str, str], str]:
     return {**signed_headers(secret, body.encode(), now), "Content-Type": FORM}, body
 
 
-def _stored(database: Path) -> Counter[str]:
+def stored(database: Path) -> Counter[str]:
     """Entries of the evidence log by person: requests opened, requests refused, commands not understood."""
     return Counter(dict(_read(database, STORED)))
 

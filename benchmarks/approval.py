@@ -4,24 +4,27 @@ One target with release folders, approvers by list, no maintenance, no checks of
 pretend Slack, in a process of its own; the effect is when the symlink was replaced, as the file system dates
 it (its clock ticks every few milliseconds); the end is when the run's last event was written. What the same
 operations take when the executor's own methods are called by hand, in the same run, is taken off the latter.
+On PostgreSQL the click reaches a front and the effect is a worker's, in another process.
 """
 
 import asyncio
 import os
-import sqlite3
 import time
-from contextlib import closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.databases import Place, postgresql, sqlite
 from benchmarks.figure import Figure, ms, quantile, spread
 from benchmarks.installation import Bot, Installation, Slack, build_releases, new_folder, pretend_slack
 from benchmarks.process import rss_mib
+from benchmarks.programs import running
 from bot.canon import from_iso
 from bot.executors.contract import Taken, Work
 from bot.executors.releases import Releases
 from bot.model import Goal
+from handlers.role import Role
 
 TARGET, CHANNEL, ASKS, APPROVES = "shop", "C000", "UASK000", "UYES000"
 LOOK_EVERY = 0.02  # seconds
@@ -39,14 +42,43 @@ class Rollback:
 
 async def measure(quick: bool) -> list[Figure]:
     count = 20 if quick else 100
+    return [*await _on_sqlite(count), await _on_postgresql(count)]
+
+
+async def _on_sqlite(count: int) -> list[Figure]:
     with new_folder() as folder:
         by_hand = [await _by_hand(folder / "by-hand" / str(n), n) for n in range(count)]
-        async with pretend_slack([ASKS, APPROVES], [CHANNEL]) as slack:
-            installation = Installation(folder / "bot", [TARGET], [APPROVES])
+        async with sqlite(folder) as place, pretend_slack([ASKS, APPROVES], [CHANNEL]) as slack:
+            installation = Installation(folder, [TARGET], [APPROVES])
             async with installation.served(slack) as bot:
                 await slack.does("reach", url=bot.events)
-                done = [await _rollback(installation, slack, n) for n in range(1, count + 1)]
+                done = [await rollback(place, installation, slack, n) for n in range(1, count + 1)]
                 return [*_figures(done, by_hand), _memory(bot, count)]
+
+
+async def _on_postgresql(count: int) -> Figure:
+    """A front and two workers; the same database's bare queue beside it."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(new_folder())
+        place = await stack.enter_async_context(postgresql(folder))
+        slack = await stack.enter_async_context(pretend_slack([ASKS, APPROVES], [CHANNEL]))
+        installation = Installation(folder, [TARGET], [APPROVES], place.url)
+        front = await stack.enter_async_context(installation.served(slack, Role.FRONT))
+        for _ in range(2):
+            await stack.enter_async_context(installation.served(slack, Role.WORKER))
+        await slack.does("reach", url=front.events)
+        done = [await rollback(place, installation, slack, n) for n in range(1, count + 1)]
+        async with running("benchmarks.bare_queue") as queue:
+            bare = await queue.ask({"database": place.url, "jobs": count})
+    effects = [one.effect for one in done]
+    return Figure(
+        "last approval to first effect, PostgreSQL",
+        f"p99 {ms(quantile(effects, 0.99))}, median {ms(quantile(effects, 0.5))}; "
+        f"the bare queue p99 {ms(quantile(bare, 0.99))}, median {ms(quantile(bare, 0.5))}",
+        "p99 ≤ 75 ms",
+        quantile(effects, 0.99) <= 0.075,
+        {"runs": len(done), "workers": 2, "effect_ms": spread(effects), "bare_queue_ms": spread(bare)},
+    )
 
 
 async def _by_hand(root: Path, n: int) -> float:
@@ -66,11 +98,11 @@ async def _by_hand(root: Path, n: int) -> float:
     return time.perf_counter() - began
 
 
-async def _rollback(installation: Installation, slack: Slack, n: int) -> Rollback:
+async def rollback(place: Place, installation: Installation, slack: Slack, n: int) -> Rollback:
     link = installation.root(TARGET) / "current"
     await slack.does("type", person=ASKS, channel=CHANNEL, text=f"{TARGET} to v41 because measured")
     click = await slack.does("approve", person=APPROVES, channel=CHANNEL, run=f"RB-{n}")
-    ended = await _ended(installation.database, f"RB-{n}")
+    ended = await _ended(place, f"RB-{n}")
     sent = (click["sent"] + time.time_ns() - time.monotonic_ns()) / 1e9
     effect = os.lstat(link).st_ctime_ns / 1e9
     link.unlink()
@@ -78,14 +110,12 @@ async def _rollback(installation: Installation, slack: Slack, n: int) -> Rollbac
     return Rollback(effect - sent, ended.timestamp() - sent)
 
 
-async def _ended(database: Path, run_id: str) -> datetime:
-    query = "select at from run_events where run_id = ? and kind = 'succeeded'"
+async def _ended(place: Place, run_id: str) -> datetime:
+    query = "select at from run_events where run_id = :run_id and kind = 'succeeded'"
     deadline = time.monotonic() + ENDS_WITHIN
     while time.monotonic() < deadline:
-        with closing(sqlite3.connect(database)) as connection:
-            found = connection.execute(query, (run_id,)).fetchone()
-        if found:
-            return from_iso(found[0])
+        if found := place.read(query, run_id=run_id):
+            return from_iso(found[0].at)
         await asyncio.sleep(LOOK_EVERY)
     raise TimeoutError(f"{run_id} did not succeed")
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.programs import Program, running
+from handlers.role import Role
 
 VERSIONS = ("v40", "v41", "v42")
 HOUR = 3600
 READY = "listening on "
+SHOWN_AT_MOST = 2_000  # characters of the log of a bot that did not start
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,13 @@ class Bot:
 class Installation:
     """A folder with release folders as targets, rollback.yaml and the bot's state."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], approvers: Sequence[str]) -> None:
-        """The n-th approver is the one of the n-th target, going round."""
+    def __init__(
+        self, folder: Path, targets: Sequence[str], approvers: Sequence[str], url: str | None = None
+    ) -> None:
+        """The n-th approver is the one of the n-th target, going round. `url` None: an SQLite file."""
         self.folder = folder
         self.database = folder / "state" / "rollback.db"
+        self._url = url
         for target in targets:
             build_releases(self.root(target))
         self._configure(targets, approvers)
@@ -68,17 +73,38 @@ class Installation:
         (self.folder / "rollback.yaml").write_text(json.dumps({"version": 1, "targets": described}, indent=1))
 
     @contextlib.asynccontextmanager
-    async def served(self, slack: Slack) -> AsyncIterator[Bot]:
-        environment = slack.environment | {
+    async def served(self, slack: Slack, role: Role = Role.ALL) -> AsyncIterator[Bot]:
+        """A front comes first: it makes the keys that a worker reads."""
+        environment = {
+            **_secrets_of(role, slack, self.folder),
             "ROLLBACK_CONFIG": str(self.folder / "rollback.yaml"),
             "ROLLBACK_STATE_DIR": str(self.folder / "state"),
             "ROLLBACK_HTTP": "127.0.0.1:0",
         }
+        if self._url is not None:
+            environment["ROLLBACK_DATABASE_URL"] = self._url
+        argv = ("serve", "--role", role.value)
         began = time.monotonic()
-        with (self.folder / "bot.log").open("ab") as log:
-            async with running("handlers.cli", "serve", environment=environment, errors=log) as program:
-                line = await program.line()
+        told = self.folder / "bot.log"
+        with told.open("ab") as log:
+            async with running("handlers.cli", *argv, environment=environment, errors=log) as program:
+                try:
+                    line = await program.line()
+                except RuntimeError as ended:
+                    raise RuntimeError(told.read_text()[-SHOWN_AT_MOST:]) from ended
                 yield Bot(program, line.removeprefix(READY), time.monotonic() - began)
+
+
+def _secrets_of(role: Role, slack: Slack, folder: Path) -> dict[str, str]:
+    """Each role with its own only."""
+    key = folder / "front.key"
+    if role.hears:
+        return {**slack.environment, "ROLLBACK_SIGNING_KEY_FILE": str(key)}
+    return {
+        "SLACK_API_URL": slack.environment["SLACK_API_URL"],
+        "SLACK_READ_TOKEN": slack.environment["SLACK_BOT_TOKEN"],
+        "ROLLBACK_FRONT_KEYS_FILE": str(key.with_suffix(".pub")),
+    }
 
 
 def build_releases(root: Path) -> None:

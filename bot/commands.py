@@ -77,7 +77,10 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """What somebody saw to be live. `point` is set exactly when `live` is POINT."""
+    """What somebody saw to be live, or of a step that is no restore: whether it was done.
+
+    `point` is None except with POINT; there it is None for "it was done".
+    """
 
     run: str
     live: Live
@@ -119,6 +122,11 @@ VERBS = (
         "resolve",
         "resolve RUN live POINT|unchanged|unclear because REASON",
         "say what is live when the bot cannot know; two people must agree",
+    ),
+    Verb(
+        "resolve",
+        "resolve RUN done|unchanged|unclear because REASON",
+        "the same when it only cannot know whether maintenance or an undo point worked",
     ),
     Verb("help", "help", "this list"),
 )
@@ -263,8 +271,12 @@ def _resolve(request: _Request) -> Resolve:
         case ["live", answer]:
             live = _ANSWERS.get(answer, Live.POINT)
             point = _point(request.words[3], f"status {run}") if live is Live.POINT else None
+        case ["done"]:
+            live, point = Live.POINT, None
+        case [answer] if answer in _ANSWERS:
+            live, point = _ANSWERS[answer], None
         case _:
-            words = "Say what is live: a restore point, `unchanged`, or `unclear`."
+            words = "Say what is live: `live` and a restore point, or `done`, `unchanged` or `unclear`."
             raise _Unclear(words, f"resolve {run} live unchanged because …")
     if not reason:
         words = "Say how you know, after `because`: somebody else must agree with it."

@@ -281,7 +281,7 @@ class _Drive:
             match machine.next_action(ahead):
                 case machine.Write(due):
                     events.append(Event(due, self._clock(), "", {}, ahead.seq + 1))
-                case machine.StartStep(step):
+                case machine.StartStep(step) if self._can_begin(step):
                     begun = step
                     events.append(replace(self._intent(ahead, step), seq=ahead.seq + 1))
                 case _:
@@ -454,7 +454,7 @@ class _Drive:
     # Effects
 
     def _operation(self, step: Step) -> Operation:
-        if step.do is Do.RESTORE:
+        if step.do in {Do.RESTORE, Do.UNDO_POINT}:
             return self._world.executor(step.target)
         return self._world.maintenance(step.target, step.do)
 
@@ -470,13 +470,24 @@ class _Drive:
             point=leg.point.id if leg else "",
             expected=leg.current.token if leg else "",
             timeout=step.timeout,
+            place=record.place,
         )
+
+    def _can_begin(self, step: Step) -> bool:
+        """Whether its backend is configured as it should be. If not, the next round says why: what is to be
+        written now, an outcome perhaps, must not be lost by that."""
+        try:
+            self._operation(step)
+        except PermanentError:
+            return False
+        return True
 
     def _intent(self, run: Run, step: Step) -> Event:
         work = self._work(run, step)
         data = {
             "n": step.n,
             "op": work.op_id,
+            "place": self._operation(step).place,
             "do": step.do.value,
             "target": step.target,
             "point": work.point,

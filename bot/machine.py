@@ -501,7 +501,7 @@ def _record(run: Run, n: int) -> StepRecord:
 
 
 _OPEN: Mapping[str, Any] = {"outcome": None, "ended_at": None, "by_people": False}
-_WAITING: Mapping[str, Any] = {**_OPEN, "state": StepState.WAITING, "op": None, "handle": None}
+_WAITING: Mapping[str, Any] = {**_OPEN, "state": StepState.WAITING, "op": None, "place": None, "handle": None}
 
 
 def _stepped(run: Run, event: Event) -> Run:
@@ -509,8 +509,8 @@ def _stepped(run: Run, event: Event) -> Run:
     step = _record(run, n).step
     match event.kind:
         case E.STEP_STARTED:
-            begun = {"started_at": event.at, "op": data.get("op"), "handle": None}
-            run = _with_step(run, n, state=StepState.STARTED, **begun)
+            taken = {"op": data.get("op"), "place": data.get("place"), "handle": None}
+            run = _with_step(run, n, state=StepState.STARTED, started_at=event.at, **taken)
             return replace(run, live=Live.UNKNOWN) if step.do is Do.RESTORE else run
         case E.STEP_ACCEPTED:
             return _with_step(run, n, handle=data["handle"])

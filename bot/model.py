@@ -382,6 +382,7 @@ class StepRecord:
     state: StepState = StepState.WAITING
     outcome: Outcome | None = None
     op: str | None = None  # the op id of its intent; None: there is none yet
+    place: str | None = None  # where that was taken; None: at the backend itself
     handle: Mapping[str, Any] | None = None  # what the backend gave us to ask with
     started_at: datetime | None = None
     ended_at: datetime | None = None

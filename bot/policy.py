@@ -185,13 +185,19 @@ def why_not(
     return None
 
 
+def _still_stops(press: Press, run: Run, drawn_for: str) -> bool:
+    """Until the first intent a no means the same on every drawing of the card, so it is never too late."""
+    no = {Press.VETO: E.VETOED, Press.CANCEL: E.CANCELLED}.get(press)
+    return no is not None and drawn_for in GO_ON and machine.allows(run, no)
+
+
 def _why_not_in_this_state(press: Press, run: Run, click: Click, now: datetime) -> str | None:
     if run.state not in RIGHTS[press].states:
         return (
             f"{run.id} is {_spoken(run.state)} now, so there is nothing to {WHAT[press]}. The card shows "
             "what is possible."
         )
-    if click.stamp is not None and click.stamp != stamp(run):
+    if click.stamp is not None and click.stamp != stamp(run) and not _still_stops(press, run, click.stamp):
         return (
             f"{run.id} has moved on since this card was drawn. Look at the card again, it shows what is "
             "possible now."
@@ -303,9 +309,12 @@ def standing(press: Press, run: Run, answer: str) -> Proposal | None:
     return None
 
 
+GO_ON = frozenset({State.REQUESTED, State.AWAITING_APPROVAL, State.APPROVED, State.RUNNING})
+
+
 def stamp(run: Run) -> str:
     """What a button is drawn for: while a run goes on by itself its buttons stay good."""
-    if run.state in {State.REQUESTED, State.AWAITING_APPROVAL, State.APPROVED, State.RUNNING}:
+    if run.state in GO_ON:
         return run.state.value
     return f"{run.state.value}.{run.seq}"
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from bot.checks.discreet import DiscreetCheck
 from bot.checks.looking import PatientCheck
 from bot.checks.registry import build as build_check
 from bot.configuration import Configuration
 from bot.executors.contract import Executor, Operation
+from bot.executors.discreet import DiscreetExecutor, DiscreetOperation
 from bot.executors.registry import Resolver
 from bot.executors.registry import build as build_executor
 from bot.executors.spool import CommandOperation
@@ -13,7 +15,7 @@ from bot.model import Do
 
 
 class ConfiguredWorld:
-    """Fulfils the engine's World. Secrets are resolved here, and only here."""
+    """Fulfils the engine's World. Secrets are resolved here, and only here, and do not leave it again."""
 
     def __init__(self, configuration: Configuration, resolver: Resolver) -> None:
         self._configuration = configuration
@@ -23,14 +25,18 @@ class ConfiguredWorld:
     def executor(self, target: str) -> Executor:
         if target not in self._executors:
             settings = self._configuration.targets[target].executor
-            self._executors[target] = build_executor(settings, self._resolver)
+            executor = build_executor(settings, self._resolver)
+            self._executors[target] = DiscreetExecutor(executor, self._resolver.surroundings.secrets)
         return self._executors[target]
 
     def maintenance(self, target: str, do: Do) -> Operation:
         settings = self._configuration.targets[target].maintenance
         assert settings is not None  # the plan has this step only where maintenance is configured
         call = settings.enter if do is Do.MAINTENANCE_ON else settings.leave
-        return CommandOperation(self._resolver.argv(call.argv), call.timeout, self._resolver.surroundings)
+        surroundings = self._resolver.with_variables(call.environment)
+        return DiscreetOperation(
+            CommandOperation(call.argv, call.timeout, surroundings), surroundings.secrets
+        )
 
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
         """Under names of their own: before and after are compared by name."""
@@ -42,4 +48,4 @@ class ConfiguredWorld:
                 while name in found:
                     name += "'"
                 found[name] = build_check(settings.model_copy(update={"name": name}), self._resolver)
-        return tuple(found.values())
+        return tuple(DiscreetCheck(check, self._resolver.surroundings.secrets) for check in found.values())

@@ -33,7 +33,7 @@ from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
 from handlers.slack.publisher import Publisher
-from handlers.slack.sending import Sender
+from handlers.slack.sending import WINDOWS, Sender, Windows
 from handlers.web.links import links_from
 from storage.cards import CardStore
 from storage.looks import LookStore
@@ -81,8 +81,12 @@ async def open_front(
     session: ClientSession,
     clock: Clock,
     may_publish: Callable[[], Awaitable[bool]],
+    windows: Windows = WINDOWS,
 ) -> Front:
-    """Everything but its ears: `listen_on` and the web application open those. Raises ConfigurationError."""
+    """Everything but its ears: `listen_on` and the web application open those. Raises ConfigurationError.
+
+    `windows`: Slack's budgets.
+    """
     assert settings.bot_token is not None  # `why_not_serve` has looked
     client = client_for(settings, settings.bot_token.get_secret_value(), session)
     identity, authorized = await _introduce(client)
@@ -93,7 +97,7 @@ async def open_front(
         looks=LookStore(store.database, dispatch),
         directory=SlackDirectory(configuration, client, identity.team_id, clock),
         channels=Channels(configuration, client, clock),
-        sender=Sender(client, clock),
+        sender=Sender(client, clock, windows),
         links=links_from(settings.front_key),
         clock=clock,
         work=Nudge(),

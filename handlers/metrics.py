@@ -27,7 +27,7 @@ class Metrics:
     registry: CollectorRegistry
     deliveries: Counter  # by kind and answer: acked, refused (not ours), failed
     ack: Histogram  # by kind, seconds from the door to the answer
-    refusals: Counter  # by what was refused for a reason: request, press
+    refusals: Counter  # by what was refused for a reason: request, press, read only
     turned_away: Counter  # by HTTP status, before anything was parsed
     not_accepted: Counter  # by why: full, quota, late, database, unknown
     taken: Gauge  # deliveries in work

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +28,7 @@ from handlers.metrics import new_metrics
 from handlers.role import Role
 from handlers.settings import Settings
 from handlers.slack.directory import SlackDirectory
+from handlers.slack.sending import WINDOWS, Windows
 from handlers.surroundings import resolver_for
 from handlers.turn import Turn
 from handlers.wall import Wall
@@ -35,7 +37,15 @@ from handlers.web.parts import Insight, Parts
 from handlers.web.patience import HEARD, drop_silent
 from handlers.web.readiness import Readiness
 from handlers.worker import SWEEP_EVERY, Worker
-from storage.database import Database, LockFile, open_database, upgrade, why_not_current
+from storage.database import (
+    Database,
+    DiskFailed,
+    LockFile,
+    open_database,
+    settle,
+    upgrade,
+    why_not_current,
+)
 from storage.integrity import Unsound, seal, take_seal_off, why_not_sound
 from storage.leases import Leases
 from storage.looks import LookStore
@@ -65,6 +75,7 @@ class Service:
     url: str
     resources: AsyncExitStack  # everything that was opened, to be closed in reverse
     anew: asyncio.Event  # set when all of it has to be opened again
+    broken: asyncio.Event  # set when what was stored cannot be believed any more
 
     async def stop(self) -> None:
         """Hears nothing new, lets the work under way end, shows how far it came."""
@@ -76,24 +87,31 @@ class Service:
         await self.resources.aclose()
 
 
-async def serve(settings: Settings, role: Role = Role.ALL, zone: str = MAIN_ZONE) -> None:
-    """Until SIGTERM or SIGINT. Raises ConfigurationError, storage.database.Locked and NotAccepted."""
+async def serve(
+    settings: Settings, role: Role = Role.ALL, zone: str = MAIN_ZONE, windows: Windows = WINDOWS
+) -> None:
+    """Until SIGTERM or SIGINT. Raises ConfigurationError, Locked, NotAccepted, DiskFailed.
+
+    `windows`: Slack's budgets.
+    """
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, _reread, settings, again)
     while not stop.is_set():
-        starting = asyncio.ensure_future(start(settings, role=role, zone=zone))
+        starting = asyncio.ensure_future(start(settings, role=role, zone=zone, windows=windows))
         await _first_of(starting, stop)
         if not starting.done():  # told to stop while Slack did not answer yet
             starting.cancel()
             return
         service = starting.result()
         print(f"listening on {service.url}", flush=True)
-        await _first_of(stop, again, service.anew)
+        await _first_of(stop, again, service.anew, service.broken)
         log.info("draining")
         await service.stop()
+        if service.broken.is_set():
+            raise DiskFailed
         again.clear()
 
 
@@ -116,20 +134,30 @@ async def _first_of(*waited: asyncio.Event | asyncio.Future[Service]) -> None:
 
 
 async def start(
-    settings: Settings, clock: Clock | None = None, *, role: Role = Role.ALL, zone: str = MAIN_ZONE
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    role: Role = Role.ALL,
+    zone: str = MAIN_ZONE,
+    windows: Windows = WINDOWS,
 ) -> Service:
     """Ready when it returns; the caller stops it. Raises as `serve` does. `clock` None: the real one."""
     if reason := settings.why_not_serve(role):
         raise ConfigurationError((reason,))
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as resources:
-        service = await _start(settings, clock, role, zone, resources)
+        service = await _start(settings, clock, role, zone, windows, resources)
         service.resources = resources.pop_all()
     return service
 
 
 async def _start(
-    settings: Settings, clock: Clock | None, role: Role, zone: str, resources: AsyncExitStack
+    settings: Settings,
+    clock: Clock | None,
+    role: Role,
+    zone: str,
+    windows: Windows,
+    resources: AsyncExitStack,
 ) -> Service:
     configuration = load(settings.config)
     database = await _open(settings, resources)
@@ -154,14 +182,15 @@ async def _start(
         turn = Turn(Leases(database), clock, _name_of_this_process(), alone=jobs is None)
         resources.push_async_callback(turn.give_up)
         may_publish = _never if put_back else turn.is_mine
-        front = await open_front(configuration, settings, store, jobs, session, clock, may_publish)
+        front = await open_front(configuration, settings, store, jobs, session, clock, may_publish, windows)
         resources.push_async_callback(front.stop)
-    if role.drives and not put_back:
+    if role.drives:
         keys = _keys(settings, signer)
         directory = await _directory(configuration, settings, front, session, clock)
         nudges = (front.context.work, front.context.publish) if front else (Nudge(), Nudge())
         worker = _worker(configuration, settings, store, directory, keys, clock, nudges, zone)
-    readiness = Readiness(store, clock, wall, worker, front.socket if front else None)
+    sender, socket = (front.context.sender, front.socket) if front else (None, None)
+    readiness = Readiness(store, clock, wall, worker, sender, socket)
     runner, url = await _listen(settings, store, clock, readiness, front)
     resources.push_async_callback(runner.cleanup)
     if front is not None and front.socket is not None:
@@ -172,10 +201,12 @@ async def _start(
     loops.append(asyncio.create_task(drop_silent(runner.server, runner.app[HEARD])))
     if put_back:
         loops.append(asyncio.create_task(_until_confirmed(database, anew)))
+    for loop in loops:
+        loop.add_done_callback(partial(_ended_by_itself, anew))
     resources.push_async_callback(_end, loops)
     if not put_back:  # else it never is: it only reads
         await readiness.wait()
-    return Service(front, worker, runner, url, resources, anew)
+    return Service(front, worker, runner, url, resources, anew, database.broken)
 
 
 async def _open(settings: Settings, resources: AsyncExitStack) -> Database:
@@ -186,17 +217,32 @@ async def _open(settings: Settings, resources: AsyncExitStack) -> Database:
         lock = LockFile(settings.lock)
         lock.acquire()
         resources.callback(lock.release)
-        if reason := await why_not_sound(database):
+        try:
+            await _look_through(database)
+        except Exception:
             await database.close()
-            raise Unsound(reason)
-        await take_seal_off(database)
-        resources.push_async_callback(seal, settings.database)
+            raise
+        resources.push_async_callback(_seal, database)
     resources.push_async_callback(database.close)
     if alone:
         await upgrade(database)
     elif reason := await why_not_current(database):
         raise ConfigurationError((reason,))
     return database
+
+
+async def _look_through(database: Database) -> None:
+    """Before anything is changed. Raises Unsound, DiskFailed."""
+    if reason := await why_not_sound(database):
+        raise Unsound(reason)
+    await settle(database)
+    await take_seal_off(database)
+
+
+async def _seal(database: Database) -> None:
+    """After it is closed. A file whose disk has failed is looked through at the next start."""
+    if not database.broken.is_set():
+        await seal(database.url)
 
 
 async def _jobs(
@@ -331,6 +377,13 @@ async def _until_confirmed(database: Database, anew: asyncio.Event) -> None:
     anew.set()
 
 
+def _ended_by_itself(anew: asyncio.Event, loop: asyncio.Task[None]) -> None:
+    """None of them should: rather than go on without it, everything is opened again."""
+    if not loop.cancelled() and (problem := loop.exception()) is not None:
+        log.error("a loop ended", error=type(problem).__name__, exc_info=problem)
+        anew.set()
+
+
 async def _end(loops: Sequence[asyncio.Task[None]]) -> None:
     for loop in loops:
         loop.cancel()
@@ -342,7 +395,11 @@ async def _read_clock(wall: Wall) -> None:
         await asyncio.sleep(CLOCK_READ_EVERY)
         try:
             await wall.read()
-        except (DBAPIError, TemporaryError) as problem:  # readiness says that the database is down
+        except (
+            DBAPIError,
+            TemporaryError,
+            TimeoutError,
+        ) as problem:  # readiness says so
             log.warning("clock not compared", error=str(problem))
 
 
@@ -351,5 +408,5 @@ async def _forget_stalled(jobs: "Jobs") -> None:
         await asyncio.sleep(STALLED_EVERY)
         try:
             await jobs.forget_stalled()
-        except (DBAPIError, TemporaryError) as problem:
+        except (DBAPIError, TemporaryError, TimeoutError) as problem:
             log.warning("stalled jobs", error=str(problem))

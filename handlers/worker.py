@@ -17,16 +17,19 @@ from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
 from bot.executors.contract import OutcomeUnknown
 from bot.model import Goal, Plan, Points
 from handlers.context import Nudge
+from storage.database import CommitUnknown, NotAccepted
 from storage.looks import Look, LookStore
 from storage.runs import Claim, Store
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=14)  # with the sweep, a run of a dead worker is taken over within 15
 RENEWED_EVERY = 4.0  # seconds
 SWEEP_EVERY = 1.0  # seconds
 TRIED_AT_MOST = 3  # times in a row that driving a run may fail without a reason that it knows itself
+AT_LEAST = 0.05  # seconds between two sweeps
 LOOK_AT_MOST = 60.0  # seconds
+DATABASE = (DBAPIError, NotAccepted, CommitUnknown, TimeoutError)  # what it raises when it is away
 
 
 class Worker:
@@ -64,7 +67,7 @@ class Worker:
         """Until cancelled or stopped: at every sweep, and at once when nudged, takes what has to be done."""
         while not self._stopping:
             await self._sweep()
-            await self._work.wait(self._sweep_every)
+            await self._work.wait(await self._until_next())
 
     async def stop(self, at_most: float) -> None:
         """Takes nothing new and lets what runs come to its end; what takes longer is given back."""
@@ -86,6 +89,17 @@ class Worker:
             self.swept_at = self._clock()
         except Exception as problem:  # noqa: BLE001 - the outermost edge: a database that is down now may be back
             log.error("sweep", error=str(problem))
+
+    async def _until_next(self) -> float:
+        """Seconds until the next sweep: not later than the lease of somebody who may be dead is over."""
+        try:
+            over = await self._store.next_lease_over(self._clock())
+        except DATABASE as problem:
+            log.error("sweep", error=str(problem) or type(problem).__name__)
+            return self._sweep_every
+        if over is None:
+            return self._sweep_every
+        return min(self._sweep_every, max(AT_LEAST, (over - self._clock()).total_seconds()))
 
     async def take_run(self, run_id: str) -> None:
         """Begins to drive it, unless that is so already. Being asked once too often does nothing."""
@@ -120,6 +134,9 @@ class Worker:
         except asyncio.CancelledError:
             await asyncio.shield(self._store.give_back(claim))  # the next worker need not wait for the lease
             raise
+        except DATABASE as problem:
+            log.warning("drive", run=run_id, error=str(problem) or type(problem).__name__)
+            # Nothing is wrong with the run: it is found again when its lease is over.
         except Exception as problem:
             log.error("drive", run=run_id, error=type(problem).__name__, exc_info=problem)
             await self._failed_once_more(claim, problem)
@@ -203,7 +220,7 @@ class _Heart:
             asked = loop.time()
             try:
                 held = await self._store.renew(self._claim, self._clock() + LEASE)
-            except DBAPIError as problem:
+            except DATABASE as problem:
                 log.warning("claim not renewed", run=self._claim.run.id, error=str(problem))
                 continue  # the lease goes on, and `alive` knows how long
             if not held:

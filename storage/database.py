@@ -20,13 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.clock import Clock
 from bot.errors import PermanentError
-from storage import sqlite
-from storage.writing import CommitUnknown, NotAccepted, Work, Writer, lent
+from storage import evidence, sqlite
+from storage.writing import CommitUnknown, DiskFailed, Ending, NotAccepted, Work, Writer, lent
 
 __all__ = [
     "HEAD",
     "CommitUnknown",
     "Database",
+    "DiskFailed",
     "LockFile",
     "Locked",
     "NewerDatabase",
@@ -35,6 +36,7 @@ __all__ = [
     "offset",
     "open_database",
     "revision",
+    "settle",
     "sqlite_url",
     "upgrade",
     "why_not_current",
@@ -42,6 +44,7 @@ __all__ = [
 
 T = TypeVar("T")
 HEAD = "0003"  # the newest revision in migrations/versions
+ENDING = Ending(evidence.write_owed, evidence.forget_owed)
 
 
 class Locked(Exception):
@@ -74,6 +77,11 @@ class Database:
     def kind(self) -> str:
         """`sqlite` or `postgresql`."""
         return self.readers.dialect.name
+
+    @property
+    def broken(self) -> asyncio.Event:
+        """Set when the disk under our own file has failed: whoever serves from it has to stop."""
+        return self.writer.broken
 
     async def write(self, work: Work[T], within: float | None = None) -> T:
         """All of `work` or nothing; see `storage.writing.Writer`. Raises NotAccepted, CommitUnknown."""
@@ -110,12 +118,12 @@ def open_database(url: str) -> Database:
     match make_url(url).drivername:
         case "sqlite+aiosqlite":
             writing, readers = sqlite.engines(url)
-            return Database(url, sqlite.Writer(writing), readers, None)
+            return Database(url, Writer(writing, sqlite.MANNER, ENDING), readers, None)
         case "postgresql+psycopg":
             from storage import postgres  # of an extra that a file does not need
 
             writing, readers = postgres.engines(url)
-            return Database(url, postgres.Writer(writing), readers, postgres.READ_WITHIN)
+            return Database(url, Writer(writing, postgres.MANNER, ENDING), readers, postgres.READ_WITHIN)
         case other:
             raise ArgumentError(f"{other} is no database that this program can use")
 
@@ -150,6 +158,16 @@ async def why_not_current(database: Database) -> str | None:
         f"The database's schema is {found or 'empty'}, this program needs {HEAD}. "
         "Run `rollback-bot db upgrade`."
     )
+
+
+async def settle(database: Database) -> None:
+    """Before the first change after a crash: its disk may have failed without anybody having noticed.
+
+    What stands in a file's log is written once more, into the file. Raises DiskFailed.
+    """
+    path = file_of(database.url)
+    if path is not None and path.exists():
+        await asyncio.to_thread(sqlite.settle, path)
 
 
 async def upgrade(database: Database) -> None:

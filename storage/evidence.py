@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canon import canonical, iso
 from storage.tables import evidence, evidence_head
+from storage.writing import tell_listeners
 
 FIRST_PREV = "0" * 64
 AT_ONCE = 500  # rows that are read together
 _HEAD = select(evidence_head.c.n, evidence_head.c.hash).with_for_update()
 _APPEND = insert(evidence)
 _MOVE_HEAD = update(evidence_head)
+_OWED = "evidence owed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,24 @@ class Entry:
 def link(prev: str, body: bytes) -> str:
     """The hash of an entry: SHA-256 over the previous hash and the canonical body."""
     return hashlib.sha256(prev.encode() + body).hexdigest()
+
+
+def owe(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
+    """Entries of the transaction that `connection` is in: `write_owed` ends it with them."""
+    connection.info.setdefault(_OWED, []).extend(entries)
+
+
+def forget_owed(connection: AsyncConnection) -> None:
+    """Of a transaction that was taken back."""
+    connection.info.pop(_OWED, None)
+
+
+async def write_owed(connection: AsyncConnection) -> None:
+    """All changes of a transaction lock the head once, and last: nobody waits for a row under its lock."""
+    entries: Sequence[Entry] = connection.info.pop(_OWED, ())
+    if entries:
+        await tell_listeners(connection, sorted({one.run_id for one in entries if one.run_id is not None}))
+        await write(connection, entries)
 
 
 async def write(connection: AsyncConnection, entries: Iterable[Entry]) -> None:

@@ -29,7 +29,7 @@ from bot.errors import TemporaryError
 from bot.model import E, Purpose, Run, State
 from storage.database import HEAD, Database, file_of, revision
 from storage.evidence import AT_ONCE, FIRST_PREV, first_break
-from storage.runs import _constants, _event, _projection
+from storage.runs import event_in, fixed_columns, moving_columns
 from storage.tables import (
     evidence,
     evidence_head,
@@ -201,7 +201,7 @@ def _one_differs(three: Sequence[list[Row[Any]]], follows: "_Follows") -> str | 
     events, proofs, (row,) = three
     if damage := _unproven(events, proofs):
         return damage
-    run = machine.fold(row.run_id, [_event(event) for event in events])
+    run = machine.fold(row.run_id, [event_in(event) for event in events])
     follows.from_run(run)
     return _misprojected(run, row)
 
@@ -249,8 +249,8 @@ def _unproven(events: Sequence[Row[Any]], proofs: Sequence[Row[Any]]) -> str | N
 
 def _misprojected(run: Run, row: Row[Any]) -> str | None:
     stored = {
-        **_projection(run),
-        **_constants(run),
+        **moving_columns(run),
+        **fixed_columns(run),
         "run_id": run.id,
         "number": int(run.id.removeprefix("RB-")),
     }

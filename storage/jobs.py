@@ -14,6 +14,7 @@ from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import DeleteJobCondition, Status
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import TemporaryError
 from storage.postgres import CONNECTING, libpq
 
 DRIVE = "drive"
@@ -91,10 +92,16 @@ class Jobs:
                 await asyncio.sleep(AGAIN)
 
     async def forget_stalled(self) -> int:
-        """Deletes what a worker took and died with, and says how many: the sweep finds those runs anyway."""
+        """Deletes what a worker took and died with, and says how many: the sweep finds those runs anyway.
+
+        Raises TemporaryError when the server is away.
+        """
         manager = self._app.job_manager
-        stalled = [job.id for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER)]
-        for job_id in stalled:
-            assert job_id is not None  # it was read from its table
-            await manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
+        try:
+            stalled = [job.id for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER)]
+            for job_id in stalled:
+                assert job_id is not None  # it was read from its table
+                await manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
+        except ProcrastinateException as away:
+            raise TemporaryError(str(away)) from away
         return len(stalled)

@@ -86,7 +86,7 @@ class LookStore:
 
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(statement)
-            await tell_listeners(connection, f"look {look_id}")
+            await tell_listeners(connection, [f"look {look_id}"])
 
         await self._database.write(work)
 

@@ -15,14 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.writing import CHANNEL, QUEUED_AT_MOST, CommitUnknown, Job, NotAccepted, Work, lent
+from storage.writing import CHANNEL, CommitUnknown, Manner, NotAccepted
 
 T = TypeVar("T")
-AT_ONCE = 8  # transactions; they end one after another anyway, under the lock of the evidence's head
+AT_ONCE = 2  # transactions: one waits for the disk while the next is made ready
 READERS = 8
 WRITTEN_WITHIN = 10.0  # seconds for a change that nobody waits for impatiently; shorter than a driver's lease
 READ_WITHIN = 5.0  # seconds
-AGAIN = 0.05  # seconds, before a change is tried again
 ALIVE_EVERY = 10.0  # seconds; a connection that only listens does not notice that the other end is gone
 LISTENS_AGAIN = 1.0  # seconds, when the server is away
 SERVER_SIDE = {  # what the server itself gives up
@@ -55,53 +54,6 @@ class _Connection(psycopg.AsyncConnection[Any]):
             raise
 
 
-class Writer:
-    """Each change in a transaction of its own, run again when it clashed with another process's."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def write(self, work: Work[T], within: float | None) -> T:
-        if len(self._tasks) >= QUEUED_AT_MOST:
-            raise NotAccepted("Too much waits to be stored.")
-        job = Job(work)
-        task = asyncio.create_task(self._write(job))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            return await job.answer(WRITTEN_WITHIN if within is None else within)
-        finally:
-            if job.given_up:
-                task.cancel()
-
-    async def _write(self, job: Job[Any]) -> None:
-        """Until it is written, refused, or given up by who waits for it."""
-        while not job.given_up:
-            try:
-                job.end(await self._try(job))
-                return
-            except Exception as problem:  # noqa: BLE001 - whoever waits is told
-                if not _passes(problem, job.committing):
-                    job.end(_in_our_words(problem, job.committing))
-                    return
-            job.committing = False
-            await asyncio.sleep(AGAIN)
-
-    async def _try(self, job: Job[T]) -> T:
-        async with lent(self._engine) as connection, connection.begin():
-            answer = await job.work(connection)
-            if job.given_up:
-                raise NotAccepted("The database did not answer in time.")
-            job.committing = True
-            return answer
-
-    async def close(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=WRITTEN_WITHIN)
-        await self._engine.dispose()
-
-
 def _passes(problem: Exception, committing: bool) -> bool:
     """Whether the same change may be tried again: it clashed, or the server was away before the commit."""
     if isinstance(problem, NoneFree):
@@ -112,10 +64,11 @@ def _passes(problem: Exception, committing: bool) -> bool:
 
 def _in_our_words(problem: Exception, committing: bool) -> Exception:
     said = _said(problem)
-    if said is None or not (_away(said) or isinstance(said, psycopg.OperationalError)):
+    away = said is not None and (_away(said) or isinstance(said, psycopg.OperationalError))
+    if not (away or isinstance(problem, TimeoutError)):
         return problem
     answer: Exception = NotAccepted("The database cannot store this now.")
-    if committing and (said.sqlstate or "")[:2] not in TAKEN_BACK:
+    if committing and (said is None or (said.sqlstate or "")[:2] not in TAKEN_BACK):
         answer = CommitUnknown()
     answer.__cause__ = problem
     return answer
@@ -132,6 +85,13 @@ def _away(said: psycopg.Error) -> bool:
     if said.sqlstate is None:
         return isinstance(said, psycopg.OperationalError | psycopg.InterfaceError)
     return said.sqlstate.startswith(AWAY)
+
+
+def _breaks(problem: Exception) -> bool:
+    return False  # a server whose disk has failed stops by itself
+
+
+MANNER = Manner(AT_ONCE, WRITTEN_WITHIN, _passes, _in_our_words, _breaks)
 
 
 def engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:

@@ -127,11 +127,13 @@ async def _unfinished(store: Store) -> Sequence[Run]:
 class RestoredStore(Store):
     """Reads like any other. Keeps refusals as evidence, and refuses to open or decide anything."""
 
+    why_read_only = READ_ONLY
+
     async def change(self, work: Callable[[Change], Awaitable[T]], within: float | None = None) -> T:
         async def transaction(connection: AsyncConnection) -> T:
             change = _NotesOnly(connection, self.installation, None, None)
             result = await work(change)
-            await change.close()
+            change.close()
             return result
 
         return await self.database.write(transaction, within)

@@ -6,7 +6,7 @@ epoch, for a driver), appends events and evidence together, and keeps the projec
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -22,7 +22,7 @@ from bot.planning import Hold
 from bot.signatures import Signer, statement
 from storage import cards
 from storage.database import Database
-from storage.evidence import FIRST_PREV, Entry, write
+from storage.evidence import FIRST_PREV, Entry, owe
 from storage.tables import (
     deliveries,
     evidence,
@@ -34,9 +34,19 @@ from storage.tables import (
     target_locks,
 )
 from storage.times import loaded, loaded_if, stored
-from storage.writing import insert_if_new, tell_listeners
+from storage.writing import insert_if_new
 
 T = TypeVar("T")
+_PROJECTED = (
+    "state",
+    "phase",
+    "final",
+    "seq",
+    "changed_at",
+    "due_at",
+    "wants_driving",
+    "outage_seconds",
+)
 # Built once: these are asked by every command and every card.
 _EVENTS = select(run_events).where(run_events.c.run_id == bindparam("run_id")).order_by(run_events.c.seq)
 _HEARD = select(deliveries.c.key).where(deliveries.c.key == bindparam("key"))
@@ -44,6 +54,24 @@ _OPEN_RUN = select(target_locks.c.run_id).where(target_locks.c.target == bindpar
 _NEXT_NUMBER = update(installation).values(runs=installation.c.runs + 1).returning(installation.c.runs)
 _OPEN_REQUESTS = select(func.count()).where(
     runs.c.requester_human == bindparam("human"), runs.c.final.is_(False)
+)
+_MOVE = (
+    update(runs)
+    .where(runs.c.run_id == bindparam("of_run"), runs.c.seq == bindparam("from_seq"))
+    .values({**{name: bindparam(name) for name in _PROJECTED}, "progress": null()})  # of a step as it was
+)
+_MOVE_AS_DRIVER = _MOVE.where(runs.c.epoch == bindparam("of_epoch"))
+_MINE = (runs.c.run_id == bindparam("of_run"), runs.c.epoch == bindparam("of_epoch"))
+_RELEASE = update(runs).where(*_MINE, runs.c.seq == bindparam("at_seq")).values(lease_until=null())
+_CLAIM = (
+    update(runs)
+    .where(
+        runs.c.run_id == bindparam("of_run"),
+        runs.c.wants_driving,
+        or_(runs.c.lease_until.is_(None), runs.c.lease_until < bindparam("now")),
+    )
+    .values(epoch=runs.c.epoch + 1, lease_until=bindparam("until"))
+    .returning(runs.c.epoch)
 )
 
 
@@ -134,9 +162,9 @@ class Change:
         run_id = await self.next_id()
         requested = self._sealed(run_id, 1, "", opening.event)
         run = machine.begin(run_id, requested)
-        projection = {**_projection(run), "number": self._number, "epoch": 0, "shown_seq": 0}
+        projection = {**moving_columns(run), "number": self._number, "epoch": 0, "shown_seq": 0}
         self._number = None
-        await self.connection.execute(insert(runs), {"run_id": run_id, **projection, **_constants(run)})
+        await self.connection.execute(insert(runs), {"run_id": run_id, **projection, **fixed_columns(run)})
         await self._lock(run_id, opening.locks)
         await self._write_events(run, (requested,))
         await cards.want(self.connection, run_id, cards.Kind.CARD, opening.channel, opening.event.at)
@@ -150,7 +178,7 @@ class Change:
         return f"RB-{self._number}"
 
     async def open_requests_of(self, human: str) -> int:
-        """To be asked after `next_id`: its row lets one opener at a time through, so nobody counts too few."""
+        """Ask after `next_id`: its row lets one opener at a time through, so nobody counts too few."""
         return int(await self.connection.scalar(_OPEN_REQUESTS, {"human": human}) or 0)
 
     async def _lock(self, run_id: str, targets: Sequence[str]) -> None:
@@ -169,11 +197,9 @@ class Change:
             one = self._sealed(run.id, moved.seq + 1, run.digest, event)
             moved = machine.apply(moved, one)
             sealed.append(one)
-        where = [runs.c.run_id == run.id, runs.c.seq == run.seq]
-        if epoch is not None:
-            where.append(runs.c.epoch == epoch)
-        values = {**_projection(moved), "progress": null()}  # it was of a step as it stood before
-        done = await self.connection.execute(update(runs).where(*where).values(**values))
+        known = {"of_run": run.id, "from_seq": run.seq, "of_epoch": epoch}
+        move = _MOVE if epoch is None else _MOVE_AS_DRIVER
+        done = await self.connection.execute(move, {**moving_columns(moved), **known})
         if done.rowcount != 1:
             raise await self._refusal(run, epoch)
         await self._write_events(moved, sealed)
@@ -212,11 +238,8 @@ class Change:
         """Evidence of something that is no event of a run: a refusal, a change of policy."""
         self._entries.append(Entry(kind, at, by, body, run_id))
 
-    async def close(self) -> None:
-        for run_id in sorted({entry.run_id for entry in self._entries if entry.run_id is not None}):
-            await tell_listeners(self.connection, run_id)
-        if self._entries:
-            await write(self.connection, self._entries)
+    def close(self) -> None:
+        owe(self.connection, self._entries)
 
     async def _write_events(self, run: Run, events: Sequence[Event]) -> None:
         rows = [_event_row(run.id, event) for event in events]
@@ -238,6 +261,8 @@ class Change:
 class Store:
     """Runs as people and drivers see them. Times come in as arguments."""
 
+    why_read_only: str | None = None  # one sentence, for whoever wants to open or decide something
+
     def __init__(
         self,
         database: Database,
@@ -257,7 +282,7 @@ class Store:
         async def transaction(connection: AsyncConnection) -> T:
             change = Change(connection, self.installation, self._signer, self._dispatch)
             result = await work(change)
-            await change.close()
+            change.close()
             return result
 
         return await self.database.write(transaction, within)
@@ -276,23 +301,14 @@ class Store:
 
     async def events(self, run_id: str) -> tuple[Event, ...]:
         async with self.database.read() as connection:
-            return tuple(_event(row) for row in await connection.execute(_EVENTS, {"run_id": run_id}))
+            return tuple(event_in(row) for row in await connection.execute(_EVENTS, {"run_id": run_id}))
 
     # Driving
 
     async def claim(self, run_id: str, now: datetime, lease: timedelta) -> Claim | None:
         """The right to drive, or None: somebody else is driving or nothing is to be done."""
-        mine = (
-            update(runs)
-            .where(
-                runs.c.run_id == run_id,
-                runs.c.wants_driving,
-                or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now)),
-            )
-            .values(epoch=runs.c.epoch + 1, lease_until=iso(now + lease))
-            .returning(runs.c.epoch)
-        )
-        epoch = await self.database.write(lambda connection: connection.scalar(mine))
+        asked = {"of_run": run_id, "now": iso(now), "until": iso(now + lease)}
+        epoch = await self.database.write(lambda connection: connection.scalar(_CLAIM, asked))
         return None if epoch is None else Claim(await self.load(run_id), epoch)
 
     async def renew(self, claim: Claim, until: datetime) -> bool:
@@ -304,7 +320,8 @@ class Store:
     async def release(self, claim: Claim, seq: int) -> bool:
         """False: the run moved since `seq`, so go round again. Raises ClaimLost."""
         mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
-        if await self._changes_one(update(runs).where(*mine, runs.c.seq == seq).values(lease_until=None)):
+        held = {"of_run": claim.run.id, "of_epoch": claim.epoch, "at_seq": seq}
+        if await self._changes_one(_RELEASE, held):
             return True
         async with self.database.read() as connection:
             if await connection.scalar(select(runs.c.seq).where(*mine)) is None:
@@ -324,8 +341,8 @@ class Store:
         held = update(runs).where(runs.c.run_id == run_id, runs.c.epoch == epoch)
         await self._changes_one(held.values(progress=progress))
 
-    async def _changes_one(self, statement: Any) -> bool:
-        done = await self.database.write(lambda connection: connection.execute(statement))
+    async def _changes_one(self, statement: Any, values: Mapping[str, Any] | None = None) -> bool:
+        done = await self.database.write(lambda connection: connection.execute(statement, values))
         return bool(done.rowcount == 1)
 
     async def to_drive(self, now: datetime, elsewhere: Collection[str] = ()) -> list[str]:
@@ -335,6 +352,12 @@ class Store:
         if elsewhere:
             wanted = wanted.where(runs.c.target.not_in(elsewhere))
         return await self._ids(wanted.limit(200))
+
+    async def next_lease_over(self, now: datetime) -> datetime | None:
+        """When the first live claim ends, unless it is renewed; None: nobody drives."""
+        held = (runs.c.wants_driving, runs.c.lease_until >= iso(now))
+        async with self.database.read() as connection:
+            return loaded_if(await connection.scalar(select(func.min(runs.c.lease_until)).where(*held)))
 
     async def due(self, now: datetime) -> list[str]:
         """Runs that the clock has to end."""
@@ -441,10 +464,21 @@ class Store:
     async def note_if_new(self, kind: str, at: datetime, body: dict[str, Any]) -> None:
         """Evidence of what is so from now on; nothing when the newest entry of this kind says so already."""
         newest = select(evidence.c.body).where(evidence.c.kind == kind).order_by(evidence.c.n.desc()).limit(1)
-        async with self.database.read() as connection:
+        head = select(evidence_head.c.n).with_for_update()
+
+        async def is_known(connection: AsyncConnection) -> bool:
             known = await connection.scalar(newest)
-        if known is None or not body.items() <= json.loads(known).items():
-            await self.note(kind, at, "", body)
+            return known is not None and body.items() <= json.loads(known).items()
+
+        async def work(change: Change) -> None:
+            await change.connection.execute(head)  # of two processes that start at once the second waits
+            if not await is_known(change.connection):
+                change.note(kind, at, "", body)
+
+        async with self.database.read() as connection:
+            if await is_known(connection):
+                return
+        await self.change(work)
 
 
 async def open_store(
@@ -483,11 +517,12 @@ def _event_row(run_id: str, event: Event) -> dict[str, Any]:
     }
 
 
-def _event(row: Row[Any]) -> Event:
+def event_in(row: Row[Any]) -> Event:
     return Event(E(row.kind), loaded(row.at), row.by, row.data, row.seq, row.signature)
 
 
-def _projection(run: Run) -> dict[str, Any]:
+def moving_columns(run: Run) -> dict[str, Any]:
+    """Of its projection: what an event may change."""
     return {
         "state": run.state.value,
         "phase": None if run.phase is None else run.phase.value,
@@ -500,7 +535,8 @@ def _projection(run: Run) -> dict[str, Any]:
     }
 
 
-def _constants(run: Run) -> dict[str, Any]:
+def fixed_columns(run: Run) -> dict[str, Any]:
+    """Of its projection: what stands since it was opened."""
     return {
         "target": run.target,
         "purpose": run.purpose.value,

@@ -7,8 +7,7 @@ synchronous=FULL. Statements run where they are asked for, commits in a thread.
 import asyncio
 import sqlite3
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,16 +15,15 @@ from typing import Any, TypeVar
 import aiosqlite
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from storage.writing import QUEUED_AT_MOST, CommitUnknown, Job, NotAccepted, Work, lent
+from storage.writing import CommitUnknown, DiskFailed, Manner, NotAccepted
 
 T = TypeVar("T")
 BUSY = 2.5  # seconds; a command is answered within Slack's 3 s, so nobody waits longer for another process
 BUSY_AGAIN = 0.005  # seconds
 READERS = 4  # at most; one is enough but for the moment in which it is opened
-TOGETHER_AT_MOST = 16  # changes in one transaction: the first of them waits for the last
 UNUSABLE = {  # what keeps a whole file from being written, by SQLite's primary code
     sqlite3.SQLITE_BUSY: "Another process writes to the database.",
     sqlite3.SQLITE_FULL: "The disk of the database is full.",
@@ -33,69 +31,12 @@ UNUSABLE = {  # what keeps a whole file from being written, by SQLite's primary 
     sqlite3.SQLITE_READONLY: "The database cannot be written to.",
     sqlite3.SQLITE_CANTOPEN: "The database cannot be opened.",
 }
+NOT_DURABLE = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 
 
-class _GivenUp(Exception):
-    """Somebody in this transaction was told that nothing will come of it."""
-
-
-class Writer:
-    """The one writer. What waits for it shares a transaction, and so the wait for the disk."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._waiting: deque[Job[Any]] = deque()
-        self._writing: asyncio.Task[None] | None = None  # None: nothing waits
-
-    async def write(self, work: Work[T], within: float | None) -> T:
-        if len(self._waiting) >= QUEUED_AT_MOST:
-            raise NotAccepted("Too much waits to be stored.")
-        job = Job(work)
-        self._waiting.append(job)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_waiting())
-        return await job.answer(within)
-
-    async def _write_waiting(self) -> None:
-        try:
-            while self._waiting:
-                count = min(len(self._waiting), TOGETHER_AT_MOST)
-                jobs = [self._waiting.popleft() for _ in range(count)]
-                await self._write_together([job for job in jobs if not job.given_up])
-        finally:
-            self._writing = None
-
-    async def _write_together(self, jobs: Sequence[Job[Any]]) -> None:
-        answers: Sequence[Any]
-        try:
-            async with lent(self._engine) as connection, connection.begin():
-                if len(jobs) == 1:
-                    answers = [await jobs[0].work(connection)]
-                else:
-                    answers = [await _apart(connection, job.work) for job in jobs]
-                _commit_begins(jobs)
-        except _GivenUp:
-            self._waiting.extendleft(reversed(jobs))  # the others once more, without it
-            return
-        except Exception as problem:  # noqa: BLE001 - nothing of it was written, and each is told
-            answers = [problem] * len(jobs)
-        for job, answer in zip(jobs, answers, strict=True):
-            job.end(_in_our_words(answer, job.committing) if isinstance(answer, DBAPIError) else answer)
-
-    async def close(self) -> None:
-        await self._engine.dispose()
-
-
-def _commit_begins(jobs: Sequence[Job[Any]]) -> None:
-    if any(job.given_up for job in jobs):
-        raise _GivenUp
-    for job in jobs:
-        job.committing = True
-
-
-def _in_our_words(problem: DBAPIError, committing: bool) -> Exception:
+def _in_our_words(problem: Exception, committing: bool) -> Exception:
     """What failed while it wrote the log may be found whole in it after a crash; the rest is not there."""
-    code = getattr(problem.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = _code(problem) & 0xFF
     if code not in UNUSABLE:
         return problem
     answer: Exception = NotAccepted(UNUSABLE[code])
@@ -105,26 +46,23 @@ def _in_our_words(problem: DBAPIError, committing: bool) -> Exception:
     return answer
 
 
-async def _apart(connection: AsyncConnection, work: Work[T]) -> T | Exception:
-    """In a savepoint: what goes wrong here undoes this alone. Raises when it undid everything."""
-    problem: Exception | None = None
-    try:
-        async with connection.begin_nested():
-            try:
-                return await work(connection)
-            except Exception as why:
-                problem = why
-                raise
-    except Exception as why:  # noqa: BLE001 - whoever waits is told
-        problem = problem or why  # the first: that a savepoint is gone as well says nothing
-        if not await _in_transaction(connection):
-            raise problem from None  # of a full disk, say: the others' changes are gone too, so all are told
-        return problem
+def _code(problem: Exception) -> int:
+    """SQLite's extended code; 0: it is not SQLite that has failed."""
+    return getattr(problem.orig, "sqlite_errorcode", 0) if isinstance(problem, DBAPIError) else 0
 
 
-async def _in_transaction(connection: AsyncConnection) -> bool:
-    raw = await connection.get_raw_connection()
-    return raw.driver_connection is not None and bool(raw.driver_connection.in_transaction)
+def _is_not_durable(problem: Exception) -> bool:
+    """The kernel takes what it could not write for written, so asking it again to do so proves nothing."""
+    return _code(problem) in NOT_DURABLE
+
+
+MANNER = Manner(
+    at_once=1,
+    at_most=None,
+    passes=lambda problem, committing: False,
+    in_our_words=_in_our_words,
+    breaks=_is_not_durable,
+)
 
 
 def engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
@@ -160,7 +98,9 @@ class _InPlace(aiosqlite.Connection):
             try:
                 return fn(*args, **kwargs)
             except sqlite3.OperationalError as problem:
-                if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                # without a code when Python itself refused, as it does a text that is none
+                busy = getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until:
                     raise
             await asyncio.sleep(BUSY_AGAIN)  # another process writes: whoever does not need it goes on
 
@@ -182,6 +122,17 @@ def _prepare_reader(connection: Any, _: object) -> None:
 
 def _begin_immediate(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def settle(path: Path) -> None:
+    """Raises DiskFailed. While somebody reads the log stays as it is, and whoever writes next empties it."""
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
+                raise
+            raise DiskFailed from problem
 
 
 def copy(path: Path, aside: Path) -> None:

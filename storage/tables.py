@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -26,6 +27,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+_BEHIND = text("shown_seq < seq")
+_OWED = text("gone is null and (ts is null or superseded_ts is not null)")
 
 installation = Table(
     "installation",
@@ -98,6 +102,7 @@ runs = Table(
     Index("ix_runs_due_at", "due_at"),
     Index("ix_runs_open", "final", "number"),
     Index("ix_runs_wants_driving", "wants_driving", "lease_until"),
+    Index("ix_runs_behind", "changed_at", sqlite_where=_BEHIND, postgresql_where=_BEHIND),
 )
 
 target_locks = Table(
@@ -168,6 +173,7 @@ cards = Table(
     Column("gone", String(64), nullable=True),  # why it cannot be posted or changed any more
     Column("superseded_ts", String(32), nullable=True),  # an older message of it, to be marked so
     UniqueConstraint("run_id", "kind", "recipient", "moment", name="uq_cards_place"),
+    Index("ix_cards_owed", "run_id", sqlite_where=_OWED, postgresql_where=_OWED),
 )
 
 leases = Table(

@@ -4,10 +4,12 @@ All of it or nothing; and who waits for it is told the truth: done, not accepted
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Executable, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +21,8 @@ T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
 CHANNEL = "rollback_changed"
 _NOTIFY = text("select pg_notify(:channel, :what)")
+AGAIN = 0.05  # seconds, before a change is tried again
+TOGETHER_AT_MOST = 16  # changes in one transaction: the first of them waits for the last
 QUEUED_AT_MOST = 1_000  # changes that wait in one process; whoever comes then is told at once
 
 
@@ -29,23 +33,21 @@ class NotAccepted(TemporaryError):
         super().__init__(f"{why} Nothing was stored and nothing will run. Try again in a moment.")
 
 
+class DiskFailed(TemporaryError):
+    """What the disk did not take is still in the kernel's memory, where it looks as if it were stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk of the database has failed, so what was stored last may be lost. Nothing more is "
+            "stored until the disk works and `rollback-bot serve` is started again."
+        )
+
+
 class CommitUnknown(Exception):
     """The commit had begun and gave no answer: the change is stored or it is not, look for it."""
 
     def __init__(self) -> None:
         super().__init__("The database did not say whether it has stored this. Look before you do it again.")
-
-
-class Writer(Protocol):
-    async def write(self, work: Work[T], within: float | None) -> T:
-        """`work` may be run more than once: it changes nothing but what its connection takes back.
-
-        `within` seconds, None: as long as this kind of database may take. Raises NotAccepted, CommitUnknown.
-        Cancelling the caller does not leave a change half known: it is done anyway.
-        """
-        ...
-
-    async def close(self) -> None: ...
 
 
 class Job(Generic[T]):
@@ -81,6 +83,116 @@ def _heard(done: asyncio.Future[Any]) -> None:
         done.exception()
 
 
+class _GivenUp(Exception):
+    """Somebody in this transaction was told that nothing will come of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a kind of database is written to."""
+
+    at_once: int  # transactions
+    at_most: float | None  # seconds for a transaction, and for who waits for it; None: it answers or fails
+    passes: Callable[[Exception, bool], bool]  # whether it is worth doing again; True: the commit had begun
+    in_our_words: Callable[[Exception, bool], Exception]
+    breaks: Callable[[Exception], bool]  # whether nothing that is stored after it can be believed
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What every transaction ends with."""
+
+    write: Callable[[AsyncConnection], Awaitable[None]]
+    forget: Callable[[AsyncConnection], None]  # what a transaction that was taken back has left for it
+
+
+class Writer:
+    """What waits shares a transaction, and so the wait for the disk; what goes wrong is done again alone."""
+
+    def __init__(self, engine: AsyncEngine, manner: Manner, ending: Ending) -> None:
+        self._engine = engine
+        self._manner = manner
+        self._ending = ending
+        self._waiting: deque[Job[Any]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.broken = asyncio.Event()  # set once and for all: nothing more is stored, whoever serves stops
+
+    async def write(self, work: Work[T], within: float | None) -> T:
+        """`work` may be run more than once: it changes nothing but what its connection takes back.
+
+        `within` seconds, None: as long as this kind of database may take. Raises NotAccepted, CommitUnknown.
+        Cancelling the caller does not leave a change half known: it is done anyway.
+        """
+        if len(self._waiting) >= QUEUED_AT_MOST:
+            raise NotAccepted("Too much waits to be stored.")
+        job = Job(work)
+        self._waiting.append(job)
+        if len(self._tasks) < self._manner.at_once:
+            self._tasks.add(asyncio.create_task(self._write_waiting()))
+        return await job.answer(self._manner.at_most if within is None else within)
+
+    async def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), TOGETHER_AT_MOST)
+                jobs = [self._waiting.popleft() for _ in range(count)]
+                await self._write_together([job for job in jobs if not job.given_up])
+        finally:  # at once: a done callback comes later, and what is queued until then would wait for ever
+            current = asyncio.current_task()
+            assert current is not None  # this is a task of its own
+            self._tasks.discard(current)
+
+    async def _write_together(self, jobs: Sequence[Job[Any]]) -> None:
+        try:
+            answers = await self._try(jobs)
+        except _GivenUp:
+            self._waiting.extendleft(reversed(jobs))  # the others once more, without it
+        except Exception as problem:  # noqa: BLE001 - whoever waits is told
+            await self._after(problem, jobs)
+        else:
+            for job, answer in zip(jobs, answers, strict=True):
+                job.end(answer)
+
+    async def _try(self, jobs: Sequence[Job[Any]]) -> Sequence[Any]:
+        if self.broken.is_set():
+            raise NotAccepted("The disk of the database has failed.")
+        async with asyncio.timeout(self._manner.at_most), lent(self._engine) as connection:
+            self._ending.forget(connection)
+            async with connection.begin():
+                answers = [await job.work(connection) for job in jobs]
+                await self._ending.write(connection)
+                _commit_begins(jobs)
+        return answers
+
+    async def _after(self, problem: Exception, jobs: Sequence[Job[Any]]) -> None:
+        committing = any(job.committing for job in jobs)
+        if self._manner.breaks(problem):
+            self.broken.set()
+        if self._manner.passes(problem, committing):
+            for job in jobs:
+                job.committing = False
+            self._waiting.extendleft(reversed(jobs))
+            await asyncio.sleep(AGAIN)
+        elif len(jobs) > 1 and not committing:
+            for job in jobs:
+                await self._write_together([job])
+        else:
+            for job in jobs:
+                job.end(self._manner.in_our_words(problem, committing))
+
+    async def close(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._manner.at_most)
+        await self._engine.dispose()
+
+
+def _commit_begins(jobs: Sequence[Job[Any]]) -> None:
+    if any(job.given_up for job in jobs):
+        raise _GivenUp
+    for job in jobs:
+        job.committing = True
+
+
 @asynccontextmanager
 async def lent(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Unlike `async with engine.connect()`, which gives it back a moment later, in a task of its own."""
@@ -102,10 +214,10 @@ def _inserted(dialect: str, table: Table) -> Executable:
     return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
-async def tell_listeners(connection: AsyncConnection, what: str) -> None:
-    """That something about it has changed, to every process that listens, when the transaction is committed.
+async def tell_listeners(connection: AsyncConnection, what: Sequence[str]) -> None:
+    """That something about these has changed, to every process that listens, when it is committed.
 
     Nobody else writes to a file, so there nobody listens.
     """
-    if connection.dialect.name == "postgresql":
-        await connection.execute(_NOTIFY, {"channel": CHANNEL, "what": what})
+    if what and connection.dialect.name == "postgresql":
+        await connection.execute(_NOTIFY, [{"channel": CHANNEL, "what": one} for one in what])

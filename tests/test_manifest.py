@@ -29,6 +29,7 @@ SCOPES = {
     "files:write",
     "groups:history",
     "groups:read",
+    "im:history",
     "im:write",
     "usergroups:read",
     "users:read",

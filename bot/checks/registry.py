@@ -49,7 +49,7 @@ def _sql(settings: SqlSettings, resolver: Resolver) -> PatientCheck:
 
 def _command(settings: CommandSettings, resolver: Resolver) -> PatientCheck:
     return CommandCheck(
-        argv=resolver.argv(settings.argv), surroundings=resolver.surroundings, **_habits(settings)
+        argv=settings.argv, surroundings=resolver.with_variables(settings.environment), **_habits(settings)
     )
 
 

@@ -12,6 +12,8 @@ from bot.configuration.lines import Location
 from bot.configuration.settings import (
     ACCOUNT,
     NAME,
+    VARIABLE,
+    CommandCheck,
     CommandSettings,
     Configuration,
     HttpCheck,
@@ -45,6 +47,7 @@ def faults(configuration: Configuration) -> Iterator[Fault]:
     for name, target in configuration.targets.items():
         yield from _approval(configuration, target)
         yield from _checks(target)
+        yield from _variables(target)
         yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
     for name, procedure in configuration.procedures.items():
         yield from _procedure(configuration, name, procedure)
@@ -225,6 +228,29 @@ def _humans(configuration: Configuration, refs: Iterable[str]) -> frozenset[str]
     return frozenset(humans)
 
 
+# Programs --------------------------------------------------------------------------------------
+
+
+def _variables(target: Target) -> Iterator[Fault]:
+    for location, environment in _environments(target):
+        for name in environment:
+            if not VARIABLE.fullmatch(name):
+                words = f"`{name}` cannot be the name of a variable. Use A-Z, a-z, 0-9 and underscore."
+                yield Fault(("targets", target.name, *location, "environment", name), words)
+
+
+def _environments(target: Target) -> Iterator[tuple[Location, Iterable[str]]]:
+    """Each with the place of the setting that it belongs to."""
+    if isinstance(target.executor, CommandSettings):
+        yield ("executor",), target.executor.environment
+    if target.maintenance is not None:
+        yield ("maintenance", "enter"), target.maintenance.enter.environment
+        yield ("maintenance", "leave"), target.maintenance.leave.environment
+    for n, check in enumerate(target.checks):
+        if isinstance(check, CommandCheck):
+            yield ("checks", n), check.environment
+
+
 # Checks and procedures -------------------------------------------------------------------------
 
 
@@ -350,4 +376,4 @@ def _warnings(configuration: Configuration) -> Iterator[str]:
 
 
 def _fills_in_point(executor: CommandSettings) -> bool:
-    return any(isinstance(word, str) and "{point}" in word for word in executor.restore.argv)
+    return any("{point}" in word for word in executor.restore.argv)

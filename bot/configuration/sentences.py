@@ -59,6 +59,8 @@ def sentence(error: ErrorDetails, place: Location) -> str:
             return f"{where} must be {context['le']:g} or less, not {_shown(given)}."
         case "too_short" | "string_too_short":
             return f"{where} must not be empty. Fill it in, or remove it."
+        case "secret_in_argv":
+            return f"{where} {error['msg']}."
         case kind if kind in WANTED:
             return f"{where} must be {WANTED[kind]}, not {_shown(given)}.{_advice(kind, given)}"
         case _:

@@ -30,6 +30,7 @@ from bot.model import Kind, OnFailure, Phase, Risk, When
 MAIN_ZONE = "main"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 ACCOUNT = re.compile(r"[UW][A-Z0-9]+")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST = 365 * SECONDS["d"]
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)")
@@ -78,6 +79,19 @@ def _value(raw: object) -> str | Reference:
     raise PydanticCustomError("value", "must be text (in quotes), {env: NAME} or {file: PATH}")
 
 
+def _word(raw: object) -> str:
+    match _spelled(raw):
+        case str() as word:
+            return word
+        case Reference() | {"env": str()} | {"file": str()}:
+            raise PydanticCustomError(
+                "secret_in_argv",
+                "cannot be a reference: everybody on the machine can read a command line. "
+                "Hand the value over by `environment`, or give the program the path of the file",
+            )
+    raise PydanticCustomError("word", "must be text (in quotes)")
+
+
 def _unresolved(value: str | Reference) -> str | dict[str, str]:
     return {value.kind: value.name} if isinstance(value, Reference) else value
 
@@ -118,7 +132,16 @@ Scalar: TypeAlias = Annotated[
     PlainValidator(_scalar),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
-Argv: TypeAlias = Annotated[tuple[Value, ...], Field(min_length=1)]
+Word: TypeAlias = Annotated[
+    str,
+    PlainValidator(_word),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+]
+Argv: TypeAlias = Annotated[tuple[Word, ...], Field(min_length=1)]
+Environment: TypeAlias = Annotated[
+    Mapping[str, Value],
+    Field(json_schema_extra={"propertyNames": {"pattern": f"^{VARIABLE.pattern}$"}}),
+]
 _A_DURATION = WithJsonSchema(
     {
         "anyOf": [
@@ -256,6 +279,8 @@ class CommandSettings(Settings):
     """Ends `{op}` early."""
     measure: ArgvCall | None = None
     """Prints {"seconds", "units": [{"name", "count"}]}: what going to `{point}` would lose now."""
+    environment: Environment = Field(default_factory=dict)
+    """Variables that all these programs see, and nobody else. The place for a secret."""
 
 
 ExecutorSettings: TypeAlias = Annotated[
@@ -311,6 +336,8 @@ class CommandCheck(Looking):
 
     type: Literal["command"]
     argv: Argv
+    environment: Environment = Field(default_factory=dict)
+    """Variables that this program sees, and nobody else. The place for a secret."""
 
 
 CheckSettings: TypeAlias = Annotated[HttpCheck | SqlCheck | CommandCheck, Field(discriminator="type")]
@@ -332,6 +359,8 @@ class CommandCall(Settings):
     type: Literal["command"]
     argv: Argv
     timeout: Wait = 60.0
+    environment: Environment = Field(default_factory=dict)
+    """Variables that this program sees, and nobody else. The place for a secret."""
 
 
 class Maintenance(Settings):

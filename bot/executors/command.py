@@ -3,7 +3,7 @@
 The tool lists points, says what is current, restores, and may find, cancel and measure; it is called by argv,
 never through a shell, and answers in JSON on standard output. The restore itself is a `CommandOperation`:
 the spool starts it once and knows it again after our death. What the tool's own `find` says decides where
-the spool cannot know: on another machine, or when machine and supervisor died together.
+the spool cannot know: what another worker began, or when machine and supervisor died together.
 """
 
 from collections.abc import Callable, Sequence
@@ -125,12 +125,16 @@ class Command:
 
     @property
     def capabilities(self) -> Capabilities:
-        """`fenced` on the spool's word: one worker machine a zone, or `find` for more than one.
+        """`fenced` on the spool's word, which `place` names; of other spools only `find` can tell.
 
         Not `compare_and_set`: we compare just before, the tool itself does not. Undo is going back to the
         point that was live, and only the tool knows what else that leaves behind.
         """
         return Capabilities(fenced=True, cancel=True, undo=UndoMode.BEST_EFFORT, progress=True)
+
+    @property
+    def place(self) -> str | None:
+        return self._operation.place
 
     async def restore_points(self, limit: int = 50) -> Points:
         points = await self._read_points()
@@ -233,10 +237,17 @@ class Command:
     async def _read_points(self) -> Points:
         offered = await self._ask(_POINTS, "points", self._points)
         current = await self._read_current()
-        points = [_point(point, current) for point in offered if why_not_an_argument(point.id) is None]
+        offered = [self._told(point) for point in offered if why_not_an_argument(point.id) is None]
+        points = [_point(point, current) for point in offered]
         live = next((point for point in points if point.current), None)
         label, at = (live.label, live.at) if live else ("", None)
         return Points(_newest_first(points), Current(current, token=current, label=label, at=at))
+
+    def _told(self, point: _Point) -> _Point:
+        """Struck before it is cut: half a secret is told as well."""
+        struck = self._surroundings.secrets.struck
+        author = None if point.author is None else struck(point.author)
+        return point.model_copy(update={"label": struck(point.label), "author": author})
 
     async def _read_current(self) -> str:
         current = (await self._ask(_CURRENT, "current", self._current)).id

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.errors import PermanentError, TemporaryError
+from bot.executors.secrecy import Secrets
 from bot.model import Finding, Goal, Loss, Points, RestorePoint, UndoMode, Way
 
 Handle = Mapping[str, Any]  # JSON; stored, and given back to `poll` and `cancel`
@@ -83,6 +84,7 @@ class Work:
     point: str  # "" for operations without a point (maintenance)
     expected: str  # the identity token to compare with; "" where there is none
     timeout: float = 900.0
+    place: str | None = None  # the `Operation.place` of its intent; None: it was taken at the backend itself
 
 
 class Taken(StrEnum):
@@ -130,6 +132,13 @@ class Cancelled(StrEnum):
 class Operation(Protocol):
     """Something that is started once, found again, and asked until it ends."""
 
+    @property
+    def place(self) -> str | None:
+        """Where op ids are taken, when that is not the backend itself but something of this worker's own.
+
+        The intent records it; `find` may answer ABSENT from what it sees here only when `Work.place` is here.
+        """
+
     async def start(self, work: Work) -> Handle | Taken: ...
     async def find(self, work: Work) -> Found: ...
     async def poll(self, work: Work, handle: Handle) -> Progress: ...
@@ -150,7 +159,10 @@ class Executor(Operation, Protocol):
         """What going back to `point` would remove now; None: the backend is stateless."""
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
-        """Saves the present state; safe to call again for the same op id. None: cannot be undone."""
+        """Saves the present state; safe to call again for the same op id, also from another place.
+
+        None: cannot be undone.
+        """
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         """What the backend itself can say about having arrived exactly there."""
@@ -163,3 +175,5 @@ class Surroundings:
     base: Path  # the folder of the configuration file
     spool: Path  # folder for detached jobs, one sub-folder per op id
     environment: Mapping[str, str] = field(default_factory=dict)  # for child processes, no secrets of ours
+    place: str | None = None  # which spool that is among all workers' (`spool.name_of`); None: the only one
+    secrets: Secrets = field(default_factory=Secrets)  # what nobody may repeat, a child process least of all

@@ -77,6 +77,7 @@ class Seen:
 
 
 class Git:
+    place = None
     capabilities = Capabilities(
         fenced=True, preview=Preview.EXACT, compare_and_set=True, undo=UndoMode.EXACT, shortest_poll=0.05
     )

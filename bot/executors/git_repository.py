@@ -13,12 +13,14 @@ import tempfile
 import time
 from asyncio import StreamReader
 from asyncio.subprocess import PIPE
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from signal import SIGKILL
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from bot.errors import ConfigurationError
 from bot.executors.contract import Blocked, Busy, Denied, OutcomeUnknown, TargetMissing, Unreachable
@@ -35,6 +37,7 @@ MOST_WORDS = 4 * 1024  # bytes of git's complaints that are kept
 
 BRANCH = re.compile(r"(?!.*(\.\.|//|@\{|\.lock(/|$)))[A-Za-z0-9_][A-Za-z0-9._/+@-]{0,200}(?<![./])")
 PASSWORD = re.compile(r"[a-z+]+://[^/@]*:[^/@]*@", re.IGNORECASE)
+HTTPS = re.compile(r"https://", re.IGNORECASE)
 HELPER = re.compile(r"[A-Za-z0-9.+-]+::")
 DENIED = re.compile(
     r"permission denied|authentication failed|could not read (username|password)|access denied|\b403\b",
@@ -97,11 +100,11 @@ class Repository:
         self.path = path.rstrip("/")
         refuse_hostile(remote, branch, self.path)
         self.branch = branch
-        self._remote = remote
+        self._remote, credentials = _apart(remote)
         self._ref = f"refs/heads/{branch}"
         self._work = work
         self._cache = work / f"{hashlib.sha256(remote.encode()).hexdigest()[:16]}.git"
-        self._environment = {**DEFAULTS, **environment, **ENVIRONMENT, **IDENTITY}
+        self._environment = {**DEFAULTS, **environment, **ENVIRONMENT, **IDENTITY, **credentials}
 
     async def fetch(self) -> str:
         """The commit at the tip of the branch, as the remote says now.
@@ -300,8 +303,8 @@ def refuse_hostile(remote: str, branch: str, path: str) -> None:
     """Git runs commands named in an address (`ext::`), and takes what begins with a dash for an option."""
     problems = []
     if not remote or remote.startswith("-") or HELPER.match(remote) or not remote.isprintable():
-        problems.append(f"git: the remote {remote!r} is no plain path, ssh or https address")
-    if PASSWORD.match(remote):
+        problems.append("git: the remote is no plain path, ssh or https address")
+    if PASSWORD.match(remote) and not HTTPS.match(remote):
         problems.append("git: the remote carries a password, which the process list would show")
     if not BRANCH.fullmatch(branch):
         problems.append(f"git: {branch!r} is no name of a branch")
@@ -309,6 +312,24 @@ def refuse_hostile(remote: str, branch: str, path: str) -> None:
         problems.append(f"git: the path {path!r} must be inside the repository")
     if problems:
         raise ConfigurationError(tuple(problems))
+
+
+def _apart(remote: str) -> tuple[str, Mapping[str, str]]:
+    """An https address without its credentials, and they as settings that only git's environment shows.
+
+    In the address they would stand on git's command lines, where everybody on the machine can read them.
+    """
+    address = urlsplit(remote)
+    if not HTTPS.match(remote) or "@" not in address.netloc:
+        return remote, {}
+    credentials, _, host = address.netloc.rpartition("@")
+    name, _, password = credentials.partition(":")
+    basic = b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return urlunsplit(address._replace(netloc=host)), {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.https://{host}/.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+    }
 
 
 def _grouped(fields: list[str], n: int) -> Iterator[tuple[str, ...]]:

@@ -26,7 +26,7 @@ class Said:
 
     rc: int | None  # None: it was out of time and is stopped
     out: bytes  # standard output, at most MOST_OUTPUT + 1 bytes: one more shows that it was cut
-    last: str  # the last line, of standard error if anything stands there; safe to show
+    last: str  # the last line, of standard error if anything stands there; safe to show, without secrets
 
 
 async def run(argv: Sequence[str], timeout: float, surroundings: Surroundings) -> Said:
@@ -45,7 +45,8 @@ async def run(argv: Sequence[str], timeout: float, surroundings: Surroundings) -
         err_end.close()
         rc = await _end(process, timeout)
         await asyncio.wait([out.ended, err.ended], timeout=AFTERWARDS)
-        return Said(rc, bytes(out.first), last_line(bytes(err.last)) or last_line(bytes(out.last)))
+        words, answer = (surroundings.secrets.struck_bytes(bytes(each.last)) for each in (err, out))
+        return Said(rc, bytes(out.first), last_line(words) or last_line(answer))
 
 
 async def _end(process: Process, timeout: float) -> int | None:

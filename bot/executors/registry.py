@@ -1,6 +1,7 @@
 """Which executor a configuration names: one line for each kind of backend."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ class Resolver:
 
     def text(self, value: str | Reference) -> str:
         """Raises ConfigurationError."""
-        return resolve(value, self._environ, self.surroundings.base)
+        text = resolve(value, self._environ, self.surroundings.base)
+        if isinstance(value, Reference):
+            self.surroundings.secrets.add(text)
+        return text
 
     def path(self, value: str | Reference) -> Path:
         return self.surroundings.base / self.text(value)
@@ -41,11 +45,10 @@ class Resolver:
         beside = self.surroundings.base / text
         return str(beside) if "://" not in text and beside.is_dir() else text
 
-    def argv(self, argv: tuple[str | Reference, ...]) -> tuple[str, ...]:
-        return tuple(self.text(value) for value in argv)
-
-    def call(self, call: ArgvCall | None) -> Call | None:
-        return None if call is None else Call(self.argv(call.argv), call.timeout)
+    def with_variables(self, environment: Mapping[str, str | Reference]) -> Surroundings:
+        """For programs that see these variables, too."""
+        variables = {name: self.text(value) for name, value in environment.items()}
+        return replace(self.surroundings, environment={**self.surroundings.environment, **variables})
 
 
 def _releases(settings: ReleasesSettings, resolver: Resolver) -> Executor:
@@ -66,14 +69,18 @@ def _git(settings: GitSettings, resolver: Resolver) -> Executor:
 
 def _command(settings: CommandSettings, resolver: Resolver) -> Executor:
     return Command(
-        points=Call(resolver.argv(settings.points.argv), settings.points.timeout),
-        current=Call(resolver.argv(settings.current.argv), settings.current.timeout),
-        restore=Call(resolver.argv(settings.restore.argv), settings.restore.timeout),
-        find=resolver.call(settings.find),
-        cancel=resolver.call(settings.cancel),
-        measure=resolver.call(settings.measure),
-        surroundings=resolver.surroundings,
+        points=_call(settings.points),
+        current=_call(settings.current),
+        restore=_call(settings.restore),
+        find=_call(settings.find) if settings.find else None,
+        cancel=_call(settings.cancel) if settings.cancel else None,
+        measure=_call(settings.measure) if settings.measure else None,
+        surroundings=resolver.with_variables(settings.environment),
     )
+
+
+def _call(settings: ArgvCall) -> Call:
+    return Call(settings.argv, settings.timeout)
 
 
 REGISTRY: Mapping[type, Callable[[Any, Resolver], Executor]] = {

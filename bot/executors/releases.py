@@ -35,6 +35,7 @@ from bot.model import Current, Finding, Goal, Loss, Points, RestorePoint, UndoMo
 
 
 class Releases:
+    place = None
     capabilities = Capabilities(
         fenced=True, preview=Preview.EXACT, compare_and_set=True, undo=UndoMode.EXACT, shortest_poll=0.05
     )

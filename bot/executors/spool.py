@@ -12,8 +12,10 @@ explains. What makes it safe:
   attempt changed nothing (`after`).
 * A dead supervisor without a word about the end is `unknown`: the command may have done anything.
 
-All of it holds for those who share the spool, that is for the workers of one machine. The service manager
-must not end our supervisors with us (systemd: KillMode=process; a container takes them with it: `unknown`).
+All of it holds for those who share the spool, that is for the workers of one machine. A spool therefore has a
+name of its own (`name_of`) that intents carry: of what was begun under another name `absent` is never said.
+A copy of the folder keeps the name, so it must never be given to a second worker. The service manager must
+not end our supervisors with us (systemd: KillMode=process; a container takes them with it: `unknown`).
 """
 
 import asyncio
@@ -25,6 +27,8 @@ import sys
 import tempfile
 from asyncio.subprocess import DEVNULL
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -47,12 +51,15 @@ from bot.executors.contract import (
     Unreachable,
     Work,
 )
-from bot.executors.process import last_line
+from bot.executors.process import last_line, printable
 
 BEGIN_WITHIN: Final = 10.0  # seconds from the request until the supervisor must have taken it
+NAME: Final = "name"  # the file of the spool that holds it
+ELSEWHERE: Final = "It was begun by another worker, whose records this one cannot see."
 STOPPED_WITHIN: Final = supervisor.TERM_TO_KILL + 2.0  # seconds that `cancel` waits for the end
 LATEST_OUTPUT: Final = 64 * 1024  # bytes from the end that are looked through for progress
 LONGEST_VALUE: Final = 200
+LONGEST_WORDS: Final = 220  # characters of how it ended, with what it said last
 
 _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PROGRESS = re.compile(r"progress (\d{1,15}(?:\.\d{1,6})?)(?:/(\d{1,15}(?:\.\d{1,6})?))?(?: (\S{1,20}))?\s*")
@@ -64,6 +71,19 @@ _CANCELLED: Final = {
     Fate.IN_FLIGHT: Cancelled.IMPOSSIBLE,  # it goes on in spite of us
     Fate.UNKNOWN: Cancelled.IMPOSSIBLE,  # nobody is there to be asked
 }
+
+
+def name_of(spool: Path, fresh: str) -> str:
+    """What this spool is called for ever. `fresh`: a random name, for one that has none yet.
+
+    Whoever comes second, in this process or another, gets the name that the first has given.
+    """
+    file = spool / NAME
+    if not file.exists():
+        with tempfile.TemporaryDirectory(prefix=".", dir=spool) as folder, suppress(FileExistsError):
+            os.link(supervisor.write_draft(folder, NAME, {"name": fresh}), file)
+        supervisor.sync_folder(str(spool))
+    return _Name.model_validate_json(file.read_bytes()).name
 
 
 class CommandOperation:
@@ -83,6 +103,10 @@ class CommandOperation:
         self._surroundings = surroundings
         self._clock = clock
         self._begin_within = begin_within
+
+    @property
+    def place(self) -> str | None:
+        return self._surroundings.place
 
     async def start(self, work: Work, after: Handle | None = None) -> Handle | Taken:
         """`after`: a dead attempt of which the caller knows that it changed nothing.
@@ -104,15 +128,17 @@ class CommandOperation:
         return await self._begin(attempt)
 
     async def find(self, work: Work) -> Found:
-        """UNKNOWN comes with the handle of the dead attempt, for `start(after=…)`."""
+        """UNKNOWN comes with the handle of the dead attempt, for `start(after=…)`; empty: with none here."""
         folder = self._folder(work)
         last = _newest(folder)
-        return _found(folder / str(last), work.digest) if last else Found(Fate.ABSENT)
+        found = self._told(_found(folder / str(last), work.digest)) if last else Found(Fate.ABSENT)
+        begun_here = work.place in (None, self.place)
+        return found if begun_here or found.fate is not Fate.ABSENT else Found(Fate.UNKNOWN, ELSEWHERE, {})
 
     async def poll(self, work: Work, handle: Handle) -> Progress:
         """Raises OutcomeUnknown when there is nothing left to wait for and nobody said how it ended."""
         attempt = self._attempt(work, handle)
-        found = _found(attempt, work.digest)
+        found = self._told(_found(attempt, work.digest))
         if found.fate in (Fate.ABSENT, Fate.UNKNOWN):
             raise OutcomeUnknown(found.words)
         ended = {Fate.DONE: True, Fate.FAILED: False}.get(found.fate)
@@ -153,6 +179,10 @@ class CommandOperation:
                 raise Busy("This machine was too slow to start the command; nothing was run.")
             case rc:
                 raise OutcomeUnknown(f"The supervisor ended with {rc} before it said whether it began.")
+
+    def _told(self, found: Found) -> Found:
+        """Struck before it is cut: half a secret is told as well."""
+        return replace(found, words=printable(self._surroundings.secrets.struck(found.words), LONGEST_WORDS))
 
     def _request(self, argv: Sequence[str], work: Work) -> dict[str, Any]:
         return {
@@ -257,6 +287,10 @@ def _forestall(attempt: Path) -> bool:
     return True
 
 
+class _Name(BaseModel):
+    name: str
+
+
 class _Process(BaseModel):
     pid: int
     started: int
@@ -359,7 +393,7 @@ def _tail(file: Path) -> bytes:
 
 def _words(output: str) -> str:
     said = [line for line in output.splitlines() if not _PROGRESS.fullmatch(line)]
-    return last_line("\n".join(said[-20:]).encode())
+    return last_line("\n".join(said[-20:]).encode(), limit=LATEST_OUTPUT)
 
 
 def _progress(output: str) -> tuple[float | None, float | None, str]:

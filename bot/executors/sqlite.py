@@ -71,6 +71,7 @@ STOPPING = 10.0  # seconds for a copy to be taken back
 
 
 class Sqlite:
+    place = None
     capabilities = Capabilities(
         fenced=True,
         preview=Preview.EXACT,

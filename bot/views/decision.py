@@ -201,6 +201,19 @@ def answer_words(run: Run, answer: str, now: datetime) -> str:
             return escape(other, 60)
 
 
+def why_not_answer(run: Run, point: str | None) -> str | None:
+    """Whether what was typed answers what is in doubt. `point`: said to be live; None: "it was done"."""
+    assert run.plan is not None  # who may be asked about a step has one
+    done, not_done = _answers(run)
+    if done and point is not None:
+        answers = f"`done` ({done}), `unchanged` ({not_done}) or `unclear`"
+        return f"{run.id} does not doubt what is live. Say {answers}."
+    if not done and point not in {run.plan.point.id, run.plan.point.label}:
+        words = f"{run.id} goes to `{run.plan.point.id}`."
+        return f"{words} Say `live` and that one, `live unchanged` or `live unclear`."
+    return None
+
+
 def _as_before(run: Run) -> str:
     _, not_done = _answers(run)
     return not_done or f"{target_name(run.target)} is as before"

@@ -95,6 +95,7 @@ class _Action(_Shape):
 
 class _Container(_Shape):
     channel_id: str | None = None
+    message_ts: Mark | None = None
 
 
 class _Click(_Interaction):

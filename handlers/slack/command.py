@@ -12,6 +12,7 @@ from bot.model import Goal, Live, Person, Points, Run, State
 from bot.policy import Click, Press
 from bot.views import lists
 from bot.views.card import CardFacts, card
+from bot.views.decision import why_not_answer
 from bot.views.home import Linked
 from bot.views.limits import Message, code, message, sentence
 from handlers import access
@@ -23,6 +24,7 @@ from handlers.slack.facts import facts_for
 from storage.runs import Summary
 
 ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
+OPENS_OR_DECIDES = (commands.OpenModal, commands.Ask, commands.Cancel, commands.Undo, commands.Resolve)
 ANSWERS = {Live.BEFORE: "unchanged", Live.POINT: "point", Live.UNKNOWN: "unclear"}
 
 
@@ -56,6 +58,8 @@ async def answer(ctx: Context, said: Said) -> Message | OpenForm | Asked:
     asked = commands.parse(said.text, ctx.configuration.targets, ctx.clock(), said.person.timezone)
     if reason := access.why_not(access.WORDS.get(type(asked)), said.person):
         raise UserError(reason)
+    if isinstance(asked, OPENS_OR_DECIDES):
+        await pressing.refuse_if_read_only(ctx, said.person, said.text[:500])
     match asked:
         case commands.Misunderstood():
             return await _misunderstood(ctx, said, asked)
@@ -92,8 +96,8 @@ async def _ask(ctx: Context, said: Said, asked: commands.Ask) -> Asked:
 
 async def _resolve(ctx: Context, said: Said, asked: commands.Resolve) -> Message:
     run = await pressing.load(ctx, asked.run)
-    if asked.live is Live.POINT and run.plan and asked.point not in {run.plan.point.id, run.plan.point.label}:
-        raise UserError(f"{run.id} goes to `{run.plan.point.id}`. Say that one, `unchanged` or `unclear`.")
+    if asked.live is Live.POINT and run.plan and (reason := why_not_answer(run, asked.point)):
+        raise UserError(reason)
     click = Click(answer=ANSWERS[asked.live], why=asked.because)
     await pressing.press(ctx, Press.RESOLVE, run.id, said.person, click, said.delivery)
     return _line(f"{run.id}: your word is kept. Two people must say the same; the card shows who has.")

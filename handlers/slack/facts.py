@@ -51,11 +51,10 @@ def _is_the_card(card: Card | None) -> bool:
 
 
 def _current_command(target: Target | None) -> str | None:
-    """What a person can type to see what is live, where the configuration has it in plain words."""
+    """What a person can type to see what is live, where somebody has a program for it."""
     if target is None or not isinstance(target.executor, CommandSettings):
         return None
-    words = [word for word in target.executor.current.argv if isinstance(word, str)]
-    return " ".join(words) if len(words) == len(target.executor.current.argv) else None
+    return " ".join(target.executor.current.argv)
 
 
 def _usergroups(configuration: Configuration, target: Target | None) -> tuple[str, ...]:

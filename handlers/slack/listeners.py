@@ -166,6 +166,7 @@ class Listeners:
                 said = await self._said(body["user"]["id"], body["channel"]["id"], "", thread, delivery)
                 if closed := access.why_not(access.FROM_SLACK[access.way_of(body)], said.person):
                     raise UserError(closed)
+                await pressing.refuse_if_read_only(self._ctx, said.person, "form")
         except REFUSALS as reason:
             await self._not_done(ack, body, reason)
             return
@@ -192,8 +193,10 @@ class Listeners:
         action = body["actions"][0]
         press = Press(action["action_id"])
         person = await self._ctx.directory.person(body["user"]["id"])
+        if press is not Press.DETAILS:
+            await pressing.refuse_if_read_only(self._ctx, person, press.value)
         card, draw = await pressing.card_of(self._ctx, str(action.get("value", "")))
-        self._stands_there(card, body)
+        await self._stands_there(card, body)
         run = await pressing.load(self._ctx, card.run_id)
         click = Click(stamp=pressing.drawn_for(run, card.key, draw))
         if press is Press.DETAILS:
@@ -206,13 +209,19 @@ class Listeners:
             return self._open(body, modals.veto_reason(moved, _about(press, card, moved)))
         return None
 
-    def _stands_there(self, card: Card, body: Body) -> None:
-        """A button's value is good only on the card that it was drawn on."""
-        channel = body.get("container", {}).get("channel_id") or body.get("channel", {}).get("id")
+    async def _stands_there(self, card: Card, body: Body) -> None:
+        """A button's value is good only on the card that it was drawn on, and only on the newest of it."""
+        place = body.get("container", {})
+        channel = place.get("channel_id") or body.get("channel", {}).get("id")
         if card.channel is not None and channel != card.channel:
             raise UserError(
                 "This button was not pressed on its card. Look for the card of the run in its channel."
             )
+        older = place.get("message_ts")
+        if card.ts is not None and older is not None and older != card.ts:
+            await self._ctx.cards.supersede(card.key, older)
+            self._ctx.publish()
+            raise UserError(f"This is an older copy of the card. {await self._link(card.run_id)}".strip())
 
     async def _not_done(self, ack: AsyncAck, body: Body, reason: Exception) -> None:
         """Said by a small modal; when even that is too much, by Slack's own warning: it was not acked."""
@@ -283,6 +292,7 @@ class Listeners:
         try:
             async with _delivery(context) as delivery:
                 person = await self._ctx.directory.person(body["user"]["id"])
+                await pressing.refuse_if_read_only(self._ctx, person, str(view["callback_id"]))
                 press, run, stamp = await self._asked_about(view)
                 click = Click(
                     stamp=stamp,
@@ -374,6 +384,7 @@ class Listeners:
         try:
             async with _delivery(context) as delivery:
                 person = await self._ctx.directory.person(body["user"]["id"])
+                await pressing.refuse_if_read_only(self._ctx, person, str(view["callback_id"]))
                 await start_modal.submit(self._ctx, person, view, delivery)
             await ack()
         except Repeated:

@@ -57,14 +57,14 @@ class Posting:
         self._clock = clock
         self._may_publish = may_publish
 
-    async def post(self, card: Card, drawing: Message, thread: str | None) -> Posted:
-        """Raises Impossible and ThreadGone."""
+    async def post(self, card: Card, drawing: Message, seq: int, thread: str | None) -> Posted:
+        """`seq`: how far the run is that is drawn. Raises Impossible and ThreadGone."""
         self._sender.check("chat.postMessage", card.recipient)
         if card.unclear and (found := await self._found_again(card, thread)) is not None:
             return found
         await self._cards.tried(card.key, self._clock())
         try:
-            answer = await self._said("chat.postMessage", card, drawing, _place(card, thread))
+            answer = await self._said("chat.postMessage", card, drawing, _new(card, seq, thread))
         except Unclear:
             raise  # `tried_at` stays: it is looked for before it is posted again
         except (Wait, Impossible, ThreadGone, MessageGone):
@@ -72,16 +72,16 @@ class Posting:
             raise
         return Posted(str(answer["channel"]), str(answer["ts"]), drawn=True)
 
-    async def update(self, card: Card, drawing: Message, *, can_wait: bool) -> None:
+    async def update(self, card: Card, drawing: Message, seq: int, *, can_wait: bool) -> None:
         """Raises Impossible and MessageGone."""
-        place = {"channel": card.channel, "ts": card.ts}
+        place = {"channel": card.channel, "ts": card.ts, "metadata": _mark(card, seq)}
         await self._said("chat.update", card, drawing, place, can_wait=can_wait)
 
     async def mark_older(self, card: Card, drawing: Message) -> None:
         """An older message of this card says from now on where the live one is; `drawing` has no buttons."""
         older = card.superseded_ts
         if older == MAYBE:
-            others = [ts for ts in await self._look(card, None) or () if ts != card.ts]
+            others = [found.ts for found in await self._look(card, None) or () if found.ts != card.ts]
             older = others[0] if others else None
         if older is not None:
             await self._cards.supersede(card.key, older)
@@ -105,24 +105,28 @@ class Posting:
         if not found:
             return None
         if len(found) > 1 and thread is None:  # nobody presses anything in a thread
-            await self._cards.supersede(card.key, found[1])
-        return Posted(card.recipient, found[0], drawn=False)
+            await self._cards.supersede(card.key, found[1].ts)
+        return found[0]
 
-    async def _look(self, card: Card, thread: str | None) -> list[str] | None:
-        """Where this card stands in its channel, the newest first; None: we may not read there.
-
-        The copies that people get cannot be looked up: their own messages are none of our business.
-        """
-        if card.recipient[:1] not in {"C", "G"}:
-            return None
+    async def _look(self, card: Card, thread: str | None) -> list[Posted] | None:
+        """Where this card stands, the newest first; None: we may not read there."""
         method = "conversations.history" if thread is None else "conversations.replies"
         within: dict[str, Any] = {"ts": thread, "limit": LOOKED_THROUGH, "include_all_metadata": True}
         try:
-            answer = await self._ask(method, channel=card.recipient, **within)
+            channel = await self._conversation(card.recipient)
+            answer = await self._ask(method, channel=channel, **within)
         except SlackApiError as problem:
             log.info("look up", run=card.run_id, error=problem.response.get("error"))
             return None
-        return sorted((str(m["ts"]) for m in answer["messages"] if _is_of(card, m)), reverse=True)
+        found = sorted((str(m["ts"]) for m in answer["messages"] if _is_of(card, m)), reverse=True)
+        return [Posted(channel, ts, drawn=False) for ts in found]
+
+    async def _conversation(self, recipient: str) -> str:
+        """A channel is one; with a person it is found by opening it, which nobody notices."""
+        if recipient[:1] in {"C", "G"}:
+            return recipient
+        opened = await self._ask("conversations.open", users=recipient)
+        return str(opened["channel"]["id"])
 
     async def _said(
         self,
@@ -157,11 +161,15 @@ class Posting:
         return await self._sender.call(method, where, can_wait=can_wait, **arguments)
 
 
-def _place(card: Card, thread: str | None) -> dict[str, Any]:
-    """Where it is posted, and what makes it possible to find it again."""
-    marked = {"event_type": EVENT_TYPE, "event_payload": {"run_id": card.run_id, "card": card.key}}
+def _new(card: Card, seq: int, thread: str | None) -> dict[str, Any]:
     quiet = {"unfurl_links": False, "unfurl_media": False}
-    return {"channel": card.recipient, "thread_ts": thread, "metadata": marked, **quiet}
+    return {"channel": card.recipient, "thread_ts": thread, "metadata": _mark(card, seq), **quiet}
+
+
+def _mark(card: Card, seq: int) -> dict[str, Any]:
+    """What makes it possible to find it again, and by how far it was drawn a run that was forgotten."""
+    payload = {"run_id": card.run_id, "card": card.key, "seq": seq}
+    return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
 def _plainer_and_plainer(drawing: Message) -> Iterator[dict[str, Any]]:

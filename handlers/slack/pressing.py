@@ -37,9 +37,11 @@ async def card_of(ctx: Context, value: str) -> tuple[Card, str]:
 
 
 def drawn_for(run: Run, card_key: str, draw: str) -> str:
-    """The stamp that a button's draw stands for: the run's own, or one that fits no run."""
-    stamp = policy.stamp(run)
-    return stamp if draw == _draw(card_key, stamp) else "another state"
+    """The stamp that a button's draw stands for: the run's own, an earlier one, or one that fits no run."""
+    for stamp in (policy.stamp(run), *policy.GO_ON):
+        if draw == _draw(card_key, stamp):
+            return stamp
+    return "another state"
 
 
 async def load(ctx: Context, run_id: str) -> Run:
@@ -48,6 +50,17 @@ async def load(ctx: Context, run_id: str) -> Run:
     except KeyError:
         command = ctx.configuration.command
         raise UserError(f"There is no run {run_id}. `{command} status` lists the open ones.") from None
+
+
+async def refuse_if_read_only(ctx: Context, person: Person, asked: str) -> None:
+    """Before anything is looked up: what a bot that was put back does not know is no reason to refuse.
+
+    Raises UserError, and keeps the refusal as evidence.
+    """
+    if reason := ctx.store.why_read_only:
+        await ctx.store.note("read_only_refused", ctx.clock(), person.id, {"asked": asked, "why": reason})
+        ctx.metrics.refusals.labels("read only").inc()
+        raise UserError(reason)
 
 
 async def check(ctx: Context, press: Press, run: Run, person: Person, click: Click) -> None:

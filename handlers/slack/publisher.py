@@ -145,7 +145,7 @@ class Publisher:
             self._soon = True
             return None
         cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
-        if run.state is State.AWAITING_APPROVAL and run.posted_at is None and run.id not in self._dnd:
+        if _awaits_its_card(run) and run.id not in self._dnd:
             self._dnd[run.id] = await self._ctx.directory.on_dnd(run.awaited)
         try:
             for card in _standing(cards, Kind.CARD):
@@ -231,7 +231,7 @@ class Publisher:
 
     def _as_posted(self, run: Run) -> Run:
         """The first drawing says already by when to approve, so that it need not be drawn again."""
-        if run.state is not State.AWAITING_APPROVAL or run.posted_at is not None:
+        if not _awaits_its_card(run):
             return run
         return machine.apply(run, Event(E.POSTED, self._ctx.clock(), seq=run.seq))
 
@@ -302,7 +302,7 @@ class Publisher:
                 return run
             thread = main.ts
         try:
-            posted = await self._post_somehow(card, drawing, thread)
+            posted = await self._post_somehow(card, drawing, run.seq, thread)
         except Impossible as no:
             await self._ctx.cards.impossible(card.key, str(no))
             return await self._without(run, card, str(no))
@@ -312,14 +312,14 @@ class Publisher:
         self._drawn[card.key] = run.seq
         return run
 
-    async def _post_somehow(self, card: Card, drawing: Message, thread: str | None) -> Posted:
+    async def _post_somehow(self, card: Card, drawing: Message, seq: int, thread: str | None) -> Posted:
         """News whose thread is gone stands in the channel; the link to a card is worth nothing there."""
         try:
-            return await self._posting.post(card, drawing, thread)
+            return await self._posting.post(card, drawing, seq, thread)
         except ThreadGone as gone:
             if card.kind is Kind.LINE:
                 raise Impossible(str(gone)) from None
-            return await self._posting.post(card, drawing, None)
+            return await self._posting.post(card, drawing, seq, None)
 
     async def _posted(self, run: Run, card: Card, posted: Posted, drawn: str) -> Run:
         """The place of the message, and with the first card in the channel the time to approve."""
@@ -328,7 +328,7 @@ class Publisher:
 
         async def work(change: Change) -> Run:
             await place(change.connection, card.key, channel, ts, drawn if posted.drawn else "", now)
-            if card.kind is Kind.CARD and run.state is State.AWAITING_APPROVAL and run.posted_at is None:
+            if card.kind is Kind.CARD and _awaits_its_card(run):
                 return await change.append(run, (Event(E.POSTED, now, "", {"channel": channel, "ts": ts}),))
             return run
 
@@ -359,15 +359,22 @@ class Publisher:
 
     async def _update(self, run: Run, card: Card, drawing: Message, drawn: str, *, can_wait: bool) -> Run:
         try:
-            await self._posting.update(card, drawing, can_wait=can_wait)
+            await self._posting.update(card, drawing, run.seq, can_wait=can_wait)
         except MessageGone:
             await self._post_again(card)
         except Impossible as no:
             await self._ctx.cards.impossible(card.key, str(no))
             return await self._without(run, card, str(no))
         else:
-            await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+            run = await self._redrawn(run, card, drawn)
             self._drawn[card.key] = run.seq
+        return run
+
+    async def _redrawn(self, run: Run, card: Card, drawn: str) -> Run:
+        if card.kind is Kind.CARD and _awaits_its_card(run) and card.channel and card.ts:
+            # It was posted while the plan was still owed: now it can be approved.
+            return await self._posted(run, card, Posted(card.channel, card.ts, drawn=True), drawn)
+        await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
         return run
 
     async def _post_again(self, card: Card) -> None:
@@ -397,11 +404,16 @@ class Publisher:
                 continue
             await self._ctx.cards.tried(card.key, now)
             try:
-                await self._posting.update(card, drawing, can_wait=True)
+                await self._posting.update(card, drawing, run.seq, can_wait=True)
             except (Wait, Impossible, MessageGone):
                 continue
             drawn = digest({"text": drawing.text, "blocks": list(drawing.blocks)})
             await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
+
+
+def _awaits_its_card(run: Run) -> bool:
+    """Nobody can approve what nobody was shown."""
+    return run.state is State.AWAITING_APPROVAL and run.posted_at is None
 
 
 def _standing(cards: Sequence[Card], *kinds: Kind) -> Iterator[Card]:

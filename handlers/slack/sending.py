@@ -21,7 +21,9 @@ from handlers.slack.refusals import Meaning, meaning, said
 log = structlog.get_logger()
 Place = tuple[str, str]  # method, and the channel where the budget is a channel's own
 
-WINDOWS: Mapping[str, tuple[int, float]] = {  # at most so many calls in any so many seconds
+Windows = Mapping[str, tuple[int, float]]  # by method: at most so many calls in any so many seconds
+
+WINDOWS: Windows = {
     "chat.update": (50, 60.0),
     "chat.postMessage": (3, 3.0),
     "chat.postEphemeral": (100, 60.0),
@@ -31,7 +33,8 @@ WINDOWS: Mapping[str, tuple[int, float]] = {  # at most so many calls in any so 
     "views.publish": (100, 60.0),
     "views.update": (100, 60.0),
 }
-PACES: Mapping[str, tuple[int, float]] = {"chat.update": (4, 4.8)}  # of the same calls, those that may wait
+PACED = frozenset({"chat.update"})  # of these, what may wait goes out so many at a time
+AT_A_TIME = 4
 UNLIMITED = (10**6, 0.0)
 # Somebody waits for these with a trigger of 3 s: a failure a moment ago is no reason not to try.
 AT_ONCE = frozenset({"views.open", "views.publish", "chat.postEphemeral"})
@@ -78,9 +81,10 @@ class Unclear(Wait):
 
 
 class Sender:
-    def __init__(self, client: AsyncWebClient, clock: Clock) -> None:
+    def __init__(self, client: AsyncWebClient, clock: Clock, windows: Windows = WINDOWS) -> None:
         self._client = client
         self._clock = clock
+        self._windows = windows
         self._budgets: dict[Place, Budget] = {}
         self._paces: dict[Place, Budget] = {}
         self._held: dict[Place, float] = {}
@@ -134,10 +138,12 @@ class Sender:
 
     def _spent(self, method: str, place: str, can_wait: bool) -> tuple[Budget, ...]:
         """The budgets that a call is taken from."""
-        whole = self._budgets.setdefault((method, place), Budget(*WINDOWS.get(method, UNLIMITED)))
-        if not can_wait or method not in PACES:
+        most, seconds = self._windows.get(method, UNLIMITED)
+        whole = self._budgets.setdefault((method, place), Budget(most, seconds))
+        if not can_wait or method not in PACED:
             return (whole,)
-        return (self._paces.setdefault((method, place), Budget(*PACES[method])), whole)
+        pace = Budget(AT_A_TIME, AT_A_TIME * seconds / most)
+        return (self._paces.setdefault((method, place), pace), whole)
 
     def _understood(self, problem: SlackApiError, place: Place) -> Exception:
         status, error = said(problem)

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from bot.clock import Clock
 from handlers.door.socket import Socket
+from handlers.slack.sending import Sender
 from handlers.wall import Wall
 from handlers.worker import Worker
-from storage.restored import READ_ONLY, RestoredStore
 from storage.runs import Store
 
 SWEPT_WITHIN = timedelta(seconds=10)
@@ -16,15 +16,22 @@ CLOCKS_APART_AT_MOST = 5.0  # seconds between the database's clock and ours
 
 
 class Readiness:
-    """What this process has not got is None: `worker` of a front, `socket` where Slack comes by HTTP."""
+    """What this process has not got is None: a front no worker, a worker no sender, HTTP alone no socket."""
 
     def __init__(
-        self, store: Store, clock: Clock, wall: Wall, worker: Worker | None, socket: Socket | None
+        self,
+        store: Store,
+        clock: Clock,
+        wall: Wall,
+        worker: Worker | None,
+        sender: Sender | None,
+        socket: Socket | None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._wall = wall
         self._worker = worker
+        self._sender = sender
         self._socket = socket
 
     async def why_not(self) -> str | None:
@@ -33,10 +40,12 @@ class Readiness:
                 await self._store.newest_time()
         except Exception as problem:  # noqa: BLE001 - whatever the database says, it means "not ready"
             return f"database: {type(problem).__name__}"
-        if isinstance(self._store, RestoredStore):
-            return READ_ONLY
+        if self._store.why_read_only is not None:
+            return self._store.why_read_only
         if abs(self._wall.ahead) > CLOCKS_APART_AT_MOST:
             return f"clock: the database's is {self._wall.ahead:+.1f} s from this machine's"
+        if self._sender is not None and self._sender.refused is not None:
+            return f"Slack: it refuses the bot token ({self._sender.refused})"
         if await self.connected() is False:
             return "Slack: the socket is not connected"
         age = self.sweep_age()

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bot import codec, machine, policy
 from bot.configuration import Configuration, Target
 from bot.engine import Engine
-from bot.errors import ClaimLost, StaleRun
+from bot.errors import ClaimLost, ConfigurationError, StaleRun
 from bot.executors.contract import (
     Cancelled,
     Capabilities,
@@ -29,6 +29,7 @@ from bot.executors.contract import (
     Taken,
     Work,
 )
+from bot.executors.spool import ELSEWHERE
 from bot.model import (
     Current,
     Do,
@@ -181,7 +182,7 @@ class Scripted:
         self.name = name
         self._journal = journal
         self._clock = clock
-        self.starts: list[str | Exception] = []
+        self.starts: list[str | BaseException] = []
         self.finds: list[Found | Exception] = []
         self.polls: list[Progress | Exception] = []
         self.cancels: list[Cancelled | Exception] = []
@@ -190,12 +191,13 @@ class Scripted:
         self.handles: list[Handle] = []  # that were given to poll
         self.meanwhile: Callable[[], Awaitable[object]] | None = None  # happens during the next call
         self.hangs: set[str] = set()  # calls that are never answered
+        self.place: str | None = None  # with one, this worker sees only what was begun there
         self._left = 0
 
     async def start(self, work: Work) -> Handle | Taken:
         self.asked.append("start")
         how = self.starts.pop(0) if self.starts else "takes"
-        if isinstance(how, Exception):
+        if isinstance(how, BaseException):
             raise how
         if how == "hangs":
             await for_ever()
@@ -231,6 +233,8 @@ class Scripted:
         if self.finds:
             return _raised(self.finds.pop(0))
         fate = self.fates.get(work.op_id, Fate.ABSENT)
+        if fate is Fate.ABSENT and work.place not in (None, self.place):
+            return Found(Fate.UNKNOWN, ELSEWHERE)
         return Found(fate, f"it is {fate}", {"job": work.op_id} if fate is Fate.IN_FLIGHT else None)
 
     async def poll(self, work: Work, handle: Handle) -> Progress:
@@ -285,7 +289,7 @@ class Backend(Scripted):
         self.measured: list[Loss | Exception | None] = []  # answers behind maintenance, before `loss`
         self.plans: list[Exception] = []  # that the next calls of `plan` raise
         self.blockers: tuple[str, ...] = ()
-        self.saves: list[str | Exception] = []
+        self.saves: list[str | BaseException] = []
         self.saved: dict[str, RestorePoint] = {}  # by op id
         self.verified: list[Finding | Exception] = []
         self.goals: list[Goal] = []
@@ -320,7 +324,7 @@ class Backend(Scripted):
     async def undo_point(self, work: Work) -> RestorePoint | None:
         self.asked.append("undo_point")
         how = self.saves.pop(0) if self.saves else "saves"
-        if isinstance(how, Exception):
+        if isinstance(how, BaseException):
             raise how
         if how == "hangs":
             await for_ever()
@@ -376,10 +380,13 @@ class World:
             for name in known.targets
             for do in (Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF)
         }
+        self.misconfigured: set[str] = set()  # targets whose executor cannot be built
         self.offline = Check("totals", When.OFFLINE)
         self.online = Check("errors", When.ONLINE)
 
     def executor(self, target: str) -> Backend:
+        if target in self.misconfigured:
+            raise ConfigurationError((f"a secret of {target} is missing",))
         return self.backends[target]
 
     def maintenance(self, target: str, do: Do) -> Scripted:

@@ -82,6 +82,9 @@ def at(text: str) -> datetime:
         ("resolve RB-42 live v41 because I looked", Resolve("RB-42", Live.POINT, "v41", "I looked")),
         ("resolve RB-42 live unchanged because ctl", Resolve("RB-42", Live.BEFORE, None, "ctl")),
         ("resolve RB-42 live unclear because ctl", Resolve("RB-42", Live.UNKNOWN, None, "ctl")),
+        ("resolve RB-42 done because I looked", Resolve("RB-42", Live.POINT, None, "I looked")),
+        ("resolve RB-42 unchanged because ctl", Resolve("RB-42", Live.BEFORE, None, "ctl")),
+        ("resolve RB-42 unclear because ctl", Resolve("RB-42", Live.UNKNOWN, None, "ctl")),
     ],
 )
 def test_every_form_of_the_command_is_read(text: str, command: Command) -> None:
@@ -422,8 +425,8 @@ def written(command: Command) -> str:
         case Undo(run, reason):
             return f"undo {run}{_because(reason)}"
         case Resolve(run, live, point, because):
-            answer = {Live.BEFORE: "unchanged", Live.UNKNOWN: "unclear"}.get(live, point)
-            return f"resolve {run} live {answer} because {because}"
+            answer = {Live.BEFORE: "unchanged", Live.UNKNOWN: "unclear"}.get(live, point or "done")
+            return f"resolve {run} {'live ' if point else ''}{answer} because {because}"
     raise AssertionError(command)
 
 

@@ -203,6 +203,13 @@ def test_a_value_from_the_environment_is_kept_as_a_reference_and_resolved_later(
     assert resolve(Reference("env", "SHOP"), {"SHOP": "/srv/shop"}, path.parent) == "/srv/shop"
 
 
+def test_a_variable_of_a_program_is_kept_as_a_reference(path: Path) -> None:
+    written(path, "argv: [smoke-test]", "argv: [smoke-test], environment: {KEY: {file: key}, ZONE: eu}")
+    check = load(path).targets["orders"].checks[0]
+    assert isinstance(check, CommandCheck)
+    assert check.environment == {"KEY": Reference("file", "key"), "ZONE": "eu"}
+
+
 def test_a_value_from_a_file_loses_its_last_line_break(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b" secret \r\n")
     assert resolve(Reference("file", "key"), {}, tmp_path) == " secret "
@@ -312,6 +319,27 @@ PROBLEMS = [
         "argv: [smoke-test]",
         "argv: [a, 1.10]",
         "14: `targets.orders.checks[0].argv[1]`: must be text (in quotes)",
+    ),
+    (
+        "argv: [smoke-test]",
+        "argv: [a, {env: TOKEN}]",
+        "14: `targets.orders.checks[0].argv[1]` cannot be a reference: everybody on the machine can read a "
+        "command line. Hand the value over by `environment`, or give the program the path of the file.",
+    ),
+    (
+        "{type: releases, root: shop}",
+        "{type: command, points: {argv: [a]}, current: {argv: [a]}, restore: {argv: [a, {env: TOKEN}]}}",
+        "17: `targets.shop.executor.restore.argv[1]` cannot be a reference",
+    ),
+    (
+        ORDERS,
+        MAINTENANCE.replace("argv: [b]", "argv: [b, {file: key}]"),
+        "12: `targets.orders.maintenance.leave.argv[1]` cannot be a reference",
+    ),
+    (
+        "argv: [smoke-test]",
+        "argv: [smoke-test], environment: {MY-KEY: {file: key}}",
+        "14: `MY-KEY` cannot be the name of a variable.",
     ),
     (
         CHECK,

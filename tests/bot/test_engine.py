@@ -23,6 +23,7 @@ from bot.executors.contract import (
     StateChanged,
     Unreachable,
 )
+from bot.executors.spool import ELSEWHERE
 from bot.machine import NotAllowed
 from bot.model import (
     Do,
@@ -48,7 +49,7 @@ from bot.model import (
 from bot.planning import Hold
 from bot.policy import Entitled, Press
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
-from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play
+from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
 from tests.bot.stories import ANA, BEN, CY, LOSS, T0
 
 CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
@@ -112,6 +113,7 @@ async def test_an_intent_says_what_will_be_done_under_which_name(play: Play) -> 
     assert dict(intents[-1].data) == {
         "n": 3,
         "op": "k7f3a91c.RB-42.3",
+        "place": None,
         "do": "restore",
         "target": "orders",
         "point": "p41",
@@ -162,6 +164,56 @@ async def test_killed_at_any_two_moments_everything_is_done_once() -> None:
                 play.journal.kill_at = play.journal.moments + second
             await play.drive_though_killed()
             assert play.effects == whole.effects, (first, second)
+
+
+async def begun_by_another(play: Play, operation: Scripted) -> None:
+    """A worker that takes op ids at a place of its own dies before it has begun what it announced."""
+    await play.approved()
+    operation.place = "one"
+    operation.starts = [Killed()]
+    with pytest.raises(Killed):
+        await play.drive()
+    operation.place = "another"
+
+
+async def test_what_another_worker_announced_where_only_it_can_look_is_never_begun_here(play: Play) -> None:
+    await begun_by_another(play, play.backend)
+    run = await play.drive()
+    assert (run.state, run.why) == (State.STUCK, ELSEWHERE)
+    assert play.backend.asked.count("start") == 1
+
+
+async def test_maintenance_that_another_worker_announced_is_never_switched_here(careful: Play) -> None:
+    switch = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
+    await begun_by_another(careful, switch)
+    run = await careful.drive()
+    assert (run.state, run.why, switch.asked.count("start")) == (State.STUCK, ELSEWHERE, 1)
+
+
+async def test_the_worker_that_announced_it_begins_it_after_its_own_crash(play: Play) -> None:
+    await begun_by_another(play, play.backend)
+    play.backend.place = "one"
+    run = await play.drive()
+    assert (run.state, play.backend.asked.count("start")) == (State.SUCCEEDED, 2)
+
+
+async def test_looked_at_again_by_the_worker_that_announced_it_a_stuck_run_goes_on(play: Play) -> None:
+    await begun_by_another(play, play.backend)
+    await play.drive()
+    play.backend.place = "one"
+    await play.press(ANA, Press.RETRY)
+    assert (await play.drive()).state is State.SUCCEEDED
+
+
+async def test_an_undo_point_that_another_worker_announced_is_asked_for_again(careful: Play) -> None:
+    careful.backend.place = "one"
+    careful.backend.saves = [Killed()]
+    await careful.approved()
+    with pytest.raises(Killed):
+        await careful.drive()
+    careful.backend.place = "another"
+    run = await careful.drive()
+    assert (run.state, run.undo_points) == (State.SUCCEEDED, {"orders": "undo-v42"})
 
 
 async def test_what_was_accepted_is_asked_for_by_its_handle_after_a_kill(play: Play) -> None:
@@ -1107,6 +1159,24 @@ async def test_an_undo_without_an_undo_point_is_refused(play: Play) -> None:
     assert (run.state, run.why) == (
         State.REFUSED,
         "RB-42 has no undo point of orders. Choose a restore point instead.",
+    )
+
+
+async def test_an_outcome_is_written_though_the_next_backend_cannot_be_built() -> None:
+    play = Play(BOTH)
+    await play.approved()
+
+    async def breaks() -> None:
+        play.world.misconfigured.add("search")
+
+    play.backend.meanwhile = breaks
+    with pytest.raises(PermanentError, match="a secret of search is missing") as problem:
+        await play.drive()
+    assert play.kinds()[-1] == "step_succeeded"
+    run = await play.give_up(problem.value)
+    assert (run.state, run.why) == (
+        State.PAUSED,
+        "The bot could not go on: a secret of search is missing. Look again, or end it.",
     )
 
 

@@ -1,8 +1,12 @@
-"""A state folder as the first version left it: `serve` brings it up to date, and what ran goes on."""
+"""A state folder as the first version left it: `serve` brings it up to date.
+
+What ran goes on, as far as people's decisions can still be believed: the first version signed less of them.
+"""
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +14,10 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from bot.canon import canonical
+from bot.signatures import Signer, signer_at
 from storage.database import HEAD, open_database, revision, sqlite_url
+from storage.evidence import FIRST_PREV, link
 from storage.integrity import beside, damage_of
 from tests.handlers.killed_world import KilledWorld
 from tests.handlers.world import STANDARD
@@ -47,6 +54,35 @@ def as_the_first_version_wrote_it(path: Path) -> None:
         path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
     beside(path).unlink(missing_ok=True)  # the first version made none
     old.replace(path)
+
+
+def as_the_first_version_signed_it(path: Path, signer: Signer) -> None:
+    """People's words with the signatures that it gave them, which left out their data. The log fits them."""
+    with closing(sqlite3.connect(path)) as connection:
+        signatures = dict(_signatures(connection, signer))
+        for (run_id, seq), signature in signatures.items():
+            of_it = (signature, run_id, seq)
+            connection.execute("update run_events set signature = ? where run_id = ? and seq = ?", of_it)
+        prev = FIRST_PREV
+        for n, body in connection.execute("select n, body from evidence order by n").fetchall():
+            told = json.loads(body)
+            if (word := (told["run"], told.get("seq"))) in signatures:
+                told["signature"] = signatures[word]
+            new = canonical(told)
+            linked = (new.decode(), prev, prev := link(prev, new), n)
+            connection.execute("update evidence set body = ?, prev = ?, hash = ? where n = ?", linked)
+        connection.execute("update evidence_head set hash = ?", (prev,))
+        connection.commit()
+
+
+def _signatures(connection: sqlite3.Connection, signer: Signer) -> Iterator[tuple[tuple[str, int], str]]:
+    """By run and seq."""
+    (installation,) = connection.execute("select id from installation").fetchone()
+    said = connection.execute("select run_id, seq, kind, by, at, data from run_events where signature != ''")
+    for run_id, seq, kind, by, at, data in said.fetchall():
+        about = {"installation": installation, "run": run_id, "seq": seq, "kind": kind}
+        plan = json.loads(data).get("digest", "")
+        yield (run_id, seq), signer.sign(canonical({**about, "plan": plan, "person": by, "at": at}))
 
 
 @pytest.fixture
@@ -89,6 +125,42 @@ async def test_a_restore_under_way_is_found_after_the_upgrade_and_not_repeated(w
     await world.comes_back()
     world.backend.no_longer("hang")
     await world.reaches("succeeded")
+    assert world.backend.restored == ["v41"]
+
+
+async def upgraded(world: KilledWorld) -> None:
+    """From what the first version left, signatures and all."""
+    path = await stops(world)
+    as_the_first_version_signed_it(path, signer_at(path.with_name("front.key")))
+    as_the_first_version_wrote_it(path)
+    await world.comes_back()
+
+
+async def test_what_was_asked_before_the_upgrade_has_to_be_asked_again(world: KilledWorld) -> None:
+    """Of the request itself nobody can say any more that it is as it was made."""
+    await world.says("ana", "shop to v41")
+    await world.reaches("awaiting_approval")
+    await world.shows("Approve")
+    await world.read_for_a_second()
+    await upgraded(world)
+    await world.clicks("ben", "Approve and start")
+    assert "carries no valid signature" in (await world.reaches("void")).why
+    assert world.backend.effects == []
+    await world.says("ana", "shop to v41")
+    await world.reaches("awaiting_approval", "RB-2")
+
+
+async def test_a_restore_that_was_agreed_before_the_upgrade_is_not_carried_on(world: KilledWorld) -> None:
+    await world.says("ana", "shop to v41")
+    await world.reaches("awaiting_approval")
+    await world.shows("Approve")
+    await world.read_for_a_second()
+    world.backend.will("hang")
+    await world.clicks("ben", "Approve and start")
+    await world.until(lambda: world.backend.restored, "the restore")
+    await upgraded(world)
+    world.backend.no_longer("hang")
+    assert "carries no valid signature" in (await world.reaches("stuck")).why
     assert world.backend.restored == ["v41"]
 
 

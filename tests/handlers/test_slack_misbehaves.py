@@ -268,3 +268,16 @@ async def test_after_a_storm_of_everything_the_cards_are_true(world: World, seed
     assert world.backend.restored == ["v41"]
     assert len(cards(world)) <= 2
     assert sum("is back at v41" in line for line in world.thread()) == 1
+
+
+async def test_a_card_says_to_programs_how_far_its_run_was_when_it_was_drawn(world: World) -> None:
+    await world.asks()
+    asked = world.card_message().metadata
+    await world.clicks("ben", "Approve and start")
+    run = await world.ends()
+    await calm(world, lambda: "is back at v41" in world.card())
+    ended = world.card_message().metadata
+    assert asked is not None
+    assert ended is not None
+    assert asked["event_payload"]["seq"] < run.seq
+    assert ended["event_payload"]["seq"] == run.seq

@@ -108,6 +108,13 @@ async def test_what_stays_so_is_noted_once(store: Store) -> None:
     assert [json.loads(row["body"])["digest"] for row in await log(store)] == ["a", "b", "a"]
 
 
+async def test_two_processes_that_start_at_once_note_it_once(store: Store, beside: Store) -> None:
+    for n in range(20):
+        both = (one.note_if_new("configuration", T0, {"digest": n}) for one in (store, beside))
+        await asyncio.gather(*both)
+    assert [json.loads(row["body"])["digest"] for row in await log(store)] == list(range(20))
+
+
 async def test_an_empty_log_is_whole(store: Store) -> None:
     assert await broken(store) is None
 

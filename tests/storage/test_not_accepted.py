@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
-from sqlite3 import connect
+from sqlite3 import SQLITE_FULL, SQLITE_IOERR_FSYNC, OperationalError, connect
 
 import pytest
 from sqlalchemy import Engine, event, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
@@ -154,6 +155,33 @@ async def test_a_file_that_another_process_writes_to_is_not_waited_for(file: Dat
     assert await marks(file) == ["after", "before"]
 
 
+def failing_with(code: int) -> Work[None]:
+    async def work(connection: AsyncConnection) -> None:
+        problem = OperationalError("…")
+        problem.sqlite_errorcode = code
+        raise DBAPIError("COMMIT", None, problem)
+
+    return work
+
+
+async def test_after_the_disk_has_failed_nothing_more_is_accepted(file: Database) -> None:
+    """Asked once more the kernel would say that all is well, and have forgotten what it could not write."""
+
+    with pytest.raises(NotAccepted, match="does not work"):
+        await file.write(failing_with(SQLITE_IOERR_FSYNC))
+    assert file.broken.is_set()
+    with pytest.raises(NotAccepted, match="has failed"):
+        await put(file, "later")
+    assert await marks(file) == []
+
+
+async def test_a_full_disk_is_tried_again(file: Database) -> None:
+    with pytest.raises(NotAccepted, match="is full"):
+        await file.write(failing_with(SQLITE_FULL))
+    await put(file, "later")
+    assert await marks(file) == ["later"]
+
+
 # A server --------------------------------------------------------------------------------------
 
 
@@ -252,10 +280,12 @@ async def test_who_deadlocks_is_run_again(remote: Database) -> None:
             await met.wait()
         await _count_up(connection, second)
 
+    another = open_database(remote.url)  # another process: one writes all that waits in one transaction
     await asyncio.gather(
         remote.write(lambda connection: both(connection, "a", "b")),
-        remote.write(lambda connection: both(connection, "b", "a")),
+        another.write(lambda connection: both(connection, "b", "a")),
     )
+    await another.close()
     async with remote.read() as connection:
         epochs = (await connection.execute(text("select epoch from leases"))).scalars().all()
     assert (epochs, len(tries)) == ([3, 3], 3)

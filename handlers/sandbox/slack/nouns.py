@@ -22,6 +22,7 @@ SCOPES: Final = frozenset(
         "files:write",
         "groups:history",
         "groups:read",
+        "im:history",
         "im:write",
         "usergroups:read",
         "users:read",

@@ -56,6 +56,7 @@ class SandboxServer:
         self.url = ""  # http://127.0.0.1:PORT
         self.mode: Literal["socket", "http"] = "socket"
         self.bot_token = "xoxb-" + workspace.new_id("")
+        self.read_token = "xoxb-" + workspace.new_id("")  # of a worker: it looks people up
         self.app_token = "xapp-" + workspace.new_id("")
         self.signing_secret = workspace.new_id("").lower()
         acts, forms = Acts(workspace, delivery), Forms(workspace, delivery)
@@ -105,7 +106,12 @@ class SandboxServer:
 
     async def _listen(self, port: int) -> None:
         api = WebApi(
-            self.workspace, self.faults, self.budget, bot_token=self.bot_token, app_token=self.app_token
+            self.workspace,
+            self.faults,
+            self.budget,
+            bot_token=self.bot_token,
+            read_token=self.read_token,
+            app_token=self.app_token,
         )
         app = web.Application(middlewares=[guard.only_from_here], client_max_size=LARGEST_BODY)
         app.add_routes([*api.routes(), web.get("/link/", self.sockets.link), *self._page.routes()])

@@ -22,16 +22,26 @@ from handlers.sandbox.slack.wire import Json
 
 # Slack takes far less in one call; this keeps the pretend one from being filled.
 LARGEST_BODY: Final = 8 * 1024 * 1024
+READ_SCOPES: Final = frozenset({"users:read", "users:read.email", "usergroups:read"})  # of the read token
+OF_ANY_TOKEN: Final = frozenset({"auth.test"})
 
 
 class WebApi:
     def __init__(
-        self, workspace: Workspace, faults: Faults, budget: Budget, *, bot_token: str, app_token: str
+        self,
+        workspace: Workspace,
+        faults: Faults,
+        budget: Budget,
+        *,
+        bot_token: str,
+        read_token: str,
+        app_token: str,
     ) -> None:
         self._workspace = workspace
         self._faults = faults
         self._budget = budget
         self._bot_token = bot_token
+        self._read_token = read_token
         self._app_token = app_token
 
     def routes(self) -> list[web.RouteDef]:
@@ -101,13 +111,15 @@ class WebApi:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ") or given.get("token")
         if not token:
             raise Refused("not_authed")
-        if token not in (self._bot_token, self._app_token):
+        if token not in (self._bot_token, self._read_token, self._app_token):
             raise Refused("invalid_auth")
         method = METHODS.get(name)
         if method is None:
             raise Refused("unknown_method", req_method=name)
         if method.app_token != (token == self._app_token):
             raise Refused("not_allowed_token_type")
+        if token == self._read_token:
+            _only_read(name, method)
         if method.scope is not None:
             need(self._workspace, method.scope)
         return method
@@ -138,6 +150,12 @@ class WebApi:
         args = {key: value for key, value in given.items() if key != "token"}
         self._workspace.calls.append(Call(name, args, self._workspace.clock(), refused is None, refused))
         self._workspace.changed.touch()
+
+
+def _only_read(name: str, method: Method) -> None:
+    """Who somebody is, and who is in which group. `needed` null: it depends on the channel."""
+    if method.scope not in READ_SCOPES and name not in OF_ANY_TOKEN:
+        raise Refused("missing_scope", needed=method.scope, provided=",".join(sorted(READ_SCOPES)))
 
 
 def _refusal(refusal: Refused) -> Json:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, Self
 
-from bot.executors.contract import Executor, Handle, Progress, Taken, Work
+from bot.executors.contract import Executor, Handle, Operation, Progress, Taken, Work
 from bot.model import Way
 
 PATIENCE = 30.0  # seconds for anything that a real process does
@@ -79,11 +79,11 @@ def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64
     )
 
 
-async def ended(executor: Executor, work: Work, handle: Handle) -> Progress:
+async def ended(operation: Operation, work: Work, handle: Handle) -> Progress:
     """Asks until it has ended, as the engine does."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            progress = await executor.poll(work, handle)
+            progress = await operation.poll(work, handle)
             if progress.ended is not None:
                 return progress
             await asyncio.sleep(min(progress.retry_after, 0.05))

@@ -25,6 +25,7 @@ from bot.executors.contract import (
     Unsupported,
     Work,
 )
+from bot.executors.spool import ELSEWHERE
 from bot.model import Goal, LossQuality, RestorePoint, UndoMode, Unit, Verdict
 from tests.bot.executors.harness import ended
 from tests.bot.executors.world_command import FIND, CommandWorld, cut_off
@@ -280,6 +281,47 @@ async def test_the_tool_decides_what_another_machine_has_started(shop: CommandWo
     await ended(here, WORK, await started(here))
     assert (await there.find(WORK)).fate is Fate.DONE
     assert await there.start(WORK) is Taken.TAKEN
+    assert shop.effects() == 1
+
+
+def begun_by(shop: CommandWorld, spool: str) -> Work:
+    """The work, as its intent says where its op id was taken."""
+    return replace(WORK, place=executor(shop, spool).place)
+
+
+async def test_what_another_worker_began_is_unknown_without_a_find_command(shop: CommandWorld) -> None:
+    found = await executor(shop).find(begun_by(shop, "another"))
+    assert (found.fate, found.words) == (Fate.UNKNOWN, ELSEWHERE)
+
+
+async def test_what_another_worker_began_is_not_begun_here(shop: CommandWorld) -> None:
+    assert await executor(shop).start(begun_by(shop, "another")) is Taken.TAKEN
+    assert shop.effects() == 0
+
+
+async def test_what_this_worker_began_and_nobody_took_is_absent(shop: CommandWorld) -> None:
+    assert (await executor(shop).find(begun_by(shop, "spool"))).fate is Fate.ABSENT
+
+
+async def test_what_began_before_places_were_recorded_is_judged_as_it_was(shop: CommandWorld) -> None:
+    assert WORK.place is None
+    assert (await executor(shop).find(WORK)).fate is Fate.ABSENT
+
+
+@pytest.mark.parametrize("state", ["absent", "in_flight", "done", "failed"])
+async def test_the_tool_decides_what_another_worker_began(shop: CommandWorld, state: str) -> None:
+    shop.knows(WORK.op_id, state)
+    shop.goes_live("v41")
+    found = await executor(shop, find=FIND).find(begun_by(shop, "another"))
+    assert found.fate is Fate(state)
+
+
+async def test_what_the_tool_says_never_arrived_from_another_worker_is_begun_here_once(
+    shop: CommandWorld,
+) -> None:
+    command = executor(shop, find=FIND)
+    assert (await command.find(begun_by(shop, "another"))).fate is Fate.ABSENT
+    assert (await ended(command, WORK, await started(command))).ended is True
     assert shop.effects() == 1
 
 

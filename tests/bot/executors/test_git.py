@@ -1,12 +1,22 @@
 """What is special about git; the rest is in the contract."""
 
 import asyncio
+import os
+import ssl
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from bot.errors import ConfigurationError
 from bot.executors.contract import (
@@ -305,7 +315,7 @@ async def test_nothing_is_checked_out(world: GitWorld, executor: Git) -> None:
         ("fd::17", "main", ""),
         ("--upload-pack=touch outside", "main", ""),
         ("", "main", ""),
-        ("https://ana:secret@git.example/shop.git", "main", ""),
+        ("ssh://ana:secret@git.example/shop.git", "main", ""),
         ("/srv/shop.git\n--x", "main", ""),
         ("/srv/shop.git", "-main", ""),
         ("/srv/shop.git", "a..b", ""),
@@ -330,11 +340,79 @@ def test_hostile_settings_are_refused(tmp_path: Path, remote: str, branch: str, 
         ("git@git.example:shop/config.git", "main"),
         ("ssh://git@git.example:22/shop.git", "release/2026-11"),
         ("https://ana@git.example/shop.git", "v1.x"),
+        ("https://ana:secret@git.example/shop.git", "main"),
         ("file:///srv/shop.git", "feature/a_b+c"),
     ],
 )
 def test_usual_settings_are_taken(tmp_path: Path, remote: str, branch: str) -> None:
     Git(remote, branch, "prod/", tmp_path)
+
+
+REFUSING = """\
+#!/bin/sh
+echo "$@" "$(env)" >>{said}
+echo "fatal: Authentication failed" >&2
+exit 128
+"""
+
+
+@pytest.mark.parametrize(
+    ("credentials", "basic"),
+    [("robot:c%40nary-9d1e", b"robot:c@nary-9d1e"), ("canary-9d1e", b"canary-9d1e:")],
+)
+async def test_credentials_in_an_address_are_handed_to_git_and_to_no_command_line(
+    tmp_path: Path, credentials: str, basic: bytes
+) -> None:
+    said, program = tmp_path / "said", tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(REFUSING.format(said=said))
+    program.chmod(0o755)
+    remote = f"https://{credentials}@git.example:8443/shop.git"
+    executor = Git(remote, "main", "", tmp_path / "w", {"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    with pytest.raises(Denied) as refused:
+        await executor.restore_points()
+    told = said.read_text()
+    assert "https://git.example:8443/shop.git" in told
+    assert "GIT_CONFIG_KEY_0=http.https://git.example:8443/.extraHeader" in told
+    assert f"GIT_CONFIG_VALUE_0=Authorization: Basic {b64encode(basic).decode()}" in told
+    assert "nary-9d1e" not in told + str(refused.value)
+
+
+async def test_credentials_in_an_address_reach_the_server(tmp_path: Path) -> None:
+    heard: list[str | None] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        heard.append(request.headers.get("Authorization"))
+        return web.Response(status=403)
+
+    app = web.Application()
+    app.router.add_get("/shop.git/info/refs", refuse)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=certified(tmp_path))
+    address = f"https://robot:canary-9d1e@127.0.0.1:{server.port}/shop.git"
+    trusting = {"PATH": os.environ["PATH"], "GIT_SSL_NO_VERIFY": "1"}
+    with pytest.raises(Denied):
+        await Git(address, "main", "", tmp_path / "w", trusting).restore_points()
+    await server.close()
+    assert set(heard) == {f"Basic {b64encode(b'robot:canary-9d1e').decode()}"}
+
+
+def certified(folder: Path) -> ssl.SSLContext:
+    """As a server that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    unlocked = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = folder / "server.pem"
+    file.write_bytes(key.private_bytes(*unlocked) + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
 
 
 async def test_a_branch_that_does_not_exist_is_said(world: GitWorld, tmp_path: Path) -> None:

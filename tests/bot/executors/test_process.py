@@ -38,6 +38,11 @@ async def test_the_last_line_of_its_output_stands_in_for_errors(place: Surroundi
     assert (await python(place, "print('one\\ntwo\\n')")).last == "two"
 
 
+async def test_half_a_secret_at_the_end_of_a_long_line_is_told_neither(place: Surroundings) -> None:
+    place.secrets.add("canary-9d1e")
+    assert "canary" not in (await python(place, "print('x' * 190 + 'canary-9d1e')")).last
+
+
 async def test_100_mib_of_output_are_cut(place: Surroundings) -> None:
     said = await python(
         place, "import os\nfor _ in range(1600): os.write(1, b'x' * 65535 + b'\\n')\nprint('end')"

@@ -27,7 +27,7 @@ from bot.executors.contract import (
     Unreachable,
     Work,
 )
-from bot.executors.spool import CommandOperation
+from bot.executors.spool import ELSEWHERE, CommandOperation, name_of
 from tests.bot.executors.world_command import cut_off, end, kill, until
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
@@ -285,6 +285,37 @@ async def test_a_dead_supervisor_leaves_unknown_when_the_command_is_gone(place: 
     assert await fate(operation) is Fate.UNKNOWN
     with pytest.raises(OutcomeUnknown):
         await operation.poll(WORK, handle)
+
+
+async def test_a_spool_is_called_the_same_for_ever(place: Surroundings) -> None:
+    place.spool.mkdir()
+    assert [name_of(place.spool, fresh) for fresh in ("7f3a", "91c0")] == ["7f3a", "7f3a"]
+
+
+async def test_of_many_who_name_a_spool_at_once_all_get_one_name(place: Surroundings) -> None:
+    place.spool.mkdir()
+    calls = (asyncio.to_thread(name_of, place.spool, str(n)) for n in range(20))
+    assert len(set(await asyncio.gather(*calls))) == 1
+
+
+async def test_what_was_begun_in_another_spool_is_never_absent(place: Surroundings) -> None:
+    operation = effect(replace(place, place="7f3a"), "once")
+    found = await operation.find(replace(WORK, place="91c0"))
+    assert (found.fate, found.words) == (Fate.UNKNOWN, ELSEWHERE)
+
+
+async def test_what_nobody_took_of_another_spools_work_is_no_more_absent(place: Surroundings) -> None:
+    laid_down(place, age=11.0)
+    operation = effect(replace(place, place="7f3a"), "once")
+    assert (await operation.find(replace(WORK, place="91c0"))).fate is Fate.UNKNOWN
+
+
+@pytest.mark.parametrize("begun_at", ["7f3a", None])
+async def test_what_was_begun_in_this_spool_or_before_spools_had_names_may_be_absent(
+    place: Surroundings, begun_at: str | None
+) -> None:
+    operation = effect(replace(place, place="7f3a"), "once")
+    assert (await operation.find(replace(WORK, place=begun_at))).fate is Fate.ABSENT
 
 
 async def test_what_is_unknown_is_not_started_again(place: Surroundings) -> None:

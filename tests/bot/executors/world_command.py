@@ -56,7 +56,9 @@ class CommandWorld:
 
     def surroundings(self, spool: str = "spool") -> Surroundings:
         """Another spool is another machine."""
-        return Surroundings(self.root, self.root / spool, {"PATH": os.defpath})
+        return Surroundings(
+            self.root, self.root / spool, {"PATH": os.defpath}, place=f"{spool} of one worker"
+        )
 
     def offers(self, *points: dict[str, Any]) -> None:
         self._write("points.json", list(points))

@@ -22,7 +22,7 @@ from bot.model import (
 from bot.policy import Click, Entitled, Press, stamp, why_not
 from bot.views import buttons
 from bot.views.card import CardFacts, card, direct, notice
-from bot.views.decision import answer_words
+from bot.views.decision import answer_words, why_not_answer
 from tests.bot.views.examples import (
     ANA,
     AWAITING,
@@ -325,6 +325,31 @@ def test_a_stuck_run_also_calls_the_contact() -> None:
 # What people are asked about -------------------------------------------------------------------
 
 
+def doubting(do: Do) -> Run:
+    n = next(step.n for step in STEPS if step.do is do)
+    return ended(STUCK_UNSAID, n, Outcome.LOST)
+
+
+def test_of_a_restore_people_say_which_point_is_live() -> None:
+    run = doubting(Do.RESTORE)
+    assert run.plan is not None
+    assert why_not_answer(run, run.plan.point.id) is None
+    for wrong in ("v1", None):
+        assert why_not_answer(run, wrong) == (
+            f"{run.id} goes to `{run.plan.point.id}`. "
+            "Say `live` and that one, `live unchanged` or `live unclear`."
+        )
+
+
+def test_of_maintenance_people_say_whether_it_was_done() -> None:
+    run = doubting(Do.MAINTENANCE_OFF)
+    assert why_not_answer(run, None) is None
+    assert why_not_answer(run, "v41") == (
+        f"{run.id} does not doubt what is live. Say `done` (orders is out of maintenance), "
+        "`unchanged` (orders is still in maintenance) or `unclear`."
+    )
+
+
 @pytest.mark.parametrize(
     ("do", "done", "not_done"),
     [
@@ -336,7 +361,7 @@ def test_a_stuck_run_also_calls_the_contact() -> None:
 )
 def test_the_answers_are_about_the_step_in_doubt(do: Do, done: str, not_done: str) -> None:
     n = next(step.n for step in STEPS if step.do is do)
-    run = ended(STUCK_UNSAID, n, Outcome.LOST)
+    run = doubting(do)
     now = at("03:10")
     assert (answer_words(run, "point", now), answer_words(run, "unchanged", now)) == (done, not_done)
     resolved = ended(replace(run, state=State.PAUSED, pause=Pause.AS_BEFORE), n, Outcome.FAILED)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.database import HEAD
 from tests.handlers.cli.conftest import CONFIGURATION, Shell
 
 V41 = {
@@ -177,8 +178,8 @@ def test_an_address_of_no_database_is_configuration_and_is_not_repeated(
 
 
 def test_an_upgrade_says_from_where_to_where(shell: Shell) -> None:
-    assert shell.types("db", "upgrade").out == "The database went from nothing to 0001.\n"
-    assert shell.types("db", "upgrade").out == "The database is at 0001 already.\n"
+    assert shell.types("db", "upgrade").out == f"The database went from nothing to {HEAD}.\n"
+    assert shell.types("db", "upgrade").out == f"The database is at {HEAD} already.\n"
     assert shell.types("runs").code == 0
 
 

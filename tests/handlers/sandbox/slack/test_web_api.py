@@ -50,6 +50,19 @@ async def test_a_call_needs_the_right_token(server: SandboxServer, session: aioh
     assert await error_of(client(server.bot_token).api_call("chat.shout")) == "unknown_method"
 
 
+async def test_the_read_token_looks_people_up_and_says_nothing(
+    server: SandboxServer, session: aiohttp.ClientSession
+) -> None:
+    reading = AsyncWebClient(token=server.read_token, base_url=server.api_url, session=session)
+    assert (await reading.auth_test())["team_id"] == "T01SANDBOX"
+    assert (await reading.users_info(user="U01ANA"))["user"]["id"] == "U01ANA"
+    with pytest.raises(SlackApiError) as refused:
+        await reading.chat_postMessage(channel="C01INC", text="hello")
+    assert refused.value.response["error"] == "missing_scope"
+    assert refused.value.response["needed"] == "chat:write"
+    assert await error_of(reading.conversations_history(channel="C01INC")) == "missing_scope"
+
+
 async def test_a_missing_scope_is_named(workspace: Workspace, api: AsyncWebClient) -> None:
     workspace.scopes.discard("users:read")
     with pytest.raises(SlackApiError) as refused:

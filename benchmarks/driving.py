@@ -1,0 +1,151 @@
+"""Runs asked for, approved and driven, without a Slack: one process of the `runs` figures.
+
+First order: {"database", "folder", "runs"}. Then {"do": "open"}: a planned and posted run for each target;
+{"do": "approve"}: all of them; {"do": "drive"}: whatever wants driving, from now on. On PostgreSQL the queue
+says what that is, as in `serve`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.orders import answer, orders
+from benchmarks.sleeping import (
+    APPROVES,
+    ASKS,
+    POINT,
+    SleepingWorld,
+    TwoPeople,
+    configured,
+)
+from bot import codec, policy
+from bot.clock import Clock, SteadyClock
+from bot.configuration import MAIN_ZONE, Configuration, Target
+from bot.engine import Engine
+from bot.model import E, Event, Goal, Person, Purpose, Run, State
+from bot.policy import Click, Press
+from bot.procedures import targets_of
+from bot.signatures import Signer, signer_at
+from handlers.context import Nudge
+from handlers.serve import GROWN_SWEEP_EVERY, JOBS_AT_ONCE
+from handlers.worker import SWEEP_EVERY, Worker
+from storage.database import Database, open_database
+from storage.jobs import Jobs
+from storage.looks import LookStore
+from storage.runs import Opening, Store, open_store
+
+CHANNEL = "C000"
+LOOK_EVERY = 0.05  # seconds
+PLANNED_WITHIN = 60.0  # seconds
+
+
+async def main() -> None:
+    asked = orders()
+    order = await anext(asked)
+    folder = Path(order["folder"])
+    database = open_database(order["database"])
+    async with _queue(database) as jobs:
+        clock, signer = SteadyClock(), signer_at(folder / "front.key")
+        store = await open_store(database, signer, clock(), jobs)
+        driving = Driving(configured(folder, int(order["runs"])), store, signer, clock, jobs)
+        answer({})
+        async for order in asked:
+            answer(await driving.does(order["do"]))
+        await driving.stop()
+    await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _queue(database: Database) -> AsyncIterator[Jobs | None]:
+    if database.kind == "sqlite":
+        yield None
+    else:
+        async with Jobs(database.url, lambda target: MAIN_ZONE) as jobs:
+            yield jobs
+
+
+class Driving:
+    def __init__(
+        self, configuration: Configuration, store: Store, signer: Signer, clock: Clock, jobs: Jobs | None
+    ) -> None:
+        self._configuration = configuration
+        self._targets = [target for target in configuration.targets.values() if target.procedure]
+        self._store = store
+        self._clock = clock
+        self._jobs = jobs
+        self._nudge = Nudge()
+        world, looks = SleepingWorld(), LookStore(store.database)
+        keys = (signer.public,)
+        engine = Engine(configuration, store, world, TwoPeople(), keys, clock, asyncio.sleep)
+        every = SWEEP_EVERY if jobs is None else GROWN_SWEEP_EVERY
+        self._worker = Worker(
+            configuration, engine, world, store, looks, clock, self._nudge, Nudge(), sweep_every=every
+        )
+        self._loops: list[asyncio.Task[None]] = []
+        self._runs: list[Run] = []
+
+    async def does(self, order: str) -> object:
+        match order:
+            case "open":
+                opened = [await self._open(target) for target in self._targets]
+                self._nudge()
+                await self._planned()
+                self._runs = await asyncio.gather(*(self._post(run.id) for run in opened))
+            case "approve":
+                await asyncio.gather(*(self._approve(run) for run in self._runs))
+                self._nudge()
+            case "drive":
+                self._loops = [asyncio.create_task(loop) for loop in self._driving()]
+            case _:
+                raise ValueError(f"no such order: {order}")
+        return {}
+
+    async def _open(self, target: Target) -> Run:
+        event = Event(E.REQUESTED, self._clock(), ASKS.id, _wish(target.name))
+        opening = Opening(event, targets_of(self._configuration, target), CHANNEL)
+        return await self._store.change(lambda change: change.open(opening))
+
+    async def _planned(self) -> None:
+        """By the workers; nothing else waits for people."""
+        until = asyncio.get_running_loop().time() + PLANNED_WITHIN
+        while (planned := len(await self._store.ids_in(State.AWAITING_APPROVAL))) < len(self._targets):
+            if asyncio.get_running_loop().time() > until:
+                raise TimeoutError(f"only {planned} runs were planned")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _post(self, run_id: str) -> Run:
+        """As the publisher does when the card stands."""
+        run = await self._store.load(run_id)
+        return await self._store.append(run, Event(E.POSTED, self._clock()))
+
+    async def _approve(self, run: Run) -> None:
+        now = self._clock()
+        await self._store.append(run, *policy.events_for(Press.APPROVE, run, APPROVES, Click(), now))
+
+    def _driving(self) -> Iterator[Coroutine[Any, Any, None]]:
+        yield self._worker.run()
+        if self._jobs is not None:
+            yield self._jobs.run([MAIN_ZONE], self._worker.take_run, self._worker.take_look, JOBS_AT_ONCE)
+
+    async def stop(self) -> None:
+        await self._worker.stop(0.0)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
+
+def _wish(target: str) -> dict[str, Any]:
+    return {
+        "target": target,
+        "purpose": Purpose.ROLLBACK.value,
+        "goal": codec.dump(Goal, Goal(point=POINT.id)),
+        "requester": codec.dump(Person, ASKS),
+        "channel": CHANNEL,
+        "reason": "measured",
+    }
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

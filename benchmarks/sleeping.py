@@ -1,0 +1,151 @@
+"""Backends that sleep: what a run costs beside them is ours.
+
+Fenced by an op id that this process remembers: each run is driven to its end by one process.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.checks.looking import PatientCheck
+from bot.configuration import Configuration, Target, load
+from bot.executors.contract import (
+    Cancelled,
+    Capabilities,
+    Fate,
+    Found,
+    Handle,
+    Progress,
+    Taken,
+    Work,
+)
+from bot.model import (
+    Current,
+    Do,
+    Finding,
+    Goal,
+    Loss,
+    Person,
+    Points,
+    RestorePoint,
+    UndoMode,
+    Verdict,
+    Way,
+    When,
+)
+from bot.policy import Entitled
+
+STEP = 0.020  # seconds
+STEPS = 6  # maintenance on, undo point, three restores, maintenance off
+LIVE = Current("v42", "token-v42", "v42")
+POINT = RestorePoint("v41", datetime(2026, 11, 22, 10, tzinfo=UTC), "v41")
+ASKS = Person("U00ASK", "asks", "Asks", marks=frozenset({"asks"}))
+APPROVES = Person("U00YES", "approves", "Approves", marks=frozenset({"approves"}))
+
+
+def configured(folder: Path, runs: int) -> Configuration:
+    """For each run a target, and two beside it that its procedure takes back as well. Written, and read."""
+    path = folder / "rollback.yaml"
+    path.write_text(json.dumps({"version": 1, "targets": _targets(runs), "procedures": _procedures(runs)}))
+    return load(path)
+
+
+def asked_target(n: int) -> str:
+    return f"shop-{n}"
+
+
+def _others(n: int) -> tuple[str, str]:
+    return f"stock-{n}", f"search-{n}"
+
+
+def _targets(runs: int) -> dict[str, Any]:
+    described = {
+        "kind": "system",
+        "executor": {"type": "releases", "root": "nowhere"},
+        "approval": {"from": [APPROVES.id]},
+    }
+    maintenance = {do: {"type": "command", "argv": ["true"]} for do in ("enter", "leave")}
+    asked = {
+        asked_target(n): {**described, "maintenance": maintenance, "procedure": asked_target(n)}
+        for n in range(runs)
+    }
+    return asked | {name: described for n in range(runs) for name in _others(n)}
+
+
+def _procedures(runs: int) -> dict[str, Any]:
+    """Three restores each."""
+    return {
+        asked_target(n): {
+            "steps": [{"phase": "restore", "target": name} for name in (asked_target(n), *_others(n))]
+        }
+        for n in range(runs)
+    }
+
+
+class Sleeping:
+    """An executor and both directions of maintenance in one."""
+
+    place = None
+
+    def __init__(self, undo: UndoMode) -> None:
+        self.capabilities = Capabilities(fenced=True, undo=undo)
+        self._done: set[str] = set()
+
+    async def start(self, work: Work) -> Handle | Taken:
+        if work.op_id in self._done:
+            return Taken.TAKEN
+        self._done.add(work.op_id)
+        await asyncio.sleep(STEP)
+        return {"op": work.op_id}
+
+    async def find(self, work: Work) -> Found:
+        return Found(Fate.DONE if work.op_id in self._done else Fate.ABSENT)
+
+    async def poll(self, work: Work, handle: Handle) -> Progress:
+        return Progress(ended=True, observed_at=datetime.now(UTC))
+
+    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+        return Cancelled.IMPOSSIBLE
+
+    async def undo_point(self, work: Work) -> RestorePoint | None:
+        await asyncio.sleep(STEP)
+        return RestorePoint(LIVE.id, None)
+
+    async def restore_points(self, limit: int = 50) -> Points:
+        return Points((POINT,), LIVE)
+
+    async def plan(self, goal: Goal, now: datetime) -> Way:
+        return Way(POINT, LIVE, None)
+
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+        return None
+
+    async def verify(self, work: Work) -> tuple[Finding, ...]:
+        return (Finding("arrived", When.OFFLINE, Verdict.PASSED),)
+
+
+class SleepingWorld:
+    """Fulfils the engine's World. Only the target that is asked for has an undo point."""
+
+    def __init__(self) -> None:
+        self._asked = Sleeping(UndoMode.EXACT)
+        self._other = Sleeping(UndoMode.IMPOSSIBLE)
+
+    def executor(self, target: str) -> Sleeping:
+        return self._asked if target.startswith("shop-") else self._other
+
+    def maintenance(self, target: str, do: Do) -> Sleeping:
+        return self._asked
+
+    def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
+        return ()
+
+
+class TwoPeople:
+    """Fulfils the engine's Directory."""
+
+    async def entitled(self, target: Target) -> Entitled:
+        return Entitled((APPROVES,))

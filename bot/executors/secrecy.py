@@ -1,0 +1,75 @@
+"""What must not be said on: the values that references in the configuration became.
+
+A backend, a library or a child process may repeat them in its complaints. Whoever takes words over from one
+of those strikes them here first, before they are cut to a length: half a secret is told as well. A backend
+as a whole is held to it by `discreet`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+STRUCK: Final = "***"
+SHORTEST: Final = 6  # characters; less is a word such as `main` or `on`, and struck from half of what is said
+ASKED_BY: Final = frozenset({"id", "token"})  # of a point: struck, nobody could go there any more
+
+T = TypeVar("T")
+
+
+class Secrets:
+    """All that one process has resolved so far."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None  # None: there is none yet
+
+    def add(self, value: str) -> None:
+        new = {part for part in _tellable(value) if len(part) >= SHORTEST} - self._known
+        if new:
+            self._known |= new
+            longest_first = sorted(self._known, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def struck(self, text: str) -> str:
+        return text if self._pattern is None else self._pattern.sub(STRUCK, text)
+
+    def struck_bytes(self, text: bytes) -> bytes:
+        """Whatever the bytes mean beside."""
+        if self._pattern is None:
+            return text
+        return self.struck(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def struck_from(self, noun: T) -> T:
+        """A copy in which no text for people holds one of them."""
+        return noun if self._pattern is None else self._without(noun)
+
+    def strike_from(self, problem: BaseException | None) -> None:
+        """From the text of an error, and of those that it came from: a log may tell all of them."""
+        while problem is not None:
+            problem.args = tuple(self._without(each) for each in problem.args)
+            problem = problem.__cause__ or problem.__context__
+
+    def _without(self, value: Any) -> Any:
+        if type(value) is str:  # an enumeration's values are not said by anybody
+            return self.struck(value)
+        if isinstance(value, tuple):
+            return tuple(self._without(each) for each in value)
+        if not is_dataclass(value) or isinstance(value, type):
+            return value
+        told = [field.name for field in fields(value) if field.name not in ASKED_BY]
+        return replace(value, **{name: self._without(getattr(value, name)) for name in told})
+
+
+def _tellable(value: str) -> Iterator[str]:
+    """The value, and what of it is a secret by itself: a line of a key, the credentials in an address."""
+    yield value
+    yield from (line.strip() for line in value.splitlines())
+    try:
+        address = urlsplit(value)
+    except ValueError:
+        return
+    for part in (address.password, None if address.password else address.username):
+        if part and address.netloc:
+            yield from (part, unquote(part))
