@@ -16,6 +16,7 @@ from handlers.slack.refusals import NO_ANSWER, said
 
 T = TypeVar("T")
 FRESH = 5.0  # seconds: what a decision may rest on
+REMEMBERED = 5_000  # answers: ids come from outside, and a stranger may invent them
 KNOWN = 60.0  # seconds: what a list or a request may rest on
 
 
@@ -38,6 +39,7 @@ class _OneFlight:
         flight = self._flights.get(key)
         if flight is None:
             flight = asyncio.ensure_future(self._fetch(key, now, fetch))
+            flight.add_done_callback(_heard)
             self._flights[key] = flight
         result: T = await asyncio.shield(flight)
         return result
@@ -45,13 +47,22 @@ class _OneFlight:
     async def _fetch(self, key: str, asked_at: float, fetch: Callable[[], Awaitable[T]]) -> T:
         try:
             answer = await fetch()
+            self._answers.pop(key, None)
             self._answers[key] = (asked_at, answer)
+            if len(self._answers) > REMEMBERED:
+                del self._answers[next(iter(self._answers))]  # the oldest
             return answer
         finally:
             del self._flights[key]
 
     def forget(self, key: str) -> None:
         self._answers.pop(key, None)
+
+
+def _heard(flight: asyncio.Task[Any]) -> None:
+    """Whoever waited for it may have gone."""
+    if not flight.cancelled():
+        flight.exception()
 
 
 class SlackDirectory:

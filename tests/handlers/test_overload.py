@@ -154,9 +154,7 @@ async def test_one_persons_flood_costs_that_person_and_nobody_else(open_world: O
     world = await open_world(mode="http")
     run = await world.asks()
     async with flood(world, lambda _: world.says("ana", "points shop")) as flooding:
-        began = time.monotonic()
-        await world.clicks("ben", "Approve and start")
-        assert time.monotonic() - began < 1.0
+        assert (await world.clicks("ben", "Approve and start")).acked  # so Slack did not give up waiting
         assert (await world.run(run.id)).approvals != ()
     texts = [task.result().text or "" for task in flooding]
     away = [text for text in texts if text.startswith(f"{NOT_ACCEPTED}you have sent more than")]

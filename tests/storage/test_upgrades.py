@@ -46,13 +46,14 @@ async def old(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[D
         if request.param == "postgres":
             server: Databases = request.getfixturevalue("server")
             url = stack.enter_context(server.fresh())
-        await asyncio.to_thread(_write, url.replace("+aiosqlite", ""))
+        await asyncio.to_thread(write_at_0001, url.replace("+aiosqlite", ""))
         database = open_database(url)
         yield database
         await database.close()
 
 
-def _write(url: str) -> None:
+def write_at_0001(url: str) -> None:
+    """Makes the tables of that revision, with what it wrote."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
@@ -127,7 +128,7 @@ async def test_the_next_run_takes_the_next_number(old: Database) -> None:
 
 async def test_a_file_that_was_upgraded_has_its_copy_aside(tmp_path: Path) -> None:
     path = tmp_path / "rollback.db"
-    await asyncio.to_thread(_write, f"sqlite:///{path}")
+    await asyncio.to_thread(write_at_0001, f"sqlite:///{path}")
     database = open_database(sqlite_url(path))
     await upgrade(database)
     await database.close()
