@@ -137,16 +137,14 @@ async def _points(ctx: Context, target: str) -> Message:
 
 
 async def _targets(ctx: Context) -> list[lists.TargetRow]:
+    """Of those beyond the last row that is shown there is no more to know than how many they are."""
     open_runs = await ctx.store.open_runs()
-    return [
-        lists.TargetRow(
-            target.name,
-            target.kind,
-            target.environment,
-            Linked(await ctx.store.load(open_runs[target.name])) if target.name in open_runs else None,
-        )
-        for target in ctx.configuration.targets.values()
-    ]
+    rows: list[lists.TargetRow] = []
+    for target in ctx.configuration.targets.values():
+        run_id = open_runs.get(target.name) if len(rows) < lists.ROWS else None
+        run = Linked(await ctx.store.load(run_id)) if run_id is not None else None
+        rows.append(lists.TargetRow(target.name, target.kind, target.environment, run))
+    return rows
 
 
 async def _status(ctx: Context, person: Person, run_id: str) -> Message:
