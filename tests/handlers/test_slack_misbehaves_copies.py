@@ -1,4 +1,4 @@
-"""The copies that approvers get, when Slack loses its answers: one of each that can be pressed, as with the card."""
+"""Copies for approvers when Slack loses its answers: as with the card, one of each that can be pressed."""
 
 import pytest
 
