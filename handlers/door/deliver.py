@@ -17,7 +17,7 @@ from slack_bolt.response import BoltResponse
 from handlers.access import FROM_SLACK, way_of
 from handlers.door.admission import Admission, Limits
 from handlers.door.delivery import Delivery, delivery_of
-from handlers.door.guard import too_deep
+from handlers.door.guard import why_unreadable
 from handlers.door.shapes import why_misshapen
 from handlers.metrics import Metrics
 
@@ -54,7 +54,7 @@ class Door:
         return response
 
     async def _answer(self, payload: Mapping[str, Any], came_at: float) -> BoltResponse:
-        if reason := "nested too deep" if too_deep(payload) else why_misshapen(payload):
+        if reason := why_unreadable(payload) or why_misshapen(payload):
             log.info("misshapen", why=reason)
             return BoltResponse(status=400, body=reason)
         if reason := self._why_not_ours(payload):

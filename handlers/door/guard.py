@@ -7,6 +7,7 @@ the raw bytes, parses them, and hands on a plain mapping.
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl
 
 BODY_AT_MOST = 1_048_576  # bytes; Slack's largest view is 250 kB, and its state comes with it
 AGE_AT_MOST = 300  # seconds, as Slack recommends
+_HALF = re.compile("[\ud800-\udfff]")
 DEPTH_AT_MOST = 32  # Slack's deepest payload (a view with rich text) nests about 15
 
 
@@ -38,7 +40,7 @@ def admit(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> Ad
         payload = _parse(headers.get("Content-Type", ""), raw.decode("utf-8"))
     except (ValueError, RecursionError):
         return Refused(400, "cannot be read")
-    if not isinstance(payload, dict) or too_deep(payload):
+    if not isinstance(payload, dict) or why_unreadable(payload):
         return Refused(400, "has no readable shape")
     return Admitted(payload)
 
@@ -72,18 +74,22 @@ def _loads(text: str) -> Any:
     return value
 
 
-def too_deep(value: Any) -> bool:
+def why_unreadable(value: Any) -> str | None:
+    """Nested deeper than anything of Slack's, or with half a character: JSON can write one, UTF-8 cannot."""
     level = [value]
     for _ in range(DEPTH_AT_MOST):
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-        if not level:
-            return False
-    return True
+        inner: list[Any] = []
+        for node in level:
+            if isinstance(node, dict):
+                inner += [*node.keys(), *node.values()]
+            elif isinstance(node, list):
+                inner += node
+            elif isinstance(node, str) and _HALF.search(node):
+                return "holds half a character"
+        if not inner:
+            return None
+        level = inner
+    return "nested too deep"
 
 
 def sign(raw: bytes, secret: str, stamp: int) -> dict[str, str]:

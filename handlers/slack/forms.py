@@ -7,7 +7,7 @@ from typing import Any
 def typed(view: Mapping[str, Any]) -> dict[str, str]:
     """Every input that holds something."""
     found: dict[str, str] = {}
-    for inputs in view.get("state", {}).get("values", {}).values():
+    for inputs in _inputs(view).values():
         for action_id, given in inputs.items():
             option = given.get("selected_option") or {}
             value = (
@@ -24,7 +24,7 @@ def typed(view: Mapping[str, Any]) -> dict[str, str]:
 
 def block_of(view: Mapping[str, Any], action_id: str) -> str | None:
     """The block that holds this input: where an error is shown."""
-    for block_id, inputs in view.get("state", {}).get("values", {}).items():
+    for block_id, inputs in _inputs(view).items():
         if action_id in inputs:
             return str(block_id)
     return None
@@ -32,4 +32,10 @@ def block_of(view: Mapping[str, Any], action_id: str) -> str | None:
 
 def any_block(view: Mapping[str, Any]) -> str | None:
     """The first block with an input. None: there is none."""
-    return next(iter(view.get("state", {}).get("values", {})), None)
+    return next(iter(_inputs(view)), None)
+
+
+def _inputs(view: Mapping[str, Any]) -> Mapping[str, Any]:
+    """By block and action id. A modal without inputs may come with a state of none."""
+    values: Mapping[str, Any] = (view.get("state") or {}).get("values", {})
+    return values

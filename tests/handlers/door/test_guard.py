@@ -16,6 +16,7 @@ from handlers.door.guard import (
     Refused,
     admit,
     self_test,
+    why_unreadable,
 )
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # the one of Slack's own example
@@ -186,3 +187,10 @@ def test_signed_json_of_any_shape_is_a_storable_mapping_or_refused(value: Any, a
         assert isinstance(answer.payload, dict)
     else:
         assert answer.status == 400
+
+
+def test_half_a_character_is_refused() -> None:
+    """JSON can write a lone surrogate, but nothing that is stored or hashed can hold it."""
+    assert why_unreadable({"a": ["fine \U0001f600"]}) is None
+    assert why_unreadable({"a": [{"b": "\ud83d"}]}) == "holds half a character"
+    assert why_unreadable({"\udc00": 1}) == "holds half a character"
