@@ -1,6 +1,7 @@
 """`serve`: puts together what a role needs, starts it in order, and drains it on SIGTERM."""
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -216,6 +217,7 @@ async def _open(settings: Settings, resources: AsyncExitStack) -> Database:
     if alone:
         lock = LockFile(settings.lock)
         lock.acquire()
+        gc.freeze()  # what was imported stays: else it is searched for garbage at every few thousand rows
         resources.callback(lock.release)
         try:
             await _look_through(database)

@@ -1,12 +1,12 @@
 """The one gapless log: every event, every refusal, every change of policy, each naming the one before."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json  # half the time of the standard library's
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -97,7 +97,7 @@ def _is_linked(row: Row[Any]) -> bool:
     """Whether the entry says what was hashed; a damaged file may hold anything, not only text."""
     if not isinstance(row.body, str) or row.hash != link(row.prev, row.body.encode()):
         return False
-    body = json.loads(row.body)
+    body = from_json(row.body)
     return all(body[key] == value for key, value in _about(row).items())
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json  # half the time of the standard library's
 from sqlalchemy import Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -238,7 +239,7 @@ async def _by_run(connection: AsyncConnection, query: Select[Any]) -> AsyncGener
 
 def _unproven(events: Sequence[Row[Any]], proofs: Sequence[Row[Any]]) -> str | None:
     """The log holds refusals too: those have no seq."""
-    bodies = [body for body in (json.loads(proof.body) for proof in proofs) if "seq" in body]
+    bodies = [body for body in (from_json(proof.body) for proof in proofs) if "seq" in body]
     for seq, event in enumerate(events, start=1):
         body = bodies[seq - 1] if seq <= len(bodies) else {}
         proven = {name: body.get(name) for name in ("seq", "at", "kind", "by", "data", "signature")}

@@ -212,7 +212,7 @@ class Listeners:
     async def _stands_there(self, card: Card, body: Body) -> None:
         """A button's value is good only on the card that it was drawn on, and only on the newest of it."""
         place = body.get("container", {})
-        channel = place.get("channel_id") or body.get("channel", {}).get("id")
+        channel = place.get("channel_id") or _channel_of(body)
         if card.channel is not None and channel != card.channel:
             raise UserError(
                 "This button was not pressed on its card. Look for the card of the run in its channel."
@@ -244,7 +244,7 @@ class Listeners:
                 "views.open", trigger_id=body["trigger_id"], view=modals.refusal("Not done", reason)
             )
         except (SlackApiError, Wait):
-            channel = body.get("channel", {}).get("id")
+            channel = _channel_of(body)
             if channel:
                 await self._reply(channel, body["user"]["id"], None, reason)
 
@@ -321,6 +321,7 @@ class Listeners:
         try:
             about = json.loads(view.get("private_metadata") or "{}")
             press, value = Press(about["press"]), str(about["value"])
+            value.encode()  # it may hold half a character, which is a ValueError too
         except (ValueError, KeyError, TypeError):
             raise UserError(
                 "This form belongs to no card of mine. Press the button on the card again."
@@ -410,7 +411,9 @@ class Listeners:
 
     async def group_changed(self, ack: AsyncAck, body: Body) -> None:
         event = body["event"]
-        self._ctx.directory.forget_group(event.get("subteam_id") or event.get("subteam", {}).get("id", ""))
+        self._ctx.directory.forget_group(
+            event.get("subteam_id") or (event.get("subteam") or {}).get("id", "")
+        )
         await ack()
 
     async def channel_changed(self, ack: AsyncAck, body: Body) -> None:
@@ -423,6 +426,12 @@ class Listeners:
 
     def _background(self, work: Any) -> None:
         self._ctx.background.start(work)
+
+
+def _channel_of(body: Body) -> str | None:
+    """None: it was pressed where there is no channel, in a modal for instance."""
+    channel: Body = body.get("channel") or {}
+    return channel.get("id")
 
 
 def _about(press: Press, card: Card, run: Run) -> str:

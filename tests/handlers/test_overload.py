@@ -233,10 +233,10 @@ async def test_an_approval_within_a_second_of_the_posting_was_not_read(
     await world.clicks("ben", "Approve and start")
     await world.sees_modal("ben", "less than a second ago")
     assert (await world.run()).approvals == ()
+
+
 async def test_four_requests_at_once_of_one_person_open_three(open_world: Open) -> None:
     world = await open_world(FOUR_TARGETS)
     targets = ("shop", "shop2", "shop3", "shop4")
     await asyncio.gather(*(world.says("ana", f"{target} to v41") for target in targets))
     assert len(await states(world)) == 3
-
-

@@ -1,0 +1,259 @@
+"""The world that is rolled back, outside of the bot: backends that take the op id with the effect, and the
+bot's side of them.
+
+What is done here stays done when the bot is killed. A backend can be told to be busy or silent, to be
+late, or to lose the answer of what it did.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.canon import iso
+from bot.errors import PermanentError
+from bot.executors.contract import (
+    Busy,
+    Cancelled,
+    Capabilities,
+    Fate,
+    Found,
+    Handle,
+    OutcomeUnknown,
+    PointUnavailable,
+    Progress,
+    StateChanged,
+    Taken,
+    Unreachable,
+    Work,
+)
+from bot.model import (
+    Current,
+    Do,
+    Finding,
+    Goal,
+    Loss,
+    LossQuality,
+    Points,
+    RestorePoint,
+    UndoMode,
+    Unit,
+    Verdict,
+    Way,
+    When,
+)
+from tests.bot.stories import later
+from tests.chaos.histories import Effect, Journal
+from tests.chaos.wire import Later
+
+SLOW = 3.0  # seconds
+LOSS = Loss(LossQuality.MEASURED, 1020.0, (Unit("rows", 212),))
+Ask = Callable[[str, str, Any], Awaitable[Any]]  # place, what, given
+
+
+# Outside ---------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Backend:
+    """One target. `troubles`: what goes wrong at the next calls, by method."""
+
+    name: str
+    journal: Journal
+    now: Callable[[], datetime]
+    pid: Callable[[], int]  # of the bot that lives now
+    live: str = "v42"
+    points: dict[str, RestorePoint] = field(default_factory=dict)
+    taken: dict[str, Work] = field(default_factory=dict)  # op ids
+    saved: dict[str, RestorePoint] = field(default_factory=dict)  # undo points by op id
+    troubles: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    polls_left: dict[str, int] = field(default_factory=dict)  # of operations in flight
+    healthy: bool = True
+
+    def __post_init__(self) -> None:
+        self.points = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
+
+    def answer(self, what: str, given: Any, epoch: int | None) -> Any:
+        trouble = self.troubles[what].pop(0) if self.troubles[what] else ""
+        match trouble:
+            case "busy":
+                raise Busy(f"{self.name} works on something else")
+            case "unreachable":
+                raise Unreachable(f"{self.name} does not answer")
+            case "never arrives":
+                raise OutcomeUnknown("the connection broke")
+        done = getattr(self, what)(*given, **({"epoch": epoch} if what in {"start", "save"} else {}))
+        if trouble == "answer lost":
+            raise OutcomeUnknown("no answer came")
+        if trouble == "slow":
+            self.polls_left[given[1].op_id] = 3
+        return Later(SLOW, done) if trouble == "late" else done
+
+    @property
+    def current(self) -> Current:
+        return Current(self.live, f"token-{self.live}", self.live)
+
+    def restore_points(self) -> Points:
+        return Points(tuple(self.points.values()), self.current)
+
+    def plan(self, goal: Goal) -> Way:
+        point = self.points.get(goal.point or "p41")
+        if point is None:
+            raise PointUnavailable(f"{goal.point} is not there")
+        return Way(point, self.current, LOSS)
+
+    def measure(self) -> Loss:
+        return LOSS
+
+    def start(self, do: Do, work: Work, epoch: int | None) -> Handle | Taken:
+        if work.op_id in self.taken:
+            return Taken.TAKEN
+        if do is Do.RESTORE and work.expected != self.current.token:
+            raise StateChanged(f"{self.live} is live now")
+        self._done(do, work, epoch)
+        if do is Do.RESTORE:
+            self.live = work.point
+        return {"job": work.op_id}
+
+    def save(self, work: Work, epoch: int | None) -> RestorePoint:
+        if work.op_id not in self.saved:
+            self._done(Do.UNDO_POINT, work, epoch)
+            point = RestorePoint(f"undo-{self.live}-{work.run_id}", later(0))
+            self.saved[work.op_id] = self.points[point.id] = point
+        return self.saved[work.op_id]
+
+    def _done(self, do: Do, work: Work, epoch: int | None) -> None:
+        self.taken[work.op_id] = work
+        self.journal.append(
+            Effect(
+                work.run_id,
+                work.op_id,
+                do.value,
+                self.name,
+                work.point,
+                work.digest,
+                epoch,
+                iso(self.now()),
+                self.pid(),
+            )
+        )
+
+    def find(self, do: Do, work: Work) -> Found:
+        if work.op_id not in self.taken:
+            return Found(Fate.ABSENT, "it never arrived")
+        if self.polls_left.get(work.op_id):
+            return Found(Fate.IN_FLIGHT, "it goes on", {"job": work.op_id})
+        return Found(Fate.DONE, "it is done")
+
+    def poll(self, do: Do, work: Work) -> Progress:
+        left = self.polls_left.get(work.op_id, 0)
+        if left:
+            self.polls_left[work.op_id] = left - 1
+            return Progress(None, self.now(), "copying", 3.0 - left, 3.0, "files")
+        return Progress(True, self.now(), "done")
+
+    def verify(self, work: Work) -> tuple[Finding, ...]:
+        verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
+        return (Finding(f"{self.name} arrived", When.OFFLINE, verdict, self.live),)
+
+    def look(self) -> bool:
+        return self.healthy
+
+
+# The bot's side --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteOperation:
+    """An operation on a backend that is somewhere else."""
+
+    place = None
+
+    target: str
+    do: Do
+    ask: Ask
+
+    async def start(self, work: Work) -> Handle | Taken:
+        answer: Handle | Taken = await self._asked("start", work)
+        return answer
+
+    async def find(self, work: Work) -> Found:
+        found: Found = await self._asked("find", work)
+        return found
+
+    async def poll(self, work: Work, handle: Handle) -> Progress:
+        progress: Progress = await self._asked("poll", work)
+        return progress
+
+    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+        return Cancelled.IMPOSSIBLE
+
+    async def _asked(self, what: str, work: Work) -> Any:
+        return await self.ask(self.target, what, (self.do, work))
+
+
+class RemoteExecutor(RemoteOperation):
+    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
+
+    async def restore_points(self, limit: int = 50) -> Points:
+        points: Points = await self.ask(self.target, "restore_points", ())
+        return points
+
+    async def plan(self, goal: Goal, now: datetime) -> Way:
+        way: Way = await self.ask(self.target, "plan", (goal,))
+        return way
+
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+        loss: Loss | None = await self.ask(self.target, "measure", ())
+        return loss
+
+    async def undo_point(self, work: Work) -> RestorePoint | None:
+        point: RestorePoint | None = await self.ask(self.target, "save", (work,))
+        return point
+
+    async def verify(self, work: Work) -> tuple[Finding, ...]:
+        found: tuple[Finding, ...] = await self.ask(self.target, "verify", (work,))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCheck:
+    target: str
+    name: str
+    when: When
+    ask: Ask
+    stable: int = 1
+    every: float = 1.0
+    wait: float = 0.0
+
+    def called(self, name: str) -> "RemoteCheck":
+        return RemoteCheck(self.target, name, self.when, self.ask)
+
+    async def look(self, before: Finding | None, now: datetime) -> Finding:
+        try:
+            healthy = await self.ask(self.target, "look", ())
+        except PermanentError as problem:
+            return Finding(self.name, self.when, Verdict.INCONCLUSIVE, words=str(problem))
+        verdict = Verdict.PASSED if healthy else Verdict.FAILED
+        return Finding(self.name, self.when, verdict, verdict.value, words=f"saw {verdict}")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteWorld:
+    """Fulfils the engine's World."""
+
+    ask: Ask
+
+    def executor(self, target: str) -> RemoteExecutor:
+        return RemoteExecutor(target, Do.RESTORE, self.ask)
+
+    def maintenance(self, target: str, do: Do) -> RemoteOperation:
+        return RemoteOperation(target, do, self.ask)
+
+    def checks(self, targets: Any) -> tuple[RemoteCheck, ...]:
+        return tuple(
+            RemoteCheck(target, f"{target} {when}", when, self.ask)
+            for target in targets
+            for when in (When.OFFLINE, When.ONLINE)
+        )

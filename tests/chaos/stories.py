@@ -1,0 +1,133 @@
+"""What people and backends do while the bot is killed: each story is told from outside, to its quiet end."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot.configuration import Configuration, Rule
+from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, configuration, restoring, target
+from tests.chaos.histories import Answer
+from tests.chaos.outside import Outside
+
+TRIES = 4
+EXPIRES = 60.0  # seconds to approve
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    tell: Callable[[Outside], None]
+    configuration: Configuration
+    ends: tuple[str, ...]  # states in which the newest run may end
+
+
+def _known(quorum: int) -> Configuration:
+    """Two targets that go back together, each with maintenance and checks."""
+    rule = Rule(from_=("managers",), quorum=quorum, expires=EXPIRES)
+    how = {
+        "owner": "U01DORA",
+        "approval": rule,
+        "maintenance": MAINTENANCE,
+        "checks": (OFFLINE, ONLINE),
+        "procedure": "both",
+    }
+    return configuration(
+        target("orders", **how),
+        target("stock", **how),
+        procedures={"both": restoring("orders", "stock")},
+    )
+
+
+def rollback(outside: Outside) -> None:
+    outside.says("ana", "orders to p41 because totals are broken")
+    _approved(outside, "ben", "cy")
+    outside.reaches("succeeded")
+
+
+def _approved(outside: Outside, *people: str) -> None:
+    for who in people:
+        outside.reaches("awaiting_approval")
+        _presses(outside, who, "approve")
+
+
+def _presses(outside: Outside, who: str, action: str, values: Mapping[str, str] | None = None) -> None:
+    """Reads the card first, and tries again when told "try again in a moment"."""
+    outside.until(lambda: outside.card(action), f"a card with {action}")
+    for _ in range(TRIES):
+        outside.wait(2.0)
+        if outside.card(action) is None:
+            return  # a try that was answered by nobody has counted
+        outside.presses(who, action, values)
+        outside.wait(1.0)
+        if outside.told[-1].answer not in {Answer.REFUSED, Answer.ASKED}:
+            return
+
+
+def veto(outside: Outside) -> None:
+    outside.says("ana", "orders to p41 because totals are broken")
+    outside.reaches("awaiting_approval")
+    _presses(outside, "ben", "veto")
+    outside.reaches("vetoed")
+
+
+def cancel(outside: Outside) -> None:
+    outside.says("ana", "orders to p41 because totals are broken")
+    _approved(outside, "ben")
+    _presses(outside, "ana", "cancel")
+    outside.reaches("cancelled")
+
+
+def expiry(outside: Outside) -> None:
+    outside.says("ana", "orders to p41 because totals are broken")
+    outside.reaches("expired")
+
+
+def retry(outside: Outside) -> None:
+    outside.backends["stock"].troubles["start"] += ["", "busy"]  # maintenance goes well, the restore does not
+    outside.says("ana", "orders to p41 because totals are broken")
+    _approved(outside, "ben")
+    if (
+        outside.reaches("paused", "succeeded") == "paused"
+    ):  # killed at the right moment, it is simply done again
+        _presses(outside, "ana", "retry")
+    outside.reaches("succeeded")
+
+
+def resolve(outside: Outside) -> None:
+    stock = outside.backends["stock"].troubles
+    stock["start"] += ["", "answer lost"]
+    stock["find"] += ["unreachable"] * 6
+    outside.says("ana", "orders to p41 because totals are broken")
+    _approved(outside, "ben")
+    if outside.reaches("stuck", "succeeded") == "stuck":
+        for who in ("ana", "ben"):
+            _presses(outside, who, "resolve", {"answer": "point", "reason": "the dashboard shows p41"})
+    outside.reaches("succeeded")
+
+
+def undo(outside: Outside) -> None:
+    outside.says("ana", "orders to p41 because totals are broken")
+    _approved(outside, "ben")
+    outside.reaches("succeeded")
+    outside.says("ana", "undo RB-1 because it was another fault")
+    _approved(outside, "cy")
+    outside.reaches("succeeded")
+
+
+def slow(outside: Outside) -> None:
+    outside.backends["orders"].troubles["plan"] += ["late"]
+    outside.backends["orders"].troubles["start"] += ["", "slow"]
+    outside.backends["stock"].troubles["start"] += ["answer lost", "never arrives"]
+    outside.says("ana", "orders to p41 because totals are broken")
+    _approved(outside, "ben")
+    outside.reaches("succeeded")
+
+
+STORIES: Mapping[str, Story] = {
+    "rollback": Story(rollback, _known(2), ("succeeded",)),
+    "veto": Story(veto, _known(2), ("vetoed",)),
+    "cancel": Story(cancel, _known(2), ("cancelled",)),
+    "expiry": Story(expiry, _known(2), ("expired",)),
+    "retry": Story(retry, _known(1), ("succeeded",)),
+    "resolve": Story(resolve, _known(1), ("succeeded",)),
+    "undo": Story(undo, _known(1), ("succeeded",)),
+    "slow": Story(slow, _known(1), ("succeeded",)),
+}
