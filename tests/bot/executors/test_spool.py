@@ -379,8 +379,8 @@ async def test_progress_lines_are_numbers(place: Surroundings) -> None:
     )
     handle = await started(operation)
     deadline = time.monotonic() + PATIENCE
-    while (progress := await operation.poll(WORK, handle)).done is None:
-        assert time.monotonic() < deadline
+    while (progress := await operation.poll(WORK, handle)).done is None or not progress.words:
+        assert time.monotonic() < deadline  # words and numbers are read one after the other
         await asyncio.sleep(0.01)
     assert (progress.done, progress.total, progress.unit, progress.words) == (3, 12, "files", "copying")
 
