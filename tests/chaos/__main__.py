@@ -66,8 +66,8 @@ def main() -> int:
     for result in results:
         for problem in list(result.problems)[:SHOWN_PROBLEMS]:
             print(problem)
-    if given.case is None and given.only is None:
-        _keep({**about, "seed": seed, "long": given.long}, results)
+    if given.case is None:
+        _keep(about, results)
     return 0 if all(result.reached for result in results) else 1
 
 
@@ -92,16 +92,19 @@ def _table(results: Sequence[Result]) -> Table:
 
 
 def _keep(about: Mapping[str, object], results: Sequence[Result]) -> None:
+    """One table a commit and day: a part that is run again, alone perhaps, renews its own lines."""
     folder = ROOT / "benchmarks" / "results"
     folder.mkdir(exist_ok=True)
     path = folder / f"chaos-{datetime.now(UTC):%Y-%m-%d}-{commit().rstrip('+')}.json"
-    path.write_text(json.dumps({**about, "results": [asdict(result) for result in results]}, indent=1) + "\n")
-    path.with_suffix(".md").write_text(_written(about, results))
+    known = json.loads(path.read_text())["results"] if path.exists() else []
+    rows = {row.figure: row for row in [*(Result(**row) for row in known), *results]}
+    path.write_text(json.dumps({**about, "results": list(map(asdict, rows.values()))}, indent=1) + "\n")
+    path.with_suffix(".md").write_text(_written(about, list(rows.values())))
     print(f"kept in {path.relative_to(ROOT)}")
 
 
 def _written(about: Mapping[str, object], results: Sequence[Result]) -> str:
-    head = [f"# Chaos, {about['at']}, commit {about['commit']}, seed {about['seed']}", ""]
+    head = [f"# Chaos, {about['at']}, commit {about['commit']}", ""]
     rows = ["| figure | gate | measured | reached | seed | seconds |", "|---|---|---|---|---|---|"]
     rows += [
         f"| {row.figure} | {row.gate} | {row.measured} | {'yes' if row.reached else 'no'} | {row.seed} "
