@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +11,8 @@ from rich.table import Table
 
 from benchmarks import ack, approval, cards, clone, history, process, runs, sustained, waiting
 from benchmarks.figure import Figure
-from benchmarks.machine import ROOT, commit, facts
+from benchmarks.keeping import keep
+from benchmarks.machine import commit, facts
 
 Measure = Callable[[bool], Awaitable[list[Figure]]]  # True: quick
 
@@ -45,7 +45,7 @@ def main() -> None:
     ]
     Console().print(_table(figures))
     if not given.quick:
-        _keep(about, figures)
+        keep("", about, "figures", [asdict(figure) for figure in figures], "name")
 
 
 async def _measured(name: str, measure: Measure, quick: bool) -> list[Figure]:
@@ -58,14 +58,6 @@ def _table(figures: list[Figure]) -> Table:
     for figure in figures:
         table.add_row(figure.name, figure.measured, figure.gate, "yes" if figure.reached else "no")
     return table
-
-
-def _keep(about: Mapping[str, object], figures: list[Figure]) -> None:
-    folder = ROOT / "benchmarks" / "results"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{datetime.now(UTC):%Y-%m-%d}-{commit().rstrip('+')}.json"
-    path.write_text(json.dumps({**about, "figures": [asdict(figure) for figure in figures]}, indent=1) + "\n")
-    print(f"kept in {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import ROOT, commit, facts
+from benchmarks.keeping import keep
+from benchmarks.machine import commit, facts
 from tests.chaos import (
     flips,
     hostile,
@@ -92,23 +94,16 @@ def _table(results: Sequence[Result]) -> Table:
 
 
 def _keep(about: Mapping[str, object], results: Sequence[Result]) -> None:
-    """One table a commit and day: a part that is run again, alone perhaps, renews its own lines."""
-    folder = ROOT / "benchmarks" / "results"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"chaos-{datetime.now(UTC):%Y-%m-%d}-{commit().rstrip('+')}.json"
-    known = json.loads(path.read_text())["results"] if path.exists() else []
-    rows = {row.figure: row for row in [*(Result(**row) for row in known), *results]}
-    path.write_text(json.dumps({**about, "results": list(map(asdict, rows.values()))}, indent=1) + "\n")
-    path.with_suffix(".md").write_text(_written(about, list(rows.values())))
-    print(f"kept in {path.relative_to(ROOT)}")
+    path = keep("chaos-", about, "results", [asdict(result) for result in results], "figure")
+    path.with_suffix(".md").write_text(_written(about, json.loads(path.read_text())["results"]))
 
 
-def _written(about: Mapping[str, object], results: Sequence[Result]) -> str:
+def _written(about: Mapping[str, object], results: Sequence[Mapping[str, Any]]) -> str:
     head = [f"# Chaos, {about['at']}, commit {about['commit']}", ""]
     rows = ["| figure | gate | measured | reached | seed | seconds |", "|---|---|---|---|---|---|"]
     rows += [
-        f"| {row.figure} | {row.gate} | {row.measured} | {'yes' if row.reached else 'no'} | {row.seed} "
-        f"| {row.seconds:.0f} |"
+        f"| {row['figure']} | {row['gate']} | {row['measured']} | {'yes' if row['reached'] else 'no'} "
+        f"| {row['seed']} | {row['seconds']:.0f} |"
         for row in results
     ]
     return "\n".join([*head, *rows, "", f"Machine: {json.dumps(about['machine'])}", ""])

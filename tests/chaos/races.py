@@ -105,9 +105,12 @@ async def _world(waves: Waves, options: Options, raced: Counter[str]) -> list[st
         for wave in range(waves.count):
             if waves.over():
                 break
-            point = VERSIONS[(wave + 1) % len(VERSIONS)]
+            live = [world.backend.current(target.name) for target in targets]
             found = await asyncio.gather(
-                *(_one(people, target.name, kind, point) for target, kind in zip(targets, kinds, strict=True))
+                *(
+                    _one(people, target.name, kind, _elsewhere(current, wave))
+                    for target, kind, current in zip(targets, kinds, live, strict=True)
+                )
             )
             problems += [words for words in found if words]
             raced.update(kind.name for kind in kinds)
@@ -115,6 +118,12 @@ async def _world(waves: Waves, options: Options, raced: Counter[str]) -> list[st
         await all_quiet(world)
         problems += [f"{one.invariant}: {one.words}" for one in violations(await histories(world))]
         return problems + world.ended_by_themselves()
+
+
+def _elsewhere(current: str, wave: int) -> str:
+    """A version that is not live: going to that one would be refused, and nothing raced for."""
+    others = [version for version in VERSIONS if version != current]
+    return others[wave % len(others)]
 
 
 async def _one(people: Crowd, target: str, race: Race, point: str) -> str | None:
