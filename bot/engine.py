@@ -42,7 +42,9 @@ from bot.model import (
     Outcome,
     Phase,
     Plan,
+    Points,
     Purpose,
+    RestorePoint,
     Run,
     Step,
     StepRecord,
@@ -52,7 +54,7 @@ from bot.model import (
     When,
     op_id,
 )
-from bot.planning import Hold
+from bot.planning import Abandoned, Hold
 from bot.policy import Entitled
 from bot.procedures import targets_of
 from bot.signatures import why_not_signed
@@ -171,6 +173,17 @@ class Engine:
             outages=await self._records.outages(target.name),
             now=self._clock(),
         )
+
+    async def suggested(self, target: str, listed: Points) -> RestorePoint | None:
+        """Returns the point that form, command line and `doctor` take where nobody has chosen one."""
+        holds = await self._records.holds([target])
+        abandoned = [await self._abandoned(hold) for hold in holds]
+        return planning.suggested(listed, holds, [each for each in abandoned if each is not None])
+
+    async def _abandoned(self, hold: Hold) -> Abandoned | None:
+        run = await self._records.load(hold.run)
+        since = _plan(run).leg(hold.target).point.at
+        return None if since is None else Abandoned(since, hold.placed_at)
 
     async def way(self, target: str, goal: Goal) -> Way:
         """Where a target stands and what going to `goal` would cost. Raises what executors raise."""

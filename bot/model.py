@@ -131,6 +131,7 @@ class Points:
     current: Current
     earliest: datetime | None = None  # of a continuous range; None: only the listed points
     latest: datetime | None = None
+    saved: frozenset[str] = frozenset()  # ids of states that were saved before a run: what was rolled back
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +280,33 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one table."""
+
+    count: int
+    hash: str  # of all of them in any order, 8 hex digits
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Several tables as they were seen at once."""
+
+    tables: Mapping[str, Rows]  # by name
+    schema: str  # hash of their definitions, 8 hex digits
+
+
+Value = int | float | str | Contents | None  # of a check; None: nothing could be seen
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check saw. `value` is a number, a short text, or None when nothing could be seen."""
+    """What one check saw."""
 
     name: str
     when: When
     verdict: Verdict | None  # None: a value taken before, judged by nobody
-    value: int | float | str | None = None
-    before: int | float | str | None = None
+    value: Value = None
+    before: Value = None
     words: str = ""  # one sentence for people
 
 

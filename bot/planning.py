@@ -17,7 +17,9 @@ from bot.model import (
     Loss,
     LossQuality,
     Plan,
+    Points,
     Purpose,
+    RestorePoint,
     UndoMode,
     Unit,
     Way,
@@ -41,6 +43,48 @@ class Hold:
     point: str
     run: str
     placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The time that an earlier rollback took back: what was saved in it may hold what was rolled back."""
+
+    since: datetime  # when the restore point was
+    until: datetime  # when the run ended
+
+
+def suggested(listed: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned]) -> RestorePoint | None:
+    """Returns the newest point that may be chosen for somebody who has not chosen; None: there is none.
+
+    It is older than what is live, on no hold, not saved before a run, and not of a time that was taken back.
+    A point without a time may be newer than what is live, so it is never it. The points of a list are newest
+    first; where the backend does not say since when the live state stands, every point counts as older.
+    """
+    held = {hold.point for hold in holds} | listed.saved | {listed.current.id}
+    live_since = _live_since(listed)
+    for point in listed.points:
+        if point.current or point.id in held or point.at is None:
+            continue
+        if live_since is not None and point.at >= live_since:
+            continue
+        if not any(each.since < point.at <= each.until for each in abandoned):
+            return point
+    return None
+
+
+def why_none_suggested(target: str, listed: Points) -> str:
+    """Returns why no restore point is chosen beforehand, and what to do."""
+    if all(point.current or point.id == listed.current.id for point in listed.points):
+        return f"`{target}` has no earlier restore point to go back to."
+    return (
+        f"No restore point of `{target}` is suggested: each is newer than what is live, on hold, saved "
+        "before a rollback, or without a time. Choose one yourself."
+    )
+
+
+def _live_since(listed: Points) -> datetime | None:
+    of_points = (p.at for p in listed.points if p.current or p.id == listed.current.id)
+    return listed.current.at or next(of_points, None)
 
 
 def compose(

@@ -1,7 +1,7 @@
 """The worker: drives runs under a claim and answers looks. The only caller of targets."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from bot import codec
+from bot import codec, planning
 from bot.clock import Clock
 from bot.configuration import MAIN_ZONE, Configuration
 from bot.engine import Engine, World
@@ -180,25 +180,22 @@ class Worker:
         answer: dict[str, Any] = {"points": codec.dump(Points, points)}
         if look.goal is None:
             return answer
-        goal = _goal(look.goal, points)
+        goal = await self._goal(look, points)
         if goal is None:
-            return {**answer, "reason": f"`{look.target}` has no earlier restore point to go back to."}
+            return {**answer, "reason": planning.why_none_suggested(look.target, points)}
         try:
             plan = await self._engine.plan(target, goal)
         except (UserError, PermanentError) as reason:
             return {**answer, "reason": str(reason)}
         return {**answer, "plan": codec.dump(Plan, plan)}
 
-
-def _goal(wanted: Mapping[str, Any], points: Points) -> Goal | None:
-    """What was chosen, else the newest point that is not live now."""
-    if any(wanted.get(kind) for kind in ("point", "before", "undo_of")):
-        goal: Goal = codec.load(Goal, dict(wanted))
-        return goal
-    for point in points.points:
-        if not point.current and point.id != points.current.id:
-            return Goal(point=point.id)
-    return None
+    async def _goal(self, look: Look, points: Points) -> Goal | None:
+        """Returns what was chosen, else what is suggested; None: nothing is."""
+        if any((look.goal or {}).get(kind) for kind in ("point", "before", "undo_of")):
+            goal: Goal = codec.load(Goal, look.goal)
+            return goal
+        point = await self._engine.suggested(look.target, points)
+        return None if point is None else Goal(point=point.id)
 
 
 class _Heart:

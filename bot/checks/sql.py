@@ -4,7 +4,8 @@ Both read an SQLite file, read-only, in a thread, with a deadline. `failed` is w
 should not; `inconclusive` is that it did not answer: no file, locked, too slow.
 
 The tables check cannot know how many rows there should be after going back. It fails only when a table is
-missing, and otherwise says what is there now beside what was there before: people judge that.
+missing, and is inconclusive when one has lost all its rows. Otherwise it says what is there now beside what
+was there before: people judge that.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 from bot.checks.looking import Habits
-from bot.model import Finding, Verdict
+from bot.model import Contents, Finding, Rows, Value, Verdict
 
 SQLITE: Final = "sqlite:///"
 LOOK_AT_CLOCK: Final = 10_000  # steps of SQLite's machine between two looks at the deadline
@@ -39,7 +40,7 @@ NO_ANSWER: Final = frozenset(
     }
 )
 
-T = TypeVar("T", bound=float | str | None)
+T = TypeVar("T", bound=Value)
 Judged = tuple[Verdict, str]
 
 
@@ -83,7 +84,7 @@ class QueryCheck(Habits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TablesCheck(Habits):
-    """`orders: 1,234 rows 9f3a51c0 · schema: 77ab01cd`: the hash is of the rows in any order."""
+    """Compares before and after; a table that has lost all its rows is for people to judge."""
 
     url: str
     base: Path  # where a relative path starts
@@ -96,8 +97,8 @@ class TablesCheck(Habits):
     async def look(self, before: Finding | None, now: datetime) -> Finding:
         was = before.value if before else None
 
-        def judge(value: str) -> Judged:
-            return Verdict.PASSED, _compared(was, value)
+        def judge(value: Contents) -> Judged:
+            return _compared(was if isinstance(was, Contents) else None, value)
 
         return await _look(self, before, lambda database: _contents(database, self.tables), judge)
 
@@ -108,7 +109,7 @@ async def _look(
     read: Callable[[sqlite3.Connection], T],
     judge: Callable[[T], Judged],
 ) -> Finding:
-    value: float | str | None = None
+    value: Value = None
     try:
         value = answer = await asyncio.to_thread(_reading, check, read)
         verdict, words = judge(answer)
@@ -168,12 +169,11 @@ def _plain(value: float | str) -> str:
     return f"{value:,.0f}" if value % 1 == 0 else f"{value}"
 
 
-def _contents(database: sqlite3.Connection, tables: Sequence[str]) -> str:
-    parts = [f"{table}: {_rows(database, table)}" for table in tables]
-    return " · ".join([*parts, f"schema: {_schema(database, tables)}"])
+def _contents(database: sqlite3.Connection, tables: Sequence[str]) -> Contents:
+    return Contents({table: _rows(database, table) for table in tables}, _schema(database, tables))
 
 
-def _rows(database: sqlite3.Connection, table: str) -> str:
+def _rows(database: sqlite3.Connection, table: str) -> Rows:
     """The sum of the rows' hashes: the same in any order, and a row that stands twice counts twice."""
     if not database.execute("select 1 from sqlite_master where name = ? collate nocase", [table]).fetchone():
         raise TableMissing(f"the table {table} is missing")
@@ -182,7 +182,7 @@ def _rows(database: sqlite3.Connection, table: str) -> str:
     for row in database.execute(f'select * from "{quoted}"'):  # noqa: S608 - a name cannot be a parameter
         count += 1
         total += int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=8).digest(), "big")
-    return f"{count:,} rows {total % 2**64:016x}"[:-8]
+    return Rows(count, f"{total % 2**64:016x}"[:8])
 
 
 def _schema(database: sqlite3.Connection, tables: Sequence[str]) -> str:
@@ -196,12 +196,29 @@ def _schema(database: sqlite3.Connection, tables: Sequence[str]) -> str:
     return hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()[:8]
 
 
-def _compared(was: float | str | None, value: str) -> str:
-    if not isinstance(was, str):
-        return value
-    old = dict(part.partition(": ")[::2] for part in was.split(" · "))
-    new = dict(part.partition(": ")[::2] for part in value.split(" · "))
+def _compared(was: Contents | None, now: Contents) -> Judged:
+    """Says what changed. Whether a table should be empty now is known to people only, so it is not passed."""
+    if was is None:
+        return Verdict.PASSED, _told(now)
     changed = [
-        f"{name}: {old.get(name, 'nothing')} → {now}" for name, now in new.items() if old.get(name) != now
+        f"{name}: {_said(was.tables.get(name))} → {_said(rows)}"
+        for name, rows in now.tables.items()
+        if was.tables.get(name) != rows
     ]
-    return " · ".join(changed) if changed else f"as before: {value}"
+    if was.schema != now.schema:
+        changed.append(f"schema: {was.schema} → {now.schema}")
+    had, has = ({name for name, rows in each.tables.items() if rows.count} for each in (was, now))
+    emptied = had - has
+    verdict = Verdict.INCONCLUSIVE if emptied else Verdict.PASSED
+    return verdict, " · ".join(changed) if changed else f"as before: {_told(now)}"
+
+
+def _told(contents: Contents) -> str:
+    """`orders: 1,234 rows 9f3a51c0 · schema: 77ab01cd`."""
+    return " · ".join(
+        [*(f"{name}: {_said(rows)}" for name, rows in contents.tables.items()), f"schema: {contents.schema}"]
+    )
+
+
+def _said(rows: Rows | None) -> str:
+    return "nothing" if rows is None else f"{rows.count:,} rows {rows.hash}"

@@ -32,7 +32,7 @@ from bot.executors.contract import (
 )
 from bot.executors.goal import named, point_for
 from bot.executors.marker import ENDED, Marker, Markers, Slot, Stage, file_errors
-from bot.executors.sqlite_backups import backups_in, was_wal
+from bot.executors.sqlite_backups import backups_in, is_saved, was_wal
 from bot.executors.sqlite_copy import Copy, Route, save_copy
 from bot.executors.sqlite_reading import (
     WAIT,
@@ -60,6 +60,7 @@ from bot.model import (
     RestorePoint,
     UndoMode,
     Unit,
+    Value,
     Verdict,
     Way,
     When,
@@ -98,8 +99,9 @@ class Sqlite:
         self._copies: dict[str, Copy] = {}  # of this process, by op id
 
     async def restore_points(self, limit: int = 50) -> Points:
-        points = await asyncio.to_thread(self._points)
-        return Points(points[:limit], await asyncio.to_thread(self._current))
+        points = (await asyncio.to_thread(self._points))[:limit]
+        saved = frozenset(point.id for point in points if is_saved(point))
+        return Points(points, await asyncio.to_thread(self._current), saved=saved)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         return await asyncio.to_thread(self._plan, goal, now)
@@ -206,17 +208,30 @@ class Sqlite:
         except Blocked as refusal:
             return Loss(LossQuality.UNKNOWN, seconds, basis=f"rows: {refusal}", measured_at=now)
         missing = sorted(set(self._tables) - {one.table for one in found})
+        uncounted = [
+            *(f"no table {name}" for name in missing),
+            *(_also(one) for one in found if not self._counts(one)),
+        ]
         return Loss(
-            quality=LossQuality.UNKNOWN if missing else LossQuality.MEASURED,
+            quality=LossQuality.UNKNOWN if uncounted else LossQuality.MEASURED,
             seconds=seconds,
-            units=tuple(Unit(one.table, one.added) for one in found),
-            basis="; ".join([*map(_also, filter(None, found)), *(f"no table {name}" for name in missing)]),
+            units=tuple(Unit(one.table, one.added) for one in found if self._is_named(one.table)),
+            basis="; ".join(uncounted),
             measured_at=now,
         )
 
+    def _is_named(self, table: str) -> bool:
+        return not self._tables or table in self._tables
+
+    def _counts(self, difference: Difference) -> bool:
+        """Whether the number of its added rows says all that is lost: nothing else of the table differs."""
+        only_added = not (difference.changed or difference.deleted or difference.columns)
+        return only_added and (self._is_named(difference.table) or not difference.added)
+
     def _differences(self, point: str) -> tuple[Difference, ...]:
         with beside(self._database, self._file(point)) as both:
-            names = self._tables or sorted(tables(both) | tables(both, "point"))
+            named = dict.fromkeys(self._tables)  # their order is the order of the figures
+            names = [*named, *sorted((tables(both) | tables(both, "point")) - named.keys())]
             return differences(both, names, COUNTING)
 
     def _changes(self, point: RestorePoint) -> tuple[str, ...]:
@@ -401,7 +416,7 @@ class Sqlite:
     def _rows(self, work: Work) -> tuple[Finding, ...]:
         try:
             named(work.point, self._points())
-            found = self._differences(work.point)
+            found = [one for one in self._differences(work.point) if self._is_named(one.table)]
         except (OutOfTime, PointUnavailable, Blocked) as reason:
             words = f"Nothing to compare with: {reason}"
             return (_finding("rows", Verdict.INCONCLUSIVE, None, words),)
@@ -409,10 +424,11 @@ class Sqlite:
 
 
 def _also(difference: Difference) -> str:
-    """What the number of added rows does not say."""
+    """What a number of added rows does not say."""
+    columns = f", column {' and '.join(difference.columns)} was not compared" if difference.columns else ""
     return (
-        f"{difference.table}: {difference.added} rows added since, {difference.changed} changed rows "
-        f"get their earlier values, {difference.deleted} deleted rows come back"
+        f"{difference.table}: {difference.changed} changed rows get their earlier values, "
+        f"{difference.deleted} deleted rows come back, {difference.added} added rows go{columns}"
     )
 
 
@@ -426,5 +442,5 @@ def _rows_of(difference: Difference) -> Finding:
     return _finding(name, Verdict.PASSED, 0, f"Every row of the backup is there{since}.")
 
 
-def _finding(name: str, verdict: Verdict, value: float | str | None, words: str) -> Finding:
+def _finding(name: str, verdict: Verdict, value: Value, words: str) -> Finding:
     return Finding(name, When.OFFLINE, verdict, value, words=words)

@@ -30,6 +30,11 @@ def backups_in(folder: Path) -> tuple[RestorePoint, ...]:
     return tuple(sorted(found, key=lambda point: (point.at, point.id), reverse=True))
 
 
+def is_saved(point: RestorePoint) -> bool:
+    """Whether it is the state that a run left, and no backup."""
+    return SAVED.fullmatch(f"{point.id}.db") is not None
+
+
 def was_wal(backup: Path) -> bool:
     """Whether a database becomes one with a WAL when this is copied over it."""
     with open(backup, "rb") as file:

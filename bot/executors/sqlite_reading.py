@@ -29,11 +29,9 @@ class Difference:
 
     table: str
     added: int
-    changed: int
+    changed: int  # in a column that both have
     deleted: int
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.deleted)
+    columns: tuple[str, ...] = ()  # that only one of the two has: their values were not compared
 
 
 def connect(database: Path, wait: float = WAIT) -> sqlite3.Connection:
@@ -146,7 +144,7 @@ def _difference(
         return Difference(table, _count(connection, f"main.{_quoted(table)}"), 0, 0)
     if table not in live:
         return Difference(table, 0, 0, _count(connection, f"point.{_quoted(table)}"))
-    key, rest = _columns(connection, table)
+    key, rest, apart = _columns(connection, table)
     now, then = f"main.{_quoted(table)} AS a", f"point.{_quoted(table)} AS b"
     same = " AND ".join(f"a.{column} IS b.{column}" for column in key)
     other = " OR ".join(f"a.{column} IS NOT b.{column}" for column in rest)
@@ -155,6 +153,7 @@ def _difference(
         added=_count(connection, f"{now} WHERE {_missing_from(then, same)}"),
         changed=_count(connection, f"{now} JOIN {then} ON {same} WHERE {other}") if rest else 0,
         deleted=_count(connection, f"{then} WHERE {_missing_from(now, same)}"),
+        columns=apart,
     )
 
 
@@ -162,8 +161,8 @@ def _missing_from(rows: str, same: str) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {same})"  # noqa: S608
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
-    """The key by which rows are the same, and the other columns that both have.
+def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str], tuple[str, ...]]:
+    """The key by which rows are the same, the other columns that both have, and those that only one has.
 
     The row id stands in where no primary key was declared, or where a migration changed it.
     """
@@ -173,9 +172,10 @@ def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], lis
     )
     key = [name for name, part in live.items() if part]
     both = [name for name in live if name in old]
+    apart = tuple(sorted(live.keys() ^ old.keys()))
     if not key or key != [name for name, part in old.items() if part]:
-        return ["_rowid_"], [_quoted(name) for name in both]
-    return [_quoted(name) for name in key], [_quoted(name) for name in both if name not in key]
+        return ["_rowid_"], [_quoted(name) for name in both], apart
+    return [_quoted(name) for name in key], [_quoted(name) for name in both if name not in key], apart
 
 
 def _count(connection: sqlite3.Connection, rows: str) -> int:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.model import Ceiling, Loss, LossQuality, Purpose, RestorePoint, Run, Unit
+from bot.model import Ceiling, Contents, Loss, LossQuality, Purpose, RestorePoint, Run, Unit, Value
 from bot.views.limits import escape, mention
 
 NOT_KNOWN = "not known"
@@ -120,10 +120,12 @@ def so_far(done: float, unit: str) -> str:
     return f"{byte_size(done) if unit in BYTES else f'{done:,.0f} {escape(unit, 20)}'.rstrip()} so far"
 
 
-def number(value: float | str | None) -> str:
+def number(value: Value) -> str:
     """The value of a check."""
     if value is None:
         return "nothing seen"
+    if isinstance(value, Contents):
+        return f"{sum(rows.count for rows in value.tables.values()):,} rows"
     if isinstance(value, str):
         return escape(value, 30)
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
@@ -229,11 +231,11 @@ def _no_amount(loss: Loss) -> str:
 
 
 def _quality(loss: Loss) -> str:
-    basis = escape(loss.basis, 40)
     if loss.quality is LossQuality.MEASURED:
         return "measured"  # how is told by the details
     if loss.quality is LossQuality.UNKNOWN:
-        return basis
+        return escape(loss.basis, 120)  # there is no figure: the reason is all that people have
+    basis = escape(loss.basis, 40)
     return f"{loss.quality.value}: {basis}" if basis else loss.quality.value
 
 

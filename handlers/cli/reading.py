@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from bot import planning
 from bot.clock import Clock, SteadyClock
 from bot.commands import nearest
 from bot.configuration import Configuration, Target, load
@@ -53,13 +54,15 @@ async def points(settings: Settings, name: str) -> Points:
 
 
 async def plan(settings: Settings, name: str, point: str | None) -> Plan:
-    """Back to `point`, else to the newest that is not live. Raises as `points` does."""
+    """Back to `point`, else to the one that is suggested. Raises as `points` does."""
     configuration = load(settings.config)
     target, world = known(configuration, name), world_of(configuration, settings)
     async with stored(settings) as store, _patience(target):
+        engine = planner(configuration, store, world, SteadyClock())
         if point is None:
-            point = newest_earlier(target.name, await world.executor(target.name).restore_points())
-        return await planner(configuration, store, world, SteadyClock()).plan(target, Goal(point=point))
+            listed = await world.executor(target.name).restore_points()
+            point = await suggested(target.name, listed, engine)
+        return await engine.plan(target, Goal(point=point))
 
 
 async def runs(settings: Settings, target: str | None) -> tuple[Summary, ...]:
@@ -101,12 +104,12 @@ def known(configuration: Configuration, name: str) -> Target:
     raise UserError(f"There is no target `{name}`. {question}`rollback-bot targets` lists them.")
 
 
-def newest_earlier(target: str, listed: Points) -> str:
-    """Raises UserError."""
-    for point in listed.points:
-        if not point.current and point.id != listed.current.id:
-            return point.id
-    raise UserError(f"`{target}` has no earlier restore point to go back to.")
+async def suggested(target: str, listed: Points, engine: Engine) -> str:
+    """Returns the id of the point to take where none was named. Raises UserError when there is none."""
+    point = await engine.suggested(target, listed)
+    if point is None:
+        raise UserError(planning.why_none_suggested(target, listed))
+    return point.id
 
 
 def world_of(configuration: Configuration, settings: Settings) -> ConfiguredWorld:

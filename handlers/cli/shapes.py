@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from bot import codec
 from bot.canon import iso
 from bot.configuration import Target
 from bot.model import (
@@ -22,6 +23,7 @@ from bot.model import (
     Run,
     StepRecord,
     Unit,
+    Value,
     op_id,
 )
 from storage.runs import Summary
@@ -152,8 +154,8 @@ def _check(of: Run, finding: Finding) -> Json:
         "name": finding.name,
         "when": finding.when.value,
         "verdict": finding.verdict.value if finding.verdict else None,
-        "before": earlier,
-        "after": finding.value if finding.verdict else None,
+        "before": codec.dump(Value, earlier),
+        "after": codec.dump(Value, finding.value) if finding.verdict else None,
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bot.configuration import Target
-from bot.model import EFFECTS, Do, Finding, Plan, Points, Run, StepRecord
+from bot.model import EFFECTS, Do, Finding, Plan, Points, Run, StepRecord, Value
 from bot.views.limits import mention, sentence
 from bot.views.lines import event_words
 from bot.views.live import customers, live
@@ -115,7 +115,7 @@ def _check(finding: Finding) -> tuple[str, ...]:
     return (finding.name, finding.when.value, verdict, _value(finding.before), _value(finding.value))
 
 
-def _value(value: float | str | None) -> str:
+def _value(value: Value) -> str:
     return NOT_KNOWN if value is None else plain(number(value), str)
 
 

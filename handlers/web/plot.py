@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from bot.model import Value
+
 WIDEST = 68.0  # per cent of the plot; the rest is for the figure beside the bar
 THINNEST = 0.6  # per cent: a zero is seen as a line
 
@@ -19,7 +21,7 @@ class Bar:
         return self.x + self.width
 
 
-def bars(before: float | str | None, after: float | str | None) -> tuple[Bar, Bar] | None:
+def bars(before: Value, after: Value) -> tuple[Bar, Bar] | None:
     """Both on one scale that holds zero, so that lengths compare as the values do. None: not two numbers."""
     if not (isinstance(before, int | float) and isinstance(after, int | float)):
         return None

@@ -21,6 +21,7 @@ from bot.model import (
     State,
     StepRecord,
     StepState,
+    Value,
     Verdict,
     When,
 )
@@ -340,7 +341,7 @@ def _checks(run: Run, said: Said) -> list[CheckRow]:
     return [*seen, *(_unseen(f) for f in run.before if (f.name, f.when) not in looked_at)]
 
 
-def _check(finding: Finding, before: float | str | None, said: Said) -> CheckRow:
+def _check(finding: Finding, before: Value, said: Said) -> CheckRow:
     first = finding.before if finding.before is not None else before
     return CheckRow(
         finding.name,
@@ -364,7 +365,7 @@ def _when(when: When) -> str:
     return "behind maintenance" if when is When.OFFLINE else "online"
 
 
-def _value(value: float | str | None) -> str:
+def _value(value: Value) -> str:
     return value if isinstance(value, str) else unmarked(number(value))
 
 

@@ -26,6 +26,7 @@ from bot.executors.contract import (
 from bot.executors.spool import ELSEWHERE
 from bot.machine import NotAllowed
 from bot.model import (
+    Current,
     Do,
     E,
     Event,
@@ -38,7 +39,9 @@ from bot.model import (
     Pause,
     Phase,
     Plan,
+    Points,
     Purpose,
+    RestorePoint,
     Run,
     State,
     UndoMode,
@@ -50,7 +53,7 @@ from bot.planning import Hold
 from bot.policy import Entitled, Press
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
-from tests.bot.stories import ANA, BEN, CY, LOSS, T0
+from tests.bot.stories import ANA, BEN, CY, LIVE, LOSS, POINT, T0, later
 
 CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
 MUCH = replace(LOSS, units=(Unit("orders", 9000),))
@@ -1655,3 +1658,16 @@ async def test_a_step_under_way_is_looked_for_under_the_name_of_its_intent(play:
     play.backend.live = "p41"
     assert (await play.drive()).state is State.SUCCEEDED
     assert play.backend.asked.count("start") == 1
+
+
+# What is suggested afterwards ------------------------------------------------------------------
+
+
+async def test_after_a_rollback_nothing_of_the_time_that_it_took_back_is_suggested(play: Play) -> None:
+    run = await play.driven()
+    play.notes.held = (Hold("orders", LIVE.id, run.id, later(60)),)
+    newer = RestorePoint("p42", later(-30)), RestorePoint(LIVE.id, LIVE.at)
+    listed = Points((*newer, POINT), Current(POINT.id, "token"))
+    assert await play.engine().suggested("orders", replace(listed, points=newer)) is None
+    older = RestorePoint("p40", later(-2000))
+    assert await play.engine().suggested("orders", replace(listed, points=(*newer, POINT, older))) == older

@@ -20,13 +20,26 @@ from bot.model import (
     Loss,
     LossQuality,
     Plan,
+    Points,
     Purpose,
     RestorePoint,
     UndoMode,
     Unit,
     Way,
 )
-from bot.planning import WORSE, Hold, ceiling_of, compose, joint, loss_of, moved, other_goal, outgrown
+from bot.planning import (
+    WORSE,
+    Abandoned,
+    Hold,
+    ceiling_of,
+    compose,
+    joint,
+    loss_of,
+    moved,
+    other_goal,
+    outgrown,
+    suggested,
+)
 from tests.bot.configured import configuration, restoring, target
 from tests.bot.nouns import plans
 from tests.bot.stories import LIVE, LOSS, NO_LOSS, POINT, T0, later, planned
@@ -500,3 +513,45 @@ def test_a_plan_that_was_stored_has_the_digest_it_was_approved_by() -> None:
 def test_whole_numbers_given_as_such_make_the_same_digest_before_and_after_storing() -> None:
     whole = replace(AGREED, rpo=900, outage=240)
     assert codec.plan_digest(codec.load(Plan, codec.dump(Plan, whole))) == codec.plan_digest(whole)
+
+
+# What is suggested
+
+
+def listed(*points: RestorePoint, live: Current | None = None, **more: Any) -> Points:
+    """Newest first."""
+    return Points(points, live or Current("v42", "token"), **more)
+
+
+def point(name: str, at: float | None, **more: Any) -> RestorePoint:
+    return RestorePoint(name, None if at is None else later(at), **more)
+
+
+def test_the_newest_point_that_is_older_than_what_is_live_is_suggested() -> None:
+    live = point("v42", -100, current=True)
+    found = suggested(listed(point("v43", -50), live, point("v41", -200), point("v40", -300)), (), ())
+    assert found is not None
+    assert found.id == "v41"
+
+
+@pytest.mark.parametrize(
+    ("points", "holds", "abandoned"),
+    [
+        (listed(point("v43", -50), live=Current("v42", "token", at=later(-100))), (), ()),
+        (listed(point("v41", -50)), (Hold("shop", "v41", "RB-1", T0),), ()),
+        (listed(point("pre-RB-1", -50), saved=frozenset({"pre-RB-1"})), (), ()),
+        (listed(point("bad", -50)), (), (Abandoned(later(-100), later(-10)),)),
+        (listed(point("undated", None)), (), ()),
+    ],
+    ids=["newer than what is live", "held", "saved before a run", "of a time taken back", "without a time"],
+)
+def test_nothing_is_suggested_that_leads_back_to_the_fault(
+    points: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned]
+) -> None:
+    assert suggested(points, holds, abandoned) is None
+
+
+def test_the_restore_point_of_an_earlier_rollback_may_be_suggested_again() -> None:
+    found = suggested(listed(point("good", -100)), (), (Abandoned(later(-100), later(-10)),))
+    assert found is not None
+    assert found.id == "good"

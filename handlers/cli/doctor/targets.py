@@ -10,7 +10,7 @@ from bot.executors.contract import OutcomeUnknown
 from bot.model import Goal, LossQuality, Plan, Points
 from bot.views.words import duration
 from handlers.cli.doctor.results import Result, fail, ok, warn
-from handlers.cli.reading import ASKED_AT_MOST, newest_earlier
+from handlers.cli.reading import ASKED_AT_MOST, suggested
 
 WHAT_BACKENDS_SAY = (PermanentError, TemporaryError, OutcomeUnknown, UserError)
 
@@ -39,13 +39,13 @@ async def examine(target: Target, engine: Engine | None, world: World) -> Examin
 
 async def _planned(target: Target, engine: Engine | None, listed: Points) -> Examined:
     name, quorum = f"target {target.name}", target.approval.quorum
-    try:
-        point = newest_earlier(target.name, listed)
-    except UserError as reason:
-        return Examined((warn(name, f"{reason} Take one, or see why there is none."),), quorum)
     answers = f"{len(listed.points)} restore points"
     if engine is None:
         return Examined((ok(name, answers),), quorum)
+    try:
+        point = await suggested(target.name, listed, engine)
+    except UserError as reason:
+        return Examined((warn(name, f"{reason} Take one, or see why there is none."),), quorum)
     plan = await engine.plan(target, Goal(point=point))
     if plan.blockers:
         return Examined((fail(name, f"it could not go back now: {' '.join(plan.blockers)}"),), quorum)

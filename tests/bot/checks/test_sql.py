@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.checks.sql import QueryCheck, TablesCheck
-from bot.model import Finding, Verdict, When
+from bot.model import Contents, Finding, Rows, Verdict, When
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 URL = "sqlite:///shop.db"
@@ -20,6 +20,11 @@ async def ask(base: Path, query: str, **conditions: Any) -> Finding:
 
 async def compare(base: Path, *tables: str, before: Finding | None = None) -> Finding:
     return await TablesCheck(when=When.OFFLINE, url=URL, base=base, tables=tables).look(before, NOW)
+
+
+def contents(finding: Finding) -> Contents:
+    assert isinstance(finding.value, Contents)
+    return finding.value
 
 
 def change(base: Path, *statements: str) -> None:
@@ -105,11 +110,11 @@ async def test_a_database_in_wal_mode_is_read_while_it_is_written(base: Path) ->
 
 async def test_tables_are_said_in_rows_hash_and_schema(base: Path) -> None:
     finding = await compare(base, "orders", "customers")
-    assert isinstance(finding.value, str)
-    orders, customers, schema = finding.value.split(" · ")
-    assert orders.startswith("orders: 1,234 rows ")
-    assert customers == "customers: 0 rows 00000000"
-    assert schema.startswith("schema: ")
+    seen = contents(finding)
+    assert seen.tables["orders"].count == 1234
+    assert seen.tables["customers"] == Rows(0, "00000000")
+    orders = f"orders: 1,234 rows {seen.tables['orders'].hash}"
+    assert finding.words == f"{orders} · customers: 0 rows 00000000 · schema: {seen.schema}"
 
 
 async def test_the_hash_does_not_depend_on_the_order_of_rows(base: Path) -> None:
@@ -122,7 +127,7 @@ async def test_the_hash_does_not_depend_on_the_order_of_rows(base: Path) -> None
         "insert into copy select * from sorted",
     )
     after = await compare(base, "copy")
-    assert str(after.value).split()[1:4] == str(before.value).split()[1:4]
+    assert contents(after).tables["copy"] == contents(before).tables["orders"]
 
 
 async def test_a_row_that_stands_twice_counts_twice(base: Path) -> None:
@@ -142,9 +147,24 @@ async def test_what_changed_is_said_before_and_after(base: Path) -> None:
     assert "customers" not in after.words
 
 
+async def test_tables_whose_names_begin_alike_are_two_tables(base: Path) -> None:
+    change(base, 'create table "a: x" (n)', 'create table "a: y" (n)', 'insert into "a: x" values (1)')
+    before = await compare(base, "a: x", "a: y")
+    change(base, 'delete from "a: x"')
+    after = await compare(base, "a: x", "a: y", before=before)
+    assert after.verdict is Verdict.INCONCLUSIVE
+    assert after.words == f"a: x: 1 rows {contents(before).tables['a: x'].hash} → 0 rows 00000000"
+
+
+async def test_a_table_that_has_lost_all_its_rows_has_not_passed(base: Path) -> None:
+    before = await compare(base, "orders", "customers")
+    change(base, "delete from orders")
+    assert (await compare(base, "orders", "customers", before=before)).verdict is Verdict.INCONCLUSIVE
+
+
 async def test_what_did_not_change_is_said_too(base: Path) -> None:
     before = await compare(base, "orders")
-    assert (await compare(base, "orders", before=before)).words == f"as before: {before.value}"
+    assert (await compare(base, "orders", before=before)).words == f"as before: {before.words}"
 
 
 async def test_another_schema_is_said(base: Path) -> None:
@@ -166,7 +186,7 @@ async def test_a_hostile_table_name_is_only_a_name(base: Path) -> None:
 
 async def test_a_table_may_have_any_name(base: Path) -> None:
     change(base, 'create table "odd "" name" (a)', 'insert into "odd "" name" values (1)')
-    assert str((await compare(base, 'odd " name')).value).startswith('odd " name: 1 rows ')
+    assert contents(await compare(base, 'odd " name')).tables['odd " name'].count == 1
 
 
 async def test_text_in_no_encoding_is_read(base: Path) -> None:

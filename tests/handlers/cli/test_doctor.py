@@ -150,7 +150,9 @@ async def test_a_target_with_nothing_to_go_back_to_is_a_warning(clinic: Clinic) 
 async def test_restore_points_older_than_the_rpo_are_a_warning(clinic: Clinic) -> None:
     measured = """{type: command, points: {argv: [cat, points.json]}, current: {argv: [echo, '{"id": "b"}']},
       restore: {argv: [ctl, "{point}"]}, measure: {argv: [echo, '{"seconds": 7200}']}}"""
-    (clinic.folder / "points.json").write_text('[{"id": "b"}, {"id": "a"}]')
+    (clinic.folder / "points.json").write_text(
+        '[{"id": "b"}, {"id": "a", "created_at": "2026-11-22T10:00:00Z"}]'
+    )
     clinic.configure(
         CONFIGURATION.replace("{type: releases, root: shop}", measured).replace(
             "system", "database\n    rpo: 1h"
