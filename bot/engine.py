@@ -265,7 +265,7 @@ class _Drive:
             return None
         return (
             f"The configuration of `{run.target}` changed while {run.id} was under way. "
-            "Put it back and press *Look again*, or end it."
+            "Put it back and press “Look again”, or end it."
         )
 
     async def _write(self, run: Run, kind: E, data: Mapping[str, Any] | None = None) -> Run:

@@ -117,10 +117,8 @@ def why_not_signed(
     for event, signed_for in _with_installation(installation, events):
         said = event.by or event.kind in SAID_BY_SOMEBODY
         if event.seq > after and said and not _signed(signed_for, run, event, keys):
-            return (
-                f"the {event.kind.value.replace('_', ' ')} of {run.id} by <@{event.by}> carries no valid "
-                "signature"
-            )
+            word, who = event.kind.value.replace("_", " "), event.by or "nobody"
+            return f"the {word} of {run.id} by {who} carries no valid signature"
     return None
 
 

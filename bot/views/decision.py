@@ -7,7 +7,7 @@ from bot import machine
 from bot.model import MAINTENANCE, Do, Kind, Live, Pause, Phase, Proposal, Run, StepRecord
 from bot.views.buttons import can_look_again, can_undo
 from bot.views.facts import CardFacts
-from bot.views.limits import code, escape, mention, sentence
+from bot.views.limits import code, escape, mention
 from bot.views.live import customers, goal, live, maintenance_unclear
 from bot.views.plan import was_live
 from bot.views.steps import check_rows, step_name
@@ -55,17 +55,17 @@ def paused_rows(run: Run, now: datetime) -> list[str]:
 def _what_happened(run: Run, now: datetime) -> list[str]:
     match run.pause:
         case Pause.CHECKPOINT:
-            return [f"*{sentence(run.why, 200)}*"] if run.why else []
+            return [f"*{escape(run.why, 200)}*"] if run.why else []
         case Pause.CHECKS:
             return check_rows(run)
         case Pause.LOSS if run.loss and run.plan:
-            return [f"❌ {sentence(run.why, 120)}", how_much(run.loss, run.plan.ceiling, run.plan.rpo, now)]
+            return [f"❌ {escape(run.why, 120)}", how_much(run.loss, run.plan.ceiling, run.plan.rpo, now)]
         case Pause.STOPPED:
             return ["Somebody pressed *Stop…*: no next step was started"]
         case Pause.AS_BEFORE:
             return ["Two people have looked and said so"]
         case _:
-            return [f"❌ {sentence(run.why, 160) or 'the backend did not say why'}"]
+            return [f"❌ {escape(run.why, 160) or 'the backend did not say why'}"]
 
 
 def _choices(run: Run, now: datetime) -> list[str]:
@@ -149,7 +149,7 @@ def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 
 def _sent(run: Run) -> list[str]:
-    record, why = in_doubt(run), sentence(run.why, 200)
+    record, why = in_doubt(run), escape(run.why, 200)
     if run.forgotten or record is None or record.started_at is None:
         return [why] if why else []
     sent = f"{step_name(record.step)} sent {clock_seconds(record.started_at)}"
@@ -209,7 +209,8 @@ def why_not_answer(run: Run, point: str | None) -> str | None:
         answers = f"`done` ({done}), `unchanged` ({not_done}) or `unclear`"
         return f"{run.id} does not doubt what is live. Say {answers}."
     if not done and point not in {run.plan.point.id, run.plan.point.label}:
-        words = f"{run.id} goes to `{run.plan.point.id}`."
+        goal_id = run.plan.point.id.replace("`", "'")  # it could end our code span
+        words = f"{run.id} goes to `{goal_id}`."
         return f"{words} Say `live` and that one, `live unchanged` or `live unclear`."
     return None
 

@@ -7,7 +7,7 @@ from bot.model import Kind, Live, LossQuality, Run, State, Verdict
 from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
-from bot.views.limits import code, escape, mention, sentence
+from bot.views.limits import code, escape, mention
 from bot.views.live import customers, goal, live, maintenance_unclear, restored_at, where
 from bot.views.plan import goes_back, was_live
 from bot.views.steps import check_rows, passed
@@ -83,7 +83,7 @@ def _succeeded_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         _times(run, now),
         _removed(run, now),
         *_checked(run),
-        *[f"Still open: {sentence(hold, 90)}" for hold in facts.holds[:2]],
+        *[f"Still open: {escape(hold, 90)}" for hold in facts.holds[:2]],
         *_done_by(run, now),
         *_way_back(run, now),
     ]
@@ -149,7 +149,7 @@ def _failed_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         *(check_rows(run) if run.findings else []),
         *_leaving(run),
         *proposal_rows(run, now),
-        *[f"Still open: {sentence(hold, 90)}" for hold in facts.holds[:2]],
+        *[f"Still open: {escape(hold, 90)}" for hold in facts.holds[:2]],
         *_done_by(run, now),
         *_way_back(run, now),
     ]
@@ -164,7 +164,7 @@ def _why_failed(run: Run, now: datetime) -> list[str]:
     ended = f" {utc(run.ended_at, now)}" if run.ended_at else ""
     if run.ended_by:
         return [f"Ended by {mention(run.ended_by)}{ended}: {_quoted(run.why)}"]
-    return [f"❌ {sentence(run.why, 160) or 'the backend did not say why'}"]
+    return [f"❌ {escape(run.why, 160) or 'the backend did not say why'}"]
 
 
 def _leaving(run: Run) -> list[str]:
@@ -195,7 +195,7 @@ def _why_untouched(run: Run, now: datetime) -> list[str]:
         case State.EXPIRED if not run.why:
             return [_why_expired(run, now)]
         case _:
-            return [sentence(run.why, 240)] if run.why else []
+            return [escape(run.why, 240)] if run.why else []
 
 
 def _why_expired(run: Run, now: datetime) -> str:

@@ -4,8 +4,9 @@ No input makes an invalid block: texts are cut, lists are shortened, and only wh
 values, metadata) is never cut: too long is a mistake of ours and raises ValueError. What is said is for
 the other views.
 
-"Markup" below is Slack's mrkdwn in which everything from outside went through `escape`, `code` or
-`sentence`. Lengths are counted in UTF-16 units of the escaped text, the strictest way to count.
+"Markup" below is Slack's mrkdwn in which everything from outside went through `escape` or `code`;
+`sentence` is only for sentences that we composed. Lengths are counted in UTF-16 units of the escaped text,
+the strictest way to count.
 Figures: docs.slack.dev, reference of blocks, composition objects and views.
 """
 
@@ -50,11 +51,17 @@ _TO_THE_LEFT = {"R", "AL", "AN"}  # such letters would pull our numbers beside t
 _ISOLATE, _ISOLATE_END = "\u2068", "\u2069"
 _BREAKS = {"\n", "\u2028", "\u2029"}
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-# A person's tilde or backtick could strike out or swallow our words further on; a look-alike cannot.
-_DISARMED = str.maketrans({"~": "∼", "`": "ˋ"})
-_TOKEN = re.compile(r"&(?:amp|lt|gt);|<[^<>]*>|.", re.DOTALL)
+# Signs of others that would format their text or swallow ours; an underscore within a name never does.
+_FORMATS = re.compile(r"[*~`]|^>|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_LOOK_ALIKES = {"*": "∗", "_": "ˍ", "~": "∼", "`": "'", ">": "›"}
+_IN_CODE = "ˋ"  # a backtick that people may copy must not become a quotation mark
+_STANDS_IN = "\u2060"  # unseen, after each look-alike; `clean` leaves none of others
+_ORIGINALS = {shown: sign for sign, shown in _LOOK_ALIKES.items()} | {_IN_CODE: "`"}
+_STAND_IN = re.compile(f"(.){_STANDS_IN}")
+_TOKEN = re.compile(f"&(?:amp|lt|gt);|<[^<>]*>|.{_STANDS_IN}?", re.DOTALL)
 _DATE = re.compile(r"<!date\^[^|<>]*\|([^<>]*)>")
-_MENTION = re.compile(r"&lt;@([UW][A-Z0-9]{1,20})&gt;")
+_CODE_OR_MENTION = re.compile(r"`[^`]*`|&lt;@([UW][A-Z0-9]{1,20})&gt;")
+_MARKS = re.compile(r"`([^`]*)`|[*`]")
 _SLACK_ID = re.compile(r"[A-Z][A-Z0-9]{1,20}")
 
 
@@ -81,24 +88,31 @@ def entities(text: str) -> str:
 
 
 def escape(text: str, limit: int = SECTION_TEXT) -> str:
-    """Markup of a text from outside, in one line: no mention, no link, no power over our own words."""
+    """Markup of a text from outside, in one line: no mention, no link, no format, no power over our words.
+
+    The signs that would format are shown by look-alikes, which `unmarked` takes back.
+    """
     shown = clean(text, one_line=True)
     isolated = limit > 2 and any(unicodedata.bidirectional(character) in _TO_THE_LEFT for character in shown)
-    markup = cut(entities(shown).translate(_DISARMED), limit - 2 if isolated else limit)
+    harmless = _FORMATS.sub(lambda sign: f"{_LOOK_ALIKES[sign[0]]}{_STANDS_IN}", shown)
+    markup = cut(entities(harmless), limit - 2 if isolated else limit)
     return f"{_ISOLATE}{markup}{_ISOLATE_END}" if isolated else markup
 
 
 def code(text: str, limit: int = 80) -> str:
     """A text from outside that people may want to copy, in a code span."""
-    inside = cut(entities(clean(text, one_line=True)).replace("`", "ˋ"), limit)
+    inside = cut(entities(clean(text, one_line=True)).replace("`", f"{_IN_CODE}{_STANDS_IN}"), limit)
     return f"`{inside or '–'}`"
 
 
 def sentence(text: str, limit: int = SECTION_TEXT) -> str:
-    """A sentence that we composed around text from outside: mentions of people and code spans stay."""
+    """A sentence that we composed: mentions of people, code spans and bold stay.
+
+    Text from outside may stand in it only between backticks and without any, where it has no power.
+    """
     markup = entities(clean(text, one_line=True)).replace("~", "∼")
     markup = re.sub("`{2,}", "`", markup)
-    return cut(_MENTION.sub(r"<@\1>", markup), limit)
+    return cut(_CODE_OR_MENTION.sub(lambda part: f"<@{part[1]}>" if part[1] else part[0], markup), limit)
 
 
 def mention(user: str) -> str:
@@ -135,8 +149,9 @@ def cut(markup: str, limit: int) -> str:
 
 
 def unmarked(markup: str) -> str:
-    """Markup as plain text: dates as their UTC words, no formatting."""
-    return _unescaped(_DATE.sub(r"\1", markup).replace("*", "").replace("`", ""))
+    """Markup as plain text: dates as their UTC words, our formatting taken off, others' text unharmed."""
+    words = _MARKS.sub(lambda mark: mark[1] or "", _DATE.sub(r"\1", markup))
+    return _unescaped(_STAND_IN.sub(lambda shown: _ORIGINALS.get(shown[1], shown[1]), words))
 
 
 def _unescaped(text: str) -> str:

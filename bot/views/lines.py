@@ -1,6 +1,7 @@
 """One plain sentence for each event of a run, for the Details modal, the run page and the timeline.
 
-The sentences are plain text; `name` turns a Slack user id into what the reader's place can show.
+The reader's place decides how they are shown: `name` turns a Slack user id into what can be shown there,
+`shown` a text from outside.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from bot.model import E, Event, Purpose, Run, Step
 from bot.views.steps import step_name
 
 Name = Callable[[str], str]
+Shown = Callable[[str], str]
 
 # {who} the person, {why} what was said with it, {step} the step, {words} how it ended, {code} of the plan
 _SENTENCES: Mapping[E, str] = {
@@ -63,26 +65,26 @@ _ANSWERS: Mapping[str, str] = {
 }
 
 
-def event_words(event: Event, run: Run, name: Name) -> str:
+def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
     """`run` is the run as it is now; only what never changes of it is said."""
     data = event.data
     step = _step(run, data.get("n"))
     answer = str(data.get("answer", ""))
     return _SENTENCES[event.kind].format(
         who=name(event.by) if event.by else "The bot",
-        why=_after(data.get("why")),
-        words=_after(data.get("words")),
-        step=_step_of(run, step),
-        question=f"“{step.text}”" if step else "a checkpoint",
-        answer=_ANSWERS.get(answer, answer),
+        why=_after(data.get("why"), shown),
+        words=_after(data.get("words"), shown),
+        step=_step_of(run, step, shown),
+        question=f"“{shown(step.text)}”" if step else "a checkpoint",
+        answer=_ANSWERS.get(answer) or shown(answer),
         code=run.code,
-        deed=_deed(run),
+        deed=_deed(run, shown),
     )
 
 
-def _after(said: object) -> str:
+def _after(said: object, shown: Shown) -> str:
     """After a colon; nothing when nothing was said."""
-    return f": {said}" if said else ""
+    return f": {shown(str(said))}" if said else ""
 
 
 def _step(run: Run, n: object) -> Step | None:
@@ -92,13 +94,13 @@ def _step(run: Run, n: object) -> Step | None:
     return next((record.step for record in run.steps if record.step.n == n), None)
 
 
-def _step_of(run: Run, step: Step | None) -> str:
+def _step_of(run: Run, step: Step | None, shown: Shown) -> str:
     if step is None:
         return "A step"
-    return step_name(step) if step.target == run.target else f"{step_name(step)} of {step.target}"
+    return step_name(step) if step.target == run.target else f"{step_name(step)} of {shown(step.target)}"
 
 
-def _deed(run: Run) -> str:
+def _deed(run: Run, shown: Shown) -> str:
     if run.purpose is Purpose.UNDO and run.undo_of:
-        return f"undo {run.undo_of} on {run.target}"
-    return f"roll back {run.target}"
+        return f"undo {run.undo_of} on {shown(run.target)}"
+    return f"roll back {shown(run.target)}"

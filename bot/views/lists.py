@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.model import Kind, Points, RestorePoint
 from bot.views.home import Linked, line
-from bot.views.limits import Message, code, escape, message, sections, sentence
+from bot.views.limits import Message, code, escape, message, sections
 from bot.views.words import date, duration, target_name, utc, version
 
 ROWS = 20  # more would push the incident out of sight
@@ -26,7 +26,7 @@ def points(target: str, found: Points, now: datetime) -> Message:
 
 
 def no_points(target: str, why: str) -> Message:
-    text = f"Restore points of {target_name(target)}: {sentence(why, 500)}"
+    text = f"Restore points of {target_name(target)}: {escape(why, 500)}"
     return message(text, sections([text]))
 
 

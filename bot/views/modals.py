@@ -21,6 +21,7 @@ from bot.views.limits import (
     channel_select,
     code,
     context,
+    cut,
     entry,
     escape,
     fitting,
@@ -78,7 +79,7 @@ class StartForm:
     read_at: datetime | None = None  # when the points were read
     point: str | None = None  # id
     plan: Plan | None = None  # for the chosen point; None: still being made
-    problems: tuple[str, ...] = ()  # sentences: what was wrong with the last choice
+    problems: tuple[str, ...] = ()  # what was wrong with the last choice
     before: str = ""  # as typed
     reason: str = ""
     reachable: tuple[Reachable, ...] = ()
@@ -104,7 +105,7 @@ def _reading(target: str | None) -> str:
 def start_form(form: StartForm, metadata: str, now: datetime) -> View:
     """Also what the message shortcut opens: without a target only that is asked."""
     blocks = [
-        *[section(f"⚠️ {sentence(problem, 500)}") for problem in form.problems[:5]],
+        *[section(f"⚠️ {escape(problem, 500)}") for problem in form.problems[:5]],
         *_where_to_post(form),
         _target_entry(form),
         *(_point_blocks(form, now) if form.target else []),
@@ -152,7 +153,7 @@ def _target_entry(form: StartForm) -> Block:
 
 def _point_blocks(form: StartForm, now: datetime) -> list[Block]:
     if not form.points:
-        why = sentence(form.why_no_points, 500) if form.why_no_points else _reading(form.target)
+        why = escape(form.why_no_points, 500) if form.why_no_points else _reading(form.target)
         return [section(why)]
     kind = next((choice.kind for choice in form.targets if choice.name == form.target), Kind.DATABASE)
     options = [point_option(point, kind, n == 0, now) for n, point in enumerate(form.points)]
@@ -201,7 +202,7 @@ def _preview(form: StartForm, now: datetime) -> list[str]:
         *cost(plan, plan.loss, now),
         f"{outage(plan)} · {undo(plan)}",
         *warnings(plan, WARNINGS_IN_A_MODAL),
-        *[f"⛔ {sentence(blocker, 300)}" for blocker in plan.blockers[:5]],
+        *[f"⛔ {escape(blocker, 300)}" for blocker in plan.blockers[:5]],
         f"Stays done: {escape(form.not_undone, 120)}" if form.not_undone else "",
     ]
 
@@ -243,9 +244,7 @@ def undo_form(run: Run, plan: Plan | None, problem: str | None, metadata: str, n
     """`plan` is of the undo, with its own loss; None: still being made, or `problem` says why not."""
     if problem or plan is None:
         said = (
-            f"⚠️ {sentence(problem)}"
-            if problem
-            else "Working out what an undo would lose… nothing happens yet."
+            f"⚠️ {escape(problem)}" if problem else "Working out what an undo would lose… nothing happens yet."
         )
         return modal(f"Undo {run.id}", [section(said)], metadata=metadata)
     ends = f"{run.id} ends failed, and the undo is a run of its own." if run.state is State.PAUSED else ""
@@ -307,9 +306,14 @@ def veto_reason(run: Run, metadata: str) -> View:
     )
 
 
-def refusal(title: str, reason: str, next_step: str = "") -> View:
-    """A click that was not let through. `reason` and `next_step` are sentences."""
-    return modal(title, [section(sentence(reason), sentence(next_step))])
+def refusal(title: str, reason: str, next_step: str = "", url: str | None = None) -> View:
+    """A click that was not let through. `reason` and `next_step` are sentences that we composed."""
+    return modal(title, [section(sentence(reason), sentence(next_step), to_card(url))])
+
+
+def to_card(url: str | None) -> str:
+    """Empty when the card's address is not known."""
+    return link(url, "Open its card") if url else ""
 
 
 # Deciding --------------------------------------------------------------------------------------
@@ -461,4 +465,4 @@ def _earlier(run: Run, now: datetime) -> str:
 
 
 def _line(event: Event, run: Run) -> str:
-    return f"`{clock_seconds(event.at)}` {sentence(event_words(event, run, mention), 300)}"
+    return f"`{clock_seconds(event.at)}` {cut(event_words(event, run, mention, escape), 300)}"

@@ -6,7 +6,7 @@ The card, the start modal and the approval show the same rows: nobody agrees to 
 from datetime import datetime
 
 from bot.model import Kind, Loss, Plan, UndoMode
-from bot.views.limits import code, escape, sentence
+from bot.views.limits import code, escape
 from bot.views.words import (
     both_zones,
     date,
@@ -76,7 +76,7 @@ def outage(plan: Plan) -> str:
 
 
 def warnings(plan: Plan, most: int = WARNINGS_ON_A_CARD) -> list[str]:
-    shown = [f"⚠️ {sentence(warning, 80)}" for warning in plan.warnings[:most]]
+    shown = [f"⚠️ {escape(warning, 80)}" for warning in plan.warnings[:most]]
     more = len(plan.warnings) - most
     return shown + ([f"⚠️ {more} more: press *Details*"] if more > 0 else [])
 
@@ -115,6 +115,6 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
         *cost(plan, plan.loss, now),
         outage(plan),
         *warnings(plan, len(plan.warnings)),
-        *[f"⛔ {sentence(blocker)}" for blocker in plan.blockers],
+        *[f"⛔ {escape(blocker)}" for blocker in plan.blockers],
         undo(plan),
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.executors.contract import Progress
 from bot.model import Do, Finding, Outcome, Phase, Run, State, Step, StepRecord, StepState, Verdict, When
-from bot.views.limits import code, escape, sentence
+from bot.views.limits import code, escape
 from bot.views.words import clock_seconds, number, of_total, so_far, target_name
 
 STEPS_ON_A_CARD = 8
@@ -152,7 +152,7 @@ def check_rows(run: Run) -> list[str]:
 
 
 def finding_row(finding: Finding, limit: int) -> str:
-    words = sentence(finding.words, limit) or change(finding)
+    words = escape(finding.words, limit) or change(finding)
     return f"{_VERDICTS[finding.verdict]} {escape(finding.name, 30)}: {words}"
 
 

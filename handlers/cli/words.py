@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from bot.configuration import Target
 from bot.model import EFFECTS, Do, Finding, Plan, Points, Run, StepRecord, Value
-from bot.views.limits import mention, sentence
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import in_full
@@ -13,7 +12,7 @@ from bot.views.steps import step_name
 from bot.views.words import deed, duration, number, state_words
 from handlers.cli.output import say, table
 from handlers.cli.reading import Told
-from handlers.web.run_page import plain
+from handlers.web.run_page import in_a_line, plain
 from storage.runs import Summary
 
 NOT_KNOWN = "–"
@@ -94,7 +93,7 @@ def _head(told: Told, now: datetime) -> Iterator[str]:
     if of.plan:
         yield f"  Plan {of.code}, back to {of.plan.point.id}"
     if of.why:
-        yield f"  {_plain(of, sentence(of.why))}"
+        yield f"  {in_a_line(of.why)}"
     if told.url:
         yield f"  {told.url}"
 
@@ -121,8 +120,8 @@ def _value(value: Value) -> str:
 
 def _events(told: Told) -> Iterator[tuple[str, str, str]]:
     for event in told.events:
-        words = sentence(event_words(event, told.run, mention))
-        yield str(event.seq), f"{event.at.astimezone(UTC):%H:%M:%S}", _plain(told.run, words)
+        words = event_words(event, told.run, lambda user: _name(told.run, user), in_a_line)
+        yield str(event.seq), f"{event.at.astimezone(UTC):%H:%M:%S}", words
 
 
 def _plain(of: Run, markup: str) -> str:

@@ -232,7 +232,7 @@ def _in_words(stage: Stage) -> list[Json]:
 
     return [
         {"run": run, "seq": event.seq, "at": iso(event.at), "kind": event.kind.value}
-        | {"words": event_words(event, runs[run], name)}
+        | {"words": event_words(event, runs[run], name, str)}
         for run, event in events
     ]
 

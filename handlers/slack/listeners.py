@@ -19,7 +19,7 @@ from bot.errors import TemporaryError, UserError
 from bot.model import E, Event, Person, Run
 from bot.policy import Click, Press, marks
 from bot.views import modals
-from bot.views.limits import View
+from bot.views.limits import View, sentence
 from handlers import access
 from handlers.context import Context
 from handlers.door.admission import Turned
@@ -61,6 +61,14 @@ def listen(app: AsyncApp, ctx: Context) -> None:
         app.event(event)(hear.uninstalled)
 
 
+class OlderCopy(UserError):
+    """A button was pressed on a card that is not the newest one. `url`: of the newest, when Slack said it."""
+
+    def __init__(self, url: str | None) -> None:
+        super().__init__("This is an older copy of the card.")
+        self.url = url
+
+
 class Listeners:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -79,10 +87,10 @@ class Listeners:
             await ack()
             return
         except TargetTaken as taken:
-            await ack(f"{taken} {await self._link(taken.run_id)}".strip())
+            await ack(f"{sentence(str(taken))} {modals.to_card(await self._url(taken.run_id))}".strip())
             return
         except REFUSALS as reason:
-            await ack(str(reason))
+            await ack(sentence(str(reason)))
             return
         if isinstance(answer, OpenForm):
             await ack()
@@ -123,7 +131,7 @@ class Listeners:
         except REFUSALS as reason:
             await ack()
             if not _no_room(reason):  # Slack would only send it again, and a reply costs more than it did
-                self._background(self._reply(channel, user, thread, str(reason)))
+                self._background(self._reply(channel, user, thread, sentence(str(reason))))
             return
         await ack()
         if isinstance(answer, OpenForm):
@@ -148,15 +156,16 @@ class Listeners:
         except (SlackApiError, Wait) as problem:
             log.warning("reply", error=str(problem))
 
-    async def _link(self, run_id: str) -> str:
+    async def _url(self, run_id: str) -> str | None:
+        """The address of the run's card; None: it is not posted, or Slack does not say in time."""
         for card in await self._ctx.cards.of_run(run_id):
             if card.kind is Kind.CARD and card.channel and card.ts:
                 try:
                     async with asyncio.timeout(LINKED_WITHIN):
-                        return f"<{await self._ctx.sender.permalink(card.channel, card.ts)}|Open its card>"
+                        return await self._ctx.sender.permalink(card.channel, card.ts)
                 except (SlackApiError, Wait, TimeoutError):
-                    return ""
-        return ""
+                    return None
+        return None
 
     async def shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         message = body["message"]
@@ -221,7 +230,7 @@ class Listeners:
         if card.ts is not None and older is not None and older != card.ts:
             await self._ctx.cards.supersede(card.key, older)
             self._ctx.publish()
-            raise UserError(f"This is an older copy of the card. {await self._link(card.run_id)}".strip())
+            raise OlderCopy(await self._url(card.run_id))
 
     async def _not_done(self, ack: AsyncAck, body: Body, reason: Exception) -> None:
         """Said by a small modal; when even that is too much, by Slack's own warning: it was not acked."""
@@ -229,24 +238,25 @@ class Listeners:
             return
         await ack()
         self._telling += 1
-        self._background(self._tell(body, str(reason)))
+        self._background(self._tell(body, reason))
 
-    async def _tell(self, body: Body, reason: str) -> None:
+    async def _tell(self, body: Body, reason: Exception) -> None:
         try:
             await self._refuse(body, reason)
         finally:
             self._telling -= 1
 
-    async def _refuse(self, body: Body, reason: str) -> None:
+    async def _refuse(self, body: Body, reason: Exception) -> None:
         """A small modal; an ephemeral only when that fails."""
+        url = reason.url if isinstance(reason, OlderCopy) else None
         try:
-            await self._ctx.sender.call(
-                "views.open", trigger_id=body["trigger_id"], view=modals.refusal("Not done", reason)
-            )
+            view = modals.refusal("Not done", str(reason), url=url)
+            await self._ctx.sender.call("views.open", trigger_id=body["trigger_id"], view=view)
         except (SlackApiError, Wait):
             channel = _channel_of(body)
             if channel:
-                await self._reply(channel, body["user"]["id"], None, reason)
+                words = f"{sentence(str(reason))} {modals.to_card(url)}".strip()
+                await self._reply(channel, body["user"]["id"], None, words)
 
     async def _open(self, body: Body, view: View) -> None:
         try:

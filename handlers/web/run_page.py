@@ -27,7 +27,7 @@ from bot.model import (
 )
 from bot.views.card import card
 from bot.views.facts import CardFacts
-from bot.views.limits import escape, mention, sentence, unmarked
+from bot.views.limits import clean, escape, sentence, unmarked
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import outage, undo
@@ -162,13 +162,13 @@ def run_page(
         rows=tuple(map(said, rows)),
         facts=tuple(_facts(run, facts, name, now)),
         plan=tuple(_plan(run, said)),
-        warnings=tuple(said(sentence(one)) for one in plan.warnings) if plan else (),
-        blockers=tuple(said(sentence(one)) for one in plan.blockers) if plan else (),
+        warnings=tuple(map(in_a_line, plan.warnings)) if plan else (),
+        blockers=tuple(map(in_a_line, plan.blockers)) if plan else (),
         legs=tuple(_leg(leg, said, now) for leg in plan.legs) if plan else (),
         loss=tuple(_loss(run, said, now)),
         loss_rows=tuple(_loss_rows(run)),
-        steps=tuple(_step(run, record, said) for record in run.steps),
-        checks=tuple(_checks(run, said)),
+        steps=tuple(_step(run, record) for record in run.steps),
+        checks=tuple(_checks(run)),
         lines=tuple(timeline(run, events, proofs, name)),
         moves=run.state is State.RUNNING,
         now=now,
@@ -179,6 +179,11 @@ def plain(markup: str, name: Name) -> str:
     """Markup as text for a page: people by name, times in UTC only."""
     in_utc = _LOCAL_TIME.sub("", markup)
     return unmarked(_REFERENCE.sub(lambda found: escape(name(found[1])), in_utc))
+
+
+def in_a_line(text: str) -> str:
+    """A text from outside as it is: on a page it has no power."""
+    return clean(text, one_line=True)
 
 
 def _card_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
@@ -308,11 +313,11 @@ def _count(loss: Loss | Ceiling | None, name: str) -> str:
 # Steps and checks ------------------------------------------------------------------------------
 
 
-def _step(run: Run, record: StepRecord, said: Said) -> StepRow:
+def _step(run: Run, record: StepRecord) -> StepRow:
     step = record.step
     of = "" if step.target == run.target else f" of {step.target}"
     outcome, tone = _ended(record)
-    words = said(sentence(record.words)) or (f"“{step.text}”" if step.text else "")
+    words = in_a_line(record.words) or (f"“{step.text}”" if step.text else "")
     took = _between(record.started_at, record.ended_at) if record.started_at and record.ended_at else ""
     return StepRow(
         step.phase.value,
@@ -333,15 +338,15 @@ def _ended(record: StepRecord) -> tuple[str, str]:
     return record.outcome.value, "good" if record.outcome.value == "succeeded" else "bad"
 
 
-def _checks(run: Run, said: Said) -> list[CheckRow]:
+def _checks(run: Run) -> list[CheckRow]:
     """Every check that was looked at, then those of which only the value before is known."""
     before = {(finding.name, finding.when): finding.value for finding in run.before}
-    seen = [_check(finding, before.get((finding.name, finding.when)), said) for finding in run.findings]
+    seen = [_check(finding, before.get((finding.name, finding.when))) for finding in run.findings]
     looked_at = {(finding.name, finding.when) for finding in run.findings}
     return [*seen, *(_unseen(f) for f in run.before if (f.name, f.when) not in looked_at)]
 
 
-def _check(finding: Finding, before: Value, said: Said) -> CheckRow:
+def _check(finding: Finding, before: Value) -> CheckRow:
     first = finding.before if finding.before is not None else before
     return CheckRow(
         finding.name,
@@ -350,7 +355,7 @@ def _check(finding: Finding, before: Value, said: Said) -> CheckRow:
         finding.verdict.value if finding.verdict else "waits",
         _value(first),
         _value(finding.value),
-        said(sentence(finding.words)),
+        in_a_line(finding.words),
         bars(first, finding.value),
     )
 
@@ -381,7 +386,7 @@ def timeline(run: Run, events: Sequence[Event], proofs: Sequence[Proof], name: N
 
 
 def _event(run: Run, event: Event, proof: Proof | None, name: Name) -> Line:
-    words = plain(sentence(event_words(event, run, mention)), name)
+    words = event_words(event, run, name, in_a_line)
     refused = event.kind in {E.REFUSED, E.VETOED, E.VOIDED, E.EXPIRED}
     return Line(event.at, proof.n if proof else None, words, refused, proof.hash if proof else "")
 

@@ -730,27 +730,27 @@ VOID: dict[str, tuple[Callable[[Play], object], str]] = {
     ),
     "the plan and its digest were changed in the database": (
         swapped,
-        "the approved of RB-42 by <@U01BEN> carries no valid signature",
+        "the approved of RB-42 by U01BEN carries no valid signature",
     ),
     "an approval was written into the database": (
         forged,
-        "the approved of RB-42 by <@U01CY> carries no valid signature",
+        "the approved of RB-42 by U01CY carries no valid signature",
     ),
     "the marks of an approval were changed in the database": (
         shared,
-        "the approved of RB-42 by <@U01BEN> carries no valid signature",
+        "the approved of RB-42 by U01BEN carries no valid signature",
     ),
     "the goal of the request was changed in the database": (
         elsewhere,
-        "the requested of RB-42 by <@U01ANA> carries no valid signature",
+        "the requested of RB-42 by U01ANA carries no valid signature",
     ),
     "an approval by nobody was written into the database": (
         anonymous,
-        "the approved of RB-42 by <@> carries no valid signature",
+        "the approved of RB-42 by nobody carries no valid signature",
     ),
     "the front's key is not known": (
         lambda play: play.keys.clear(),
-        "the requested of RB-42 by <@U01ANA> carries no valid signature",
+        "the requested of RB-42 by U01ANA carries no valid signature",
     ),
     "the policy changed": (
         lambda play: setattr(play, "configuration", configuration(target(approval=Rule(from_=("U01BEN",))))),
@@ -824,7 +824,7 @@ async def test_a_request_that_was_written_into_the_database_is_not_even_planned(
     run = await play.drive()
     assert (run.state, run.why) == (
         State.REFUSED,
-        "the requested of RB-42 by <@U01ANA> carries no valid signature",
+        "the requested of RB-42 by U01ANA carries no valid signature",
     )
     assert play.backend.goals == []
 
@@ -1303,15 +1303,15 @@ async def test_who_takes_over_long_after_the_start_looks_again(
 FORGED: dict[str, tuple[Callable[[Play], Awaitable[None]], str]] = {
     "a yes by somebody": (
         lambda play: play.write_by_hand(E.CONFIRMED, BEN),
-        "the confirmed of RB-42 by <@U01BEN> carries no valid signature",
+        "the confirmed of RB-42 by U01BEN carries no valid signature",
     ),
     "a yes by nobody": (
         lambda play: play.write_by_hand(E.CONFIRMED),
-        "the confirmed of RB-42 by <@> carries no valid signature",
+        "the confirmed of RB-42 by nobody carries no valid signature",
     ),
     "a look by somebody": (
         lambda play: play.write_by_hand(E.RETRIED, BEN),
-        "the retried of RB-42 by <@U01BEN> carries no valid signature",
+        "the retried of RB-42 by U01BEN carries no valid signature",
     ),
 }
 
@@ -1357,7 +1357,7 @@ async def test_a_word_forged_while_a_step_is_under_way_stops_the_driver_at_once(
     run = await play.driven()
     assert (run.state, run.why, run.live) == (
         State.STUCK,
-        "the stop requested of RB-42 by <@U01BEN> carries no valid signature",
+        "the stop requested of RB-42 by U01BEN carries no valid signature",
         Live.UNKNOWN,
     )
     assert "cancel" not in play.backend.asked
@@ -1383,7 +1383,7 @@ def resettled(careful: Play) -> None:
 
 CONFIGURATION_CHANGED = (
     "The configuration of `orders` changed while RB-42 was under way. "
-    "Put it back and press *Look again*, or end it."
+    "Put it back and press “Look again”, or end it."
 )
 
 

@@ -54,7 +54,7 @@ def test_one_of_several_fronts_is_enough() -> None:
 def test_without_any_key_nothing_is_believed() -> None:
     run, events = approved()
     assert why_not_signed(HERE, run, events, []) == (
-        "the requested of RB-42 by <@U01ANA> carries no valid signature"
+        "the requested of RB-42 by U01ANA carries no valid signature"
     )
 
 
@@ -76,14 +76,14 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_an_approval_that_was_changed_is_not_believed(change: str) -> None:
     reason = without(E.APPROVED, CHANGES[change])
     assert reason is not None
-    assert reason.startswith("the approved of RB-42 by <@")
+    assert reason.startswith("the approved of RB-42 by ")
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_request_that_was_changed_is_not_believed(change: str) -> None:
     reason = without(E.REQUESTED, CHANGES[change])
     assert reason is not None
-    assert reason.startswith("the requested of RB-42 by <@")
+    assert reason.startswith("the requested of RB-42 by ")
 
 
 def test_a_word_signed_by_somebody_else_is_not_believed() -> None:
@@ -118,7 +118,7 @@ def test_an_approval_of_another_plan_is_not_believed_even_when_it_says_so() -> N
     swapped = Story(planned(environment="staging")).approved().run
     assert swapped.digest != story.run.digest
     kept = [signed(story.run, event) if event.by else event for event in story.events]
-    assert doubt(swapped, kept) == "the approved of RB-42 by <@U01BEN> carries no valid signature"
+    assert doubt(swapped, kept) == "the approved of RB-42 by U01BEN carries no valid signature"
 
 
 def test_the_bots_own_words_need_no_signature() -> None:
@@ -133,7 +133,7 @@ def test_who_looked_before_looks_only_at_what_is_new() -> None:
     last = story.run.seq
     assert why_not_signed(HERE, story.run, story.events, [FRONT.public], after=last) is None
     assert why_not_signed(HERE, story.run, story.events, [FRONT.public], after=last - 1) == (
-        "the continue proposed of RB-42 by <@U01BEN> carries no valid signature"
+        "the continue proposed of RB-42 by U01BEN carries no valid signature"
     )
 
 
@@ -171,9 +171,7 @@ def test_words_of_before_a_restored_backup_were_signed_for_the_name_of_then() ->
     events = [signed(story.run, e, installation=names[e.seq]) if e.by else e for e in story.events]
     assert doubt(story.run, events) is None
     others = [signed(story.run, e, installation="old") if e.by else e for e in story.events]
-    assert doubt(story.run, others) == (
-        "the resolve proposed of RB-42 by <@U01BEN> carries no valid signature"
-    )
+    assert doubt(story.run, others) == ("the resolve proposed of RB-42 by U01BEN carries no valid signature")
 
 
 def test_every_word_of_people_is_looked_at() -> None:
@@ -182,7 +180,7 @@ def test_every_word_of_people_is_looked_at() -> None:
     assert doubt(story.run, events) is None
     unsigned = [*events[:-1], replace(events[-1], signature="")]
     assert doubt(story.run, unsigned) == (
-        "the continue proposed of RB-42 by <@U01BEN> carries no valid signature"
+        "the continue proposed of RB-42 by U01BEN carries no valid signature"
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 from structlog.testing import capture_logs
 
+from bot.views.limits import escape
 from tests.handlers.conftest import Open
 from tests.handlers.web.browsing import ask
 from tests.handlers.world import STANDARD, World
@@ -163,7 +164,9 @@ async def test_no_planted_secret_is_found_anywhere(planted: World, tmp_path: Pat
         ),
     ]
     assert leaks == []
-    assert "refused: ***" in said(world), "the check has not repeated its secret"
+    assert json.dumps(escape("refused: ***")).strip('"') in said(world), (
+        "the check has not repeated its secret"
+    )
 
 
 OF_DATABASE = "canary-eight-of-the-database"

@@ -5,7 +5,7 @@ import os
 import signal
 
 from tests.handlers.conftest import Open
-from tests.handlers.world import CAREFUL, IN_MAINTENANCE, World
+from tests.handlers.world import CAREFUL, IN_MAINTENANCE, STANDARD, World
 
 
 async def failed_check(world: World) -> None:
@@ -136,6 +136,19 @@ async def test_a_failed_restore_says_why_and_nothing_is_tried_again(world: World
     await world.shows("Look again")
     await world.reaches("paused")
     assert world.backend.restored == ["v41"]
+
+
+async def test_what_a_program_says_last_is_no_mention_and_no_format(open_world: Open) -> None:
+    says = """[sh, -c, 'echo "<@U01BEN> approved; *done*" >&2; exit 3', sh, "{{point}}"]"""
+    restore = '["{ctl}", restore, "{{point}}"]'
+    assert restore in STANDARD
+    world = await open_world(STANDARD.replace(restore, says))
+    await world.asks("ana")
+    await world.clicks("ben", "Approve and start")
+    await world.reaches("paused")
+    row = next(row for row in world.card().splitlines() if "approved;" in row)
+    assert "&lt;@U01BEN&gt; approved; " in row
+    assert "*" not in row
 
 
 async def test_leaving_maintenance_of_a_failed_run_takes_two_people(open_world: Open) -> None:

@@ -48,6 +48,7 @@ async def test_a_click_on_an_older_copy_of_a_card_is_refused_and_the_copy_says_s
     assert older.ts != card.ts
     await world.clicks("ben", "Approve and start", older)
     await world.sees_modal("ben", "This is an older copy of the card")
+    assert "|Open its card>" in await world.sees_modal("ben", "<http")
     assert (await world.run()).approvals == ()
 
     def marked() -> bool:

@@ -341,7 +341,7 @@ STUCK_MAINTENANCE = ended(
 )
 CHANGED = (
     "The configuration of `orders` changed while RB-42 was under way. "
-    "Put it back and press *Look again*, or end it."
+    "Put it back and press “Look again”, or end it."
 )
 HALTED = replace(LOSS_OUTGROWN, pause=Pause.HALTED, why=CHANGED, loss=LOST_AT_START)
 HALTED_UNTOUCHED = replace(

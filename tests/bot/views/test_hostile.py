@@ -1,18 +1,48 @@
 """Texts of people, labels of backends and words of checks can neither break a card nor speak for us."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.model import Finding, Live, Loss, LossQuality, Points, RestorePoint, Run, State, Unit, Verdict, When
+from bot.executors.contract import Progress
+from bot.model import (
+    Current,
+    E,
+    Event,
+    Finding,
+    Kind,
+    Live,
+    Loss,
+    LossQuality,
+    Points,
+    RestorePoint,
+    Run,
+    State,
+    Unit,
+    Verdict,
+    When,
+)
 from bot.views import home, lists, modals
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
-from bot.views.limits import Message
-from tests.bot.views.examples import ANA, AWAITING, CARDS, FACTS, ORDERS, PLAN_FORM, UNDO_PLAN, at, with_loss
+from bot.views.limits import Message, View
+from tests.bot.views.examples import (
+    ANA,
+    AWAITING,
+    BEN,
+    CARDS,
+    FACTS,
+    ORDERS,
+    PLAN_FORM,
+    UNDO_PLAN,
+    at,
+    with_loss,
+)
 from tests.bot.views.reading import phone_rows, texts
 from tests.bot.views.slack_rules import problems_of_message, problems_of_view
 from tests.bot.views.test_limits import ANYTHING
@@ -26,15 +56,35 @@ def hostile(run: Run, text: str) -> Run:
     """The same run, with the text wherever somebody or something outside supplies one."""
     finding = Finding(text, When.OFFLINE, Verdict.FAILED, text, text, text)
     why = text if run.state is not State.REQUESTED else ""
-    changed = replace(run, reason=text, why=why, requester=replace(ANA, name=text))
+    changed = replace(
+        run,
+        reason=text,
+        why=why,
+        requester=replace(ANA, name=text),
+        goal=replace(run.goal, point=text) if run.goal.point is not None else run.goal,
+        steps=tuple(
+            replace(record, words=text, step=replace(record.step, text=text)) for record in run.steps
+        ),
+        proposals=tuple(replace(proposal, reason=text) for proposal in run.proposals),
+    )
     if run.findings:
         changed = replace(changed, findings=(finding,) * 6, before=(finding,) * 6)
     if run.plan is None:
         return changed
     point = RestorePoint(text, at("02:45"), text, text)
     loss = Loss(run.plan.loss.quality, 1_020.0, tuple(Unit(text, 5) for _ in range(6)), text, at("03:02"))
-    leg = replace(run.plan.legs[0], point=point, loss=loss, changes=(text,) * 100)
-    plan = replace(run.plan, legs=(leg,) * 4, loss=loss, warnings=(text,) * 9, blockers=(text,) * 9)
+    current = Current(text, text, text, at("02:58"))
+    leg = replace(run.plan.legs[0], current=current, point=point, loss=loss, changes=(text,) * 100)
+    plan = replace(
+        run.plan,
+        environment=text,
+        legs=(leg,) * 4,
+        loss=loss,
+        ceiling=replace(run.plan.ceiling, units=tuple(Unit(text, 9) for _ in range(6))),
+        warnings=(text,) * 9,
+        blockers=(text,) * 9,
+        approvers=(text,),
+    )
     return replace(changed, plan=plan, undo_points=dict.fromkeys(run.undo_points, text))
 
 
@@ -46,7 +96,14 @@ def hostile_facts(facts: CardFacts, text: str) -> CardFacts:
         failover=text,
         owner=text,
         look_yourself=text,
+        progress=Progress(None, at("03:08"), text, unit=text) if facts.progress else None,
     )
+
+
+def hostile_events(text: str) -> tuple[Event, ...]:
+    """One of each kind, with the text wherever its data hold any."""
+    data = {"n": 5, "why": text, "words": text, "answer": text}
+    return tuple(Event(kind, at("03:10"), BEN, data, seq=n) for n, kind in enumerate(E, 1))
 
 
 def foreign_mentions(message: Message) -> list[str]:
@@ -75,9 +132,8 @@ def test_no_text_makes_a_card_endless(name: str, text: str) -> None:
     assert phone_rows(card(hostile(run, text), hostile_facts(facts, text), now)) <= HOSTILE_ROWS
 
 
-@given(ANYTHING)
-@settings(deadline=None)
-def test_slack_accepts_every_modal(text: str) -> None:
+def modals_of(text: str) -> tuple[View, ...]:
+    """Every view that shows something from outside, with the text wherever it does."""
     run = hostile(CARDS["paused_checks_second_wanted"][0], text)
     facts, now = hostile_facts(FACTS, text), at("03:12")
     plan = hostile(AWAITING, text).plan
@@ -93,7 +149,7 @@ def test_slack_accepts_every_modal(text: str) -> None:
         reason=text,
         reachable=(modals.Reachable("U01BEN", text),),
     )
-    views = (
+    return (
         modals.start_form(form, "", now),
         modals.start_form(replace(form, points=(), why_no_points=text), "", now),
         modals.approve(run, plan, facts, "", now),
@@ -102,22 +158,33 @@ def test_slack_accepts_every_modal(text: str) -> None:
         modals.leave_maintenance(run, "", now),
         modals.resolve(replace(run, live=Live.UNKNOWN), facts, "", now),
         modals.undo_form(run, plan, None, "", now),
-        modals.refusal(text, text, text),
-        modals.details(run, facts, (), (run,), now),
+        modals.undo_form(run, None, text, "", now),
+        modals.stop(run, Progress(None, now, text), ""),
+        modals.details(run, facts, hostile_events(text), (run,), now),
         home.home([Linked(run, text)], [], now),
     )
-    assert [problem for view in views for problem in problems_of_view(view)] == []
+
+
+@given(ANYTHING)
+@settings(deadline=None)
+def test_slack_accepts_every_modal(text: str) -> None:
+    assert [problem for view in modals_of(text) for problem in problems_of_view(view)] == []
+
+
+def lists_of(text: str) -> tuple[Message, ...]:
+    points = Points(tuple(RestorePoint(text, None, text, text) for _ in range(200)), ORDERS.current)
+    return (
+        lists.points("orders", points, at("03:02")),
+        lists.no_points(text, text),
+        lists.history(text, [Linked(AWAITING, text)] * 30, at("03:02")),
+        lists.targets([lists.TargetRow(text, Kind.DATABASE, text, Linked(AWAITING))], at("03:02")),
+    )
 
 
 @given(ANYTHING)
 @settings(deadline=None)
 def test_slack_accepts_every_list(text: str) -> None:
-    points = Points(tuple(RestorePoint(text, None, text, text) for _ in range(200)), ORDERS.current)
-    for drawn in (
-        lists.points("orders", points, at("03:02")),
-        lists.no_points(text, text),
-        lists.history(text, [Linked(AWAITING, text)] * 30, at("03:02")),
-    ):
+    for drawn in lists_of(text):
         assert problems_of_message(drawn.text, drawn.blocks) == []
         assert foreign_mentions(drawn) == []
 
@@ -126,3 +193,79 @@ def test_slack_accepts_every_list(text: str) -> None:
 def test_every_quality_of_loss_can_be_said_without_any_figure(quality: LossQuality) -> None:
     drawn = card(replace(AWAITING, plan=with_loss(ORDERS, Loss(quality))), FACTS, at("03:02"))
     assert problems_of_message(drawn.text, drawn.blocks) == []
+
+
+# Formats ---------------------------------------------------------------------------------------
+
+ATTACKS = (
+    "<@U1> approved; *done* _x_ ~y~ `z` <http://a|b> <!channel>",
+    "> <@U01BEN> approved",
+    "*a",
+    "_a *b ~c `d",
+    "`",
+    "**__~~``",
+    "a*b*c ~d~e ```f```",
+    "_<!here>_ *<#C01INC|x>* <!date^0^{time}|y> &lt;@U01BEN&gt;",
+)
+# What has power in Slack's mrkdwn; a closing underscore has none where nothing opens.
+POWER = re.compile(r"<[^<>]*>|[*~`]|(?<![A-Za-z0-9])_|^(?:>|&gt;)", re.MULTILINE)
+HARMLESS = "harmless"
+
+
+def powers(texts: Iterable[str]) -> list[str]:
+    """All that formats, links or mentions, in order: the same whatever others say."""
+    return [sign for text in texts for sign in POWER.findall(text)]
+
+
+def spoken(message: Message) -> list[str]:
+    return [without_code(message.text), *mrkdwn_of(message.blocks)]
+
+
+def without_code(markup: str) -> str:
+    """Nothing formats in a code span."""
+    return re.sub("`[^`\n]*`", "``", markup)
+
+
+def mrkdwn_of(part: object) -> list[str]:
+    """Every text that Slack reads as mrkdwn."""
+    match part:
+        case {"type": "mrkdwn", "text": str(text)}:
+            return [without_code(text)]
+        case dict():
+            return [text for value in part.values() for text in mrkdwn_of(value)]
+        case list() | tuple():
+            return [text for value in part for text in mrkdwn_of(value)]
+        case _:
+            return []
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("draw", [card, direct, notice])
+@pytest.mark.parametrize("name", CARDS)
+def test_no_text_has_power_on_a_card(
+    name: str, draw: Callable[[Run, CardFacts, datetime], Message | None], attack: str
+) -> None:
+    run, facts, now = CARDS[name]
+    drawn = draw(hostile(run, attack), hostile_facts(facts, attack), now)
+    usual = draw(hostile(run, HARMLESS), hostile_facts(facts, HARMLESS), now)
+    assert (drawn and powers(spoken(drawn))) == (usual and powers(spoken(usual)))
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_text_has_power_in_a_modal(attack: str) -> None:
+    assert powers(mrkdwn_of(modals_of(attack))) == powers(mrkdwn_of(modals_of(HARMLESS)))
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_text_has_power_in_a_list(attack: str) -> None:
+    drawn, usual = lists_of(attack), lists_of(HARMLESS)
+    assert [powers(spoken(one)) for one in drawn] == [powers(spoken(one)) for one in usual]
+
+
+@pytest.mark.parametrize("quality", list(LossQuality))
+def test_the_basis_of_a_loss_has_no_power(quality: LossQuality) -> None:
+    def drawn(text: str) -> Message:
+        return card(replace(AWAITING, plan=with_loss(ORDERS, Loss(quality, basis=text))), FACTS, at("03:02"))
+
+    usual = powers(spoken(drawn(HARMLESS)))
+    assert [attack for attack in ATTACKS if powers(spoken(drawn(attack))) != usual] == []

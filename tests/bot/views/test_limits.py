@@ -68,6 +68,37 @@ def test_a_tilde_and_a_backtick_of_others_have_no_power_over_our_words() -> None
     assert not set(limits.escape("~~ ``` ~x~")) & {"~", "`"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["*done*", "_x_", "~y~", "`z`", "> quoted", "a *b", "c_ _d", "__init__", "<@U01BEN>", "<!channel>"],
+)
+def test_what_others_write_neither_formats_nor_mentions(text: str) -> None:
+    assert not re.search(r"[<>*~`]|\b_|_\b|^&gt;", limits.escape(text))
+
+
+@pytest.mark.parametrize("name", ["orders_total", "GET /healthz", "a-b.c:d", "20261122T024500Z", "v4_1_0"])
+def test_a_name_stays_what_people_can_copy(name: str) -> None:
+    assert limits.escape(name) == name
+
+
+@given(ANYTHING)
+def test_on_a_plain_page_the_text_of_others_is_unharmed(text: str) -> None:
+    shown = limits.unmarked(limits.escape(text, 30_000)).strip("\u2068\u2069")
+    assert shown == limits.clean(text, one_line=True)
+
+
+@pytest.mark.parametrize("text", ["select count(*) from orders", "*.db", "echo `date`", "a <b> & c"])
+def test_code_and_our_own_marks_leave_a_plain_page_the_text_itself(text: str) -> None:
+    assert (
+        limits.unmarked(f"*Look*: {limits.code(text)} and {limits.escape(text)}")
+        == f"Look: {text} and {text}"
+    )
+
+
+def test_a_mention_within_code_is_only_what_somebody_typed() -> None:
+    assert limits.sentence("`<@U01BEN>` is no run") == "`&lt;@U01BEN&gt;` is no run"
+
+
 def test_letters_that_run_to_the_left_stay_among_themselves() -> None:
     assert limits.escape("שלום 212") == "\u2068שלום 212\u2069"
 

@@ -12,33 +12,33 @@ NAMES = {BEN: "Ben"}
 @pytest.mark.parametrize("kind", list(E))
 @pytest.mark.parametrize("data", [{}, {"n": 5, "why": "so", "words": "done", "answer": "point"}, {"n": 99}])
 def test_every_kind_of_event_has_a_sentence(kind: E, data: dict[str, object]) -> None:
-    said = event_words(Event(kind, at("03:06"), BEN, data), RESTORING, NAMES.__getitem__)
+    said = event_words(Event(kind, at("03:06"), BEN, data), RESTORING, NAMES.__getitem__, str)
     assert said
     assert "{" not in said
 
 
 def test_a_person_is_named() -> None:
     assert (
-        event_words(Event(E.APPROVED, at("03:06"), BEN), RESTORING, NAMES.__getitem__)
+        event_words(Event(E.APPROVED, at("03:06"), BEN), RESTORING, NAMES.__getitem__, str)
         == "Ben approved plan 7f3a91c2"
     )
 
 
 def test_a_reason_follows_after_a_colon() -> None:
     event = Event(E.VETOED, at("03:06"), BEN, {"why": "look at the cache"})
-    assert event_words(event, RESTORING, NAMES.__getitem__) == "Ben rejected it: look at the cache"
+    assert event_words(event, RESTORING, NAMES.__getitem__, str) == "Ben rejected it: look at the cache"
 
 
 def test_a_step_is_named_by_its_number() -> None:
     event = Event(E.STEP_SUCCEEDED, at("03:10"), data={"n": 5, "words": "1.8 GB"})
-    assert event_words(event, RESTORING, NAMES.__getitem__) == "Restore: done: 1.8 GB"
+    assert event_words(event, RESTORING, NAMES.__getitem__, str) == "Restore: done: 1.8 GB"
 
 
 def test_a_checkpoint_is_quoted() -> None:
     event = Event(E.CHECKPOINT_REACHED, at("03:06"))
-    assert "Is traffic drained?" in event_words(event, CHECKPOINT, NAMES.__getitem__)
+    assert "Is traffic drained?" in event_words(event, CHECKPOINT, NAMES.__getitem__, str)
 
 
 def test_braces_of_others_are_only_text() -> None:
     event = Event(E.VETOED, at("03:06"), BEN, {"why": "{who} {0}"})
-    assert event_words(event, RESTORING, NAMES.__getitem__) == "Ben rejected it: {who} {0}"
+    assert event_words(event, RESTORING, NAMES.__getitem__, str) == "Ben rejected it: {who} {0}"

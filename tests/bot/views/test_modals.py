@@ -109,9 +109,15 @@ def test_where_the_bot_is_no_member_that_is_said_before_anything_is_asked() -> N
 
 def test_blockers_are_shown() -> None:
     assert PLAN_FORM.plan
-    plan = replace(PLAN_FORM.plan, blockers=("`orders` is locked by a migration",))
+    plan = replace(PLAN_FORM.plan, blockers=("orders is locked by a migration",))
     view = modals.start_form(replace(PLAN_FORM, plan=plan), META, NOW)
-    assert "⛔ `orders` is locked by a migration" in words_of(view)
+    assert "⛔ orders is locked by a migration" in words_of(view)
+
+
+def test_a_refusal_links_the_card_and_mentions_who_can() -> None:
+    url = "https://example.slack.com/archives/C01INC/p1"
+    said = words_of(modals.refusal("Not done", "<@U01BEN> can.", url=url))
+    assert ("<@U01BEN> can." in said, f"<{url}|Open its card>" in said) == (True, True)
 
 
 def test_the_code_to_type_stands_in_the_modal() -> None:

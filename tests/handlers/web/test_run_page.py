@@ -56,6 +56,15 @@ def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
+def test_what_programs_say_stands_there_unharmed_whatever_signs_it_holds() -> None:
+    said = "<@U01BEN> *done* _x_ ~y~ `z` select count(*) from orders_total"
+    run, facts, now = CARDS["paused_step_failed"]
+    event = Event(E.STEP_FAILED, now, data={"n": 5, "words": said})
+    shown = page(replace(run, why=said), facts, (event,))
+    assert f"❌ {said}" in shown.rows
+    assert shown.lines[0].words.endswith(f": {said}")
+
+
 def test_times_are_said_once_and_in_utc() -> None:
     rows = page(AWAITING).rows
     assert rows[0] == "Back to 02:45 UTC, backup 20261122T024500Z"
@@ -114,7 +123,7 @@ def test_the_timeline_holds_refusals_in_their_place_with_their_number_in_the_log
 
 def test_a_name_that_looks_like_markup_is_a_name() -> None:
     shown = run_page(SUCCEEDED, EVENTS, (), FACTS, lambda _: "<!channel> & *co*", at("03:20"))
-    assert shown.lines[0].words == "<!channel> & co asked: roll back orders"  # no bold, like on cards
+    assert shown.lines[0].words == "<!channel> & *co* asked: roll back orders"
     assert "&lt;!channel&gt; &amp;" in drawn(shown)
 
 
