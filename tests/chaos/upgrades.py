@@ -26,9 +26,10 @@ from tests.chaos.life import DIED_OF_ITSELF, FRONT
 from tests.chaos.moments import Moments, Trail
 from tests.chaos.stories import STORIES
 from tests.postgres import Databases
-from tests.storage.test_upgrades import WRITTEN, write_at_0001
+from tests.storage import golden
 
 UPGRADE = "upgrade"
+FIRST = "0001"  # the earlier version
 EVERY_STORY = (*STORIES, UPGRADE)
 SHOWN_OF_A_STATEMENT = 6  # words
 OF_THE_STORE = ("I6 chain", "I6 entries", "I6 projection")  # the world has no part in it
@@ -112,7 +113,7 @@ def _problems(url: str) -> Iterator[str]:
     with engine.connect() as connection:
         kept = stored(connection)
     engine.dispose()
-    if _said(kept.events) != _said(WRITTEN["run_events"]):
+    if _said(kept.events) != _said(golden.written(FIRST)["run_events"]):
         yield "I6: the events are not those that the earlier version has written"
     histories = Histories((), kept, ())
     for name in OF_THE_STORE:
@@ -141,14 +142,14 @@ def old_databases(server: str, folder: Path) -> Iterator[Fresh]:
         yield lambda _: _on_server(server)
     else:
         template = folder / "old.db"
-        write_at_0001(f"sqlite:///{template}")
+        golden.write(FIRST, f"sqlite:///{template}")
         yield lambda place: _copied(template, place / "rollback.db")
 
 
 @contextmanager
 def _on_server(server: str) -> Iterator[str]:
     with Databases(server).fresh() as url:
-        write_at_0001(url)
+        golden.write(FIRST, url)
         yield url
 
 

@@ -9,8 +9,19 @@ from bot.signatures import Signer
 from storage.database import Database, open_database, sqlite_url
 from storage.runs import Store, open_store
 from tests.bot.stories import T0
+from tests.storage import golden
 
 FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+
+@pytest.fixture(scope="session")
+def golden_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Returns SQLite files as earlier versions have left them, by name. A copy is quicker than writing."""
+    folder = tmp_path_factory.mktemp("golden")
+    files = {name: folder / f"{name}.db" for name in golden.EVERY}
+    for name, path in files.items():
+        golden.write(name, f"sqlite:///{path}")
+    return files
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 
-from bot import machine
+from bot import machine, policy
 from bot.model import Do, E, Event, Person, Plan, Run
+from bot.policy import Click, Press
 from storage.runs import Opening, Store
 from tests.bot.stories import ANA, BEN, ORDERS, T0, Story, later, plan_data, requested, went_well
 
@@ -33,6 +35,11 @@ async def tell(store: Store, run: Run, kind: E, by: Person | None = None, **data
     said = {"marks": sorted(by.marks)} if by else {}
     at = later((run.changed_at or T0).timestamp() - T0.timestamp() + 1)
     return await store.append(run, Event(kind, at, by.id if by else "", {**said, **data}))
+
+
+async def press(store: Store, run: Run, who: Person, wanted: Press, click: Click, at: datetime) -> Run:
+    """Appends what a permitted press records."""
+    return await store.append(run, *policy.events_for(wanted, run, who, click, at))
 
 
 async def approved(store: Store, run: Run | None = None) -> Run:

@@ -1,0 +1,59 @@
+"""Databases as earlier versions of this program have left them. `golden/README.md` tells about the files."""
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, create_engine, text
+
+from storage import database
+
+FILES = Path(__file__).parent / "golden"
+MIGRATIONS = Path(database.__file__).parent / "migrations"
+CONFIGURATION = FILES / "rollback.yaml"  # the plans of 0003 and later were made with it
+EVERY = tuple(sorted(path.stem for path in FILES.glob("*.jsonl")))
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def revision_of(name: str) -> str:
+    """Returns the schema revision that the file's rows are for."""
+    return name.partition("-")[0]
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    """Returns one `{"table": …, "row": …}` after another, in the order in which they can be stored."""
+    with (FILES / f"{name}.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def written(name: str) -> Rows:
+    """Returns the rows by table. A column that is null in SQL is not in its row."""
+    found: Rows = {}
+    for line in lines(name):
+        found.setdefault(line["table"], []).append(line["row"])
+    return found
+
+
+def write(name: str, url: str) -> None:
+    """Makes the tables of the file's revision and stores its rows as they are. `url`: no async driver."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    command.upgrade(config, revision_of(name))
+    engine, tables = create_engine(url), MetaData()
+    tables.reflect(engine)
+    with engine.begin() as connection:
+        for (table, _), alike in groupby(lines(name), lambda line: (line["table"], sorted(line["row"]))):
+            connection.execute(tables.tables[table].insert(), [line["row"] for line in alike])
+        _count_looks_on(connection)
+    engine.dispose()
+
+
+def _count_looks_on(connection: Connection) -> None:
+    """PostgreSQL gives out the next id from a sequence, which does not see ids that came with their rows."""
+    if connection.dialect.name == "postgresql":
+        newest = "select setval(pg_get_serial_sequence('looks', 'id'), max(id)) from looks having max(id) > 0"
+        connection.execute(text(newest))
