@@ -14,6 +14,7 @@ import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import Clock
 from handlers.slack.refusals import Meaning, meaning, said
@@ -33,6 +34,21 @@ WINDOWS: Windows = {
     "views.publish": (100, 60.0),
     "views.update": (100, 60.0),
 }
+# These go out as a query, as the SDK's own methods send them: of some of them Slack does not read a JSON
+# body, and answers as if nothing had been given.
+READS = frozenset(
+    {
+        "bots.info",
+        "chat.getPermalink",
+        "conversations.history",
+        "conversations.info",
+        "conversations.replies",
+        "dnd.teamInfo",
+        "usergroups.list",
+        "usergroups.users.list",
+        "users.info",
+    }
+)
 PACED = frozenset({"chat.update"})  # of these, what may wait goes out so many at a time
 AT_A_TIME = 4
 UNLIMITED = (10**6, 0.0)
@@ -110,7 +126,7 @@ class Sender:
         for budget in spent:
             budget.under_way += 1
         try:
-            answer = await self._client.api_call(method, json=given)
+            answer = await self._sent(method, given)
         except SlackApiError as problem:
             raise self._understood(problem, (method, place)) from None
         except aiohttp.ClientConnectorError:
@@ -124,6 +140,11 @@ class Sender:
                 budget.calls.append(now)
         self._went_well((method, place))
         return answer
+
+    async def _sent(self, method: str, given: dict[str, Any]) -> AsyncSlackResponse:
+        if method in READS:  # the SDK writes true as 1, which Slack reads as true
+            return await self._client.api_call(method, http_verb="GET", params=given)
+        return await self._client.api_call(method, json=given)
 
     def check(self, method: str, place: str = "", *, can_wait: bool = False) -> None:
         """Raises Wait when a call would: asked before anything is drawn for it."""

@@ -241,6 +241,19 @@ async def test_a_mention_in_a_thread_puts_the_card_in_the_channel_and_one_line_i
     assert world.card_message().thread_ts is None
 
 
+async def test_the_line_in_the_thread_leads_to_the_card(world: World) -> None:
+    await world.slack.say(PEOPLE["ana"], CHANNEL, "something is wrong with totals")
+    first = world.workspace.messages(CHANNEL)[0]
+    await world.slack.say(PEOPLE["ana"], CHANNEL, "@rollback shop to v41", thread_ts=first.ts)
+    await world.reaches("awaiting_approval")
+    place = f"/archives/{CHANNEL}/p{world.card_message().ts.replace('.', '')}"
+
+    def linked() -> bool:
+        return any(place in m.text for m in world.workspace.messages(CHANNEL, thread_ts=first.ts))
+
+    await world.until(linked, "the link to the card in the thread")
+
+
 async def test_a_direct_copy_decides_like_the_card(world: World) -> None:
     await world.asks("ana")
     copy = (await world.until(lambda: world.direct("ben"), "the direct copy"))[0]

@@ -8,8 +8,10 @@ import pytest
 from bot.errors import TemporaryError
 from bot.model import E, Run
 from handlers.sandbox.slack.documented import DOCUMENTED
-from handlers.sandbox.slack.methods.table import METHODS
+from handlers.sandbox.slack.methods.table import FORM_ONLY, METHODS
 from handlers.slack.refusals import Meaning, meaning
+from handlers.slack.sending import READS
+from storage.cards import Kind
 from tests.bot.stories import ANA, plan_data
 from tests.handlers.publishing import Publishing, publishing
 from tests.storage.told import CHANNEL, ask, plan_for, tell
@@ -145,3 +147,25 @@ def test_every_refusal_of_a_token_waits_for_the_operator() -> None:
 
 def test_what_is_documented_is_about_methods_that_there_are() -> None:
     assert set(DOCUMENTED) <= set(METHODS)
+
+
+def test_whatever_takes_no_json_goes_out_as_a_query() -> None:
+    assert set(FORM_ONLY) <= READS
+
+
+async def in_a_thread(alone: Publishing, run: Run) -> str:
+    """Its line is owed in a thread, whose first message this is."""
+    first = await alone.slack.say(ANA.id, CHANNEL, "something is wrong with totals")
+    await alone.context.cards.want(run.id, Kind.LINE, CHANNEL, alone.clock(), thread_ts=first.message.ts)
+    return first.message.ts
+
+
+async def test_a_line_whose_answer_was_lost_is_found_in_its_thread_and_not_posted_twice(
+    alone: Publishing,
+) -> None:
+    run = await planned(alone, 1)
+    await alone.until_shown()
+    first = await in_a_thread(alone, run)
+    alone.slack.faults.lose_answer("chat.postMessage")
+    await alone.until_shown()
+    assert len(alone.slack.workspace.messages(CHANNEL, thread_ts=first)) == 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -14,7 +14,7 @@ from handlers.sandbox.slack.arguments import Arguments
 from handlers.sandbox.slack.budget import Budget
 from handlers.sandbox.slack.faults import Fault, Faults
 from handlers.sandbox.slack.methods.places import need
-from handlers.sandbox.slack.methods.table import METHODS, Method
+from handlers.sandbox.slack.methods.table import FORM_ONLY, METHODS, Method
 from handlers.sandbox.slack.nouns import Call
 from handlers.sandbox.slack.refusal import Refused
 from handlers.sandbox.slack.state import Workspace
@@ -58,7 +58,7 @@ class WebApi:
             await asyncio.sleep(self._faults.latency)
         name = request.match_info["method"]
         try:
-            given = await _arguments(request)
+            given = await _arguments(name, request)
         except Refused as refusal:
             return self._answer(name, {}, _refusal(refusal))
         fault = self._faults.take(name)
@@ -103,6 +103,7 @@ class WebApi:
             wait = self._budget.spend(name, method.per_minute, args)
             if wait is not None:
                 return self._limited(name, given, wait)
+            _need_all(FORM_ONLY.get(name, ()), given)
             return self._answer(name, given, {"ok": True, **method.answer(self._workspace, args)})
         except Refused as refusal:
             return self._answer(name, given, _refusal(refusal))
@@ -158,6 +159,12 @@ def _only_read(name: str, method: Method) -> None:
         raise Refused("missing_scope", needed=method.scope, provided=",".join(sorted(READ_SCOPES)))
 
 
+def _need_all(names: Iterable[str], given: Json) -> None:
+    """Raises Refused with all that is missing, which is how Slack answers a body that it does not read."""
+    if missing := [f"[ERROR] missing required field: {name}" for name in names if not given.get(name)]:
+        raise Refused("invalid_arguments", missing)
+
+
 def _refusal(refusal: Refused) -> Json:
     answer: Json = {"ok": False, "error": refusal.error, **refusal.extra}
     if refusal.messages:
@@ -172,8 +179,10 @@ def _cut(request: web.Request) -> web.StreamResponse:
     return web.Response(status=503)
 
 
-async def _arguments(request: web.Request) -> Json:
+async def _arguments(name: str, request: web.Request) -> Json:
     given: Json = dict(request.query)
+    if request.content_type == "application/json" and name in FORM_ONLY:
+        return given
     if request.content_type == "application/json":
         body = await _json(request)
     else:

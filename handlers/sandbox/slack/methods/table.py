@@ -52,3 +52,19 @@ METHODS: Final[Mapping[str, Method]] = {
     "views.push": Method(views.push, 100),
     "views.update": Method(views.update, 100),
 }
+
+# Reads that take a query or a form only, and what each cannot do without: a JSON body is not read, so that
+# all of it is missing. From the methods' pages on docs.slack.dev: chat.getPermalink takes GET or
+# application/x-www-form-urlencoded; conversations.replies answers JSON with invalid_arguments. The pages of
+# some others name JSON, too, but not all of them do, so the bot may not rely on it here.
+FORM_ONLY: Final[Mapping[str, tuple[str, ...]]] = {
+    "bots.info": (),
+    "chat.getPermalink": ("channel", "message_ts"),
+    "conversations.history": ("channel",),
+    "conversations.info": ("channel",),
+    "conversations.replies": ("channel", "ts"),
+    "dnd.teamInfo": ("users",),
+    "usergroups.list": (),
+    "usergroups.users.list": ("usergroup",),
+    "users.info": ("user",),
+}

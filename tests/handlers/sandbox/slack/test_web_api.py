@@ -86,6 +86,26 @@ async def test_arguments_come_as_json_or_as_a_form(
     assert workspace.messages("C01INC")[0].plain() == "a & b"
 
 
+@pytest.mark.parametrize(
+    ("method", "at"), [("chat.getPermalink", "message_ts"), ("conversations.replies", "ts")]
+)
+async def test_a_json_body_is_not_read_by_a_read(api: AsyncWebClient, method: str, at: str) -> None:
+    posted = await api.chat_postMessage(channel="C01INC", text="card")
+    with pytest.raises(SlackApiError) as refused:
+        await api.api_call(method, json={"channel": "C01INC", at: posted["ts"]})
+    assert refused.value.response["error"] == "invalid_arguments"
+    assert refused.value.response["response_metadata"]["messages"] == [
+        "[ERROR] missing required field: channel",
+        f"[ERROR] missing required field: {at}",
+    ]
+
+
+async def test_a_read_takes_a_form(api: AsyncWebClient) -> None:
+    posted = await api.chat_postMessage(channel="C01INC", text="card")
+    form = {"channel": "C01INC", "message_ts": posted["ts"]}
+    assert (await api.api_call("chat.getPermalink", data=form))["ok"] is True
+
+
 async def test_blocks_that_are_no_json_are_refused(api: AsyncWebClient) -> None:
     call = api.api_call("chat.postMessage", data={"channel": "C01INC", "blocks": "[{"})
     assert await error_of(call) == "invalid_blocks_format"
