@@ -28,6 +28,7 @@ from handlers.slack import start_modal
 from handlers.slack.facts import facts_for
 from handlers.slack.posting import Impossible, MessageGone, Posted, Posting, ThreadGone
 from handlers.slack.sending import Budget, Wait
+from handlers.slack.undrawn import Undrawn
 from storage.cards import Card, Kind, ToDraw, place
 from storage.runs import Change
 
@@ -45,6 +46,7 @@ COPIES_AFTER = timedelta(seconds=1)  # so that copies of a run that is over by t
 SOON = 0.1  # seconds
 HELD_AT_LEAST = timedelta(seconds=0.2)
 POSTED_AGAIN_EVERY = timedelta(seconds=30)  # a card that Slack keeps losing must not flood the channel
+LEFT_ALONE_AT_MOST = timedelta(seconds=10)  # an older copy of its card may have to be marked
 REACHED_FOR_EVERY = timedelta(seconds=20)  # a channel may be opened again, or the bot invited again
 REACHED_FOR_AT_ONCE = 5  # cards
 REACHED_FOR_UNTIL = timedelta(days=1)
@@ -88,6 +90,7 @@ class Publisher:
             str, int
         ] = {}  # by the key of a card: the seq that it shows, while others are behind
         self._posted_again: dict[str, datetime] = {}  # by the key of the card
+        self._undrawn = Undrawn()
         self._reached_for = datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
@@ -174,6 +177,8 @@ class Publisher:
             for card in cards:
                 self._drawn.pop(card.key, None)
             await self._ctx.store.shown(run.id, run.seq)
+            if self._undrawn:
+                self._leave_alone(run, await self._ctx.cards.of_run(run.id))
 
     def _hold(self, run: Run, wait: Wait) -> None:
         """Until its turn: whoever waits for the same budget goes one behind the other."""
@@ -215,15 +220,36 @@ class Publisher:
         elif card.kind is Kind.NOTICE and card.moment != _moment(run):
             await self._ctx.cards.impossible(card.key, "no news any more")
             return run
+        if self._undrawn.pauses_until(card.key, self._ctx.clock()):
+            return run
         drawing = await self._draw(self._as_posted(run), card, cards)
         if drawing is None:
+            await self._not_drawn(run, card, cards)
             return run
+        self._undrawn.forget(card.key)
         drawn = digest({"text": drawing.text, "blocks": list(drawing.blocks)})
         if card.ts is None:
             return await self._post(run, card, cards, drawing, drawn)
         if drawn != card.drawn:
             return await self._update(run, card, drawing, drawn, can_wait=can_wait)
         return run
+
+    async def _not_drawn(self, run: Run, card: Card, cards: Sequence[Card]) -> None:
+        """Gives it up when it was tried often enough."""
+        if any(main.ts is None for main in _standing(cards, Kind.CARD)):  # it comes first, with a link
+            return
+        if self._undrawn.failed(card.key, self._ctx.clock()):
+            await self._ctx.cards.impossible(card.key, "no link to its card")
+            log.warning("given up", run=run.id, card=card.kind.value, why="no link to its card")
+
+    def _leave_alone(self, run: Run, cards: Sequence[Card]) -> None:
+        """For a while, when a run that stands still owes nothing but what cannot be drawn."""
+        now = self._ctx.clock()
+        owed = [card for card in cards if card.gone is None and card.ts is None]
+        pauses = [self._undrawn.pauses_until(card.key, now) for card in owed]
+        again = [until for until in pauses if until is not None]
+        if again and len(again) == len(owed) and run.state is not State.RUNNING:
+            self._hold(run, Wait(min(*again, now + LEFT_ALONE_AT_MOST).timestamp()))
 
     def _wait_until(self, moment: datetime) -> None:
         if self._ctx.clock() < moment:

@@ -11,6 +11,7 @@ from handlers.sandbox.slack.documented import DOCUMENTED
 from handlers.sandbox.slack.methods.table import FORM_ONLY, METHODS
 from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS
+from handlers.slack.undrawn import TRIED_AT_MOST
 from storage.cards import Kind
 from tests.bot.stories import ANA, plan_data
 from tests.handlers.publishing import Publishing, publishing
@@ -160,6 +161,10 @@ async def in_a_thread(alone: Publishing, run: Run) -> str:
     return first.message.ts
 
 
+def asked_for_links(alone: Publishing) -> int:
+    return sum(call.method == "chat.getPermalink" for call in alone.slack.workspace.calls)
+
+
 async def test_a_line_whose_answer_was_lost_is_found_in_its_thread_and_not_posted_twice(
     alone: Publishing,
 ) -> None:
@@ -169,3 +174,32 @@ async def test_a_line_whose_answer_was_lost_is_found_in_its_thread_and_not_poste
     alone.slack.faults.lose_answer("chat.postMessage")
     await alone.until_shown()
     assert len(alone.slack.workspace.messages(CHANNEL, thread_ts=first)) == 1
+
+
+async def test_a_line_that_cannot_be_drawn_is_given_up_after_ten_tries(alone: Publishing) -> None:
+    alone.slack.faults.refuse("chat.getPermalink", "message_not_found", times=None)
+    run = await planned(alone, 1)
+    await in_a_thread(alone, run)
+    await alone.until_shown(step=1)
+    line = next(card for card in await alone.context.cards.of_run(run.id) if card.kind is Kind.LINE)
+    assert line.gone == "no link to its card"
+    for _ in range(MINUTE):
+        await alone.publisher.round()
+        alone.clock.turn(1)
+    assert asked_for_links(alone) == TRIED_AT_MOST
+
+
+async def test_a_line_that_cannot_be_drawn_is_tried_with_growing_pauses(alone: Publishing) -> None:
+    alone.slack.faults.refuse("chat.getPermalink", "message_not_found", times=None)
+    await in_a_thread(alone, await planned(alone, 1))
+    for _ in range(MINUTE):
+        await alone.publisher.round()
+        alone.clock.turn(1)
+    assert 4 <= asked_for_links(alone) <= 6  # after 0, 1, 3, 7, 15 and 31 seconds
+
+
+async def test_a_line_is_posted_when_its_link_can_be_had_again(alone: Publishing) -> None:
+    alone.slack.faults.refuse("chat.getPermalink", "message_not_found", times=3)
+    first = await in_a_thread(alone, await planned(alone, 1))
+    await alone.until_shown()
+    assert "RB-1" in alone.slack.workspace.messages(CHANNEL, thread_ts=first)[0].plain()
