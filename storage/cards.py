@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canon import iso
@@ -21,9 +21,30 @@ from storage.tables import cards, runs
 from storage.times import loaded_if
 from storage.writing import insert_if_new
 
+
+class Kind(StrEnum):
+    CARD = "card"  # the one message in the channel
+    DIRECT = "direct"  # a copy for one awaited person
+    NOTICE = "notice"  # a new message for one moment, in the card's thread
+    LINE = "line"  # one line with the link, in the thread where it was asked
+    AUDIT = "audit"  # a copy of every request in the audit channel
+
+
 MAYBE = ""  # as `superseded_ts`: there may be an older message, it was not found yet
 DRAWN_AT_MOST = 200  # runs in a round
-_LATER = case((runs.c.state.in_([State.RUNNING, State.REQUESTED, State.APPROVED]), 1), else_=0)
+_MAIN = cards.alias("main")
+_OWES_ITS_CARD = exists().where(
+    _MAIN.c.run_id == runs.c.run_id,
+    _MAIN.c.kind == Kind.CARD,
+    _MAIN.c.gone.is_(None),
+    or_(_MAIN.c.ts.is_(None), _MAIN.c.superseded_ts.is_not(None)),
+)
+_LATER = case(
+    # Old debts beside a card that is true: they must not hold up a new card, however many there are.
+    (and_(runs.c.shown_seq >= runs.c.seq, runs.c.state != State.RUNNING, ~_OWES_ITS_CARD), 2),
+    (runs.c.state.in_([State.RUNNING, State.REQUESTED, State.APPROVED]), 1),
+    else_=0,
+)
 _COLUMNS = (runs.c.run_id, runs.c.seq, _LATER.label("later"), runs.c.changed_at)
 _BEHIND = select(*_COLUMNS).where(runs.c.shown_seq < runs.c.seq)
 _RUNNING = select(*_COLUMNS).where(runs.c.final.is_(False), runs.c.state == State.RUNNING)
@@ -34,14 +55,6 @@ _OWED = (
 )
 _TO_DRAW = _BEHIND.union(_RUNNING, _OWED).order_by("later", "changed_at").limit(DRAWN_AT_MOST)
 _OF_RUN = select(cards).where(cards.c.run_id == bindparam("run_id")).order_by(cards.c.made_at, cards.c.key)
-
-
-class Kind(StrEnum):
-    CARD = "card"  # the one message in the channel
-    DIRECT = "direct"  # a copy for one awaited person
-    NOTICE = "notice"  # a new message for one moment, in the card's thread
-    LINE = "line"  # one line with the link, in the thread where it was asked
-    AUDIT = "audit"  # a copy of every request in the audit channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +158,7 @@ class CardStore:
             return [row.run_id for row in await connection.execute(query)]
 
     async def to_draw(self) -> Sequence[ToDraw]:
-        """Runs that are behind, run, or have a message to post or to mark: decisions before progress."""
+        """Runs that are behind, run, or have a message to post or to mark: decisions, progress, old debts."""
         async with self._database.read() as connection:
             return [ToDraw(row.run_id, row.seq) for row in await connection.execute(_TO_DRAW)]
 

@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 
+from bot.model import E, Event, Run
 from storage.cards import Card, CardStore, Kind, place
 from storage.database import Database
-from tests.bot.stories import T0, later
+from storage.runs import Store
+from tests.bot.stories import ORDERS, T0, later, plan_data
+from tests.storage.told import ask
 
 
 @pytest.fixture
@@ -129,3 +132,40 @@ async def test_a_line_goes_into_the_thread_where_it_was_asked(cards: CardStore) 
 async def test_cards_of_other_runs_are_their_own(cards: CardStore) -> None:
     await owed(cards)
     assert await cards.of_run("RB-2") == ()
+
+
+async def planned(store: Store, target: str, seconds: float) -> Run:
+    """A run that waits for an approval since then."""
+    return await store.append(
+        await ask(store, target), Event(E.PLANNED, later(seconds), "", plan_data(ORDERS))
+    )
+
+
+async def owing_a_line(store: Store, cards: CardStore) -> set[str]:
+    """Older runs whose card is posted and true, and that owe nothing but their line."""
+    older = [await planned(store, target, seconds=1) for target in ("a", "b", "c")]
+    for run in older:
+        (card,) = await cards.of_run(run.id)
+        await posted(cards, store.database, card.key)
+        await store.shown(run.id, run.seq)
+        await cards.want(run.id, Kind.LINE, "C01INC", T0, thread_ts="16.9")
+    return {run.id for run in older}
+
+
+async def test_a_new_card_comes_before_older_runs_that_only_owe_a_line(
+    cards: CardStore, store: Store
+) -> None:
+    older = await owing_a_line(store, cards)
+    new = await planned(store, "new", seconds=60)
+    first, *others = [one.run_id for one in await cards.to_draw()]
+    assert first == new.id
+    assert set(others) == older
+
+
+async def test_a_card_that_is_owed_once_more_comes_before_older_runs_that_only_owe_a_line(
+    cards: CardStore, store: Store
+) -> None:
+    await owing_a_line(store, cards)
+    again = await planned(store, "again", seconds=60)
+    await store.shown(again.id, again.seq)
+    assert (await cards.to_draw())[0].run_id == again.id
