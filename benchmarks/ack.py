@@ -26,8 +26,8 @@ from urllib.parse import urlencode
 from benchmarks.figure import Figure, ms, quantile, spread
 from benchmarks.installation import Installation, Slack, new_folder, pretend_slack
 from benchmarks.programs import Program, running
-from handlers.sandbox.slack.nouns import App
-from handlers.sandbox.slack.signed import FORM, signed_headers
+from workspace.slack.nouns import App
+from workspace.slack.signed import FORM, signed_headers
 
 RATES = (50, 200)  # commands a second
 OPENING = 50  # every fiftieth command opens a run

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backends.releases.executor import Releases
 from benchmarks.databases import Place, postgresql, sqlite
 from benchmarks.figure import Figure, ms, quantile, spread
 from benchmarks.installation import Bot, Installation, Slack, build_releases, new_folder, pretend_slack
 from benchmarks.process import rss_mib
 from benchmarks.programs import running
-from bot.canon import from_iso
-from bot.executors.contract import Taken, Work
-from bot.executors.releases import Releases
+from bot.canonical_json import from_iso
+from bot.contract import Taken, Work
 from bot.model import Goal
-from handlers.role import Role
+from handlers.settings import Role
 
 TARGET, CHANNEL, ASKS, APPROVES = "shop", "C000", "UASK000", "UYES000"
 LOOK_EVERY = 0.02  # seconds

@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.engine import Connection
 
 from benchmarks.databases import Place
-from bot.canon import canonical, from_iso
+from bot.canonical_json import canonical, from_iso
 from bot.model import E, Event, Person
 from bot.signatures import Signer, statement
 from storage.database import open_database

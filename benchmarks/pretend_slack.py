@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 from benchmarks.orders import answer, orders
-from handlers.sandbox.slack.nouns import Message
-from handlers.sandbox.slack.server import SandboxServer
-from handlers.sandbox.slack.state import Workspace
+from workspace.slack.nouns import Message
+from workspace.slack.server import PretendSlack
+from workspace.slack.state import Workspace
 
 CARD_TOO_YOUNG = 1.1  # seconds; the bot takes no approval in the first second of a card
 LOOK_EVERY = 0.02  # seconds
@@ -21,7 +21,7 @@ async def main() -> None:
     asked = orders()
     workspace = Workspace(seed=1)
     _people(workspace, await anext(asked))
-    server = await SandboxServer.start(workspace)
+    server = await PretendSlack.start(workspace)
     answer({"url": server.api_url, "token": server.bot_token, "secret": server.signing_secret})
     async for order in asked:
         answer(await _do(server, order))
@@ -35,7 +35,7 @@ def _people(workspace: Workspace, order: dict[str, Any]) -> None:
         workspace.add_channel(channel, f"inc-{channel.lower()}", members=order["people"])
 
 
-async def _do(server: SandboxServer, order: dict[str, Any]) -> object:
+async def _do(server: PretendSlack, order: dict[str, Any]) -> object:
     match order:
         case {"do": "reach", "url": url}:
             server.deliver_over("http", url)
@@ -48,7 +48,7 @@ async def _do(server: SandboxServer, order: dict[str, Any]) -> object:
     raise ValueError(f"no such order: {order}")
 
 
-async def _approve(server: SandboxServer, person: str, channel: str, run: str) -> dict[str, Any]:
+async def _approve(server: PretendSlack, person: str, channel: str, run: str) -> dict[str, Any]:
     """As soon as the run's card is old enough. `sent`: nanoseconds of the machine's monotonic clock."""
     deadline = time.monotonic() + SHOWN_WITHIN
     while (card := _ripe(server.workspace, channel, run)) is None:

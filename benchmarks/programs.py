@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import IO, Any
 
-from handlers.sandbox.processes import LEASH
+from workspace.processes import LEASH
 
 LINE_AT_MOST = 64 * 1024 * 1024  # bytes; ten thousand answers come as one line
 ENDS_WITHIN = 10.0  # seconds after SIGTERM

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.checks.looking import PatientCheck
 from bot.configuration import Configuration, Target, load
-from bot.executors.contract import (
+from bot.contract import (
     Cancelled,
     Capabilities,
     Fate,
@@ -22,6 +21,7 @@ from bot.executors.contract import (
     Taken,
     Work,
 )
+from bot.looking import PatientCheck
 from bot.model import (
     Current,
     Do,

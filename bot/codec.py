@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bot.canon import digest
+from bot.canonical_json import digest
 from bot.model import Plan
 
 

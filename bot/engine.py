@@ -16,11 +16,9 @@ from typing import Any, Protocol, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import codec, machine, planning, policy
-from bot.checks.looking import PatientCheck, look_once, look_until_sure
 from bot.clock import Clock
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
-from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError
-from bot.executors.contract import (
+from bot.contract import (
     Executor,
     Fate,
     Found,
@@ -31,6 +29,8 @@ from bot.executors.contract import (
     Taken,
     Work,
 )
+from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError
+from bot.looking import PatientCheck, look_once, look_until_sure
 from bot.model import (
     Do,
     E,

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from bot.canon import canonical, digest, iso
+from bot.canonical_json import canonical, digest, iso
 from bot.model import E, Event, Run
 
 # What people alone can say: under nobody's name it is as good as unsigned.

@@ -9,11 +9,11 @@ import structlog
 
 from bot.clock import Clock
 from bot.configuration import Configuration
-from handlers.metrics import Metrics, new_metrics
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.sending import Sender
 from handlers.web.links import Links
+from handlers.web.metrics import Metrics, new_metrics
 from storage.cards import CardStore
 from storage.looks import LookStore
 from storage.runs import Store

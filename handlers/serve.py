@@ -16,26 +16,24 @@ from aiohttp import ClientSession, ClientTimeout, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.exc import DBAPIError
 
+from backends.opening import resolver_for
+from backends.world import ConfiguredWorld
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.engine import Directory, Engine
 from bot.errors import ConfigurationError, TemporaryError
 from bot.signatures import Signer, public_keys, signer_at
-from bot.world import ConfiguredWorld
 from handlers.context import Nudge
 from handlers.door.guard import self_test
 from handlers.front import SLACK_ANSWERS_WITHIN, Front, client_for, open_front, who_am_i
-from handlers.metrics import new_metrics
-from handlers.role import Role
-from handlers.settings import Settings
+from handlers.settings import Role, Settings
 from handlers.slack.directory import SlackDirectory
+from handlers.slack.publisher_lease import Turn
 from handlers.slack.sending import WINDOWS, Windows
-from handlers.surroundings import resolver_for
-from handlers.turn import Turn
-from handlers.wall import Wall
 from handlers.web.app import web_app
+from handlers.web.idle_connections import HEARD, drop_silent
+from handlers.web.metrics import new_metrics
 from handlers.web.parts import Insight, Parts
-from handlers.web.patience import HEARD, drop_silent
 from handlers.web.readiness import Readiness
 from handlers.worker import SWEEP_EVERY, Worker
 from storage.database import (
@@ -52,6 +50,7 @@ from storage.leases import Leases
 from storage.looks import LookStore
 from storage.restored import RestoredStore, restored
 from storage.runs import Store, open_store
+from storage.shared_clock import Wall
 
 if TYPE_CHECKING:
     from storage.jobs import Jobs

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from bot import codec, planning
 from bot.clock import Clock
 from bot.configuration import MAIN_ZONE, Configuration
+from bot.contract import OutcomeUnknown
 from bot.engine import Engine, World
 from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
-from bot.executors.contract import OutcomeUnknown
 from bot.model import Goal, Plan, Points
 from handlers.context import Nudge
 from storage.database import CommitUnknown, NotAccepted

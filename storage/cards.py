@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.canon import iso
+from bot.canonical_json import iso
 from bot.model import State
 from storage.database import Database
 from storage.tables import cards, runs

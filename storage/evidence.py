@@ -10,7 +10,7 @@ from pydantic_core import from_json  # half the time of the standard library's
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.canon import canonical, iso
+from bot.canonical_json import canonical, iso
 from storage.tables import evidence, evidence_head
 from storage.writing import tell_listeners
 

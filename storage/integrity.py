@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
-from bot.canon import canonical, digest, iso
+from bot.canonical_json import canonical, digest, iso
 from bot.errors import TemporaryError
 from bot.model import E, Purpose, Run, State
 from storage.database import HEAD, Database, file_of, revision

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.canon import iso
+from bot.canonical_json import iso
 from storage.database import Database
 from storage.tables import leases
 from storage.writing import insert_if_new

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.canon import iso
+from bot.canonical_json import iso
 from storage.database import Database
 from storage.runs import Dispatch
 from storage.tables import looks, modals

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
-from bot.canon import iso
+from bot.canonical_json import iso
 from bot.errors import UserError
 from bot.model import Event, Run, State
 from storage.database import Database

@@ -15,7 +15,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, null, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
-from bot.canon import iso
+from bot.canonical_json import iso
 from bot.errors import ClaimLost, StaleRun, UserError
 from bot.model import E, Event, Live, Purpose, Run, State
 from bot.planning import Hold

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bot.canon import from_iso, iso
+from bot.canonical_json import from_iso, iso
 
 
 def stored(at: datetime | None) -> str | None:

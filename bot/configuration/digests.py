@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.canon import digest
+from bot.canonical_json import digest
 from bot.configuration.settings import Configuration, Target
 
 POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval"}

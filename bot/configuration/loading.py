@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.canon import digest
+from bot.canonical_json import digest
 from bot.configuration.lines import LARGEST, Location, Problem, Sheet, read
 from bot.configuration.rules import faults
 from bot.configuration.sentences import IGNORED, sentence

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.executors.contract import Progress
+from bot.contract import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.executors.contract import Progress
+from bot.contract import Progress
 from bot.model import Do, Finding, Outcome, Phase, Run, State, Step, StepRecord, StepState, Verdict, When
 from bot.views.limits import code, escape
 from bot.views.words import clock_seconds, number, of_total, so_far, target_name

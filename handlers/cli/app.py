@@ -16,7 +16,7 @@ import typer
 from bot.errors import UserError
 from handlers.cli.endings import Code, ending
 from handlers.cli.output import aside, data, say
-from handlers.role import Role
+from handlers.settings import Role
 
 app = typer.Typer(
     add_completion=False,
@@ -54,7 +54,7 @@ def demo(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only say where the page is.")] = False,
 ) -> None:
     """A complete local workspace, no Slack account."""
-    from handlers.sandbox.demo import run_demo
+    from workspace.demo import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(port, script, not no_browser)))
 
@@ -65,7 +65,7 @@ def serve(
     zone: Annotated[str, typer.Option(help="Whose targets this worker reaches.")] = "main",
 ) -> None:
     """Serve until SIGTERM. Says `listening on …` once it takes commands, or work."""
-    from handlers import logs
+    from handlers.cli import logs
     from handlers.serve import serve as run
     from handlers.settings import read_settings
 

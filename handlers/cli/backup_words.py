@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot.canon import iso
+from bot.canonical_json import iso
 from bot.model import Run
+from handlers.cli.forgotten import Forgotten, Trace
 from handlers.cli.output import aside, say, table
-from handlers.forgotten import Forgotten, Trace
 from storage.backup import Backup, PutBack
 from storage.restored import Restored
 

@@ -9,15 +9,15 @@ from aiohttp import ClientSession, ClientTimeout
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from backends.opening import resolver_for
+from backends.world import ConfiguredWorld
 from bot.clock import SteadyClock
 from bot.configuration import load
 from bot.errors import TemporaryError, UserError
 from bot.model import Run
-from bot.world import ConfiguredWorld
 from handlers.cli.database import alone, opened, stored, why_not_readable
-from handlers.forgotten import RUN_ID, Forgotten, look
+from handlers.cli.forgotten import RUN_ID, Forgotten, look
 from handlers.settings import Settings
-from handlers.surroundings import resolver_for
 from storage.backup import Backup, PutBack, back_up, put_back
 from storage.database import revision
 from storage.restored import Restored, confirm, mark_restored, restored

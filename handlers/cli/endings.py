@@ -42,7 +42,7 @@ def _of_what_was_used(problem: Exception) -> Ending:
     """Imported here: whoever ends well needs none of it."""
     from sqlalchemy.exc import DBAPIError
 
-    from bot.executors.contract import Denied, OutcomeUnknown, TargetMissing
+    from bot.contract import Denied, OutcomeUnknown, TargetMissing
     from storage.database import Locked
 
     match problem:
@@ -64,7 +64,7 @@ def _of_what_was_used(problem: Exception) -> Ending:
 
 
 def _our_fault(problem: Exception) -> str:
-    from handlers.logs import TOKENS
+    from handlers.cli.logs import TOKENS
 
     place = traceback.extract_tb(problem.__traceback__)[-1:]
     where = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in place)

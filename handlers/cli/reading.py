@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from backends.opening import resolver_for
+from backends.world import ConfiguredWorld
 from bot import planning
 from bot.clock import Clock, SteadyClock
 from bot.commands import nearest
@@ -17,10 +19,8 @@ from bot.engine import Engine, World
 from bot.errors import ConfigurationError, TemporaryError, UserError
 from bot.model import Event, Goal, Plan, Points, Run
 from bot.policy import Entitled
-from bot.world import ConfiguredWorld
 from handlers.cli.database import stored
 from handlers.settings import Settings
-from handlers.surroundings import resolver_for
 from storage.runs import Store, Summary
 
 ASKED_AT_MOST = 60.0  # seconds that a target may take to answer

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot import codec
-from bot.canon import iso
+from bot.canonical_json import iso
 from bot.configuration import Target
 from bot.model import (
     EFFECTS,

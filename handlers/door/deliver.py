@@ -19,7 +19,7 @@ from handlers.door.admission import Admission, Limits
 from handlers.door.delivery import Delivery, delivery_of
 from handlers.door.guard import why_unreadable
 from handlers.door.shapes import why_misshapen
-from handlers.metrics import Metrics
+from handlers.web.metrics import Metrics
 
 log = structlog.get_logger()
 

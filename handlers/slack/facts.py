@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.configuration import CommandSettings, Configuration, Target
-from bot.executors.contract import Progress
+from bot.contract import Progress
 from bot.model import Kind as TargetKind
 from bot.model import Purpose, Run, State
 from bot.views.facts import CardFacts

@@ -15,7 +15,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot import machine
-from bot.canon import digest
+from bot.canonical_json import digest
 from bot.errors import StaleRun
 from bot.model import E, Event, Run, State
 from bot.views.card import card as draw_card

@@ -12,9 +12,9 @@ from aiohttp import web
 from handlers.door.guard import BODY_AT_MOST
 from handlers.web.drawing import protect
 from handlers.web.health import healthz, metrics, readyz
+from handlers.web.idle_connections import keep_heard
 from handlers.web.pages import newest_runs, one_run
 from handlers.web.parts import INSIGHT, PARTS, Insight, Parts
-from handlers.web.patience import keep_heard
 from handlers.web.readers import may_read, not_forwarded
 from handlers.web.slack_events import signed_by_slack, slack_events
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from markupsafe import Markup
 
-from bot.canon import iso
+from bot.canonical_json import iso
 from bot.views.limits import clean
 from bot.views.words import clock_seconds
 

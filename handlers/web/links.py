@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from bot.canon import canonical
+from bot.canonical_json import canonical
 
 GOOD_FOR = timedelta(minutes=15)
 PURPOSE = b"rollback-bot: links to pages, 1"  # another purpose or version is another key

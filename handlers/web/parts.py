@@ -7,7 +7,7 @@ from aiohttp import web
 from bot.clock import Clock
 from handlers.context import Context
 from handlers.door.deliver import Door
-from handlers.metrics import Metrics
+from handlers.web.metrics import Metrics
 from handlers.web.readiness import Readiness
 from storage.runs import Store
 

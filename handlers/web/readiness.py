@@ -6,9 +6,9 @@ from datetime import timedelta
 from bot.clock import Clock
 from handlers.door.socket import Socket
 from handlers.slack.sending import Sender
-from handlers.wall import Wall
 from handlers.worker import Worker
 from storage.runs import Store
+from storage.shared_clock import Wall
 
 SWEPT_WITHIN = timedelta(seconds=10)
 DATABASE_ANSWERS_WITHIN = 2.5  # seconds; a command is told "NOT accepted" after the same time

@@ -12,11 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from backends.programs.spool import ELSEWHERE
 from bot import codec, machine, policy
 from bot.configuration import Configuration, Target
-from bot.engine import Engine
-from bot.errors import ClaimLost, ConfigurationError, StaleRun
-from bot.executors.contract import (
+from bot.contract import (
     Cancelled,
     Capabilities,
     Fate,
@@ -29,7 +28,8 @@ from bot.executors.contract import (
     Taken,
     Work,
 )
-from bot.executors.spool import ELSEWHERE
+from bot.engine import Engine
+from bot.errors import ClaimLost, ConfigurationError, StaleRun
 from bot.model import (
     Current,
     Do,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot import codec
-from bot.canon import canonical
+from bot.canonical_json import canonical
 from bot.model import Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
 from tests.bot import nouns
 from tests.bot.stories import ANA, ORDERS

@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from backends.programs.spool import ELSEWHERE
 from bot import codec, machine
 from bot.configuration import Declared, Procedure, ProcedureStep, Rule
-from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
-from bot.errors import ClaimLost, PermanentError, StaleRun
-from bot.executors.contract import (
+from bot.contract import (
     Blocked,
     Busy,
     Cancelled,
@@ -23,7 +22,8 @@ from bot.executors.contract import (
     StateChanged,
     Unreachable,
 )
-from bot.executors.spool import ELSEWHERE
+from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
+from bot.errors import ClaimLost, PermanentError, StaleRun
 from bot.machine import NotAllowed
 from bot.model import (
     Current,

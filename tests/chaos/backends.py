@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bot.canon import iso
-from bot.errors import PermanentError
-from bot.executors.contract import (
+from bot.canonical_json import iso
+from bot.contract import (
     Busy,
     Cancelled,
     Capabilities,
@@ -28,6 +27,7 @@ from bot.executors.contract import (
     Unreachable,
     Work,
 )
+from bot.errors import PermanentError
 from bot.model import (
     Current,
     Do,

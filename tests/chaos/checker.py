@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot import machine
-from bot.canon import from_iso
+from bot.canonical_json import from_iso
 from bot.model import EFFECTS, Do, E, Event, Outcome, Run, State, StepRecord, StepState
 from tests.chaos.histories import Answer, Effect, Histories, Row, Shown, Stored, of_kind
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from bot.canon import canonical
+from bot.canonical_json import canonical
 from storage.tables import cards, deliveries, evidence, installation, run_events, runs
 
 Row = Mapping[str, Any]

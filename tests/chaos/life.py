@@ -29,7 +29,6 @@ from bot.signatures import Signer
 from handlers.context import Context, Nudge
 from handlers.door.deliver import Door, Identity
 from handlers.front import bolt, expire_due
-from handlers.sandbox.slack.nouns import App
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.publisher import Publisher
@@ -45,6 +44,7 @@ from tests.chaos.backends import RemoteWorld
 from tests.chaos.moments import DOING, Moments, Trail, watch
 from tests.chaos.virtual_time import VirtualLoop
 from tests.chaos.wire import Acknowledged, Answered, Call, Deliver, Idle, Later, PassTime, Wire
+from workspace.slack.nouns import App
 
 FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 APP = App()

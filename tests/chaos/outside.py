@@ -17,20 +17,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, create_engine, func, or_, select
 from sqlalchemy.pool import NullPool, StaticPool
 
-from bot.canon import digest, iso
+from bot.canonical_json import digest, iso
 from bot.configuration import Configuration
 from handlers.door.delivery import key_of
-from handlers.sandbox.slack.acts import Acts
-from handlers.sandbox.slack.arguments import Arguments
-from handlers.sandbox.slack.delivery import Delivered, Delivery
-from handlers.sandbox.slack.faults import Faults
-from handlers.sandbox.slack.forms import Forms
-from handlers.sandbox.slack.methods.table import METHODS
-from handlers.sandbox.slack.nouns import Message
-from handlers.sandbox.slack.refusal import Impossible, Refused
-from handlers.sandbox.slack.state import Workspace
-from handlers.sandbox.slack.transport import Carried, Envelope
-from handlers.sandbox.slack.wire import Json, Kind
 from storage.tables import cards, runs
 from tests.bot.stories import T0
 from tests.chaos.backends import Backend
@@ -38,6 +27,17 @@ from tests.chaos.histories import Answer, Histories, Journal, Shown, Stored, Tol
 from tests.chaos.life import DIED_OF_ITSELF, Birth, live
 from tests.chaos.moments import Trail
 from tests.chaos.wire import Acknowledged, Answered, Call, Deliver, Idle, PassTime, Wire
+from workspace.slack.acts import Acts
+from workspace.slack.arguments import Arguments
+from workspace.slack.delivery import Delivered, Delivery
+from workspace.slack.faults import Faults
+from workspace.slack.forms import Forms
+from workspace.slack.methods.table import METHODS
+from workspace.slack.nouns import Message
+from workspace.slack.refusal import Impossible, Refused
+from workspace.slack.state import Workspace
+from workspace.slack.transport import Carried, Envelope
+from workspace.slack.wire import Json, Kind
 
 T = TypeVar("T")
 CHANNEL = "C01INC"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.canon import canonical, iso
+from bot.canonical_json import canonical, iso
 from bot.model import Do, E
 from tests.bot.stories import ANA, BEN, CY, LIVE, Story, later, planned
 from tests.chaos.checker import RULES, Canaries, violations

@@ -14,7 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from bot.canon import canonical
+from bot.canonical_json import canonical
 from bot.signatures import Signer, signer_at
 from storage.database import HEAD, open_database, revision, sqlite_url
 from storage.evidence import FIRST_PREV, link

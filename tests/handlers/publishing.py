@@ -18,9 +18,6 @@ from bot.configuration import load
 from bot.model import E, Event, Run
 from bot.signatures import signer_at
 from handlers.context import Context, Nudge
-from handlers.sandbox.slack.nouns import Message
-from handlers.sandbox.slack.server import SandboxServer
-from handlers.sandbox.slack.state import Workspace
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.publisher import Publisher, always
@@ -34,6 +31,9 @@ from storage.tables import cards, runs
 from tests.bot.stories import ANA, T0, later, plan_data, requested
 from tests.handlers.world import STANDARD
 from tests.storage.told import CHANNEL, ask, plan_for, tell
+from workspace.slack.nouns import Message
+from workspace.slack.server import PretendSlack
+from workspace.slack.state import Workspace
 
 PATIENCE = timedelta(minutes=10)  # of the turned time
 
@@ -53,7 +53,7 @@ class Turned:
 class Publishing:
     publisher: Publisher
     context: Context
-    slack: SandboxServer
+    slack: PretendSlack
     clock: Turned
 
     @property
@@ -132,7 +132,7 @@ async def publishing(
     for user in (ANA.id, "U01BEN", "U01CY"):
         workspace.add_user(user, user.lower())
     workspace.add_channel(CHANNEL, "inc-1", members=[ANA.id])
-    slack = await SandboxServer.start(workspace)
+    slack = await PretendSlack.start(workspace)
     slack.budget.enabled = True
     (folder / "rollback.yaml").write_text(STANDARD.format(ctl="/bin/true"))
     (folder / "rollback.db").write_bytes(template.read_bytes())

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from bot.model import State
-from handlers.sandbox.slack.acts import SlashReply
 from tests.handlers.conftest import Open
 from tests.handlers.web.browsing import ask
 from tests.handlers.world import CAREFUL, CHANNEL, CRITICAL, PEOPLE, STANDARD, World
+from workspace.slack.acts import SlashReply
 
 IN_TIME = 2.5  # seconds
 SLACK_WAITS = 3.0  # seconds; where this process plays Slack and 90 people besides, its own time counts too

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from backends.opening import resolver_for
+from backends.world import ConfiguredWorld
 from bot.configuration import Configuration, load
+from bot.contract import Fate, Work
 from bot.errors import TemporaryError, UserError
-from bot.executors.contract import Fate, Work
 from bot.model import Do, op_id
 from bot.procedures import steps_for
-from bot.world import ConfiguredWorld
 from handlers.cli.backups import newest_number
-from handlers.forgotten import Forgotten, Trace, look
-from handlers.sandbox.slack.nouns import SCOPES
-from handlers.sandbox.slack.server import SandboxServer
-from handlers.sandbox.slack.state import Workspace
-from handlers.surroundings import resolver_for
+from handlers.cli.forgotten import Forgotten, Trace, look
 from storage.backup import back_up, put_back
 from storage.database import open_database, sqlite_url, upgrade
 from storage.restored import Restored, restored
 from storage.runs import Store, open_store
 from tests.bot.stories import T0, later
 from tests.storage.told import ask, driven
+from workspace.slack.nouns import SCOPES
+from workspace.slack.server import PretendSlack
+from workspace.slack.state import Workspace
 
 CHANNEL = "C01INC"
 CONFIGURATION = """\
@@ -49,7 +49,7 @@ class PutBack:
     folder: Path
     store: Store
     told: Restored
-    slack: SandboxServer
+    slack: PretendSlack
     configuration: Configuration
     world: ConfiguredWorld
 
@@ -105,7 +105,7 @@ async def put_back_bot(tmp_path: Path, template: Path) -> AsyncIterator[PutBack]
     workspace = Workspace(seed=1, scopes={*SCOPES, "channels:history", "groups:history"})
     workspace.add_user("U01ANA", "ana")
     workspace.add_channel(CHANNEL, "inc-1", members=["U01ANA"])
-    slack = await SandboxServer.start(workspace)
+    slack = await PretendSlack.start(workspace)
     world = ConfiguredWorld(configuration, resolver_for(configuration, tmp_path / "state"))
     yield PutBack(tmp_path, Store(database, told.installation, None), told, slack, configuration, world)
     await slack.stop()

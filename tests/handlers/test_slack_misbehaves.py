@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from handlers.sandbox.slack.nouns import Message
 from tests.handlers.world import CHANNEL, PEOPLE, World
+from workspace.slack.nouns import Message
 
 CALM = 60  # seconds of quiet after which everything is true again
 

@@ -1,8 +1,8 @@
 """Copies for approvers when Slack loses its answers: as with the card, one of each that can be pressed."""
 
-from handlers.sandbox.slack.nouns import Message
 from tests.handlers.test_slack_misbehaves import buttons, calm
 from tests.handlers.world import World
+from workspace.slack.nouns import Message
 
 AWAITED = ("ben", "cy")
 

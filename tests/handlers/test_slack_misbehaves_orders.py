@@ -10,9 +10,9 @@ import pytest
 from bot import machine, policy
 from bot.model import Do, E, Event, Person, Run, State
 from bot.policy import Click, Entitled, Press
-from handlers.sandbox.slack.refusal import Impossible
 from tests.bot.stories import ANA, BEN, CY, DORA, ORDERS, T0, plan_data, requested, went_well
 from tests.handlers.world import PATIENCE, World
+from workspace.slack.refusal import Impossible
 
 PEOPLE = Entitled(approvers=(BEN, CY), requesters=None, owners=frozenset({DORA.id}))
 

@@ -7,8 +7,6 @@ import pytest
 
 from bot.errors import TemporaryError
 from bot.model import E, Run
-from handlers.sandbox.slack.documented import DOCUMENTED
-from handlers.sandbox.slack.methods.table import FORM_ONLY, METHODS
 from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS
 from handlers.slack.undrawn import TRIED_AT_MOST
@@ -16,6 +14,8 @@ from storage.cards import Kind
 from tests.bot.stories import ANA, plan_data
 from tests.handlers.publishing import Publishing, publishing
 from tests.storage.told import CHANNEL, ask, plan_for, tell
+from workspace.slack.documented import DOCUMENTED
+from workspace.slack.methods.table import FORM_ONLY, METHODS
 
 MINUTE = 60  # seconds
 

@@ -18,14 +18,14 @@ from bot.clock import SteadyClock
 from bot.model import Run
 from handlers import serve
 from handlers.front import Front
-from handlers.sandbox.slack.acts import SlashReply
-from handlers.sandbox.slack.forms import ClickReply, SubmitReply
-from handlers.sandbox.slack.nouns import Message, View
-from handlers.sandbox.slack.server import SandboxServer
-from handlers.sandbox.slack.state import Workspace
 from handlers.settings import read_settings
 from storage.runs import Store
 from storage.tables import evidence
+from workspace.slack.acts import SlashReply
+from workspace.slack.forms import ClickReply, SubmitReply
+from workspace.slack.nouns import Message, View
+from workspace.slack.server import PretendSlack
+from workspace.slack.state import Workspace
 
 PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA", "guest": "U01GUEST"}
 CHANNEL = "C01INC"
@@ -127,7 +127,7 @@ class World:
         for name, user in PEOPLE.items():
             self.workspace.add_user(user, name.title(), guest=name == "guest")
         self.workspace.add_channel(CHANNEL, "inc-1", members=list(PEOPLE.values()))
-        self.slack = await SandboxServer.start(self.workspace)
+        self.slack = await PretendSlack.start(self.workspace)
         state = self.folder / "state"
         state.mkdir()
         if template is not None:

@@ -20,8 +20,8 @@ from typing import Any
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
+from handlers.cli.logs import is_bad_http
 from handlers.door.deliver import Door
-from handlers.logs import is_bad_http
 from handlers.web.parts import PARTS
 from storage.tables import run_events, runs
 from tests.handlers.world import CHANNEL, PEOPLE, STANDARD, World

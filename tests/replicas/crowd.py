@@ -16,12 +16,12 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.exc import DBAPIError
 
 from bot.model import State
-from handlers.sandbox.slack.nouns import Message
-from handlers.sandbox.slack.refusal import Impossible
 from storage.tables import cards, runs
 from tests.postgres import PostgresServer, postgres_server
 from tests.replicas.backend import VERSIONS, Target
 from tests.replicas.world import READ_AFTER, Replicas
+from workspace.slack.nouns import Message
+from workspace.slack.refusal import Impossible
 
 FRONTS, WORKERS = ("front-1", "front-2"), ("worker-1", "worker-2")
 ROLES = {"asker": "0A", "first": "0B", "second": "0C"}

@@ -6,11 +6,11 @@ from contextvars import ContextVar
 from datetime import datetime
 from itertools import count
 
-from bot.canon import iso
+from bot.canonical_json import iso
 from handlers.door.delivery import key_of
-from handlers.sandbox.slack.transport import Carried, Envelope, Transport
-from handlers.sandbox.slack.wire import Json
 from tests.chaos.histories import Answer, Told
+from workspace.slack.transport import Carried, Envelope, Transport
+from workspace.slack.wire import Json
 
 CHOSEN: ContextVar[str | None] = ContextVar("the front that the next payload goes to", default=None)
 NOT_ACCEPTED = "NOT accepted"

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.canon import digest, from_iso, iso
-from handlers.sandbox.slack.nouns import Message
-from handlers.sandbox.slack.state import Workspace
+from bot.canonical_json import digest, from_iso, iso
 from tests.chaos.histories import Answer, Histories, Shown, Stored, Told, stored
 from tests.replicas.world import Replicas
+from workspace.slack.nouns import Message
+from workspace.slack.state import Workspace
 
 ACCEPTED = ": reading `"  # what a command that was accepted is answered with
 NOT_ACCEPTED = "NOT accepted"

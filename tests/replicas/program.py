@@ -7,10 +7,9 @@ of runs can be broken in the time in which Slack would let the cards of a hundre
 import argparse
 import asyncio
 
-from handlers import logs
-from handlers.role import Role
+from handlers.cli import logs
 from handlers.serve import serve
-from handlers.settings import read_settings
+from handlers.settings import Role, read_settings
 from handlers.slack.sending import WINDOWS
 
 WIDER = 100  # times

@@ -17,17 +17,17 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import SteadyClock, utc_now
 from bot.model import Run, State
 from bot.signatures import signer_at
-from handlers.sandbox.slack.acts import SlashReply
-from handlers.sandbox.slack.forms import ClickReply
-from handlers.sandbox.slack.nouns import Message
-from handlers.sandbox.slack.server import ACK_SECONDS, SandboxServer
-from handlers.sandbox.slack.signed import SignedHttp
-from handlers.sandbox.slack.state import Workspace
 from storage.database import open_database, upgrade
 from storage.runs import open_store
 from tests.replicas.backend import CREDENTIAL, PASSWORD, Backend, Target
 from tests.replicas.doors import Doors
 from tests.replicas.programs import Replica
+from workspace.slack.acts import SlashReply
+from workspace.slack.forms import ClickReply
+from workspace.slack.nouns import Message
+from workspace.slack.server import ACK_SECONDS, PretendSlack
+from workspace.slack.signed import SignedHttp
+from workspace.slack.state import Workspace
 
 T = TypeVar("T")
 PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA"}
@@ -65,7 +65,7 @@ class Replicas:
             self.workspace.add_channel(
                 self.channel(target.name), f"inc-{target.name}", members=list(self.people.values())
             )
-        self.slack = await SandboxServer.start(self.workspace)
+        self.slack = await PretendSlack.start(self.workspace)
         self.session = aiohttp.ClientSession()
         self.doors = Doors(utc_now)
         self.slack.delivery.transport = self.doors

@@ -14,8 +14,8 @@ import pytest
 
 from bot import codec, policy
 from bot.configuration import load
+from bot.contract import Fate
 from bot.engine import Engine
-from bot.executors.contract import Fate
 from bot.model import Do, Loss, Person, RestorePoint, Run
 from bot.policy import Click, Press
 from storage.database import open_database, sqlite_url, upgrade

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot import machine, policy
-from bot.canon import iso
+from bot.canonical_json import iso
 from bot.model import E, State
 from bot.policy import Click, Press
 from bot.signatures import why_not_signed

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from bot.configuration import Target
+from bot.contract import OutcomeUnknown
 from bot.engine import Engine, World
 from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError
-from bot.executors.contract import OutcomeUnknown
 from bot.model import Goal, LossQuality, Plan, Points
 from bot.views.words import duration
 from handlers.cli.doctor.results import Result, fail, ok, warn

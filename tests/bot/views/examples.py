@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.executors.contract import Progress
+from bot.contract import Progress
 from bot.model import (
     Approval,
     Ceiling,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.executors.contract import Progress
+from bot.contract import Progress
 from bot.model import (
     Current,
     E,

@@ -6,8 +6,8 @@ from pathlib import Path
 from bot.configuration import load
 from handlers.cli.doctor import examine
 from handlers.cli.doctor.results import Grade, Result
-from handlers.sandbox.slack.server import SandboxServer
 from handlers.settings import Settings, read_settings
+from workspace.slack.server import PretendSlack
 
 ANA, BEN, CY = "U01ANA", "U01BEN", "U01CY"
 
@@ -15,7 +15,7 @@ ANA, BEN, CY = "U01ANA", "U01BEN", "U01CY"
 @dataclass
 class Clinic:
     folder: Path
-    slack: SandboxServer
+    slack: PretendSlack
 
     def configure(self, text: str) -> None:
         (self.folder / "rollback.yaml").write_text(text)

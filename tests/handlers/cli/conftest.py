@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from handlers.cli import main
-from handlers.sandbox.slack.server import SandboxServer
-from handlers.sandbox.slack.state import Workspace
 from tests.handlers.cli.clinic import ANA, BEN, CY, Clinic
+from workspace.slack.server import PretendSlack
+from workspace.slack.state import Workspace
 
 CONFIGURATION = """\
 version: 1
@@ -86,7 +86,7 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Clinic]:
         workspace.add_user(user, name)
     workspace.add_channel("C01INC", "inc-1", members=[ANA, BEN, CY])
     releases(tmp_path / "shop")
-    clinic = Clinic(tmp_path, await SandboxServer.start(workspace))
+    clinic = Clinic(tmp_path, await PretendSlack.start(workspace))
     clinic.configure(CONFIGURATION)
     yield clinic
     await clinic.slack.stop()

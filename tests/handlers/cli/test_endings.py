@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from bot.contract import Busy, Denied, OutcomeUnknown, PointUnavailable, TargetMissing, Unreachable
 from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError
-from bot.executors.contract import Busy, Denied, OutcomeUnknown, PointUnavailable, TargetMissing, Unreachable
 from handlers.cli.endings import Code, ending
 from storage.database import Locked
 

@@ -10,9 +10,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.model import Person
 from handlers.cli.doctor.rehearsal import rehearse
 from handlers.cli.doctor.results import Grade, Result
-from handlers.sandbox.slack.nouns import Message
 from storage.database import LockFile
 from tests.handlers.cli.clinic import ANA, BEN, Clinic
+from workspace.slack.nouns import Message
 
 WHO = Person(ANA, "Ana", "Ana")
 SOON = 0.2  # seconds, where nobody will press

@@ -11,9 +11,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.door.deliver import Door
 from handlers.door.socket import Socket
-from handlers.sandbox.slack.server import SandboxServer
-from handlers.sandbox.slack.sockets import DisconnectReason
-from handlers.sandbox.slack.state import Workspace
+from workspace.slack.server import PretendSlack
+from workspace.slack.sockets import DisconnectReason
+from workspace.slack.state import Workspace
 
 
 class Listening(Door):
@@ -28,17 +28,17 @@ class Listening(Door):
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SandboxServer]:
+async def slack() -> AsyncIterator[PretendSlack]:
     workspace = Workspace(seed=1)
     workspace.add_user("U01ANA", "ana")
     workspace.add_channel("C01INC", "inc-1", members=["U01ANA"])
-    server = await SandboxServer.start(workspace)
+    server = await PretendSlack.start(workspace)
     yield server
     await server.stop()
 
 
 @pytest.fixture
-async def socket(slack: SandboxServer) -> AsyncIterator[Socket]:
+async def socket(slack: PretendSlack) -> AsyncIterator[Socket]:
     async with ClientSession() as session:
         client = AsyncWebClient(
             token=slack.bot_token, base_url=slack.api_url, session=session, retry_handlers=[]
@@ -49,11 +49,11 @@ async def socket(slack: SandboxServer) -> AsyncIterator[Socket]:
         await made.close(1.0)
 
 
-async def hears(slack: SandboxServer) -> bool:
+async def hears(slack: PretendSlack) -> bool:
     return (await slack.slash("U01ANA", "C01INC", "targets")).text == "heard"
 
 
-async def connected_again(slack: SandboxServer, socket: Socket) -> None:
+async def connected_again(slack: PretendSlack, socket: Socket) -> None:
     await slack.until(lambda: len(slack.sockets) == 1, 10.0)
     while not await socket.connected():  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(0.01)
@@ -62,7 +62,7 @@ async def connected_again(slack: SandboxServer, socket: Socket) -> None:
 
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested", "link_disabled"])
 async def test_told_to_leave_it_comes_back_over_one_new_connection(
-    slack: SandboxServer, socket: Socket, reason: DisconnectReason
+    slack: PretendSlack, socket: Socket, reason: DisconnectReason
 ) -> None:
     tickets = opened(slack)
     await slack.sockets.disconnect(reason, grace=5.0)
@@ -70,7 +70,7 @@ async def test_told_to_leave_it_comes_back_over_one_new_connection(
     assert opened(slack) == tickets + 1
 
 
-async def test_a_connection_that_breaks_is_made_again(slack: SandboxServer, socket: Socket) -> None:
+async def test_a_connection_that_breaks_is_made_again(slack: PretendSlack, socket: Socket) -> None:
     slack.sockets.abort()
     await slack.until(lambda: len(slack.sockets) == 0)
     await connected_again(slack, socket)
@@ -78,7 +78,7 @@ async def test_a_connection_that_breaks_is_made_again(slack: SandboxServer, sock
 
 @pytest.mark.parametrize("failures", [1, 2])
 async def test_failed_handshakes_are_tried_again_each_with_a_new_ticket(
-    slack: SandboxServer, socket: Socket, failures: int
+    slack: PretendSlack, socket: Socket, failures: int
 ) -> None:
     tickets = opened(slack)
     slack.faults.failed_handshakes = failures
@@ -89,7 +89,7 @@ async def test_failed_handshakes_are_tried_again_each_with_a_new_ticket(
 
 
 async def test_a_half_open_connection_is_found_out_and_made_again(
-    slack: SandboxServer, socket: Socket
+    slack: PretendSlack, socket: Socket
 ) -> None:
     slack.sockets.freeze()
     loop = asyncio.get_running_loop()
@@ -102,7 +102,7 @@ async def test_a_half_open_connection_is_found_out_and_made_again(
 
 
 async def test_while_slack_is_down_it_does_not_say_that_it_is_connected(
-    slack: SandboxServer, socket: Socket
+    slack: PretendSlack, socket: Socket
 ) -> None:
     slack.faults.down()
     await slack.until(lambda: len(slack.sockets) == 0)
@@ -115,5 +115,5 @@ async def test_while_slack_is_down_it_does_not_say_that_it_is_connected(
     await connected_again(slack, socket)
 
 
-def opened(slack: SandboxServer) -> int:
+def opened(slack: PretendSlack) -> int:
     return sum(call.method == "apps.connections.open" and call.ok for call in slack.workspace.calls)

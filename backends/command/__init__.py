@@ -1,0 +1,1 @@
+"""Programs of the operator's own that answer in JSON."""

@@ -1,0 +1,33 @@
+"""Check `command`: a program of the operator's own. It passes by ending with 0."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePath
+
+from backends.programs.process import run
+from backends.surroundings import Surroundings
+from bot.looking import Habits
+from bot.model import Finding, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandCheck(Habits):
+    argv: tuple[str, ...]
+    surroundings: Surroundings
+
+    @property
+    def name(self) -> str:
+        """The program alone: arguments may be secrets."""
+        return self.label or f"command {PurePath(self.argv[0]).name}"
+
+    async def look(self, before: Finding | None, now: datetime) -> Finding:
+        was = before.value if before else None
+        try:
+            said = await run(self.argv, self.timeout, self.surroundings)
+        except OSError as error:
+            return Finding(self.name, self.when, Verdict.INCONCLUSIVE, None, was, f"cannot be run: {error}")
+        if said.rc is None:
+            words = f"did not end within {self.timeout:g} s and was stopped"
+            return Finding(self.name, self.when, Verdict.INCONCLUSIVE, None, was, words)
+        verdict = Verdict.PASSED if said.rc == 0 else Verdict.FAILED
+        return Finding(self.name, self.when, verdict, said.rc, was, said.last or f"ended with {said.rc}")

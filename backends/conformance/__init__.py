@@ -1,0 +1,1 @@
+"""What every backend must do, as tests: run with `pytest -p backends.conformance`."""

@@ -1,0 +1,161 @@
+"""What the contract tests need from a small real backend. One class for each executor fulfils `World`.
+
+To bring an executor under the contract: write a `World` in a file of its own (`world_<type>.py`) and add one
+line to `test_contract.py`. A world is a real backend in a folder of its own, and everything about it is on
+the disk: other processes open the same one with `World(root)`.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, Self
+
+from bot.contract import Executor, Handle, Operation, Progress, Taken, Work
+from bot.model import Way
+
+PATIENCE = 30.0  # seconds for anything that a real process does
+INSTALLATION = "k7f3a91c"
+
+
+class Moment(StrEnum):
+    """Where an executor kills its own process with SIGKILL."""
+
+    TAKEN = "taken"  # the op id is taken at the backend, customers see the state before
+    CHANGED = "changed"  # customers see the restore point, nobody was told
+
+
+class World(Protocol):
+    """A backend with at least three restore points and a bad state live.
+
+    `executor` may be asked for as often as one likes; each answer is a new one, as another process has it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Opens what `make` made; changes nothing."""
+
+    @classmethod
+    def make(cls, root: Path) -> Self:
+        """Builds it in `root`, which does not exist yet; nothing outside is ever touched."""
+
+    def executor(self, dies: Moment | None = None) -> Executor:
+        """With `dies`, one that kills its process at that moment of its first restore."""
+
+    def live(self) -> str:
+        """What customers get, all of it (or a hash): read from the world, never from the executor."""
+
+    def holds(self, point: str) -> str:
+        """What `live` must say when the restore point with this id has been restored."""
+
+    def effects(self) -> int:
+        """How often a restore changed the world, as the world itself has counted since `make`."""
+
+    def drifts(self) -> None:
+        """Somebody else changes the identity of what is live. Not counted as an effect."""
+
+    def loses(self, point: str) -> None:
+        """The restore point with this id goes away."""
+
+    def lies(self) -> None:
+        """After a restore: something other than the restore point goes live, and nobody says so."""
+
+    def close(self) -> None: ...
+
+
+def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64) -> Work:
+    """The step that would carry out a plan made of this answer."""
+    return Work(
+        op_id=f"{INSTALLATION}.{run}.{n}",
+        run_id=run,
+        digest=digest,
+        point=way.point.id,
+        expected=way.current.token,
+        timeout=PATIENCE,
+    )
+
+
+async def ended(operation: Operation, work: Work, handle: Handle) -> Progress:
+    """Asks until it has ended, as the engine does."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            progress = await operation.poll(work, handle)
+            if progress.ended is not None:
+                return progress
+            await asyncio.sleep(min(progress.retry_after, 0.05))
+
+
+async def carried_out(executor: Executor, work: Work) -> Progress | Taken:
+    """Start, then ask until it has ended."""
+    handle = await executor.start(work)
+    return handle if handle is Taken.TAKEN else await ended(executor, work, handle)
+
+
+class Stranger:
+    """Another process that carries out the same work on the same world: the same op id, the same plan."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    async def ready(self) -> None:
+        assert await self._line() == "ready"
+
+    def go(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    async def answer(self) -> str:
+        """`done`, `failed`, `taken`, `lost`, or the name of the error that it met."""
+        return await self._line()
+
+    async def code(self) -> int:
+        return await asyncio.to_thread(self._process.wait, PATIENCE)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    async def _line(self) -> str:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            return (await asyncio.to_thread(self._process.stdout.readline)).strip()
+
+
+@asynccontextmanager
+async def strangers(
+    world: World, root: Path, *works: Work, dies: Moment | None = None
+) -> AsyncIterator[list[Stranger]]:
+    """One process for each work, all of them ready to start at the same moment."""
+    orders = {
+        "world": f"{type(world).__module__}:{type(world).__qualname__}",
+        "root": str(root),
+        "dies": dies,
+    }
+    started = [
+        Stranger(
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "backends.conformance.stranger",
+                    json.dumps({**orders, "work": asdict(work)}),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        for work in works
+    ]
+    try:
+        for one in started:
+            await one.ready()
+        yield started
+    finally:
+        for one in started:
+            one.end()

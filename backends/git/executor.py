@@ -1,0 +1,252 @@
+"""A path on a branch of a git repository: GitOps, configuration, content, data sets in files.
+
+The restore point is a commit. Going back adds one commit on top of the branch, in which the path is as it
+was; nothing of the history goes away. Its trailers carry the op id and the plan digest, so the branch itself
+says what became of an operation. Identity is the last commit that changed the path: other people's commits
+elsewhere are no change. How git is spoken to is in `git_repository`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from backends.choosing import moment, named, point_for
+from backends.git.repository import OPERATION, PLAN, Commit, Push, Repository
+from bot.clock import utc_now
+from bot.contract import (
+    Blocked,
+    Busy,
+    Cancelled,
+    Capabilities,
+    Fate,
+    Found,
+    Handle,
+    PointUnavailable,
+    Preview,
+    Progress,
+    StateChanged,
+    Taken,
+    TargetMissing,
+    Work,
+)
+from bot.model import (
+    Current,
+    Finding,
+    Goal,
+    Loss,
+    LossQuality,
+    Points,
+    RestorePoint,
+    UndoMode,
+    Unit,
+    Verdict,
+    Way,
+    When,
+)
+
+COMMIT = re.compile(r"[0-9a-f]{7,64}")
+TRIES = 5  # pushes, while others keep pushing to the same branch
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The branch as it was fetched: its tip, and the commits that changed the path, newest first."""
+
+    tip: str
+    commits: tuple[Commit, ...]
+
+    @property
+    def points(self) -> tuple[RestorePoint, ...]:
+        return tuple(
+            RestorePoint(one.id, one.at, one.subject, one.author, current=n == 0)
+            for n, one in enumerate(self.commits)
+        )
+
+    @property
+    def current(self) -> Current:
+        last = self.commits[0]
+        return Current(id=last.id, token=last.id, label=last.subject, at=last.at)
+
+    def since(self, point: str) -> tuple[Commit, ...]:
+        ids = [one.id for one in self.commits]
+        return self.commits[: ids.index(point)]
+
+
+class Git:
+    place = None
+    capabilities = Capabilities(
+        fenced=True, preview=Preview.EXACT, compare_and_set=True, undo=UndoMode.EXACT, shortest_poll=0.05
+    )
+
+    def __init__(
+        self,
+        remote: str,
+        branch: str,
+        path: str,  # empty: the whole repository
+        work: Path,  # a folder of our own, for the cache
+        environment: Mapping[str, str] = NOTHING,  # of git: PATH, HOME, what ssh needs
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._repository = Repository(remote, branch, path, work, environment)
+        self._clock = clock
+
+    async def restore_points(self, limit: int = 50) -> Points:
+        seen = await self._look()
+        return Points(seen.points[:limit], seen.current)
+
+    async def plan(self, goal: Goal, now: datetime) -> Way:
+        _refuse_odd(goal.point)
+        seen = await self._look()
+        point = _expanded(goal, seen)
+        return Way(
+            point=point,
+            current=seen.current,
+            loss=await self._loss(point, seen, now),
+            changes=tuple(f"{one.id[:8]} {one.subject}" for one in seen.since(point.id)),
+            warnings=await self._warnings(point),
+            blockers=await self._blockers(point, seen),
+            downtime=0.0,
+            undo=UndoMode.EXACT,
+        )
+
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+        seen = await self._look()
+        return await self._loss(named(point.id, seen.points), seen, now)
+
+    async def undo_point(self, work: Work) -> RestorePoint | None:
+        """The commit that the plan goes back from: history keeps it, so there is nothing to save."""
+        seen = await self._look()
+        _refuse_if_moved(work, seen)
+        return named(work.expected, seen.points)
+
+    async def start(self, work: Work) -> Handle | Taken:
+        """At most one commit lands for an op id, whoever else tries to push one at the same time.
+
+        Before each push the branch is searched for the op id up to `tip`, and the remote takes the
+        push only while the branch is exactly there. So of two attempts, a zombie's among them, the
+        second finds the branch moved, looks again, and sees what the first has pushed.
+        """
+        _refuse_odd(work.point)
+        for _ in range(TRIES):
+            seen = await self._look()
+            if await self._repository.landed(seen.tip, work.op_id) is not None:
+                return Taken.TAKEN
+            _refuse_if_moved(work, seen)
+            point = named(work.point, seen.points)
+            await self._refuse_same(point, seen)
+            commit = await self._repository.commit(seen.tip, point.id, self._message(point, work))
+            if await self._repository.push(commit, seen.tip, work.timeout) is Push.LANDED:
+                return {"commit": commit}
+        raise Busy(f"Others push to the branch all the time: {TRIES} tries were overtaken.")
+
+    async def find(self, work: Work) -> Found:
+        """ "Absent" can be trusted: an attempt that is still under way elsewhere finds what we push first."""
+        seen = await self._look()
+        landed = await self._repository.landed(seen.tip, work.op_id)
+        if landed is None:
+            return Found(Fate.ABSENT, "No commit of the branch carries this operation.")
+        if landed.plan != work.digest:
+            return Found(Fate.UNKNOWN, f"Commit {landed.commit[:8]} carries it under another plan.")
+        if seen.current.id != landed.commit:
+            return Found(
+                Fate.OVERTAKEN, f"Commit {landed.commit[:8]} went back; {seen.current.id[:8]} came after it."
+            )
+        return Found(Fate.DONE, f"Commit {landed.commit[:8]} went back.")
+
+    async def poll(self, work: Work, handle: Handle) -> Progress:
+        """There is a handle only after the remote has taken the push."""
+        return Progress(True, self._clock(), f"Pushed {str(handle['commit'])[:8]}.", retry_after=0.0)
+
+    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+        """A push is over before anybody could stop it."""
+        return Cancelled.IMPOSSIBLE
+
+    async def verify(self, work: Work) -> tuple[Finding, ...]:
+        seen = await self._look()
+        live = await self._repository.content(seen.tip)
+        wanted = await self._repository.content(work.point)
+        return (
+            Finding(
+                name="content",
+                when=When.OFFLINE,
+                verdict=Verdict.PASSED if live == wanted else Verdict.FAILED,
+                value=seen.tip,
+                before=work.expected,
+                words=f"At the tip of the branch it is {'' if live == wanted else 'not '}"
+                f"what it was at {work.point[:8]}.",
+            ),
+        )
+
+    async def _look(self) -> Seen:
+        tip = await self._repository.fetch()
+        commits = await self._repository.history(tip)
+        if not commits:
+            raise TargetMissing(f"Nothing on the branch ever changed `{self._repository.path}`.")
+        return Seen(tip, commits)
+
+    async def _loss(self, point: RestorePoint, seen: Seen, now: datetime) -> Loss:
+        gone = seen.since(point.id)
+        files = await self._repository.files_between(point.id, seen.tip)
+        return Loss(
+            quality=LossQuality.MEASURED,
+            seconds=None if point.at is None else max(0.0, (now - point.at).total_seconds()),
+            units=(
+                Unit("commits", len(gone)),
+                Unit("authors", len({one.author for one in gone})),
+                Unit("files", files),
+            ),
+            measured_at=now,
+        )
+
+    async def _warnings(self, point: RestorePoint) -> tuple[str, ...]:
+        if await self._repository.content(point.id):
+            return ()
+        return (f"At {point.id[:8]} there was no `{self._repository.path}`: it will be removed.",)
+
+    async def _blockers(self, point: RestorePoint, seen: Seen) -> tuple[str, ...]:
+        blockers = []
+        if await self._same(point, seen):
+            blockers.append(f"What {point.id[:8]} holds is live already.")
+        if (reason := await self._repository.why_not_push(seen.tip)) is not None:
+            blockers.append(f"We may not push to `{self._repository.branch}`: {reason}")
+        return tuple(blockers)
+
+    async def _refuse_same(self, point: RestorePoint, seen: Seen) -> None:
+        if await self._same(point, seen):
+            raise Blocked(f"What {point.id[:8]} holds is live already.")
+
+    async def _same(self, point: RestorePoint, seen: Seen) -> bool:
+        return await self._repository.content(point.id) == await self._repository.content(seen.tip)
+
+    def _message(self, point: RestorePoint, work: Work) -> str:
+        of = self._repository.path or "everything"
+        return (
+            f"Roll back {of} to {point.id[:8]}: {point.label[:60]}\n\n"
+            f"{OPERATION}: {work.op_id}\n{PLAN}: {work.digest}\n"
+        )
+
+
+def _refuse_odd(point: str | None) -> None:
+    """Nothing but the hexadecimal id of a commit comes near git's command line."""
+    if point is not None and not COMMIT.fullmatch(point):
+        raise PointUnavailable(
+            "A restore point of a git repository is a commit id, 7 or more of 0-9 and a-f."
+        )
+
+
+def _expanded(goal: Goal, seen: Seen) -> RestorePoint:
+    """A short commit id stands for the one listed commit that begins with it."""
+    if goal.point is None:
+        return point_for(goal, seen.points)
+    full = [one for one in seen.points if one.id.startswith(goal.point)]
+    return full[0] if len(full) == 1 else named(goal.point, seen.points)
+
+
+def _refuse_if_moved(work: Work, seen: Seen) -> None:
+    if seen.current.token != work.expected:
+        last = seen.commits[0]
+        raise StateChanged(f"Commit {last.id[:8]} of {moment(last.at)} changed it since the plan was made.")

@@ -1,0 +1,90 @@
+"""Check `http`: one GET, judged by its status and what the body contains.
+
+An answer that is not the expected one is `failed`; no answer in time is `inconclusive`: right after a restart
+nobody listens yet. Redirects are not followed unless asked: the status of somewhere else proves nothing here.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
+
+from bot.looking import Habits
+from bot.model import Finding, Verdict
+
+MOST_BODY = 1024 * 1024  # bytes that are read and searched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCheck(Habits):
+    url: str
+    status: int = 200
+    contains: str | None = None  # None: any body will do
+    follow_redirects: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.label or f"http GET {_path(self.url)}"
+
+    async def look(self, before: Finding | None, now: datetime) -> Finding:
+        was = before.value if before else None
+        try:
+            status, body, seconds = await self._get()
+        except (ClientError, TimeoutError, OSError, ValueError) as error:
+            return Finding(self.name, self.when, Verdict.INCONCLUSIVE, None, was, self._nothing(error))
+        took = f"{status} in {seconds * 1000:.0f} ms"
+        if status != self.status:
+            return Finding(self.name, self.when, Verdict.FAILED, status, was, f"{took}, not {self.status}")
+        if self.contains is not None and self.contains.encode() not in body:
+            words = f"{took}, but {self.contains!r} is not in the answer"
+            return Finding(self.name, self.when, Verdict.FAILED, status, was, words)
+        return Finding(self.name, self.when, Verdict.PASSED, status, was, took)
+
+    async def _get(self) -> tuple[int, bytes, float]:
+        """A connection of its own for each look: what is kept open says nothing about who comes anew."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        async with (
+            ClientSession(
+                connector=TCPConnector(force_close=True),
+                cookie_jar=DummyCookieJar(),
+                timeout=ClientTimeout(total=self.timeout),
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
+            ) as session,
+            session.get(self.url, allow_redirects=self.follow_redirects) as response,
+        ):
+            return response.status, await _first_of_body(response), loop.time() - started
+
+    def _nothing(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self.timeout:g} s"
+        if isinstance(error, ValueError):  # its text repeats the address, which may hold a token
+            return "the address cannot be used"
+        return f"no answer: {str(error) or type(error).__name__}"
+
+
+def _path(url: str) -> str:
+    """Without the query, which may hold a token."""
+    try:
+        return urlsplit(url).path or "/"
+    except ValueError:
+        return "?"
+
+
+async def _first_of_body(response: ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        body += chunk[: MOST_BODY - len(body)]
+        if len(body) >= MOST_BODY:
+            break
+    return bytes(body)

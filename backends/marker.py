@@ -1,0 +1,179 @@
+"""How an op id is taken at a backend that is made of files.
+
+Every operation has two files in one folder beside the data. `<op id>.lock` is locked by whoever is at it;
+the kernel lets go when that process ends, however it ends. `<op id>.json`, the marker, says what was taken
+and how far it came; only the holder of the lock writes it. Both stay: they are why a second start of the
+same operation does nothing. What a marker without a holder means for the world is for the executor to say.
+
+The folder must be on a file system where flock(2) reaches everybody who may write: a local one.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bot.canonical_json import canonical
+from bot.contract import Blocked, Denied, Fate, TargetMissing, Work
+
+FOLDER = ".rollback"
+OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+
+
+class Stage(StrEnum):
+    TAKEN = "taken"  # nothing was changed yet
+    CLOSING = "closing"  # the very next thing is the change: only the world can say whether it happened
+    DONE = "done"
+    FAILED = "failed"  # ended, and nothing was changed
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What was taken, and how far it came. `facts` let an executor recognise its own change in the world."""
+
+    digest: str  # of the plan
+    point: str
+    expected: str
+    stage: Stage
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+    words: str = ""
+
+    def is_of(self, work: Work) -> bool:
+        return self.digest == work.digest
+
+
+# How an operation stands that was started and is asked for. Nobody at it and nothing changed: it has failed.
+ENDED = {
+    Fate.IN_FLIGHT: None,
+    Fate.DONE: True,
+    Fate.OVERTAKEN: True,
+    Fate.FAILED: False,
+    Fate.ABSENT: False,
+}
+
+# A marker that cannot be read belongs to no plan: no digest equals its own.
+UNREADABLE = Marker("unreadable", "", "", Stage.TAKEN)
+
+
+class Slot:
+    """An op id in our hands: nobody else takes it, in this process or another, until it is closed."""
+
+    def __init__(self, lock: int, path: Path) -> None:
+        self._lock = lock
+        self._path = path
+
+    def read(self) -> Marker | None:
+        try:
+            content = json.loads(self._path.read_bytes())
+            return Marker(**{**content, "stage": Stage(content["stage"])})
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError):
+            return UNREADABLE
+
+    def write(self, marker: Marker) -> None:
+        """Durable when it returns: a power cut leaves the old marker or the new one."""
+        temporary = self._path.with_name(f"{self._path.name}.new")
+        with open(temporary, "wb") as file:
+            file.write(
+                canonical(
+                    {
+                        "digest": marker.digest,
+                        "point": marker.point,
+                        "expected": marker.expected,
+                        "stage": marker.stage,
+                        "facts": dict(marker.facts),
+                        "words": marker.words,
+                    }
+                )
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
+        sync_folder(self._path.parent)
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Markers:
+    """The operations known at one backend, in `beside`/.rollback."""
+
+    def __init__(self, beside: Path) -> None:
+        self.folder = beside / FOLDER
+
+    def take(self, op_id: str) -> Slot | None:
+        """None: somebody who lives has it."""
+        if not self.folder.is_dir():
+            self.folder.mkdir(exist_ok=True)
+            sync_folder(self.folder.parent)
+        lock = lock_file(self._path(op_id, "lock"))
+        return None if lock is None else Slot(lock, self._path(op_id, "json"))
+
+    def known(self, op_id: str) -> bool:
+        """Whether anybody ever took it: asking leaves no trace."""
+        return self._path(op_id, "lock").exists()
+
+    def _path(self, op_id: str, suffix: str) -> Path:
+        if not OP_ID.fullmatch(op_id):
+            raise ValueError(f"not an op id: {op_id!r}")
+        return self.folder / f"{op_id}.{suffix}"
+
+
+def lock_file(path: Path) -> int | None:
+    """A descriptor that holds the lock until it is closed; None: somebody else holds it.
+
+    The file is never removed: a second file of the same name would be a second lock.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def sync_folder(path: Path) -> None:
+    """Makes names durable: a renamed file may otherwise be back under its old name after a power cut."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """The operating system's refusals in the contract's words; only around what changed nothing yet.
+
+    Also a decorator. What fails after the change must be said as OutcomeUnknown inside.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise Denied(f"The operating system refuses access to {error.filename}.") from error
+    except FileNotFoundError as error:
+        raise TargetMissing(f"{error.filename} does not exist.") from error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise Blocked("The disk is full: free some space." if full else str(error)) from error

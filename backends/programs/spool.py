@@ -1,0 +1,405 @@
+"""A command that outlives us, as an operation: started once, found again, asked until it ends.
+
+One folder for each op id, in it one numbered folder for each attempt, in that the files that `supervisor`
+explains. What makes it safe:
+
+* An attempt's folder appears at once, by rename(2), with the request in it: of several who start, one makes
+  it and the others get `taken`.
+* Its supervisor takes the attempt by link(2) before it runs anything, and never takes one that was asked for
+  longer ago than `begin_within`. So an older attempt that nobody took has changed nothing and never will:
+  that, and no folder at all, is `absent`.
+* A next attempt may be made only after such a one, or when somebody who can see the backend says that a dead
+  attempt changed nothing (`after`).
+* A dead supervisor without a word about the end is `unknown`: the command may have done anything.
+
+All of it holds for those who share the spool, that is for the workers of one machine. A spool therefore has a
+name of its own (`name_of`) that intents carry: of what was begun under another name `absent` is never said.
+A copy of the folder keeps the name, so it must never be given to a second worker. The service manager must
+not end our supervisors with us (systemd: KillMode=process; a container takes them with it: `unknown`).
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from backends.programs import supervisor
+from backends.programs.process import last_line, printable
+from backends.surroundings import Surroundings
+from bot.clock import utc_now
+from bot.contract import (
+    Busy,
+    Cancelled,
+    Fate,
+    Found,
+    Handle,
+    OutcomeUnknown,
+    Progress,
+    Taken,
+    Unreachable,
+    Work,
+)
+from bot.errors import PermanentError
+
+BEGIN_WITHIN: Final = 10.0  # seconds from the request until the supervisor must have taken it
+NAME: Final = "name"  # the file of the spool that holds it
+ELSEWHERE: Final = "It was begun by another worker, whose records this one cannot see."
+STOPPED_WITHIN: Final = supervisor.TERM_TO_KILL + 2.0  # seconds that `cancel` waits for the end
+LATEST_OUTPUT: Final = 64 * 1024  # bytes from the end that are looked through for progress
+LONGEST_VALUE: Final = 200
+LONGEST_WORDS: Final = 220  # characters of how it ended, with what it said last
+
+_OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PROGRESS = re.compile(r"progress (\d{1,15}(?:\.\d{1,6})?)(?:/(\d{1,15}(?:\.\d{1,6})?))?(?: (\S{1,20}))?\s*")
+
+_CANCELLED: Final = {
+    Fate.ABSENT: Cancelled.CLEAN,
+    Fate.FAILED: Cancelled.LEAVES_PARTIAL,
+    Fate.DONE: Cancelled.IMPOSSIBLE,  # it was too late
+    Fate.IN_FLIGHT: Cancelled.IMPOSSIBLE,  # it goes on in spite of us
+    Fate.UNKNOWN: Cancelled.IMPOSSIBLE,  # nobody is there to be asked
+}
+
+
+def name_of(spool: Path, fresh: str) -> str:
+    """What this spool is called for ever. `fresh`: a random name, for one that has none yet.
+
+    Whoever comes second, in this process or another, gets the name that the first has given.
+    """
+    file = spool / NAME
+    if not file.exists():
+        with tempfile.TemporaryDirectory(prefix=".", dir=spool) as folder, suppress(FileExistsError):
+            os.link(supervisor.write_draft(folder, NAME, {"name": fresh}), file)
+        supervisor.sync_folder(str(spool))
+    return _Name.model_validate_json(file.read_bytes()).name
+
+
+class CommandOperation:
+    """`argv` may hold {op} and {point}, each as an argument of its own. `timeout` in seconds."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        timeout: float,
+        surroundings: Surroundings,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        begin_within: float = BEGIN_WITHIN,
+    ) -> None:
+        self._argv = tuple(argv)
+        self._timeout = timeout
+        self._surroundings = surroundings
+        self._clock = clock
+        self._begin_within = begin_within
+
+    @property
+    def place(self) -> str | None:
+        return self._surroundings.place
+
+    async def start(self, work: Work, after: Handle | None = None) -> Handle | Taken:
+        """`after`: a dead attempt of which the caller knows that it changed nothing.
+
+        Raises Busy and Unreachable when nothing was run, OutcomeUnknown when that cannot be told.
+        """
+        argv = filled(self._argv, op=work.op_id, point=work.point)
+        folder = self._folder(work)
+        last = _newest(folder)
+        if last and not _is_over(folder / str(last), work.digest, after == _handle(last)):
+            return Taken.TAKEN
+        attempt = folder / str(last + 1)
+        try:
+            await asyncio.to_thread(_lay_down, attempt, self._request(argv, work))
+        except FileExistsError:
+            return Taken.TAKEN
+        except OSError as error:
+            raise Unreachable(f"The spool cannot be written: {error}.") from error
+        return await self._begin(attempt)
+
+    async def find(self, work: Work) -> Found:
+        """UNKNOWN comes with the handle of the dead attempt, for `start(after=…)`; empty: with none here."""
+        folder = self._folder(work)
+        last = _newest(folder)
+        found = self._told(_found(folder / str(last), work.digest)) if last else Found(Fate.ABSENT)
+        begun_here = work.place in (None, self.place)
+        return found if begun_here or found.fate is not Fate.ABSENT else Found(Fate.UNKNOWN, ELSEWHERE, {})
+
+    async def poll(self, work: Work, handle: Handle) -> Progress:
+        """Raises OutcomeUnknown when there is nothing left to wait for and nobody said how it ended."""
+        attempt = self._attempt(work, handle)
+        found = self._told(_found(attempt, work.digest))
+        if found.fate in (Fate.ABSENT, Fate.UNKNOWN):
+            raise OutcomeUnknown(found.words)
+        ended = {Fate.DONE: True, Fate.FAILED: False}.get(found.fate)
+        done, total, unit = _progress(_output(attempt))
+        return Progress(ended, self._clock(), found.words, done, total, unit)
+
+    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+        """TERM for the command and all its children, 5 seconds later KILL."""
+        attempt = self._attempt(work, handle)
+        if _found(attempt, work.digest).fate is Fate.IN_FLIGHT:
+            try:
+                if await asyncio.to_thread(_forestall, attempt):
+                    return Cancelled.CLEAN
+                (attempt / supervisor.CANCEL).touch()
+            except OSError as error:
+                raise Unreachable(f"The spool cannot be written: {error}.") from error
+        return _CANCELLED[await _fate_after_stopping(attempt, work.digest)]
+
+    async def _begin(self, attempt: Path) -> Handle | Taken:
+        """The process started here ends as soon as the supervisor behind it has taken the job."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", supervisor.__file__, str(attempt)),
+                stdin=DEVNULL,
+                stdout=DEVNULL,
+                stderr=DEVNULL,
+                env=dict(self._surroundings.environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Unreachable(f"No process could be started: {error}.") from error
+        match await process.wait():
+            case supervisor.BEGAN:
+                return _handle(int(attempt.name))
+            case supervisor.TAKEN_BEFORE:
+                return Taken.TAKEN
+            case supervisor.TOO_LATE:
+                raise Busy("This machine was too slow to start the command; nothing was run.")
+            case rc:
+                raise OutcomeUnknown(f"The supervisor ended with {rc} before it said whether it began.")
+
+    def _told(self, found: Found) -> Found:
+        """Struck before it is cut: half a secret is told as well."""
+        return replace(found, words=printable(self._surroundings.secrets.struck(found.words), LONGEST_WORDS))
+
+    def _request(self, argv: Sequence[str], work: Work) -> dict[str, Any]:
+        return {
+            "op_id": work.op_id,
+            "digest": work.digest,
+            "argv": list(argv),
+            "cwd": str(self._surroundings.base),
+            "environment": sorted(self._surroundings.environment),  # names only: values may be secrets
+            "timeout": self._timeout,
+            "begin_within": self._begin_within,
+            "asked_at": supervisor.boot_clock(),
+            "boot": supervisor.boot_id(),
+        }
+
+    def _folder(self, work: Work) -> Path:
+        if not _OP_ID.fullmatch(work.op_id):
+            raise PermanentError(f"{work.op_id!r} cannot be the name of an operation.")
+        return self._surroundings.spool / work.op_id
+
+    def _attempt(self, work: Work, handle: Handle) -> Path:
+        return self._folder(work) / str(int(handle["attempt"]))
+
+
+async def _fate_after_stopping(attempt: Path, digest: str) -> Fate:
+    for _ in range(round(STOPPED_WITHIN / supervisor.TICK)):
+        if _found(attempt, digest).fate is not Fate.IN_FLIGHT:
+            break
+        await asyncio.sleep(supervisor.TICK)
+    return _found(attempt, digest).fate
+
+
+def filled(argv: Sequence[str], **values: str) -> tuple[str, ...]:
+    """`{name}` replaced where it is a whole argument. A part of an argument is refused: nobody could
+    say any more where the value ends."""
+    return tuple(_argument(argument, values) for argument in argv)
+
+
+def _argument(argument: str, values: Mapping[str, str]) -> str:
+    for name in ("op", "point"):
+        if argument == f"{{{name}}}" and name in values:
+            return _harmless(values[name])
+        if f"{{{name}}}" in argument:
+            raise PermanentError(f"{{{name}}} cannot be filled in here: {argument!r}.")
+    return argument
+
+
+def _harmless(value: str) -> str:
+    if reason := why_not_an_argument(value):
+        raise PermanentError(f"{value[:40]!r} {reason}: it is not handed to a command.")
+    return value
+
+
+def why_not_an_argument(value: str) -> str | None:
+    """None: a command cannot take it for anything but a value."""
+    if not value or len(value) > LONGEST_VALUE:
+        return f"is empty or longer than {LONGEST_VALUE} characters"
+    if value.startswith("-"):
+        return "looks like an option"
+    return None if value.isprintable() else "holds characters that cannot be printed"
+
+
+def _handle(attempt: int) -> dict[str, int]:
+    return {"attempt": attempt}
+
+
+def _newest(folder: Path) -> int:
+    """The number of the newest attempt; 0: none was ever made."""
+    if not folder.is_dir():
+        return 0
+    return max((int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()), default=0)
+
+
+def _lay_down(attempt: Path, request: Mapping[str, Any]) -> None:
+    """The folder appears with the request in it, or FileExistsError: somebody else's did."""
+    attempt.parent.mkdir(parents=True, exist_ok=True)
+    draft = tempfile.mkdtemp(prefix=".", dir=attempt.parent)
+    try:
+        supervisor.write(draft, supervisor.REQUEST, request)
+        _rename_to_new(draft, attempt)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    supervisor.sync_folder(str(attempt.parent))
+    supervisor.sync_folder(str(attempt.parent.parent))
+
+
+def _rename_to_new(draft: str, attempt: Path) -> None:
+    """A folder that is not empty is never replaced; this system call says ENOTEMPTY for it."""
+    try:
+        os.rename(draft, attempt)
+    except OSError:
+        if attempt.exists():
+            raise FileExistsError(str(attempt)) from None
+        raise
+
+
+def _forestall(attempt: Path) -> bool:
+    """Takes the attempt in its supervisor's place and ends it, so that nothing is ever run."""
+    if not supervisor.take(str(attempt)):
+        return False
+    supervisor.finish(str(attempt), {"rc": None, "why": supervisor.NEVER_RAN})
+    return True
+
+
+class _Name(BaseModel):
+    name: str
+
+
+class _Process(BaseModel):
+    pid: int
+    started: int
+    boot: str
+
+    def runs(self) -> bool:
+        return supervisor.identity(self.pid) == self.model_dump()
+
+
+class _Ended(BaseModel):
+    rc: int | None
+    why: str
+    words: str = ""
+
+
+class _Request(BaseModel):
+    digest: str
+    boot: str
+    asked_at: float
+    begin_within: float
+    timeout: float
+
+
+def _is_over(attempt: Path, digest: str, known_without_effect: bool) -> bool:
+    fate = _found(attempt, digest).fate
+    return fate is Fate.ABSENT or (fate is Fate.UNKNOWN and known_without_effect)
+
+
+def _found(attempt: Path, digest: str) -> Found:
+    try:
+        return _read_fate(attempt, digest)
+    except (OSError, ValidationError) as error:
+        return Found(Fate.UNKNOWN, f"The files of this operation cannot be read: {type(error).__name__}.")
+
+
+def _read_fate(attempt: Path, digest: str) -> Found:
+    """The order of reading matters: each file is read after all that could have changed because of it.
+    Age, then `taken`: see `supervisor.begin`. Alive, then `ended`: who is dead has said it, or never will."""
+    request = _Request.model_validate_json((attempt / supervisor.REQUEST).read_bytes())
+    if request.digest != digest:
+        return Found(Fate.UNKNOWN, "The operation was started for another plan.")
+    stale = supervisor.is_stale(request.model_dump())
+    taken = _process(attempt / supervisor.TAKEN)
+    child = _process(attempt / supervisor.CHILD)
+    alive = any(process.runs() for process in (taken, child) if process)
+    handle = _handle(int(attempt.name))
+    if ended := _ended(attempt / supervisor.ENDED):
+        return _how_it_ended(attempt, ended, request.timeout)
+    if taken is None:
+        return Found(Fate.ABSENT) if stale else Found(Fate.IN_FLIGHT, "It is being started.", handle)
+    if alive:
+        return Found(Fate.IN_FLIGHT, _words(_output(attempt)), handle)
+    return Found(Fate.UNKNOWN, "The command was cut off; nobody saw how it ended.", handle)
+
+
+def _process(file: Path) -> _Process | None:
+    return _Process.model_validate_json(file.read_bytes()) if file.exists() else None
+
+
+def _ended(file: Path) -> _Ended | None:
+    return _Ended.model_validate_json(file.read_bytes()) if file.exists() else None
+
+
+def _how_it_ended(attempt: Path, ended: _Ended, timeout: float) -> Found:
+    words = _words(_output(attempt))
+    match ended.why:
+        case supervisor.NEVER_RAN:
+            return Found(Fate.ABSENT)
+        case supervisor.NOT_RUNNABLE:
+            return Found(Fate.FAILED, f"It cannot be run: {ended.words}.")
+        case supervisor.TIMED_OUT:
+            return Found(Fate.FAILED, f"Stopped after {timeout:g} s; it may be done in part. {words}".strip())
+        case supervisor.CANCELLED:
+            return Found(Fate.FAILED, f"Stopped when asked to; it may be done in part. {words}".strip())
+    if ended.rc == 0:
+        return Found(Fate.DONE, words)
+    return Found(Fate.FAILED, f"{_status(ended.rc)}: {words}" if words else f"{_status(ended.rc)}.")
+
+
+def _status(rc: int | None) -> str:
+    if rc is not None and rc < 0:
+        return f"Ended by {signal.Signals(-rc).name}"
+    return f"Ended with {rc}"
+
+
+def _output(attempt: Path) -> str:
+    """The end of what was said, whatever the bytes mean."""
+    latest = b"".join(_tail(attempt / name) for name in supervisor.LOGS)
+    return latest[-LATEST_OUTPUT:].decode("utf-8", "replace")
+
+
+def _tail(file: Path) -> bytes:
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LATEST_OUTPUT))
+            return log.read(LATEST_OUTPUT)
+    except FileNotFoundError:
+        return b""
+
+
+def _words(output: str) -> str:
+    said = [line for line in output.splitlines() if not _PROGRESS.fullmatch(line)]
+    return last_line("\n".join(said[-20:]).encode(), limit=LATEST_OUTPUT)
+
+
+def _progress(output: str) -> tuple[float | None, float | None, str]:
+    """The last `progress n/m unit` line; of n, m and the unit only n must be there."""
+    for line in reversed(output.splitlines()):
+        if said := _PROGRESS.fullmatch(line):
+            done, total, unit = said.groups()
+            return float(done), float(total) if total else None, unit or ""
+    return None, None, ""

@@ -1,0 +1,1 @@
+"""A database in an SQLite file, with a folder of backups."""

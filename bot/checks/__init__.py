@@ -1,1 +1,0 @@
-"""Checks: one file for each way to look. Which are known is in `registry`."""

@@ -1,0 +1,177 @@
+"""What every executor and every check must do, and the closed set of what may go wrong.
+
+An executor knows how to go back on one kind of backend, for one target. A check looks once and says what it
+saw. Neither decides anything about people or order: the engine does. Times are aware UTC, durations seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.errors import PermanentError, TemporaryError
+from bot.model import Finding, Goal, Loss, Points, RestorePoint, UndoMode, Way, When
+
+Handle = Mapping[str, Any]  # JSON; stored, and given back to `poll` and `cancel`
+
+
+class TargetMissing(PermanentError):
+    """What the target names does not exist."""
+
+
+class PointUnavailable(PermanentError):
+    """The restore point is unknown or gone; the message names the nearest valid ones."""
+
+
+class StateChanged(PermanentError):
+    """The identity moved since the plan was made: nothing was done."""
+
+
+class Blocked(PermanentError):
+    """The backend is in a state in which it must not be taken back; the message says how to clear it."""
+
+
+class Denied(PermanentError):
+    """The backend refuses our credentials or rights."""
+
+
+class Unsupported(PermanentError):
+    """This executor cannot do that at all."""
+
+
+class Busy(TemporaryError):
+    """The backend works on something else; nothing was sent."""
+
+
+class Unreachable(TemporaryError):
+    """The backend did not answer before anything was sent."""
+
+
+class OutcomeUnknown(Exception):
+    """Something was sent and no answer came: only `find` may say what became of it."""
+
+
+class Preview(StrEnum):
+    EXACT = "exact"
+    ESTIMATE = "estimate"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Declared as data; people's options and the engine's trust follow from it."""
+
+    fenced: bool  # takes the op id at the backend: "absent" can be trusted and a restart is safe
+    time_range: bool = False  # any moment between earliest and latest, not only listed points
+    preview: Preview = Preview.NONE
+    compare_and_set: bool = False
+    cancel: bool = False
+    undo: UndoMode = UndoMode.IMPOSSIBLE
+    progress: bool = False
+    shortest_poll: float = 0.2  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One operation on a backend: all that `start`, `find` and `poll` need to agree on what is meant."""
+
+    op_id: str
+    run_id: str
+    digest: str  # of the approved plan; a marker that carries another is `unknown`
+    point: str  # "" for operations without a point (maintenance)
+    expected: str  # the identity token to compare with; "" where there is none
+    timeout: float = 900.0
+    place: str | None = None  # the `Operation.place` of its intent; None: it was taken at the backend itself
+
+
+class Taken(StrEnum):
+    """What `start` answers when the op id was taken before: it has then done nothing."""
+
+    TAKEN = "taken"
+
+
+class Fate(StrEnum):
+    ABSENT = "absent"
+    IN_FLIGHT = "in_flight"
+    DONE = "done"
+    FAILED = "failed"
+    OVERTAKEN = "overtaken"  # done once, and somebody changed it since
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    fate: Fate
+    words: str = ""  # one sentence for people
+    handle: Handle | None = None  # with IN_FLIGHT: what to poll
+    asked: int = 1  # how often it had to be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an operation stands. `ended` None: still going; True: done; False: the world said no."""
+
+    ended: bool | None
+    observed_at: datetime
+    words: str = ""
+    done: float | None = None
+    total: float | None = None  # None: the end is not known
+    unit: str = ""
+    retry_after: float = 0.2  # seconds until it is worth asking again
+
+
+class Cancelled(StrEnum):
+    CLEAN = "clean"
+    LEAVES_PARTIAL = "leaves_partial"
+    IMPOSSIBLE = "impossible"
+
+
+class Operation(Protocol):
+    """Something that is started once, found again, and asked until it ends."""
+
+    @property
+    def place(self) -> str | None:
+        """Where op ids are taken, when that is not the backend itself but something of this worker's own.
+
+        The intent records it; `find` may answer ABSENT from what it sees here only when `Work.place` is here.
+        """
+
+    async def start(self, work: Work) -> Handle | Taken: ...
+    async def find(self, work: Work) -> Found: ...
+    async def poll(self, work: Work, handle: Handle) -> Progress: ...
+    async def cancel(self, work: Work, handle: Handle) -> Cancelled: ...
+
+
+class Executor(Operation, Protocol):
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def restore_points(self, limit: int = 50) -> Points:
+        """Newest first. Raises TargetMissing, Denied, Unreachable."""
+
+    async def plan(self, goal: Goal, now: datetime) -> Way:
+        """Resolves a point id or a time to one exact point. Raises PointUnavailable and the above."""
+
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+        """What going back to `point` would remove now; None: the backend is stateless."""
+
+    async def undo_point(self, work: Work) -> RestorePoint | None:
+        """Saves the present state; safe to call again for the same op id, also from another place.
+
+        None: cannot be undone.
+        """
+
+    async def verify(self, work: Work) -> tuple[Finding, ...]:
+        """What the backend itself can say about having arrived exactly there."""
+
+
+class Check(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def when(self) -> When: ...
+
+    async def look(self, before: Finding | None, now: datetime) -> Finding:
+        """One look. What cannot be seen is `inconclusive` with the reason, never an exception."""

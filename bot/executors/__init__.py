@@ -1,1 +1,0 @@
-"""Executors: one file for each kind of backend. Which are known is in `registry`."""

@@ -1,0 +1,89 @@
+"""Looks until it is sure: when a verdict of a check is believed, and how long it is waited for.
+
+* `passed` and `failed` are believed when seen `stable` times in a row, `every` seconds apart: one good answer
+  of a service that is just coming up proves as little as one bad answer.
+* `inconclusive` (nothing could be seen) is looked at again until `wait` is over.
+* What changes its mind until `wait` is over was never sure: it ends `inconclusive`.
+
+The checks of one phase are looked at side by side. What one look means is the check's own business.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.contract import Check
+from bot.model import Finding, Verdict, When
+
+Clock = Callable[[], datetime]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class PatientCheck(Check, Protocol):
+    """A check and how long it takes to be believed."""
+
+    @property
+    def stable(self) -> int: ...
+
+    @property
+    def every(self) -> float: ...
+
+    @property
+    def wait(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What the checks of this package share. Times in seconds."""
+
+    when: When
+    label: str | None = None  # None: the check is called after what it looks at
+    stable: int = 1
+    every: float = 1.0
+    wait: float = 180.0
+    timeout: float = 10.0  # of one look
+
+
+async def look_until_sure(
+    checks: Iterable[PatientCheck],
+    when: When,
+    before: Mapping[str, Finding],
+    clock: Clock,
+    sleep: Sleep,
+) -> tuple[Finding, ...]:
+    """One finding for each check of `when`, in their order. `before`: the baseline, by name."""
+    async with asyncio.TaskGroup() as group:
+        looks = [
+            group.create_task(_until_sure(check, before.get(check.name), clock, sleep))
+            for check in checks
+            if check.when is when
+        ]
+    return tuple(look.result() for look in looks)
+
+
+async def look_once(checks: Iterable[Check], clock: Clock) -> tuple[Finding, ...]:
+    """The baseline: what stands there before anything is touched, judged by nobody."""
+    async with asyncio.TaskGroup() as group:
+        looks = [group.create_task(check.look(None, clock())) for check in checks]
+    return tuple(replace(look.result(), verdict=None) for look in looks)
+
+
+async def _until_sure(check: PatientCheck, before: Finding | None, clock: Clock, sleep: Sleep) -> Finding:
+    deadline = clock() + timedelta(seconds=check.wait)
+    verdict, in_a_row = None, 0
+    while True:
+        finding = await check.look(before, clock())
+        in_a_row = in_a_row + 1 if finding.verdict is verdict else 1
+        verdict = finding.verdict
+        if verdict is not Verdict.INCONCLUSIVE and in_a_row >= check.stable:
+            return finding
+        if clock() + timedelta(seconds=check.every) > deadline:
+            return finding if verdict is Verdict.INCONCLUSIVE else _unsure(finding, in_a_row, check)
+        await sleep(check.every)
+
+
+def _unsure(finding: Finding, in_a_row: int, check: PatientCheck) -> Finding:
+    words = f"{finding.verdict} only {in_a_row} of {check.stable} times in a row within {check.wait:g} s"
+    return replace(finding, verdict=Verdict.INCONCLUSIVE, words=f"{words}: {finding.words}")

@@ -1,0 +1,433 @@
+"""What is special about git; the rest is in the contract."""
+
+import asyncio
+import os
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from backends.conformance.harness import carried_out, work_for
+from backends.git.executor import Git
+from backends.git.repository import Push, Repository
+from bot.contract import (
+    Blocked,
+    Denied,
+    Fate,
+    OutcomeUnknown,
+    PointUnavailable,
+    StateChanged,
+    Taken,
+    TargetMissing,
+    Unreachable,
+    Work,
+)
+from bot.errors import ConfigurationError
+from bot.model import Goal, LossQuality, Unit
+from tests.backends.git.world import NOON, GitWorld, git
+
+NOW = datetime.fromtimestamp(NOON, UTC) + timedelta(minutes=30)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[GitWorld]:
+    world = GitWorld.make(tmp_path / "shop")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def executor(world: GitWorld) -> Git:
+    return world.executor()
+
+
+async def _point(executor: Git, subject: str) -> str:
+    return next(one.id for one in (await executor.restore_points()).points if one.label == subject)
+
+
+async def _work(executor: Git, subject: str = "price 11") -> Work:
+    return work_for(await executor.plan(Goal(point=await _point(executor, subject)), NOW))
+
+
+def _files(world: GitWorld, folder: str = "") -> dict[str, str]:
+    names = git(world.remote, "ls-tree", "-r", "--name-only", "main", *([folder] if folder else []))
+    return {name: git(world.remote, "show", f"main:{name}") for name in names.split()}
+
+
+# Points and plans
+
+
+async def test_only_commits_that_changed_the_path_are_points(executor: Git) -> None:
+    points = (await executor.restore_points()).points
+    assert [point.label for point in points] == ["bad load", "price 12", "price 11", "price 10"]
+    assert (points[0].author, points[0].current) == ("Cy", True)
+
+
+async def test_a_merge_is_one_point_of_the_branch(world: GitWorld, executor: Git) -> None:
+    git(world.colleague, "checkout", "--quiet", "-b", "feature")
+    for n in range(3):
+        (world.colleague / "prod" / "price").write_text(f"2{n}\n")
+        git(world.colleague, "commit", "--quiet", "--all", "-m", f"step {n}", at=NOON + 3600)
+    git(world.colleague, "checkout", "--quiet", "main")
+    git(world.colleague, "merge", "--quiet", "--no-ff", "-m", "merge feature", "feature", at=NOON + 7200)
+    git(world.colleague, "push", "--quiet", "origin", "main")
+    labels = [point.label for point in (await executor.restore_points()).points]
+    assert labels[:2] == ["merge feature", "bad load"]
+
+
+async def test_the_loss_is_counted_in_commits_authors_and_files(executor: Git) -> None:
+    way = await executor.plan(Goal(point=await _point(executor, "price 11")), NOW)
+    assert way.loss is not None
+    assert way.loss.quality is LossQuality.MEASURED
+    assert way.loss.seconds == timedelta(minutes=29).total_seconds()
+    assert way.loss.units == (Unit("commits", 2), Unit("authors", 1), Unit("files", 2))
+    assert [line.partition(" ")[2] for line in way.changes] == ["bad load", "price 12"]
+
+
+async def test_the_beginning_of_a_commit_id_is_enough_to_ask_and_the_plan_names_all_of_it(
+    executor: Git,
+) -> None:
+    full = await _point(executor, "price 11")
+    assert (await executor.plan(Goal(point=full[:10]), NOW)).point.id == full
+
+
+@pytest.mark.parametrize("length", [0, 1, 6])
+async def test_a_few_characters_are_no_commit_id_even_when_only_one_begins_so(
+    executor: Git, length: int
+) -> None:
+    with pytest.raises(PointUnavailable, match="7 or more"):
+        await executor.plan(Goal(point=(await _point(executor, "price 11"))[:length]), NOW)
+
+
+async def test_a_commit_of_another_branch_is_no_point(world: GitWorld, executor: Git) -> None:
+    git(world.colleague, "checkout", "--quiet", "-b", "experiment")
+    (world.colleague / "prod" / "price").write_text("0\n")
+    git(world.colleague, "commit", "--quiet", "--all", "-m", "experiment")
+    git(world.colleague, "push", "--quiet", "origin", "experiment")
+    with pytest.raises(PointUnavailable):
+        await executor.plan(Goal(point=git(world.colleague, "rev-parse", "HEAD")), NOW)
+
+
+async def test_content_that_is_live_already_is_a_blocker_and_never_an_empty_commit(
+    world: GitWorld, executor: Git
+) -> None:
+    world.commit({"prod/price": "12\n"}, "repaired by hand", 9)
+    way = await executor.plan(Goal(point=await _point(executor, "price 12")), NOW)
+    assert any("live already" in blocker for blocker in way.blockers)
+    with pytest.raises(Blocked):
+        await executor.start(work_for(way))
+    assert world.effects() == 0
+
+
+# The commit
+
+
+async def test_one_commit_is_added_and_the_history_stays(world: GitWorld, executor: Git) -> None:
+    before = git(world.remote, "rev-parse", "main")
+    work = await _work(executor)
+    await carried_out(executor, work)
+    assert git(world.remote, "rev-list", "--parents", "-1", "main").split()[1:] == [before]
+    assert (
+        git(world.remote, "log", "-1", "--format=%an <%ae>", "main")
+        == "Rollback Bot <rollback-bot@localhost>"
+    )
+    assert git(world.remote, "log", "-1", "--format=%B", "main").splitlines() == [
+        f"Roll back prod to {work.point[:8]}: price 11",
+        "",
+        f"Rollback-Operation: {work.op_id}",
+        f"Rollback-Plan: {work.digest}",
+    ]
+
+
+async def test_nothing_beside_the_path_is_touched(world: GitWorld, executor: Git) -> None:
+    await carried_out(executor, await _work(executor))
+    assert _files(world) == {
+        "prod/item0": "x",
+        "prod/item1": "x",
+        "prod/price": "11",
+        "staging/price": "1",
+    }
+
+
+async def test_a_path_may_be_one_file(world: GitWorld) -> None:
+    world.path = "prod/price"
+    executor = world.executor()
+    await carried_out(executor, await _work(executor))
+    assert _files(world, "prod/") == {
+        "prod/item0": "x",
+        "prod/item1": "x",
+        "prod/item2": "x",
+        "prod/price": "11",
+    }
+
+
+async def test_an_empty_path_is_the_whole_repository(world: GitWorld) -> None:
+    world.path = ""
+    executor = world.executor()
+    await carried_out(executor, await _work(executor))
+    assert _files(world) == {"prod/item0": "x", "prod/item1": "x", "prod/price": "11"}
+
+
+async def test_a_point_without_the_path_is_warned_of_and_removes_it(world: GitWorld) -> None:
+    git(world.colleague, "rm", "-r", "--quiet", "prod")
+    git(world.colleague, "commit", "--quiet", "-m", "nothing any more", at=NOON + 300)
+    world.commit({"prod/price": "7\n"}, "again", 6)
+    executor = world.executor()
+    way = await executor.plan(Goal(point=await _point(executor, "nothing any more")), NOW)
+    assert any("will be removed" in warning for warning in way.warnings)
+    await carried_out(executor, work_for(way))
+    assert _files(world) == {"staging/price": "1"}
+
+
+# Beside others
+
+
+async def test_commits_elsewhere_since_the_plan_are_kept_and_void_nothing(
+    world: GitWorld, executor: Git
+) -> None:
+    work = await _work(executor)
+    world.commit({"staging/price": "2\n"}, "staging goes on", 9)
+    await carried_out(executor, work)
+    assert _files(world)["staging/price"] == "2"
+    assert _files(world)["prod/price"] == "11"
+
+
+async def test_overtaken_by_a_commit_elsewhere_it_goes_on_top_of_that(world: GitWorld) -> None:
+    executor = _raced(world, {"staging/price": "2\n"})
+    await carried_out(executor, await _work(executor))
+    assert _files(world)["staging/price"] == "2"
+    assert _files(world)["prod/price"] == "11"
+    assert world.effects() == 1
+
+
+async def test_overtaken_by_a_commit_on_the_path_nothing_is_done(world: GitWorld) -> None:
+    executor = _raced(world, {"prod/price": "13\n"})
+    with pytest.raises(StateChanged, match="since the plan was made"):
+        await executor.start(await _work(executor))
+    assert world.effects() == 0
+
+
+def _raced(world: GitWorld, files: dict[str, str]) -> Git:
+    executor = world.executor()
+    executor._repository = RacedRepository(world, files)
+    return executor
+
+
+class RacedRepository(Repository):
+    """A colleague pushes just before the first push of ours."""
+
+    def __init__(self, world: GitWorld, files: dict[str, str]) -> None:
+        super().__init__(str(world.remote), "main", world.path, world.root / "raced", {})
+        self._world = world
+        self._files = files
+
+    async def push(self, commit: str, tip: str, timeout: float) -> Push:
+        if self._files:
+            self._world.commit(self._files, "just before", 10)
+            self._files = {}
+        return await super().push(commit, tip, timeout)
+
+
+async def test_of_twins_that_make_the_very_same_commit_only_the_first_has_landed_it(
+    world: GitWorld, executor: Git
+) -> None:
+    repository = executor._repository
+    tip = await repository.fetch()
+    commit = await repository.commit(tip, (await _work(executor)).point, "twins")
+    assert await repository.push(commit, tip, 30.0) is Push.LANDED
+    assert await repository.push(commit, tip, 30.0) is Push.OVERTAKEN
+
+
+async def test_a_push_that_the_remote_forbids_says_why(world: GitWorld, executor: Git) -> None:
+    _hook(world, "pre-receive", "echo 'main is frozen until Monday'; exit 1")
+    with pytest.raises(Denied, match="frozen until Monday"):
+        await executor.start(await _work(executor))
+    assert world.effects() == 0
+
+
+async def test_a_push_without_an_answer_is_unknown_until_somebody_looks(
+    world: GitWorld, executor: Git
+) -> None:
+    _hook(world, "post-receive", "exec sleep 60")
+    work = await _work(executor)
+    with pytest.raises(OutcomeUnknown):
+        await executor.start(replace(work, timeout=2.0))
+    assert (await executor.find(work)).fate is Fate.DONE
+    assert await executor.start(work) is Taken.TAKEN
+
+
+def _hook(world: GitWorld, name: str, script: str) -> None:
+    hook = world.remote / "hooks" / name
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{script}\n")
+    hook.chmod(0o755)
+
+
+async def test_an_operation_is_not_mistaken_for_one_whose_name_begins_the_same(executor: Git) -> None:
+    work = await _work(executor)
+    await carried_out(executor, replace(work, op_id=f"{work.op_id}1"))
+    assert (await executor.find(work)).fate is Fate.ABSENT
+
+
+# The cache
+
+
+async def test_a_cache_that_was_left_locked_or_broken_is_made_anew(world: GitWorld, executor: Git) -> None:
+    await executor.restore_points()
+    (cache,) = world.root.glob("work-*/*.git")
+    (cache / "refs" / "heads" / "main.lock").touch()  # as git leaves it when it is killed
+    (cache / "HEAD").unlink()
+    world.commit({"prod/price": "13\n"}, "price 13", 10)
+    assert (await executor.restore_points()).points[0].label == "price 13"
+
+
+async def test_two_who_look_at_once_do_not_trip_over_each_other(world: GitWorld, tmp_path: Path) -> None:
+    work = tmp_path / "shared"
+    looks = [Git(str(world.remote), "main", world.path, work).restore_points() for _ in range(6)]
+    answers = await asyncio.gather(*looks)
+    assert all(answer == answers[0] for answer in answers)
+
+
+async def test_nothing_is_checked_out(world: GitWorld, executor: Git) -> None:
+    await carried_out(executor, await _work(executor))
+    (work,) = world.root.glob("work-*")
+    assert sorted(path.suffix for path in work.iterdir()) == [".git", ".lock"]
+
+
+# What git must never be told
+
+
+@pytest.mark.parametrize(
+    ("remote", "branch", "path"),
+    [
+        ("ext::sh -c touch% outside", "main", ""),
+        ("fd::17", "main", ""),
+        ("--upload-pack=touch outside", "main", ""),
+        ("", "main", ""),
+        ("ssh://ana:secret@git.example/shop.git", "main", ""),
+        ("/srv/shop.git\n--x", "main", ""),
+        ("/srv/shop.git", "-main", ""),
+        ("/srv/shop.git", "a..b", ""),
+        ("/srv/shop.git", "main:other", ""),
+        ("/srv/shop.git", "main.lock", ""),
+        ("/srv/shop.git", "refs/@{1}", ""),
+        ("/srv/shop.git", "", ""),
+        ("/srv/shop.git", "main", "../elsewhere"),
+        ("/srv/shop.git", "main", "/etc"),
+        ("/srv/shop.git", "main", "-x"),
+        ("/srv/shop.git", "main", "prod/.git/hooks"),
+    ],
+)
+def test_hostile_settings_are_refused(tmp_path: Path, remote: str, branch: str, path: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Git(remote, branch, path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("remote", "branch"),
+    [
+        ("git@git.example:shop/config.git", "main"),
+        ("ssh://git@git.example:22/shop.git", "release/2026-11"),
+        ("https://ana@git.example/shop.git", "v1.x"),
+        ("https://ana:secret@git.example/shop.git", "main"),
+        ("file:///srv/shop.git", "feature/a_b+c"),
+    ],
+)
+def test_usual_settings_are_taken(tmp_path: Path, remote: str, branch: str) -> None:
+    Git(remote, branch, "prod/", tmp_path)
+
+
+REFUSING = """\
+#!/bin/sh
+echo "$@" "$(env)" >>{said}
+echo "fatal: Authentication failed" >&2
+exit 128
+"""
+
+
+@pytest.mark.parametrize(
+    ("credentials", "basic"),
+    [("robot:c%40nary-9d1e", b"robot:c@nary-9d1e"), ("canary-9d1e", b"canary-9d1e:")],
+)
+async def test_credentials_in_an_address_are_handed_to_git_and_to_no_command_line(
+    tmp_path: Path, credentials: str, basic: bytes
+) -> None:
+    said, program = tmp_path / "said", tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(REFUSING.format(said=said))
+    program.chmod(0o755)
+    remote = f"https://{credentials}@git.example:8443/shop.git"
+    executor = Git(remote, "main", "", tmp_path / "w", {"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    with pytest.raises(Denied) as refused:
+        await executor.restore_points()
+    told = said.read_text()
+    assert "https://git.example:8443/shop.git" in told
+    assert "GIT_CONFIG_KEY_0=http.https://git.example:8443/.extraHeader" in told
+    assert f"GIT_CONFIG_VALUE_0=Authorization: Basic {b64encode(basic).decode()}" in told
+    assert "nary-9d1e" not in told + str(refused.value)
+
+
+async def test_credentials_in_an_address_reach_the_server(tmp_path: Path) -> None:
+    heard: list[str | None] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        heard.append(request.headers.get("Authorization"))
+        return web.Response(status=403)
+
+    app = web.Application()
+    app.router.add_get("/shop.git/info/refs", refuse)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=certified(tmp_path))
+    address = f"https://robot:canary-9d1e@127.0.0.1:{server.port}/shop.git"
+    trusting = {"PATH": os.environ["PATH"], "GIT_SSL_NO_VERIFY": "1"}
+    with pytest.raises(Denied):
+        await Git(address, "main", "", tmp_path / "w", trusting).restore_points()
+    await server.close()
+    assert set(heard) == {f"Basic {b64encode(b'robot:canary-9d1e').decode()}"}
+
+
+def certified(folder: Path) -> ssl.SSLContext:
+    """As a server that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    unlocked = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = folder / "server.pem"
+    file.write_bytes(key.private_bytes(*unlocked) + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+async def test_a_branch_that_does_not_exist_is_said(world: GitWorld, tmp_path: Path) -> None:
+    with pytest.raises(TargetMissing, match="no branch `production`"):
+        await Git(str(world.remote), "production", "", tmp_path / "w").restore_points()
+
+
+async def test_a_path_that_nothing_ever_changed_is_said(world: GitWorld, tmp_path: Path) -> None:
+    with pytest.raises(TargetMissing, match="`prdo`"):
+        await Git(str(world.remote), "main", "prdo", tmp_path / "w").restore_points()
+
+
+async def test_a_repository_that_does_not_answer_is_unreachable_and_its_address_stays_ours(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Unreachable) as refused:
+        await Git(str(tmp_path / "nowhere.git"), "main", "", tmp_path / "w").restore_points()
+    assert "nowhere" not in str(refused.value)

@@ -1,0 +1,77 @@
+"""Check `http`, beyond what all checks must do."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from backends.http.check import HttpCheck
+from bot.model import Finding, Verdict, When
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+async def look(
+    url: str, status: int = 200, contains: str | None = None, follow_redirects: bool = False
+) -> Finding:
+    check = HttpCheck(
+        when=When.ONLINE, url=url, status=status, contains=contains, follow_redirects=follow_redirects
+    )
+    return await check.look(None, NOW)
+
+
+async def test_it_is_called_after_its_path() -> None:
+    assert HttpCheck(when=When.ONLINE, url="http://shop/healthz?token=canary").name == "http GET /healthz"
+
+
+async def test_its_value_is_the_status_and_its_words_say_how_long_it_took(site: str) -> None:
+    finding = await look(f"{site}/ill")
+    assert (finding.verdict, finding.value) == (Verdict.FAILED, 500)
+    assert finding.words.startswith("500 in ")
+    assert finding.words.endswith(" ms, not 200")
+
+
+async def test_any_status_may_be_the_expected_one(site: str) -> None:
+    assert (await look(f"{site}/nowhere", status=404)).verdict is Verdict.PASSED
+
+
+async def test_the_body_must_contain_what_was_said(site: str) -> None:
+    assert (await look(f"{site}/well", contains="all ok")).verdict is Verdict.PASSED
+    assert (await look(f"{site}/well", contains="on sale")).verdict is Verdict.FAILED
+
+
+async def test_a_redirect_is_an_answer_of_its_own(site: str) -> None:
+    finding = await look(f"{site}/moved")
+    assert (finding.verdict, finding.value) == (Verdict.FAILED, 302)
+
+
+async def test_a_redirect_is_followed_when_asked_for(site: str) -> None:
+    assert (await look(f"{site}/moved", follow_redirects=True)).value == 200
+
+
+async def test_a_body_without_end_is_read_in_bounds(site: str) -> None:
+    async with asyncio.timeout(5):
+        assert (await look(f"{site}/long", contains="y")).verdict is Verdict.FAILED
+        assert (await look(f"{site}/long", contains="xxx")).verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    "url", ["", "no address", "http://", "http://[::1", "ftp://127.0.0.1/", "http://127.0.0.1:99999/"]
+)
+async def test_an_address_that_cannot_be_used_is_inconclusive(url: str) -> None:
+    assert (await look(url)).verdict is Verdict.INCONCLUSIVE
+
+
+async def test_an_address_with_a_token_is_not_repeated() -> None:
+    assert "canary-7f3a" not in (await look("http://[::1?token=canary-7f3a")).words
+
+
+async def test_an_answer_that_is_no_http_is_inconclusive() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 smtp.shop ESMTP\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await look(f"http://127.0.0.1:{port}/")).verdict is Verdict.INCONCLUSIVE

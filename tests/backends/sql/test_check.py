@@ -1,0 +1,195 @@
+"""Checks `sql`, beyond what all checks must do."""
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends.sql.check import QueryCheck, TablesCheck
+from bot.model import Contents, Finding, Rows, Verdict, When
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+URL = "sqlite:///shop.db"
+
+
+async def ask(base: Path, query: str, **conditions: Any) -> Finding:
+    return await QueryCheck(when=When.OFFLINE, url=URL, base=base, query=query, **conditions).look(None, NOW)
+
+
+async def compare(base: Path, *tables: str, before: Finding | None = None) -> Finding:
+    return await TablesCheck(when=When.OFFLINE, url=URL, base=base, tables=tables).look(before, NOW)
+
+
+def contents(finding: Finding) -> Contents:
+    assert isinstance(finding.value, Contents)
+    return finding.value
+
+
+def change(base: Path, *statements: str) -> None:
+    with sqlite3.connect(base / "shop.db") as database:
+        for statement in statements:
+            database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "verdict", "words"),
+    [
+        ({"equals": 1234}, Verdict.PASSED, "1,234"),
+        ({"equals": 1}, Verdict.FAILED, "1,234, not 1"),
+        ({"equals": 0}, Verdict.FAILED, "1,234, not 0"),
+        ({"minimum": 1234, "maximum": 1234}, Verdict.PASSED, "1,234"),
+        ({"minimum": 1235}, Verdict.FAILED, "1,234, less than 1,235"),
+        ({"maximum": 1233.5}, Verdict.FAILED, "1,234, more than 1233.5"),
+        ({"equals": 1234, "maximum": 1000}, Verdict.FAILED, "1,234, more than 1,000"),
+    ],
+)
+async def test_every_condition_that_is_given_must_hold(
+    base: Path, conditions: dict[str, float], verdict: Verdict, words: str
+) -> None:
+    finding = await ask(base, "select count(*) from orders", **conditions)
+    assert (finding.verdict, finding.value, finding.words) == (verdict, 1234, words)
+
+
+async def test_text_may_be_compared(base: Path) -> None:
+    finding = await ask(base, "select note from orders where id = 7", equals="n7")
+    assert (finding.verdict, finding.value) == (Verdict.PASSED, "n7")
+
+
+async def test_text_is_not_between_two_numbers(base: Path) -> None:
+    assert (await ask(base, "select note from orders", minimum=1)).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("query", ["select total from orders where id < 0", "select null"])
+async def test_no_value_is_inconclusive(base: Path, query: str) -> None:
+    assert (await ask(base, query, equals=0)).verdict is Verdict.INCONCLUSIVE
+
+
+async def test_an_infinite_value_is_told_as_text(base: Path) -> None:
+    finding = await ask(base, "select 9e999", maximum=1)
+    assert (finding.verdict, finding.value) == (Verdict.FAILED, "inf")
+
+
+@pytest.mark.parametrize("query", ["select count(*) from refunds", "select refund from orders"])
+async def test_a_schema_that_lacks_what_is_asked_for_fails(base: Path, query: str) -> None:
+    finding = await ask(base, query, equals=0)
+    assert (finding.verdict, finding.words[:7]) == (Verdict.FAILED, "no such")
+
+
+async def test_a_file_that_is_no_database_fails(base: Path) -> None:
+    (base / "shop.db").write_bytes(b"not a database " * 100)
+    assert (await ask(base, "select count(*) from orders", equals=0)).verdict is Verdict.FAILED
+
+
+async def test_several_statements_are_not_looked_at(base: Path) -> None:
+    assert (await ask(base, "select 0; select 0", equals=0)).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("query", ["delete from orders", "drop table orders", "attach 'other.db' as other"])
+async def test_a_query_changes_nothing(base: Path, query: str) -> None:
+    before = {file.name: file.read_bytes() for file in base.iterdir()}
+    await ask(base, query, equals=0)
+    assert {file.name: file.read_bytes() for file in base.iterdir()} == before
+
+
+async def test_another_kind_of_database_is_inconclusive(base: Path) -> None:
+    check = QueryCheck(when=When.OFFLINE, url="postgresql://shop", base=base, query="select 1")
+    assert (await check.look(None, NOW)).verdict is Verdict.INCONCLUSIVE
+
+
+async def test_a_database_in_wal_mode_is_read_while_it_is_written(base: Path) -> None:
+    writer = sqlite3.connect(base / "shop.db", isolation_level=None)
+    writer.execute("pragma journal_mode = wal")
+    writer.execute("begin immediate")
+    writer.execute("delete from orders")
+    assert (await ask(base, "select count(*) from orders", equals=1234)).verdict is Verdict.PASSED
+    writer.close()
+
+
+async def test_tables_are_said_in_rows_hash_and_schema(base: Path) -> None:
+    finding = await compare(base, "orders", "customers")
+    seen = contents(finding)
+    assert seen.tables["orders"].count == 1234
+    assert seen.tables["customers"] == Rows(0, "00000000")
+    orders = f"orders: 1,234 rows {seen.tables['orders'].hash}"
+    assert finding.words == f"{orders} · customers: 0 rows 00000000 · schema: {seen.schema}"
+
+
+async def test_the_hash_does_not_depend_on_the_order_of_rows(base: Path) -> None:
+    before = await compare(base, "orders")
+    change(
+        base,
+        "create table sorted as select * from orders order by id desc",
+        "delete from orders",
+        "create table copy (id integer, total real, note text)",
+        "insert into copy select * from sorted",
+    )
+    after = await compare(base, "copy")
+    assert contents(after).tables["copy"] == contents(before).tables["orders"]
+
+
+async def test_a_row_that_stands_twice_counts_twice(base: Path) -> None:
+    change(base, "insert into customers values ('ana'), ('ana')")
+    twice = await compare(base, "customers")
+    change(base, "delete from customers", "insert into customers values ('ben'), ('ben')")
+    assert (await compare(base, "customers")).value != twice.value
+
+
+async def test_what_changed_is_said_before_and_after(base: Path) -> None:
+    before = await compare(base, "orders", "customers")
+    change(base, "delete from orders where id > 1000")
+    after = await compare(base, "orders", "customers", before=before)
+    assert after.verdict is Verdict.PASSED
+    assert after.words.startswith("orders: 1,234 rows ")
+    assert " → 1,000 rows " in after.words
+    assert "customers" not in after.words
+
+
+async def test_tables_whose_names_begin_alike_are_two_tables(base: Path) -> None:
+    change(base, 'create table "a: x" (n)', 'create table "a: y" (n)', 'insert into "a: x" values (1)')
+    before = await compare(base, "a: x", "a: y")
+    change(base, 'delete from "a: x"')
+    after = await compare(base, "a: x", "a: y", before=before)
+    assert after.verdict is Verdict.INCONCLUSIVE
+    assert after.words == f"a: x: 1 rows {contents(before).tables['a: x'].hash} → 0 rows 00000000"
+
+
+async def test_a_table_that_has_lost_all_its_rows_has_not_passed(base: Path) -> None:
+    before = await compare(base, "orders", "customers")
+    change(base, "delete from orders")
+    assert (await compare(base, "orders", "customers", before=before)).verdict is Verdict.INCONCLUSIVE
+
+
+async def test_what_did_not_change_is_said_too(base: Path) -> None:
+    before = await compare(base, "orders")
+    assert (await compare(base, "orders", before=before)).words == f"as before: {before.words}"
+
+
+async def test_another_schema_is_said(base: Path) -> None:
+    before = await compare(base, "customers")
+    change(base, "create index by_name on customers (name)")
+    assert (await compare(base, "customers", before=before)).words.startswith("schema: ")
+
+
+async def test_a_missing_table_is_named(base: Path) -> None:
+    finding = await compare(base, "orders", "refunds")
+    assert (finding.verdict, finding.words) == (Verdict.FAILED, "the table refunds is missing")
+
+
+async def test_a_hostile_table_name_is_only_a_name(base: Path) -> None:
+    finding = await compare(base, 'orders"; drop table orders; --')
+    assert finding.verdict is Verdict.FAILED
+    assert (await compare(base, "orders")).verdict is Verdict.PASSED
+
+
+async def test_a_table_may_have_any_name(base: Path) -> None:
+    change(base, 'create table "odd "" name" (a)', 'insert into "odd "" name" values (1)')
+    assert contents(await compare(base, 'odd " name')).tables['odd " name'].count == 1
+
+
+async def test_text_in_no_encoding_is_read(base: Path) -> None:
+    change(base, "insert into customers values (cast(x'fffe' as text))")
+    assert (await compare(base, "customers")).verdict is Verdict.PASSED
+    assert (await ask(base, "select name from customers", equals="\\xff\\xfe")).verdict is Verdict.PASSED

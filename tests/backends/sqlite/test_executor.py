@@ -1,0 +1,501 @@
+"""What is special about SQLite; the rest is in the contract."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from backends.conformance.harness import PATIENCE, carried_out, ended, strangers, work_for
+from backends.marker import Marker, Markers, Slot, Stage
+from backends.sqlite.backups import was_wal
+from backends.sqlite.copying import Copy, Route, save_copy
+from backends.sqlite.executor import Sqlite
+from backends.sqlite.reading import OutOfTime, beside, connect, differences, identity, version
+from bot.contract import (
+    Blocked,
+    Busy,
+    Cancelled,
+    Fate,
+    PointUnavailable,
+    StateChanged,
+    Taken,
+    TargetMissing,
+    Work,
+)
+from bot.model import Goal, LossQuality, Unit, Verdict
+from tests.backends.sqlite.world import SqliteJournalWorld, SqliteWorld, content
+
+TEN = "20261122T100000Z"
+NINE = "20261122T090000Z"
+AFTER = "20261122T101500Z"  # the migration
+NOW = datetime(2026, 11, 22, 10, 17, tzinfo=UTC)
+SLOW = 200  # pages a second: the world has about 60
+
+
+@pytest.fixture(params=[SqliteWorld, SqliteJournalWorld], ids=["wal", "journal"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteWorld]:
+    world = request.param.make(tmp_path / "shop")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def executor(world: SqliteWorld) -> Sqlite:
+    return world.executor()
+
+
+@pytest.fixture
+def slow(world: SqliteWorld) -> Sqlite:
+    return Sqlite(world.database, world.backups, pages_per_second=SLOW)
+
+
+async def _work(executor: Sqlite, point: str = TEN) -> Work:
+    return work_for(await executor.plan(Goal(point=point), NOW))
+
+
+def _run(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+# What SQLite promises, and we rely on
+
+
+@pytest.mark.parametrize("journal_of_backup", ["wal", "delete"])
+def test_the_backup_api_raises_the_schema_version_by_exactly_one(
+    world: SqliteWorld, journal_of_backup: str
+) -> None:
+    backup = world.backups / f"{TEN}.db"
+    _run(backup, f"PRAGMA journal_mode = {journal_of_backup}")
+    before = world.version()
+    with closing(sqlite3.connect(backup)) as source, closing(sqlite3.connect(world.database)) as live:
+        source.backup(live, pages=7)
+    assert world.version() == before + 1
+    assert content(world.database) == content(backup)
+
+
+def test_traffic_and_statistics_are_no_change_of_identity_and_a_migration_is(world: SqliteWorld) -> None:
+    with closing(connect(world.database)) as live:
+        before = identity(live), version(live)
+        world.sell(3)
+        assert (identity(live), version(live)) == before
+        _run(world.database, "ANALYZE")
+        assert identity(live) == before[0]
+        _run(world.database, "CREATE INDEX by_total ON orders (total)")
+        assert identity(live) != before[0]
+
+
+# Points
+
+
+async def test_only_whole_backups_are_offered(world: SqliteWorld, executor: Sqlite) -> None:
+    backups = world.backups
+    (backups / "20261122T110000Z.db").write_bytes(b"half of a dow")
+    (backups / "20261199T110000Z.db").write_bytes((backups / f"{TEN}.db").read_bytes())
+    (backups / "20261122T120000Z.db").write_bytes((backups / f"{TEN}.db").read_bytes())
+    (backups / "20261122T120000Z.db-wal").write_bytes(b"the rest is here")
+    (backups / "20261122T130000Z.db").symlink_to(world.database)
+    (backups / "notes.db").write_bytes((backups / f"{TEN}.db").read_bytes())
+    (backups / "20261122T140000Z.db").mkdir()
+    points = (await executor.restore_points()).points
+    assert [point.id for point in points] == [TEN, NINE, "20261122T080000Z"]
+    assert points[0].at == datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+async def test_a_damaged_backup_is_refused_and_others_are_named(world: SqliteWorld, executor: Sqlite) -> None:
+    with open(world.backups / f"{TEN}.db", "r+b") as backup:
+        backup.seek(4096)
+        backup.write(b"\x07" * 40_000)
+    with pytest.raises(PointUnavailable, match=f"damaged.*`{NINE}`"):
+        await executor.plan(Goal(point=TEN), NOW)
+
+
+async def test_a_database_that_is_not_there_is_never_made(tmp_path: Path) -> None:
+    with pytest.raises(TargetMissing):
+        await Sqlite(tmp_path / "orders.db", tmp_path).restore_points()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_reading_leaves_nothing_beside_the_backups(world: SqliteWorld, executor: Sqlite) -> None:
+    before = sorted(world.backups.iterdir())
+    await executor.plan(Goal(point=TEN), NOW)
+    assert sorted(world.backups.iterdir()) == before
+
+
+# Plans
+
+
+async def test_the_loss_is_counted_in_rows_of_the_declared_tables(world: SqliteWorld) -> None:
+    world.back_up(AFTER)
+    world.sell(5)
+    _run(world.database, "INSERT INTO refunds VALUES ('R1', 5)")
+    executor = Sqlite(world.database, world.backups, ("orders", "refunds"))
+    loss = (await executor.plan(Goal(point=AFTER), NOW)).loss
+    assert loss is not None
+    assert (loss.quality, loss.seconds) == (LossQuality.MEASURED, timedelta(minutes=2).total_seconds())
+    assert loss.units == (Unit("orders", 5), Unit("refunds", 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE orders SET total = 1 WHERE id = 600", "orders: 1 changed rows get their earlier values"),
+        ("DELETE FROM orders WHERE id = 600", "1 deleted rows come back"),
+        ("ALTER TABLE orders ADD COLUMN gift INTEGER DEFAULT 1", "column gift was not compared"),
+        ("CREATE TABLE audit AS SELECT 1 AS line", "audit: 0 changed rows"),
+    ],
+    ids=["changed", "deleted", "another column", "a table that nobody declared"],
+)
+async def test_a_loss_beyond_new_rows_is_not_known_and_never_zero(
+    world: SqliteWorld, change: str, told: str
+) -> None:
+    world.back_up(AFTER)
+    _run(world.database, change)
+    loss = (await world.executor().plan(Goal(point=AFTER), NOW)).loss
+    assert loss is not None
+    assert loss.quality is LossQuality.UNKNOWN
+    assert told in loss.basis
+
+
+async def test_without_declared_tables_every_table_is_counted(world: SqliteWorld) -> None:
+    _run(world.database, "CREATE TABLE audit (line)", "INSERT INTO audit VALUES ('a'), ('b')")
+    executor = Sqlite(world.database, world.backups)
+    loss = (await executor.plan(Goal(point=TEN), NOW)).loss
+    assert loss is not None
+    assert loss.units == (Unit("audit", 2), Unit("orders", 7), Unit("refunds", 0))
+
+
+async def test_a_declared_table_that_does_not_exist_makes_the_loss_unknown(world: SqliteWorld) -> None:
+    loss = await Sqlite(world.database, world.backups, ("orders", "odrers")).measure(
+        (await world.executor().restore_points()).points[0], NOW
+    )
+    assert loss is not None
+    assert loss.quality is LossQuality.UNKNOWN
+    assert "no table odrers" in loss.basis
+
+
+async def test_the_change_of_the_schema_is_shown(world: SqliteWorld, executor: Sqlite) -> None:
+    _run(world.database, "CREATE TABLE audit (line)", "DROP TABLE refunds")
+    changes = (await executor.plan(Goal(point=TEN), NOW)).changes
+    assert changes == (
+        "table audit goes",
+        "table refunds comes back",
+        "table orders gets its earlier definition",
+    )
+
+
+async def test_names_of_tables_are_quoted(world: SqliteWorld) -> None:
+    name = 'x"; DROP TABLE orders; --'
+    _run(world.database, f'CREATE TABLE "{name.replace(chr(34), chr(34) * 2)}" (id INTEGER PRIMARY KEY)')
+    loss = (await Sqlite(world.database, world.backups, (name,)).plan(Goal(point=TEN), NOW)).loss
+    assert loss is not None
+    assert loss.units == (Unit(name, 0),)
+
+
+async def test_no_room_for_the_undo_point_is_a_blocker(world: SqliteWorld, executor: Sqlite) -> None:
+    os.truncate(world.database, 8 * 1024**4)  # a hole: it takes no room itself
+    way = await executor.plan(Goal(point=TEN), NOW)
+    assert any("disk" in blocker for blocker in way.blockers)
+
+
+async def test_pages_of_another_size_are_a_blocker_only_with_a_wal(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    _run(world.backups / f"{TEN}.db", "PRAGMA page_size = 8192", "VACUUM")
+    blockers = (await executor.plan(Goal(point=TEN), NOW)).blockers
+    assert bool(blockers) is (world.journal == "wal")
+
+
+async def test_a_change_of_the_journal_mode_is_a_warning(world: SqliteWorld, executor: Sqlite) -> None:
+    _run(world.backups / f"{TEN}.db", "PRAGMA journal_mode = wal")
+    warnings = (await executor.plan(Goal(point=TEN), NOW)).warnings
+    assert bool(warnings) is (world.journal == "delete")
+
+
+async def test_a_throttled_copy_says_how_long_it_takes(world: SqliteWorld, slow: Sqlite) -> None:
+    downtime = (await slow.plan(Goal(point=TEN), NOW)).downtime
+    assert downtime is not None
+    assert downtime == pytest.approx((world.backups / f"{TEN}.db").stat().st_size / 4096 / SLOW)
+
+
+def test_counting_gives_up_when_its_time_is_over(world: SqliteWorld) -> None:
+    world.sell(20_000)
+    with beside(world.database, world.backups / f"{NINE}.db") as both, pytest.raises(OutOfTime):
+        differences(both, ["orders"], seconds=-1.0)
+
+
+# The copy
+
+
+async def test_progress_is_counted_in_pages(slow: Sqlite) -> None:
+    work = await _work(slow)
+    handle = await slow.start(work)
+    assert handle is not Taken.TAKEN
+    progress = await slow.poll(work, handle)
+    assert progress.ended is None
+    assert progress.unit == "pages"
+    assert progress.total is not None
+    assert 0 <= (progress.done or 0) < progress.total
+    assert (await ended(slow, work, handle)).ended is True
+
+
+async def test_others_see_the_restore_as_a_whole_or_not_at_all(world: SqliteWorld, slow: Sqlite) -> None:
+    work = await _work(slow)
+    either = {content(world.database), world.holds(TEN)}
+    handle = await slow.start(work)
+    assert handle is not Taken.TAKEN
+    seen = set()
+    while (await slow.poll(work, handle)).ended is None:
+        try:
+            seen.add(await asyncio.to_thread(_content_now, world.database))
+        except sqlite3.OperationalError:  # with a rollback journal readers are kept out
+            await asyncio.sleep(0.01)
+    assert seen <= either
+    assert content(world.database) == world.holds(TEN)
+
+
+def _content_now(database: Path) -> str:
+    return content(database)
+
+
+async def test_while_it_goes_on_it_is_in_flight_for_everybody_else(world: SqliteWorld, slow: Sqlite) -> None:
+    work = await _work(slow)
+    handle = await slow.start(work)
+    assert handle is not Taken.TAKEN
+    other = world.executor()
+    assert (await other.find(work)).fate is Fate.IN_FLIGHT
+    assert await other.start(work) is Taken.TAKEN
+    assert await other.cancel(work, handle) is Cancelled.IMPOSSIBLE
+    assert (await ended(other, work, handle)).ended is True
+    assert world.effects() == 1
+
+
+async def test_a_cancelled_copy_leaves_everything_as_it_was(world: SqliteWorld, slow: Sqlite) -> None:
+    work = await _work(slow)
+    before = world.live()
+    handle = await slow.start(work)
+    assert handle is not Taken.TAKEN
+    assert await slow.cancel(work, handle) is Cancelled.CLEAN
+    assert (await slow.poll(work, handle)).ended is False
+    assert (await slow.find(work)).fate is Fate.FAILED
+    assert (world.live(), world.effects()) == (before, 0)
+
+
+async def test_who_stops_waiting_for_a_copy_does_not_disturb_it(world: SqliteWorld, executor: Sqlite) -> None:
+    work = await _work(executor)
+    copy = _copy(world, TEN, work.expected)
+    with closing(sqlite3.connect(world.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        copy.start()
+        asyncio.wrap_future(copy.begun).cancel()
+        writer.execute("ROLLBACK")
+    assert await asyncio.to_thread(copy.ended.wait, PATIENCE)
+    assert (await executor.find(work)).fate is Fate.DONE
+    assert (content(world.database), world.effects()) == (world.holds(TEN), 1)
+
+
+async def test_a_database_that_somebody_keeps_locked_is_busy_and_nothing_is_taken(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = replace(await _work(executor), timeout=0.2)
+    before = world.live()
+    with closing(sqlite3.connect(world.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Busy):
+            await executor.start(work)
+        writer.execute("ROLLBACK")
+    assert (world.live(), world.effects()) == (before, 0)
+    assert (await executor.find(work)).fate is Fate.ABSENT
+    assert await carried_out(executor, work) is not Taken.TAKEN
+
+
+def test_the_identity_is_compared_when_nobody_else_can_write_any_more(world: SqliteWorld) -> None:
+    """The plan's state was there a moment ago, and somebody migrates before we hold the database."""
+    before = world.live()
+    copy = _copy(world, TEN, "the schema of a moment ago")
+    copy.start()
+    with pytest.raises(StateChanged):
+        copy.begun.result(PATIENCE)
+    assert copy.ended.wait(PATIENCE)
+    assert (world.live(), world.effects()) == (before, 0)
+
+
+def test_a_backup_without_tables_is_refused(world: SqliteWorld) -> None:
+    _run(world.backups / "20261122T110000Z.db", "CREATE TABLE gone (x)", "DROP TABLE gone", "VACUUM")
+    with closing(connect(world.database)) as live:
+        copy = _copy(world, "20261122T110000Z", identity(live))
+    copy.start()
+    with pytest.raises(Blocked, match="no tables"):
+        copy.begun.result(PATIENCE)
+    assert copy.ended.wait(PATIENCE)
+
+
+def _copy(world: SqliteWorld, point: str, expected: str) -> Copy:
+    slot = Markers(world.backups).take("k7f3a91c.RB-42.3")
+    assert slot is not None
+    route = Route(world.backups / f"{point}.db", world.database, None, wait=PATIENCE)
+    return Copy(route, Marker("d" * 64, point, expected, Stage.TAKEN), slot)
+
+
+async def test_killed_in_the_middle_of_writing_it_is_absent_and_nothing_is_lost(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    """Large enough that pages reach the disk before the end."""
+    world.sell(20_000)
+    world.back_up("20261122T101500Z")
+    world.sell(5)
+    work, before = await _work(executor, "20261122T101500Z"), world.live()
+    async with strangers(ClosingWorld(world.root), world.root, work) as (victim,):
+        victim.go()
+        assert await victim.code() == -signal.SIGKILL
+    suffix = {"wal": "-wal", "delete": "-journal"}[world.journal]
+    assert (world.root / f"orders.db{suffix}").stat().st_size > 1_000_000
+    assert (await executor.find(work)).fate is Fate.ABSENT
+    assert (world.live(), world.effects()) == (before, 0)
+    await carried_out(executor, work)
+    assert (content(world.database), world.effects()) == (world.holds(work.point), 1)
+
+
+class ClosingWorld(SqliteWorld):
+    """Its executor is killed when it has said that the change comes next."""
+
+    def executor(self, dies: object = None) -> Sqlite:
+        executor = super().executor()
+        executor._markers = ClosingMarkers(self.backups)
+        return executor
+
+
+class ClosingMarkers(Markers):
+    def take(self, op_id: str) -> Slot | None:
+        slot = super().take(op_id)
+        return slot and ClosingSlot(slot._lock, slot._path)
+
+
+class ClosingSlot(Slot):
+    def write(self, marker: Marker) -> None:
+        super().write(marker)
+        if marker.stage is Stage.CLOSING:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+# The undo point
+
+
+async def test_an_undo_point_of_an_earlier_run_with_the_same_number_stays(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    (world.backups / "pre-RB-42.db").write_bytes((world.backups / f"{NINE}.db").read_bytes())
+    before = world.live()
+    saved = await executor.undo_point(replace(await _work(executor), op_id="k7f3a91c.RB-42.2"))
+    assert saved is not None
+    assert saved.id == "pre-k7f3a91c.RB-42.2"
+    assert (world.holds(saved.id), world.holds("pre-RB-42")) == (before, world.holds(NINE))
+
+
+async def test_an_undo_point_that_was_saved_but_not_recorded_is_found_again(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    saving = replace(await _work(executor), op_id="k7f3a91c.RB-42.2")
+    saved = await executor.undo_point(saving)
+    slot = Markers(world.backups).take(saving.op_id)
+    assert slot is not None
+    with slot:
+        marker = slot.read()
+        assert marker is not None
+        slot.write(replace(marker, stage=Stage.TAKEN))
+    world.sell(1)
+    assert await executor.undo_point(saving) == saved
+    assert (await executor.find(saving)).fate is Fate.DONE
+
+
+async def test_an_undo_point_whose_saving_was_killed_is_absent_and_saved_anew(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    saving = replace(await _work(executor), op_id="k7f3a91c.RB-42.2")
+    slot = Markers(world.backups).take(saving.op_id)
+    assert slot is not None
+    with slot:
+        slot.write(
+            Marker(saving.digest, saving.point, saving.expected, Stage.TAKEN, {"saves": "pre-RB-42.db"})
+        )
+    (world.backups / ".rollback" / f"{saving.op_id}.db").write_bytes(b"half a copy")
+    assert (await executor.find(saving)).fate is Fate.ABSENT
+    before = world.live()
+    saved = await executor.undo_point(saving)
+    assert saved is not None
+    assert world.holds(saved.id) == before
+
+
+async def test_an_undo_point_stands_alone(world: SqliteWorld, executor: Sqlite) -> None:
+    await executor.undo_point(replace(await _work(executor), op_id="k7f3a91c.RB-42.2"))
+    assert [path.name for path in world.backups.glob("pre-*")] == ["pre-RB-42.db"]
+    assert [path.name for path in (world.backups / ".rollback").glob("*.db*")] == []
+    assert not was_wal(world.backups / "pre-RB-42.db")
+
+
+def test_saving_never_replaces_a_file_that_somebody_else_has_put_there(world: SqliteWorld) -> None:
+    other = world.backups / "pre-RB-42.db"
+    other.write_text("somebody else's")
+    with closing(connect(world.database)) as live:
+        expected = identity(live)
+    with pytest.raises(FileExistsError):
+        save_copy(world.database, world.backups / "unfinished", other, expected, PATIENCE)
+    assert other.read_text() == "somebody else's"
+
+
+# Verification
+
+
+async def test_rows_added_by_traffic_since_do_not_fail_the_verification(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _work(executor)
+    await carried_out(executor, work)
+    world.sell(2)
+    findings = {finding.name: finding for finding in await executor.verify(work)}
+    assert findings["rows of orders"].verdict is Verdict.PASSED
+    assert "2 were added since" in findings["rows of orders"].words
+
+
+async def test_rows_that_are_not_as_in_the_backup_are_inconclusive(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _work(executor)
+    await carried_out(executor, work)
+    _run(world.database, "UPDATE orders SET total = 0 WHERE id = 1", "DELETE FROM orders WHERE id = 2")
+    findings = {finding.name: finding for finding in await executor.verify(work)}
+    assert findings["rows of orders"].verdict is Verdict.INCONCLUSIVE
+    assert findings["rows of orders"].value == 2
+
+
+async def test_a_damaged_file_fails_the_verification(world: SqliteWorld, executor: Sqlite) -> None:
+    work = await _work(executor)
+    await carried_out(executor, work)
+    world.close()
+    with open(world.database, "r+b") as live:
+        live.seek(4096 * 3)
+        live.write(b"\x07" * 40_000)
+    findings = {finding.name: finding for finding in await executor.verify(work)}
+    assert findings["integrity"].verdict is Verdict.FAILED
+
+
+async def test_a_backup_that_is_gone_leaves_the_rows_inconclusive(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _work(executor)
+    await carried_out(executor, work)
+    world.loses(TEN)
+    verdicts = {finding.name: finding.verdict for finding in await executor.verify(work)}
+    assert verdicts == {
+        "integrity": Verdict.PASSED,
+        "restored database": Verdict.PASSED,
+        "rows": Verdict.INCONCLUSIVE,
+    }

@@ -1,0 +1,117 @@
+"""A shop's orders in a real SQLite file with a connected writer, hourly backups, and a bad migration."""
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Self
+
+from backends.conformance.harness import Moment
+from backends.sqlite.executor import Sqlite
+from tests.backends.releases.world import DyingMarkers
+
+
+class SqliteWorld:
+    """In WAL mode."""
+
+    journal = "wal"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = root / "orders.db"
+        self.backups = root / "backups"
+        self.app: sqlite3.Connection | None = None
+
+    @classmethod
+    def make(cls, root: Path) -> Self:
+        world = cls(root)
+        world.backups.mkdir(parents=True)
+        world.app = sqlite3.connect(world.database, isolation_level=None, check_same_thread=False)
+        world.app.execute(f"PRAGMA journal_mode = {cls.journal}")
+        world.app.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER NOT NULL, note TEXT)")
+        world.app.execute("CREATE TABLE refunds (code TEXT PRIMARY KEY, amount INTEGER) WITHOUT ROWID")
+        for hour in (8, 9, 10):
+            world.sell(200)
+            world.back_up(f"20261122T{hour:02d}0000Z")
+        world.sell(7)
+        world.migrate_badly()
+        (root / "first").write_text(str(world.version()))
+        return world
+
+    def sell(self, orders: int) -> None:
+        assert self.app is not None
+        rows = [(100 + n, "x" * 300) for n in range(orders)]
+        self.app.execute("BEGIN")
+        self.app.executemany("INSERT INTO orders (total, note) VALUES (?, ?)", rows)
+        self.app.execute("COMMIT")
+
+    def back_up(self, name: str) -> None:
+        assert self.app is not None
+        with closing(sqlite3.connect(self.backups / f"{name}.db")) as backup:
+            self.app.backup(backup)
+            backup.execute("PRAGMA journal_mode = DELETE")
+
+    def migrate_badly(self) -> None:
+        assert self.app is not None
+        self.app.execute("ALTER TABLE orders ADD COLUMN discount INTEGER DEFAULT 0")
+        self.app.execute("UPDATE orders SET total = -total WHERE id <= 41")
+
+    def executor(self, dies: Moment | None = None) -> Sqlite:
+        if dies is None:
+            return Sqlite(self.database, self.backups, ("orders", "refunds"))
+        return DyingSqlite(self.database, self.backups, dies)
+
+    def live(self) -> str:
+        return content(self.database)
+
+    def holds(self, point: str) -> str:
+        return content(self.backups / f"{point}.db")
+
+    def effects(self) -> int:
+        """A restore through the backup API adds one to SQLite's own counter of schema changes."""
+        return self.version() - int((self.root / "first").read_text())
+
+    def drifts(self) -> None:
+        self._uncounted("ALTER TABLE orders ADD COLUMN currency TEXT")
+
+    def loses(self, point: str) -> None:
+        (self.backups / f"{point}.db").unlink()
+
+    def lies(self) -> None:
+        """An earlier backup is copied over the restored state: the same schema, other rows."""
+        other = sqlite3.connect(self.backups / "20261122T090000Z.db")
+        with closing(other), closing(sqlite3.connect(self.database)) as live:
+            other.backup(live)
+
+    def version(self) -> int:
+        with closing(sqlite3.connect(self.database)) as live:
+            return int(live.execute("PRAGMA schema_version").fetchone()[0])
+
+    def _uncounted(self, statement: str) -> None:
+        before = self.version()
+        with closing(sqlite3.connect(self.database)) as live:
+            live.execute(statement)
+        counted = self.root / "first"
+        counted.write_text(str(int(counted.read_text()) + self.version() - before))
+
+    def close(self) -> None:
+        if self.app is not None:
+            self.app.close()
+
+
+class SqliteJournalWorld(SqliteWorld):
+    """With a rollback journal: readers and the restore keep each other out."""
+
+    journal = "delete"
+
+
+class DyingSqlite(Sqlite):
+    def __init__(self, database: Path, backups: Path, dies: Moment) -> None:
+        super().__init__(database, backups, ("orders", "refunds"))
+        self._markers = DyingMarkers(backups, dies)
+
+
+def content(database: Path) -> str:
+    """A hash of every statement that would build it again."""
+    with closing(sqlite3.connect(database)) as connection:
+        return hashlib.sha256("\n".join(connection.iterdump()).encode()).hexdigest()

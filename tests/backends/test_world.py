@@ -1,0 +1,105 @@
+"""The configured backends: programs get the secrets that are theirs, and nobody repeats one."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from backends.conformance.harness import ended
+from backends.programs import supervisor
+from backends.references import Resolver
+from backends.surroundings import Surroundings
+from backends.world import ConfiguredWorld
+from bot.configuration import load
+from bot.contract import Taken, Unreachable, Work
+from bot.errors import ConfigurationError
+from bot.model import Do, When
+from tests.backends.command.world import kill
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="", expected="")
+SECRETS = {"OF_TOOL": "canary-of-the-tool", "OF_SWITCH": "canary-of-the-switch"}
+OF_CHECK = "canary-of-the-check"
+COMPLAINING = """\
+version: 1
+defaults: {approval: {from: [U1]}}
+targets:
+  shop:
+    kind: system
+    executor:
+      type: command
+      points: {argv: [sh, -c, 'echo "no entry with $TOKEN$KEY" >&2; exit 1']}
+      current: {argv: [sh, -c, 'printf "{\\"id\\": \\"%s\\"}" v42']}
+      restore: {argv: ["true", "{point}"]}
+      environment: {TOKEN: {env: OF_TOOL}, ZONE: eu}
+    maintenance:
+      enter:
+        type: command
+        argv: [sh, -c, 'printf "%0195d%s" 0 "$TOKEN$KEY"; exit 1']
+        environment: {TOKEN: {env: OF_SWITCH}}
+      leave: {type: command, argv: [sh, -c, 'echo "without$TOKEN$KEY"']}
+    checks:
+      - type: command
+        argv: [sh, -c, 'echo "$TOKEN$KEY is refused"; exit 1']
+        environment: {KEY: {file: key}}
+      - {type: sql, url: "sqlite:///none.db", query: {file: key}, equals: 0}
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[ConfiguredWorld]:
+    (tmp_path / "key").write_text(f"{OF_CHECK}\n")
+    (tmp_path / "rollback.yaml").write_text(COMPLAINING)
+    surroundings = Surroundings(tmp_path, tmp_path / "spool", {"PATH": os.environ["PATH"]}, place="7f3a")
+    yield ConfiguredWorld(load(tmp_path / "rollback.yaml"), Resolver(surroundings, SECRETS))
+    for record in tmp_path.glob("spool/*/*/*.json"):
+        if record.name in (supervisor.TAKEN, supervisor.CHILD):
+            kill(supervisor.read(str(record.parent), record.name))
+
+
+async def switched(world: ConfiguredWorld, do: Do) -> str:
+    """What the program said that switched maintenance."""
+    operation = world.maintenance("shop", do)
+    handle = await operation.start(WORK)
+    assert handle is not Taken.TAKEN
+    return (await ended(operation, WORK, handle)).words
+
+
+async def test_a_tool_that_repeats_its_secret_is_quoted_without_it(world: ConfiguredWorld) -> None:
+    with pytest.raises(Unreachable, match=r"no entry with \*\*\*$"):
+        await world.executor("shop").restore_points()
+
+
+async def test_half_a_secret_at_the_end_of_a_long_line_is_told_neither(world: ConfiguredWorld) -> None:
+    assert "canary" not in await switched(world, Do.MAINTENANCE_ON)
+
+
+async def test_a_program_sees_no_variable_of_another(world: ConfiguredWorld) -> None:
+    assert await switched(world, Do.MAINTENANCE_OFF) == "without"
+
+
+async def test_a_secret_is_laid_down_nowhere_in_the_spool(world: ConfiguredWorld, tmp_path: Path) -> None:
+    await switched(world, Do.MAINTENANCE_ON)
+    laid_down = (tmp_path / "spool" / WORK.op_id / "1" / supervisor.REQUEST).read_text()
+    assert "TOKEN" in laid_down
+    assert SECRETS["OF_SWITCH"] not in laid_down
+
+
+async def test_a_finding_and_the_name_of_its_check_hold_no_secret(world: ConfiguredWorld) -> None:
+    program, query = world.checks(["shop"])
+    assert (await program.look(None, NOW)).words == "*** is refused"
+    finding = await query.look(None, NOW)
+    assert (query.name, finding.name, finding.when) == ("sql ***", "sql ***", When.OFFLINE)
+
+
+async def test_maintenance_takes_its_op_ids_at_the_place_of_this_worker(world: ConfiguredWorld) -> None:
+    assert world.maintenance("shop", Do.MAINTENANCE_ON).place == "7f3a"
+    assert world.executor("shop").place == "7f3a"
+
+
+def test_a_secret_that_is_not_there_is_named_by_its_variable(world: ConfiguredWorld, tmp_path: Path) -> None:
+    (tmp_path / "key").unlink()
+    with pytest.raises(ConfigurationError, match="The file key cannot be read"):
+        world.checks(["shop"])

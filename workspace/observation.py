@@ -1,0 +1,85 @@
+"""What the three targets show to whoever looks from outside: by HTTP, SQL and git. The bot is not asked."""
+
+import http.client
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from workspace.targets.broken_items import counts
+from workspace.world import BACKUP_NAME, World, git, items_now, newest_backup, stamp
+
+COUNTS = "SELECT count(*), coalesce(sum(total < 0), 0), coalesce(sum(created_at > ?), 0) FROM orders"
+PATIENCE = 2.0  # seconds for an answer of the storefront
+
+
+@dataclass(frozen=True, slots=True)
+class Storefront:
+    url: str
+    status: int | None  # of GET /; None: no answer
+    release: str
+    maintenance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    total: int | None  # None: not readable right now, as while a restore writes
+    bad_rows: int | None
+    since_backup: int | None  # orders that going back would remove
+    maintenance: bool
+    newest_backup: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    version: str
+    items: int
+    broken_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The field names are the page's."""
+
+    storefront: Storefront
+    orders: Orders
+    catalog: Catalog
+
+
+def look(world: World, shop: str) -> Seen:
+    """`shop`: the storefront's address."""
+    return Seen(look_at_storefront(world, shop), look_at_orders(world), look_at_catalog(world))
+
+
+def look_at_storefront(world: World, shop: str) -> Storefront:
+    release = (world.storefront / "current").resolve().name
+    return Storefront(shop, status(shop), release, world.storefront_flag.exists())
+
+
+def status(url: str) -> int | None:
+    """What a GET answers; None: nothing."""
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.netloc, timeout=PATIENCE)
+    try:
+        connection.request("GET", place.path)
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def look_at_orders(world: World) -> Orders:
+    at = datetime.strptime(newest_backup(world), BACKUP_NAME).replace(tzinfo=UTC)
+    try:
+        with closing(sqlite3.connect(f"{world.database.as_uri()}?mode=ro", uri=True, timeout=0)) as database:
+            total, bad, since = database.execute(COUNTS, (stamp(at),)).fetchone()
+    except sqlite3.OperationalError:
+        total = bad = since = None
+    return Orders(total, bad, since, world.orders_flag.exists(), f"{at:%H:%M} UTC")
+
+
+def look_at_catalog(world: World) -> Catalog:
+    version = git(world, "log", "-1", "--format=%h %s", "main").strip()
+    return Catalog(version, *counts(items_now(world)))

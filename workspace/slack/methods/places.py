@@ -1,0 +1,53 @@
+"""Where the bot may look and post: the rules of membership that several methods share."""
+
+from workspace.slack.nouns import Channel
+from workspace.slack.refusal import Refused
+from workspace.slack.state import Workspace
+
+
+def need(workspace: Workspace, scope: str) -> None:
+    if scope not in workspace.scopes:
+        raise Refused("missing_scope", needed=scope, provided=",".join(sorted(workspace.scopes)))
+
+
+def seen(workspace: Workspace, channel_id: str) -> Channel:
+    """A conversation that the bot can know of: a private one only from inside."""
+    channel = workspace.channels.get(channel_id)
+    if channel is None or (channel.private and not workspace.bot_in(channel)):
+        raise Refused("channel_not_found")
+    return channel
+
+
+def read(workspace: Workspace, channel_id: str) -> Channel:
+    """A conversation whose messages the bot may read: only from inside."""
+    channel = seen(workspace, channel_id)
+    need(workspace, f"{channel.kind}:history")
+    if not workspace.bot_in(channel):
+        raise Refused("not_in_channel")
+    return channel
+
+
+def posted_to(workspace: Workspace, name: str) -> Channel:
+    """Where a message goes: a channel's id or #name, or a person's id, which opens the direct messages."""
+    if name in workspace.users:
+        return workspace.channels[direct(workspace, name)]
+    named = next(
+        (each.id for each in workspace.channels.values() if each.name == name.removeprefix("#")), name
+    )
+    channel = seen(workspace, named)
+    if channel.archived:
+        raise Refused("is_archived")
+    if not workspace.bot_in(channel) and "chat:write.public" not in workspace.scopes:
+        raise Refused("not_in_channel")
+    return channel
+
+
+def direct(workspace: Workspace, user_id: str) -> str:
+    user = workspace.users.get(user_id)
+    if user is None:
+        raise Refused("user_not_found")
+    if user.bot:
+        raise Refused("cannot_dm_bot")
+    if user.deleted:
+        raise Refused("user_disabled")
+    return workspace.direct(user_id)

@@ -1,0 +1,184 @@
+"""The story in the terminal: all three targets taken back through the pretend Slack, one line for each fact.
+
+Everything is said only after it was seen in the world or in the bot's evidence; the first thing that differs
+from what was expected ends the story.
+"""
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from workspace import world
+from workspace.configuration import ANA, BEN, CATALOG_CHANNEL, STOREFRONT_CHANNEL
+from workspace.event_reader import Entry
+from workspace.faults_to_try import ask_for_orders, kill_in_the_middle
+from workspace.slack.nouns import View
+from workspace.slack.reading import elements, plain
+from workspace.slack.refusal import Impossible
+from workspace.slack.server import PretendSlack
+from workspace.slack.state import Workspace
+from workspace.stage import NotSeen, Stage, set_up
+
+BROKEN, WHOLE = 500, 200
+
+
+class Differs(Exception):
+    """What we expected and what we saw instead."""
+
+    def __init__(self, what: str, expected: object, seen: object) -> None:
+        super().__init__(f"{what}: expected {expected}, seen {seen}")
+
+
+async def play(folder: Path) -> int:
+    """The exit code, as `tell` says it."""
+    server = await PretendSlack.start(Workspace())
+    try:
+        async with set_up(folder, server) as stage:
+            return await tell(stage)
+    finally:
+        await server.stop()
+
+
+async def tell(stage: Stage) -> int:
+    """0 only when the world was really changed and the bot's evidence says so; else 1."""
+    began = time.monotonic()
+    chapters = storefront, orders, catalog
+    try:
+        for chapter in chapters:
+            await chapter(stage)
+    except (Differs, NotSeen, Impossible) as difference:
+        print(f"✗ {difference}", flush=True)
+        print(f"  the bot's last words:\n{stage.bot.last_words()}", file=sys.stderr)
+        return 1
+    many = len(chapters)
+    print(f"{many} of {many} taken back and verified in {time.monotonic() - began:.0f} s", flush=True)
+    return 0
+
+
+def say(target: str, words: str) -> None:
+    print(f"{target:<11} {words}", flush=True)
+
+
+def expect(what: str, expected: object, seen: object) -> None:
+    if seen != expected:
+        raise Differs(what, expected, seen)
+
+
+# The three chapters
+
+
+async def storefront(stage: Stage) -> None:
+    await stage.look()
+    expect("GET /", BROKEN, stage.seen.storefront.status)
+    say("storefront", f"GET / → {BROKEN} (release {stage.seen.storefront.release})")
+    run = await _ask_by_form(stage)
+    await _refuse_ana(stage, run)
+    approved = time.monotonic()
+    await stage.press(BEN, run, "approve")
+    say("storefront", "Ben presses Approve and start")
+    await stage.until("an end", lambda: stage.seen.storefront.status == WHOLE or stage.is_settled(run), 60)
+    expect("GET /", WHOLE, stage.seen.storefront.status)
+    release, took = stage.seen.storefront.release, time.monotonic() - approved
+    say("storefront", f"GET / → {WHOLE} (release {release}) {took:.1f} s after the click")
+    await _verified(stage, "storefront", run)
+    expect("GET /", WHOLE, stage.seen.storefront.status)
+
+
+async def _ask_by_form(stage: Stage) -> str:
+    await stage.command(ANA, STOREFRONT_CHANNEL, "storefront")
+    form, suggested = await stage.until("a form that offers restore points", lambda: _filled_form(stage))
+    say("storefront", f"Ana types /rollback storefront: the form suggests {suggested}")
+    before = {run.id for run in stage.told.runs}
+    reply = await stage.server.submit(ANA, form, {"reason": "the shop answers 500"})
+    expect("the form", {}, reply.errors)
+    run = await stage.until("a request for storefront", lambda: stage.new_run("storefront", before))
+    await stage.until(f"the card of {run}", lambda: stage.card(run))
+    code = await stage.until(f"the plan of {run}", lambda: _code(stage, run))
+    say("storefront", f"Ana presses Ask for approval: {run} waits, plan {code}")
+    return run
+
+
+def _filled_form(stage: Stage) -> tuple[View, str] | None:
+    """Ana's form, and the restore point that it suggests; None while the bot still reads them."""
+    form = stage.form(ANA)
+    for _, element in elements(form.blocks if form else []):
+        if form and element["action_id"] == "point" and (suggested := element.get("initial_option")):
+            return form, suggested["text"]["text"]
+    return None
+
+
+async def _refuse_ana(stage: Stage, run: str) -> None:
+    await stage.press(ANA, run, "approve")
+    view = await stage.until("a refusal for Ana", lambda: stage.server.workspace.views(ANA))
+    await stage.until("the refusal in the evidence", lambda: (ANA, run) in stage.told.refused)
+    said = _spoken(stage, plain(view[-1].blocks))
+    say("storefront", f"Ana presses Approve and start, and is refused: {said}")
+    expect(run, "awaiting_approval", (found := stage.told.run(run)) and found.state)
+    expect("GET /", BROKEN, stage.seen.storefront.status)
+
+
+async def orders(stage: Stage) -> None:
+    seen = stage.seen.orders
+    expect("bad rows are there", True, bool(bad := seen.bad_rows))
+    loss = f"going back to {seen.newest_backup} loses {seen.since_backup} orders"
+    say("orders", f"bad rows {bad} of {seen.total}; {loss}")
+    run = await ask_for_orders(stage)
+    await stage.press(BEN, run, "approve")
+    say("orders", f"Ana asks, Ben approves: {run}")
+    share = await kill_in_the_middle(stage, run)
+    say("orders", f"the bot was killed at {share:.0%} of the restore, and is back")
+    await _verified(stage, "orders", run)
+    expect("bad rows", 0, stage.seen.orders.bad_rows)
+    expect("results", 1, stage.told.kinds(run).count("succeeded"))
+    say("orders", f"bad rows {bad} → 0, one result")
+
+
+async def catalog(stage: Stage) -> None:
+    seen = stage.seen.catalog
+    expect("broken items are there", True, bool(broken := seen.broken_items))
+    say("catalog", f"broken items {broken} of {seen.items} ({seen.version})")
+    wish = f"to {world.last_good_load(stage.world)} because the nightly load broke prices"
+    run = await stage.ask(ANA, CATALOG_CHANNEL, "catalog", wish)
+    await stage.press(BEN, run, "approve")
+    say("catalog", f"Ana asks, Ben approves: {run}")
+    await _verified(stage, "catalog", run)
+    expect("broken items", 0, stage.seen.catalog.broken_items)
+    say("catalog", f"broken items {broken} → 0 ({stage.seen.catalog.version})")
+
+
+# What the evidence says
+
+
+async def _verified(stage: Stage, target: str, run: str) -> None:
+    ended = await stage.until_settled(run)
+    expect(run, "succeeded", ended.state)
+    findings = [finding for entry in stage.told.of(run) for finding in _findings(entry)]
+    expect("checks were made", True, bool(findings))
+    for finding in findings:
+        expect(f"check {finding['name']}", "passed", finding["verdict"])
+    say(target, f"{run} succeeded, passed: {', '.join(map(_before_and_after, findings))}")
+
+
+def _findings(entry: Entry) -> list[dict[str, Any]]:
+    return list(entry.data["findings"]) if entry.kind == "checks_passed" else []
+
+
+def _before_and_after(finding: dict[str, Any]) -> str:
+    """`health 500→200`; the name alone where the two are no numbers."""
+    before, value, name = finding["before"], finding["value"], finding["name"]
+    numbers = isinstance(before, int | float) and isinstance(value, int | float)
+    return f"{name} {before:.0f}→{value:.0f}" if numbers else str(name)
+
+
+def _code(stage: Stage, run: str) -> str | None:
+    """None: there is no plan yet."""
+    digests = (str(entry.data["digest"]) for entry in stage.told.of(run) if entry.kind == "planned")
+    return next((digest[:8] for digest in digests), None)
+
+
+def _spoken(stage: Stage, text: str) -> str:
+    """On one line, with names for mentions."""
+    users = stage.server.workspace.users
+    return " ".join(re.sub(r"<@(\w+)>", lambda found: f"@{users[found[1]].name}", text).split())
