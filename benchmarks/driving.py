@@ -27,8 +27,9 @@ from bot.engine import Engine
 from bot.model import E, Event, Goal, Person, Purpose, Run, State
 from bot.policy import Click, Press
 from bot.procedures import targets_of
-from bot.signatures import Signer, signer_at
+from bot.signatures import Signer
 from handlers.context import Nudge
+from handlers.keys import signer_at
 from handlers.serve import GROWN_SWEEP_EVERY, JOBS_AT_ONCE
 from handlers.worker import SWEEP_EVERY, Worker
 from storage.database import Database, open_database

@@ -17,7 +17,8 @@ from benchmarks.figure import Figure, ms, quantile, spread
 from benchmarks.installation import Installation, Slack, new_folder, pretend_slack
 from benchmarks.past import write_finished, write_waiting
 from bot.clock import utc_now
-from bot.signatures import Signer, signer_at
+from bot.signatures import Signer
+from handlers.keys import signer_at
 from storage.database import open_database
 from storage.runs import Store, open_store
 

@@ -11,7 +11,7 @@ from benchmarks.installation import Bot, Installation, Slack, new_folder, preten
 from benchmarks.past import write_waiting
 from benchmarks.process import cpu_seconds
 from bot.clock import utc_now
-from bot.signatures import signer_at
+from handlers.keys import signer_at
 
 WAITING = 1_000
 IDLE_FOR = 20.0  # seconds

@@ -6,19 +6,16 @@ are in the person's own zone; who may do what is in `policy`, whether a point ex
 """
 
 import re
-import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from datetime import timezone as fixed_zone
-from difflib import get_close_matches
+from datetime import datetime
 from typing import TypeAlias
-from zoneinfo import ZoneInfo, available_timezones
 
 from bot.model import Live
+from bot.spelling import LONGEST_WORD, Misunderstood, Unclear, nearest, short
+from bot.times import CLOCK, time_of
 
 LONGEST_REASON = 500  # characters; a longer one is shortened, and says so
-LONGEST_WORD = 200  # no name, point or run id is longer
 
 
 # Commands --------------------------------------------------------------------------------------
@@ -94,13 +91,6 @@ Command: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class Misunderstood:
-    words: str  # one sentence, or a sentence and a question
-    example: str  # what to type instead, without the command's own name
-    suggestion: str | None = None  # the nearest name or verb, when something nearly right was typed
-
-
-@dataclass(frozen=True, slots=True)
 class Verb:
     """A row of the help."""
 
@@ -136,30 +126,16 @@ KEYWORDS = frozenset({"to", "before", "because"})
 RESERVED = NOW | LATER | KEYWORDS  # no target may be named so
 
 
-def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
-    """The one name that was probably meant, to be asked about. `likeness`: from 0 to 1."""
-    by_folded = {name.casefold(): name for name in known}
-    close = get_close_matches(word[:LONGEST_WORD].casefold(), by_folded, n=1, cutoff=likeness)
-    return by_folded[close[0]] if close else None
-
-
 # Reading ---------------------------------------------------------------------------------------
 
 
 def parse(text: str, known_targets: Collection[str], now: datetime, timezone: str) -> Command | Misunderstood:
-    """`text` as it came from Slack. `timezone` is the person's; `now` is aware. Never raises."""
-    words, reason = _words(_plain(text))
+    """Returns what `text`, plain and in one line, asks for. `timezone` is the person's; `now` is aware."""
+    words, reason = _words(text)
     try:
         return _command(_Request(words, reason, known_targets, now, timezone))
-    except _Unclear as unclear:
+    except Unclear as unclear:
         return unclear.misunderstood
-
-
-class _Unclear(Exception):
-    """Ends the reading; never leaves this module."""
-
-    def __init__(self, words: str, example: str, suggestion: str | None = None) -> None:
-        self.misunderstood = Misunderstood(words, example, suggestion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +155,16 @@ class _Request:
 def _command(request: _Request) -> Command:
     if not request.words:
         if request.reason is not None:
-            raise _Unclear("Say first what to roll back.", request.retyped(_any_target(request)))
+            raise Unclear("Say first what to roll back.", request.retyped(_any_target(request)))
         return OpenModal()
     verb = request.words[0].casefold()
     if verb in _READERS:
         return _READERS[verb](request)
     if verb in LATER:
-        raise _Unclear(f"`{verb}` does not work yet.", "help")
+        raise Unclear(f"`{verb}` does not work yet.", "help")
     if verb in KEYWORDS:
         example = request.retyped(_any_target(request), *request.words)
-        raise _Unclear(f"Say what to roll back, and then `{verb}`.", example)
+        raise Unclear(f"Say what to roll back, and then `{verb}`.", example)
     return _ask(request)
 
 
@@ -200,16 +176,16 @@ def _ask(request: _Request) -> Ask:
             return Ask(target, reason=reason)
         case ["to"]:
             words = "Say which restore point to go to; `points` lists them."
-            raise _Unclear(words, f"points {target}")
-        case ["to", point] if _CLOCK.fullmatch(point):  # no backend names its points so
+            raise Unclear(words, f"points {target}")
+        case ["to", point] if CLOCK.fullmatch(point):  # no backend names its points so
             words = f"`{point}` looks like a time. Write `before` for a time and `to` for a restore point."
-            raise _Unclear(words, request.retyped(target, "before", point))
+            raise Unclear(words, request.retyped(target, "before", point))
         case ["to", _]:
             return Ask(target, point=_point(request.words[2], f"points {target}"), reason=reason)
         case ["to", *_]:
             raise _left_over(request, 3)
         case ["before"]:
-            raise _Unclear("Say before when.", request.retyped(target, "before", "14:05"))
+            raise Unclear("Say before when.", request.retyped(target, "before", "14:05"))
         case ["before", *_]:
             before = _before(request, target)
             return Ask(target, before=before, reason=reason)
@@ -218,7 +194,7 @@ def _ask(request: _Request) -> Ask:
 
 def _points(request: _Request) -> ListPoints:
     if len(request.words) == 1:
-        raise _Unclear("Say of which target.", f"points {_any_target(request)}")
+        raise Unclear("Say of which target.", f"points {_any_target(request)}")
     target = _target(request, 1)
     _nothing_after(request, 2)
     return ListPoints(target)
@@ -235,7 +211,7 @@ def _status(request: _Request) -> Status:
         return Status()
     if request.words[1].casefold() in request.targets:
         words = "`status` takes a run like RB-42; `history` takes a target."
-        raise _Unclear(words, f"history {request.words[1].casefold()}", "history")
+        raise Unclear(words, f"history {request.words[1].casefold()}", "history")
     run = _run(request)
     _nothing_after(request, 2)
     return Status(run)
@@ -277,10 +253,10 @@ def _resolve(request: _Request) -> Resolve:
             live, point = _ANSWERS[answer], None
         case _:
             words = "Say what is live: `live` and a restore point, or `done`, `unchanged` or `unclear`."
-            raise _Unclear(words, f"resolve {run} live unchanged because …")
+            raise Unclear(words, f"resolve {run} live unchanged because …")
     if not reason:
         words = "Say how you know, after `because`: somebody else must agree with it."
-        raise _Unclear(words, f"{' '.join(map(_quoted, request.words))} because …")
+        raise Unclear(words, f"{' '.join(map(_quoted, request.words))} because …")
     return Resolve(run, live, point, reason)
 
 
@@ -310,11 +286,11 @@ def _target(request: _Request, at: int, *, verbs: bool = False) -> str:
     meant = nearest(typed, (*request.targets, *(NOW if verbs else ())))
     what = "target or command" if verbs else "target"
     if meant is None:
-        raise _Unclear(
-            f"I know no {what} `{_short(typed)}`; `targets` lists what can be taken back.", "targets"
+        raise Unclear(
+            f"I know no {what} `{short(typed)}`; `targets` lists what can be taken back.", "targets"
         )
-    words = f"I know no {what} `{_short(typed)}`. Did you mean `{meant}`?"
-    raise _Unclear(words, request.retyped(*request.words[:at], meant, *request.words[at + 1 :]), meant)
+    words = f"I know no {what} `{short(typed)}`. Did you mean `{meant}`?"
+    raise Unclear(words, request.retyped(*request.words[:at], meant, *request.words[at + 1 :]), meant)
 
 
 def _run(request: _Request) -> str:
@@ -322,8 +298,8 @@ def _run(request: _Request) -> str:
     typed = request.words[1] if len(request.words) > 1 else ""
     match = _RUN.fullmatch(typed)
     if match is None:
-        words = f"`{_short(typed)}` is no run" if typed else "Say which run"
-        raise _Unclear(f"{words}; they are named like RB-42, and `status` lists them.", f"{verb} RB-42")
+        words = f"`{short(typed)}` is no run" if typed else "Say which run"
+        raise Unclear(f"{words}; they are named like RB-42, and `status` lists them.", f"{verb} RB-42")
     return f"RB-{match[1]}"
 
 
@@ -337,7 +313,7 @@ def _reason(request: _Request) -> str:
 
 def _point(typed: str, example: str) -> str:
     if len(typed) > LONGEST_WORD:
-        raise _Unclear(f"`{_short(typed)}` is too long for a restore point; `points` lists them.", example)
+        raise Unclear(f"`{short(typed)}` is too long for a restore point; `points` lists them.", example)
     return typed
 
 
@@ -346,19 +322,19 @@ def _nothing_after(request: _Request, count: int) -> None:
         raise _left_over(request, count)
 
 
-def _left_over(request: _Request, count: int) -> _Unclear:
+def _left_over(request: _Request, count: int) -> Unclear:
     """Words that belong to nothing: a slip of the pen, or a reason without its `because`."""
     known, rest = request.words[:count], request.words[count:]
-    left = _short(" ".join(rest) or "because")
+    left = short(" ".join(rest) or "because")
     if known[0].casefold() in NOW - {"undo"}:
-        return _Unclear(f"I do not know what to do with `{left}` there.", " ".join(map(_quoted, known)))
+        return Unclear(f"I do not know what to do with `{left}` there.", " ".join(map(_quoted, known)))
     meant = nearest(rest[0], KEYWORDS, likeness=0.7)
     if meant is not None and meant != rest[0].casefold():
-        words = f"I do not know `{_short(rest[0])}`. Did you mean `{meant}`?"
-        return _Unclear(words, request.retyped(*known, meant, *rest[1:]), meant)
+        words = f"I do not know `{short(rest[0])}`. Did you mean `{meant}`?"
+        return Unclear(words, request.retyped(*known, meant, *rest[1:]), meant)
     words = f"I do not know what to do with `{left}`. A reason comes after `because`."
     reason = " ".join((*rest, request.reason or ""))[:LONGEST_REASON].strip()
-    return _Unclear(words, f"{' '.join(map(_quoted, known))} because {reason}")
+    return Unclear(words, f"{' '.join(map(_quoted, known))} because {reason}")
 
 
 def _any_target(request: _Request) -> str:
@@ -370,51 +346,12 @@ def _quoted(word: str) -> str:
     return f'"{word}"' if not word or re.search(r"\s", word) else word
 
 
-def _short(text: str) -> str:
-    """For quoting somebody in backticks."""
-    text = text.replace("`", "'")
-    return f"{text[:60]}…" if len(text) > 60 else text
+# Words ----------------------------------------------------------------------------------------
 
-
-# Text from Slack -------------------------------------------------------------------------------
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # control, format (bidi, zero width), half characters
-_ADDRESSED = re.compile(r"\s*<@[UW][A-Z0-9]+(?:\|[^<>]*)?>[\s:,]*")
-_WRAPPED = re.compile(r"<([^<>]*)>")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "‘": "’", "«": "»"}
 _IN_QUOTES = "|".join(f"{a}([^{a}{b}]{{0,{LONGEST_WORD}}}){b}" for a, b in _QUOTES.items())
 _WORD = re.compile(rf"(?:{_IN_QUOTES})(?!\S)|(\S+)")
 _STRAY = "".join((*_QUOTES.keys(), *_QUOTES.values(), ",;!?"))
-
-
-def _plain(text: str) -> str:
-    """What a reader would see: no mention of the bot in front, no markup, nothing invisible."""
-    seen = _visible(text)
-    if addressed := _ADDRESSED.match(seen):
-        seen = seen[addressed.end() :]
-    seen = _WRAPPED.sub(_unwrapped, seen).replace("<", "").replace(">", "")
-    return seen.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _visible(text: str) -> str:
-    """Line breaks and tabs become spaces; control and format characters go."""
-    spaced = (" " if c.isspace() else c for c in text)
-    seen = "".join(c for c in spaced if unicodedata.category(c) not in _UNSEEN)
-    return unicodedata.normalize("NFC", seen)
-
-
-def _unwrapped(match: re.Match[str]) -> str:
-    """Slack's own markup as harmless text: nobody is called by it, and no link hides behind a label."""
-    what, _, label = match[1].partition("|")
-    match what[:1]:
-        case "@" | "#":
-            return what[0] + (label or what[1:]).lstrip("@#")
-        case "!":
-            return (label or what[1:]).lstrip("@")
-        case _ if not label or what.endswith(label):  # Slack makes links of names like orders.db
-            return label or what
-        case _:
-            return f"{label} ({what})"
 
 
 def _words(text: str) -> tuple[tuple[str, ...], str | None]:
@@ -437,120 +374,8 @@ def _unquoted(reason: str) -> str:
     return inside.strip() if wrapped and not {reason[0], reason[-1]} & set(inside) else reason
 
 
-# Times -----------------------------------------------------------------------------------------
-
-_ANY_CASE = re.ASCII | re.IGNORECASE
-_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
-_DAY_AND_CLOCK = re.compile(rf"(?:(today|yesterday),? )?(?:at )?({_CLOCK.pattern})", _ANY_CASE)
-_DATE_AND_CLOCK = re.compile(
-    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T|,? )([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,][0-9]{1,9})?)?",
-    _ANY_CASE,
-)
-_IN_ZONE = re.compile(r"(.*?) ?(UTC|GMT|Z|([+-])([0-9]{2}):?([0-9]{2}))", _ANY_CASE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SPAN = re.compile(
-    r"([0-9]{1,6}) ?(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)(?![a-z]),? ?",
-    _ANY_CASE,
-)
-_SPANS_AGO = re.compile(rf"(?:{_SPAN.pattern})+ago", _ANY_CASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Zone:
-    info: tzinfo
-    name: str  # for people
-    suffix: str = ""  # says it once more behind a time; empty: the person's own
-
-
-def time_of(text: str, now: datetime, timezone: str) -> datetime | Misunderstood:
-    """A past moment in UTC, from `14:05`, `yesterday 23:10 UTC`, `17 min ago`, ISO 8601 and the like.
-
-    Without a zone it is in `timezone`. A time of day that has not come yet is refused: whether that of
-    yesterday is meant must be said. So is a time that happened twice, or never.
-    """
-    typed = " ".join(_visible(text).split())[:LONGEST_WORD]
-    try:
-        return _moment(typed, now, timezone)
-    except _Unclear as unclear:
-        return unclear.misunderstood
-    except (ValueError, OverflowError):  # 25:61, 30 February, the year 0
-        return Misunderstood(f"`{_short(typed)}` is no time that ever was.", "14:05")
-
-
-def zone_of(name: str) -> tzinfo | None:
-    """None: there is no such time zone."""
-    if name == "UTC":
-        return UTC  # works without a time zone database
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def zone_names() -> Collection[str]:
-    return available_timezones() | {"UTC"}
-
-
 def _before(request: _Request, target: str) -> datetime:
     at = time_of(" ".join(request.words[2:]), request.now, request.timezone)
     if isinstance(at, Misunderstood):
-        raise _Unclear(at.words, request.retyped(target, "before", *at.example.split()))
+        raise Unclear(at.words, request.retyped(target, "before", *at.example.split()))
     return at
-
-
-def _moment(typed: str, now: datetime, timezone: str) -> datetime:
-    if _SPANS_AGO.fullmatch(typed):
-        seconds = sum(int(n[1]) * _SECONDS[n[2][0].lower()] for n in _SPAN.finditer(typed))
-        return now.astimezone(UTC) - timedelta(seconds=seconds)
-    spelled, zone = _zone(typed, timezone)
-    here = now.astimezone(zone.info)
-    at = _instant(_on_the_wall(spelled, here.date()), zone)
-    if at > now:
-        clock = _DAY_AND_CLOCK.fullmatch(spelled)
-        instead = f"yesterday {clock[2]}{zone.suffix}" if clock else "10 min ago"
-        raise _Unclear(f"`{typed}` is still to come: it is {here:%H:%M} in {zone.name}.", instead)
-    return at
-
-
-def _on_the_wall(spelled: str, today: date) -> datetime:
-    """What a clock and a calendar showed, without a zone."""
-    if clock := _DAY_AND_CLOCK.fullmatch(spelled):
-        yesterday = (clock[1] or "").lower() == "yesterday"
-        return datetime.combine(today - timedelta(days=yesterday), _time(*clock.group(3, 4, 5)))
-    if dated := _DATE_AND_CLOCK.fullmatch(spelled):
-        day = date(*map(int, dated.group(1, 2, 3)))
-        return datetime.combine(day, _time(*dated.group(4, 5, 6)))
-    words = f"I cannot read `{_short(spelled)}` as a time. Write it like `14:05`, `14:05 UTC`, "
-    raise _Unclear(words + "`yesterday 23:10`, `2026-11-22 14:05` or `17 min ago`.", "14:05")
-
-
-def _zone(typed: str, timezone: str) -> tuple[str, _Zone]:
-    """The time without its zone, and the zone."""
-    match = _IN_ZONE.fullmatch(typed)
-    if match is None:
-        info = zone_of(timezone)
-        if info is None:
-            words = f"I do not know your time zone `{_short(timezone)}`. Say the time in UTC."
-            raise _Unclear(words, f"{typed} UTC")
-        return typed, _Zone(info, timezone)
-    if match[3] is None:
-        return match[1], _Zone(UTC, "UTC", " UTC")
-    away = timedelta(hours=int(match[4]), minutes=int(match[5]))
-    return match[1], _Zone(fixed_zone(away if match[3] == "+" else -away), f"UTC{match[2]}", f" {match[2]}")
-
-
-def _instant(local: datetime, zone: _Zone) -> datetime:
-    """A time on the wall as a moment, if there was exactly one."""
-    first, second = (local.replace(tzinfo=zone.info, fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first == second:
-        return first
-    there = f"`{local:%H:%M}` of {local.date()} in {zone.name}"
-    example = f"{first:%Y-%m-%d %H:%M} UTC"
-    if first.astimezone(zone.info).replace(tzinfo=None) != local:
-        raise _Unclear(f"There was no {there}: the clocks were put forward.", example)
-    both = f"at {first:%H:%M} UTC and at {second:%H:%M} UTC"
-    raise _Unclear(f"There were two {there}: {both}. Say which one.", example)
-
-
-def _time(hour: str, minute: str, second: str | None) -> time:
-    return time(int(hour), int(minute), int(second or 0))

@@ -4,20 +4,10 @@ Ed25519 over the canonical JSON of (installation, run, seq, kind, plan digest, p
 data): whatever is changed in a stored word of a person, it does not count any more.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 
 from bot.canonical_json import canonical, digest, iso
 from bot.model import E, Event, Run
@@ -74,31 +64,6 @@ class Signer:
     @property
     def public(self) -> Ed25519PublicKey:
         return self._key.public_key()
-
-
-def signer_at(path: Path) -> Signer:
-    """The key in `path`, made there (mode 0600) when there is none."""
-    if path.exists():
-        key = load_pem_private_key(path.read_bytes(), password=None)
-        assert isinstance(key, Ed25519PrivateKey)
-        return Signer(key)
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(pem)
-    path.with_suffix(".pub").write_bytes(
-        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    )
-    return Signer(key)
-
-
-def public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:
-    """Every public key of a PEM file."""
-    end = b"-----END PUBLIC KEY-----"
-    blocks = [part + end for part in path.read_bytes().split(end) if b"BEGIN PUBLIC KEY" in part]
-    keys = [load_pem_public_key(block.strip()) for block in blocks]
-    return tuple(key for key in keys if isinstance(key, Ed25519PublicKey))
 
 
 def why_not_signed(

@@ -11,6 +11,7 @@ from typing import Any
 from bot import commands
 from bot.model import Person
 from bot.policy import Press
+from bot.spelling import Misunderstood
 
 
 class Rule(StrEnum):
@@ -22,7 +23,7 @@ class Rule(StrEnum):
     SHELL = "shell"  # who may run this program with its files
 
 
-WORDS: Mapping[type[commands.Command] | type[commands.Misunderstood], Rule] = {
+WORDS: Mapping[type[commands.Command] | type[Misunderstood], Rule] = {
     commands.OpenModal: Rule.MEMBER,
     commands.Ask: Rule.RIGHTS,
     commands.Cancel: Rule.RIGHTS,
@@ -33,7 +34,7 @@ WORDS: Mapping[type[commands.Command] | type[commands.Misunderstood], Rule] = {
     commands.Status: Rule.MEMBER,
     commands.History: Rule.MEMBER,
     commands.Help: Rule.CHANNEL,
-    commands.Misunderstood: Rule.CHANNEL,
+    Misunderstood: Rule.CHANNEL,
 }
 FROM_SLACK: Mapping[str, Rule] = {
     "command": Rule.CHANNEL,  # each of its words has a rule of its own

@@ -22,10 +22,11 @@ from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.engine import Directory, Engine
 from bot.errors import ConfigurationError, TemporaryError
-from bot.signatures import Signer, public_keys, signer_at
+from bot.signatures import Signer
 from handlers.context import Nudge
 from handlers.door.guard import self_test
 from handlers.front import SLACK_ANSWERS_WITHIN, Front, client_for, open_front, who_am_i
+from handlers.keys import public_keys, signer_at
 from handlers.settings import Role, Settings
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.publisher_lease import Turn

@@ -11,6 +11,7 @@ from slack_bolt.app.async_app import AsyncApp
 from bot import commands
 from bot.model import Person
 from bot.policy import RIGHTS, Press
+from bot.spelling import Misunderstood
 from handlers.access import FROM_A_SHELL, FROM_SLACK, WORDS, Rule, way_of, why_not
 from handlers.cli.app import app as program
 from handlers.context import Context
@@ -58,7 +59,7 @@ def test_whatever_is_listened_to_in_slack_has_a_rule_and_nothing_else_has() -> N
 
 
 def test_every_command_that_can_be_typed_in_slack_has_a_rule() -> None:
-    assert set(WORDS) == {*get_args(commands.Command), commands.Misunderstood}
+    assert set(WORDS) == {*get_args(commands.Command), Misunderstood}
 
 
 def test_every_verb_of_the_help_is_read_as_a_command_with_a_rule() -> None:
@@ -67,7 +68,7 @@ def test_every_verb_of_the_help_is_read_as_a_command_with_a_rule() -> None:
     now = datetime(2026, 11, 22, tzinfo=UTC)
     for verb in commands.VERBS:
         asked = commands.parse(examples.get(verb.name, verb.name), ["shop"], now, "UTC")
-        assert not isinstance(asked, commands.Misunderstood), verb.name
+        assert not isinstance(asked, Misunderstood), verb.name
         assert type(asked) in WORDS
 
 

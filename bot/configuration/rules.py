@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.commands import RESERVED, nearest, zone_names, zone_of
+from bot.commands import RESERVED
 from bot.configuration.lines import Location
 from bot.configuration.settings import (
     ACCOUNT,
@@ -24,6 +24,8 @@ from bot.configuration.settings import (
     Target,
 )
 from bot.model import Phase
+from bot.spelling import did_you_mean
+from bot.times import zone_names, zone_of
 
 COMMAND = re.compile(r"/[a-z0-9_-]{1,31}")
 CHANNEL = re.compile(r"[CG][A-Z0-9]+|[^\s#,A-Z]{1,80}")
@@ -66,7 +68,8 @@ def _globals(configuration: Configuration) -> Iterator[Fault]:
         yield Fault(("targets",), "There is no target, so nothing can be taken back. Add one.")
     zone = configuration.timezone
     if zone_of(zone) is None:
-        words = f"`{zone}` is no time zone.{_mean(zone, zone_names())} Write one like Europe/Berlin or UTC."
+        mean = did_you_mean(zone, zone_names())
+        words = f"`{zone}` is no time zone.{mean} Write one like Europe/Berlin or UTC."
         yield Fault(("timezone",), words)
     if not COMMAND.fullmatch(configuration.command):
         words = (
@@ -155,7 +158,7 @@ def _groups(configuration: Configuration) -> Iterator[Fault]:
             if not configuration.account_ids(member) and member not in _people_names(configuration):
                 people = _people_names(configuration)
                 words = f"Member `{member}` of group `{name}` is no Slack user id and nobody in `people`."
-                yield Fault((*here, "members", n), f"{words}{_mean(member, people)}")
+                yield Fault((*here, "members", n), f"{words}{did_you_mean(member, people)}")
 
 
 def _references(configuration: Configuration) -> Iterator[Fault]:
@@ -169,7 +172,7 @@ def _references(configuration: Configuration) -> Iterator[Fault]:
         contact = target.point_of_contact
         if contact is not None and not _is_person(configuration, contact):
             words = f"Contact `{contact}` of `{name}` is no Slack user id and nobody in `people`."
-            mean = _mean(contact, _people_names(configuration))
+            mean = did_you_mean(contact, _people_names(configuration))
             yield Fault((*here, "point_of_contact"), f"{words}{mean}")
 
 
@@ -178,7 +181,7 @@ def _undefined(configuration: Configuration, refs: Iterable[str], location: Loca
         if ref not in configuration.groups and not _is_person(configuration, ref):
             known = (*configuration.groups, *_people_names(configuration))
             words = f"`{ref}` is no group, no name in `people` and no Slack user id."
-            yield Fault((*location, n), f"{words}{_mean(ref, known)} Define it under `groups`.")
+            yield Fault((*location, n), f"{words}{did_you_mean(ref, known)} Define it under `groups`.")
 
 
 def _is_person(configuration: Configuration, ref: str) -> bool:
@@ -303,7 +306,7 @@ def _use_of_procedure(configuration: Configuration, target: Target, here: Locati
     procedure = configuration.procedures.get(target.procedure)
     if procedure is None:
         words = f"Procedure `{target.procedure}` of `{target.name}` is not defined."
-        mean = _mean(target.procedure, configuration.procedures)
+        mean = did_you_mean(target.procedure, configuration.procedures)
         yield Fault(here, f"{words}{mean} Define it under `procedures`.")
         return
     restored = [step.target or target.name for step in procedure.steps if _restores(step)]
@@ -340,17 +343,12 @@ def _step(configuration: Configuration, step: ProcedureStep, here: Location) -> 
         yield Fault((*here, "phase"), f"{words} Give it `confirm`, or phase restore.")
     if step.target is not None and step.target not in configuration.targets:
         words = f"Target `{step.target}` is not defined."
-        mean = _mean(step.target, configuration.targets)
+        mean = did_you_mean(step.target, configuration.targets)
         yield Fault((*here, "target"), f"{words}{mean} Define it under `targets`.")
 
 
 def _restores(step: ProcedureStep) -> bool:
     return step.phase is Phase.RESTORE and step.confirm is None
-
-
-def _mean(word: str, known: Iterable[str]) -> str:
-    meant = nearest(word, known)
-    return f" Did you mean `{meant}`?" if meant else ""
 
 
 # Warnings --------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from bot.commands import nearest
 from bot.configuration.lines import Location
 from bot.configuration.settings import Document
+from bot.spelling import did_you_mean
 
 IGNORED = frozenset({"default_factory_not_called"})  # follows from another problem of the same target
 WANTED: Mapping[str, str] = {
@@ -47,9 +47,10 @@ def sentence(error: ErrorDetails, place: Location) -> str:
         case "union_tag_invalid":
             kinds = _types(error["loc"])
             tag = context["tag"]
-            return f"{where}: type {_shown(tag)} is not known.{_mean(tag, kinds)} Known: {_either(kinds)}."
+            mean = did_you_mean(str(tag), kinds)
+            return f"{where}: type {_shown(tag)} is not known.{mean} Known: {_either(kinds)}."
         case "enum" | "literal_error":
-            mean = _mean(given, _quoted(context["expected"]))
+            mean = did_you_mean(given, _quoted(context["expected"])) if isinstance(given, str) else ""
             return f"{where} must be {_unquoted(context['expected'])}, not {_shown(given)}.{mean}"
         case "greater_than":
             return f"{where} must be more than {context['gt']:g}, not {_shown(given)}."
@@ -78,12 +79,7 @@ def dotted(place: Location) -> str:
 def _unknown_key(location: Location, place: Location) -> str:
     known = list(_at(location[:-1]).get("properties", {}))
     key = str(location[-1])
-    return f"{dotted(place)} is not a setting.{_mean(key, known)} Known here: {', '.join(known)}."
-
-
-def _mean(word: object, known: Sequence[str]) -> str:
-    meant = nearest(word, known) if isinstance(word, str) else None
-    return f" Did you mean `{meant}`?" if meant else ""
+    return f"{dotted(place)} is not a setting.{did_you_mean(key, known)} Known here: {', '.join(known)}."
 
 
 def _advice(kind: str, given: object) -> str:

@@ -13,12 +13,12 @@ from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot import planning
 from bot.clock import Clock, SteadyClock
-from bot.commands import nearest
 from bot.configuration import Configuration, Target, load
 from bot.engine import Engine, World
 from bot.errors import ConfigurationError, TemporaryError, UserError
 from bot.model import Event, Goal, Plan, Points, Run
 from bot.policy import Entitled
+from bot.spelling import did_you_mean
 from handlers.cli.database import stored
 from handlers.settings import Settings
 from storage.runs import Store, Summary
@@ -99,9 +99,8 @@ def known(configuration: Configuration, name: str) -> Target:
     target = configuration.targets.get(name.casefold())
     if target is not None:
         return target
-    meant = nearest(name, configuration.targets)
-    question = f"Did you mean `{meant}`? " if meant else ""
-    raise UserError(f"There is no target `{name}`. {question}`rollback-bot targets` lists them.")
+    question = did_you_mean(name, configuration.targets)
+    raise UserError(f"There is no target `{name}`.{question} `rollback-bot targets` lists them.")
 
 
 async def suggested(target: str, listed: Points, engine: Engine) -> str:

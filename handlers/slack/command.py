@@ -10,6 +10,7 @@ from bot.commands import VERBS
 from bot.errors import UserError
 from bot.model import Goal, Live, Person, Points, Run, State
 from bot.policy import Click, Press
+from bot.spelling import Misunderstood
 from bot.views import lists
 from bot.views.card import CardFacts, card
 from bot.views.decision import why_not_answer
@@ -21,6 +22,7 @@ from handlers.door.delivery import Delivery
 from handlers.slack import asking, pressing
 from handlers.slack.asking import Wish
 from handlers.slack.facts import facts_for
+from handlers.slack.typed import plain
 from storage.runs import Summary
 
 ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
@@ -55,13 +57,13 @@ class Asked:
 
 async def answer(ctx: Context, said: Said) -> Message | OpenForm | Asked:
     """Raises UserError, Repeated."""
-    asked = commands.parse(said.text, ctx.configuration.targets, ctx.clock(), said.person.timezone)
+    asked = commands.parse(plain(said.text), ctx.configuration.targets, ctx.clock(), said.person.timezone)
     if reason := access.why_not(access.WORDS.get(type(asked)), said.person):
         raise UserError(reason)
     if isinstance(asked, OPENS_OR_DECIDES):
         await pressing.refuse_if_read_only(ctx, said.person, said.text[:500])
     match asked:
-        case commands.Misunderstood():
+        case Misunderstood():
             return await _misunderstood(ctx, said, asked)
         case commands.OpenModal():
             return OpenForm(None)
@@ -81,7 +83,7 @@ async def answer(ctx: Context, said: Said) -> Message | OpenForm | Asked:
             return await _read(ctx, said.person, asked)
 
 
-async def _misunderstood(ctx: Context, said: Said, asked: commands.Misunderstood) -> Message:
+async def _misunderstood(ctx: Context, said: Said, asked: Misunderstood) -> Message:
     body = {"text": said.text[:500], "why": asked.words}
     await ctx.store.note("command_refused", ctx.clock(), said.person.id, body)
     example = f"{ctx.configuration.command} {asked.example}".strip()

@@ -7,11 +7,12 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from bot import codec
-from bot.commands import Misunderstood, time_of
 from bot.configuration import Target
 from bot.errors import TemporaryError, UserError
 from bot.model import Goal, Person, Plan, Points, Run
 from bot.policy import same_human
+from bot.spelling import Misunderstood
+from bot.times import time_of
 from bot.views import lists, modals
 from bot.views.limits import View
 from handlers.context import Context

@@ -19,17 +19,16 @@ from bot.commands import (
     History,
     ListPoints,
     ListTargets,
-    Misunderstood,
     OpenModal,
     Resolve,
     Status,
     Undo,
-    nearest,
     parse,
-    time_of,
-    zone_of,
 )
 from bot.model import Live
+from bot.spelling import Misunderstood, nearest
+from bot.times import time_of, zone_of
+from handlers.slack.typed import plain
 
 MORNING = datetime(2026, 11, 22, 9, 12, tzinfo=UTC)  # 10:12 in Berlin
 BERLIN = "Europe/Berlin"
@@ -37,7 +36,7 @@ TARGETS = frozenset({"orders", "storefront", "payload-api", "checkout.api_2"})
 
 
 def read(text: str) -> Command | Misunderstood:
-    return parse(text, TARGETS, MORNING, BERLIN)
+    return parse(plain(text), TARGETS, MORNING, BERLIN)
 
 
 def misread(text: str) -> Misunderstood:
@@ -365,7 +364,7 @@ MOMENTS = st.datetimes(EARLY, LATE, timezones=st.just(UTC))
 @settings(deadline=None)
 @given(TEXTS, ZONES, MOMENTS)
 def test_no_text_whatever_makes_the_parser_fail(text: str, zone: str, now: datetime) -> None:
-    answer = parse(text, TARGETS, now, zone)
+    answer = parse(plain(text), TARGETS, now, zone)
     if isinstance(answer, Ask):
         assert answer.target in TARGETS
         assert answer.before is None or answer.before <= now
@@ -374,7 +373,7 @@ def test_no_text_whatever_makes_the_parser_fail(text: str, zone: str, now: datet
 @settings(deadline=None)
 @given(TEXTS)
 def test_what_is_kept_of_a_text_can_be_stored_and_calls_nobody(text: str) -> None:
-    answer = parse(f"orders because {text.replace('&', '')}", TARGETS, MORNING, BERLIN)
+    answer = parse(plain(f"orders because {text.replace('&', '')}"), TARGETS, MORNING, BERLIN)
     assert isinstance(answer, Ask)
     assert "<" not in answer.reason
     assert "\u202e" not in answer.reason

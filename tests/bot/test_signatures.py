@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot import machine
 from bot.model import Do, E, Event, Run
-from bot.signatures import Signer, public_keys, signer_at, statement, why_not_signed
+from bot.signatures import Signer, statement, why_not_signed
+from handlers.keys import public_keys, signer_at
 from tests.bot.stories import BEN, CY, Story, planned
 
 HERE = "k7f3a91c"

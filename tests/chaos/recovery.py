@@ -18,7 +18,8 @@ from benchmarks.databases import Place
 from benchmarks.past import write_waiting
 from bot.clock import utc_now
 from bot.model import State
-from bot.signatures import Signer, signer_at
+from bot.signatures import Signer
+from handlers.keys import signer_at
 from storage.database import sqlite_url
 from tests.chaos.options import Options, Result
 from tests.chaos.takeover import epochs, is_hanging

@@ -15,7 +15,8 @@ from alembic import command
 from alembic.config import Config
 
 from bot.canonical_json import canonical
-from bot.signatures import Signer, signer_at
+from bot.signatures import Signer
+from handlers.keys import signer_at
 from storage.database import HEAD, open_database, revision, sqlite_url
 from storage.evidence import FIRST_PREV, link
 from storage.integrity import beside, damage_of

@@ -16,8 +16,8 @@ from sqlalchemy import update
 
 from bot.configuration import load
 from bot.model import E, Event, Run
-from bot.signatures import signer_at
 from handlers.context import Context, Nudge
+from handlers.keys import signer_at
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.publisher import Publisher, always

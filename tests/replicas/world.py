@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.clock import SteadyClock, utc_now
 from bot.model import Run, State
-from bot.signatures import signer_at
+from handlers.keys import signer_at
 from storage.database import open_database, upgrade
 from storage.runs import open_store
 from tests.replicas.backend import CREDENTIAL, PASSWORD, Backend, Target

@@ -49,7 +49,8 @@ while sys.argv[2:] and not os.path.exists(sys.argv[2]):
 BOT = """
 import asyncio, os, sys, time
 from pathlib import Path
-from bot.contract import Surroundings, Work
+from backends.surroundings import Surroundings
+from bot.contract import Work
 from backends.programs.spool import CommandOperation
 base, within = Path(sys.argv[1]), float(sys.argv[2])
 operation = CommandOperation(sys.argv[3:], 30, Surroundings(base, base / "spool"), begin_within=within)

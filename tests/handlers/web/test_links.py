@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.signatures import signer_at
+from handlers.keys import signer_at
 from handlers.web.links import GOOD_FOR, Links, links_from
 
 NOW = datetime(2026, 11, 22, 3, 20, tzinfo=UTC)

@@ -1,0 +1,50 @@
+"""Reads typed words: what is seen of them, which known name was probably meant, how a mistake is said."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+LONGEST_WORD = 200  # characters; no name, point or run id is longer
+SHORT = 60  # characters of a typed word that are said back
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # control, format (bidi, zero width), half characters
+
+
+@dataclass(frozen=True, slots=True)
+class Misunderstood:
+    words: str  # one sentence, or a sentence and a question
+    example: str  # what to type instead, without the command's own name
+    suggestion: str | None = None  # the nearest name or verb, when something nearly right was typed
+
+
+class Unclear(Exception):
+    """Ends the reading of what was typed; the reader's public functions return its `misunderstood`."""
+
+    def __init__(self, words: str, example: str, suggestion: str | None = None) -> None:
+        self.misunderstood = Misunderstood(words, example, suggestion)
+
+
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The one name that was probably meant, to be asked about. `likeness`: from 0 to 1."""
+    by_folded = {name.casefold(): name for name in known}
+    close = get_close_matches(word[:LONGEST_WORD].casefold(), by_folded, n=1, cutoff=likeness)
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns the question to put behind a sentence, a space before it; empty when no known name is near."""
+    meant = nearest(word, known)
+    return f" Did you mean `{meant}`?" if meant else ""
+
+
+def visible(text: str) -> str:
+    """Line breaks and tabs become spaces; control and format characters go."""
+    spaced = (" " if c.isspace() else c for c in text)
+    seen = "".join(c for c in spaced if unicodedata.category(c) not in _UNSEEN)
+    return unicodedata.normalize("NFC", seen)
+
+
+def short(text: str) -> str:
+    """For quoting somebody in backticks."""
+    text = text.replace("`", "'")
+    return f"{text[:SHORT]}…" if len(text) > SHORT else text

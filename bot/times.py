@@ -1,0 +1,119 @@
+"""Times as people type them, in their own zone, to moments in UTC."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import timezone as fixed_zone
+from zoneinfo import ZoneInfo, available_timezones
+
+from bot.spelling import LONGEST_WORD, Misunderstood, Unclear, short, visible
+
+_ANY_CASE = re.ASCII | re.IGNORECASE
+CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
+_DAY_AND_CLOCK = re.compile(rf"(?:(today|yesterday),? )?(?:at )?({CLOCK.pattern})", _ANY_CASE)
+_DATE_AND_CLOCK = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T|,? )([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,][0-9]{1,9})?)?",
+    _ANY_CASE,
+)
+_IN_ZONE = re.compile(r"(.*?) ?(UTC|GMT|Z|([+-])([0-9]{2}):?([0-9]{2}))", _ANY_CASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SPAN = re.compile(
+    r"([0-9]{1,6}) ?(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)(?![a-z]),? ?",
+    _ANY_CASE,
+)
+_SPANS_AGO = re.compile(rf"(?:{_SPAN.pattern})+ago", _ANY_CASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    info: tzinfo
+    name: str  # for people
+    suffix: str = ""  # says it once more behind a time; empty: the person's own
+
+
+def time_of(text: str, now: datetime, timezone: str) -> datetime | Misunderstood:
+    """A past moment in UTC, from `14:05`, `yesterday 23:10 UTC`, `17 min ago`, ISO 8601 and the like.
+
+    Without a zone it is in `timezone`. A time of day that has not come yet is refused: whether that of
+    yesterday is meant must be said. So is a time that happened twice, or never.
+    """
+    typed = " ".join(visible(text).split())[:LONGEST_WORD]
+    try:
+        return _moment(typed, now, timezone)
+    except Unclear as unclear:
+        return unclear.misunderstood
+    except (ValueError, OverflowError):  # 25:61, 30 February, the year 0
+        return Misunderstood(f"`{short(typed)}` is no time that ever was.", "14:05")
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """None: there is no such time zone."""
+    if name == "UTC":
+        return UTC  # works without a time zone database
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def zone_names() -> Collection[str]:
+    return available_timezones() | {"UTC"}
+
+
+def _moment(typed: str, now: datetime, timezone: str) -> datetime:
+    if _SPANS_AGO.fullmatch(typed):
+        seconds = sum(int(n[1]) * _SECONDS[n[2][0].lower()] for n in _SPAN.finditer(typed))
+        return now.astimezone(UTC) - timedelta(seconds=seconds)
+    spelled, zone = _zone(typed, timezone)
+    here = now.astimezone(zone.info)
+    at = _instant(_on_the_wall(spelled, here.date()), zone)
+    if at > now:
+        clock = _DAY_AND_CLOCK.fullmatch(spelled)
+        instead = f"yesterday {clock[2]}{zone.suffix}" if clock else "10 min ago"
+        raise Unclear(f"`{typed}` is still to come: it is {here:%H:%M} in {zone.name}.", instead)
+    return at
+
+
+def _on_the_wall(spelled: str, today: date) -> datetime:
+    """What a clock and a calendar showed, without a zone."""
+    if clock := _DAY_AND_CLOCK.fullmatch(spelled):
+        yesterday = (clock[1] or "").lower() == "yesterday"
+        return datetime.combine(today - timedelta(days=yesterday), _time(*clock.group(3, 4, 5)))
+    if dated := _DATE_AND_CLOCK.fullmatch(spelled):
+        day = date(*map(int, dated.group(1, 2, 3)))
+        return datetime.combine(day, _time(*dated.group(4, 5, 6)))
+    words = f"I cannot read `{short(spelled)}` as a time. Write it like `14:05`, `14:05 UTC`, "
+    raise Unclear(words + "`yesterday 23:10`, `2026-11-22 14:05` or `17 min ago`.", "14:05")
+
+
+def _zone(typed: str, timezone: str) -> tuple[str, _Zone]:
+    """The time without its zone, and the zone."""
+    match = _IN_ZONE.fullmatch(typed)
+    if match is None:
+        info = zone_of(timezone)
+        if info is None:
+            words = f"I do not know your time zone `{short(timezone)}`. Say the time in UTC."
+            raise Unclear(words, f"{typed} UTC")
+        return typed, _Zone(info, timezone)
+    if match[3] is None:
+        return match[1], _Zone(UTC, "UTC", " UTC")
+    away = timedelta(hours=int(match[4]), minutes=int(match[5]))
+    return match[1], _Zone(fixed_zone(away if match[3] == "+" else -away), f"UTC{match[2]}", f" {match[2]}")
+
+
+def _instant(local: datetime, zone: _Zone) -> datetime:
+    """A time on the wall as a moment, if there was exactly one."""
+    first, second = (local.replace(tzinfo=zone.info, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return first
+    there = f"`{local:%H:%M}` of {local.date()} in {zone.name}"
+    example = f"{first:%Y-%m-%d %H:%M} UTC"
+    if first.astimezone(zone.info).replace(tzinfo=None) != local:
+        raise Unclear(f"There was no {there}: the clocks were put forward.", example)
+    both = f"at {first:%H:%M} UTC and at {second:%H:%M} UTC"
+    raise Unclear(f"There were two {there}: {both}. Say which one.", example)
+
+
+def _time(hour: str, minute: str, second: str | None) -> time:
+    return time(int(hour), int(minute), int(second or 0))
