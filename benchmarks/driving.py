@@ -25,6 +25,7 @@ from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.engine import Engine
 from bot.model import E, Event, Goal, Person, Purpose, Run, State
+from bot.planner import Planner
 from bot.policy import Click, Press
 from bot.procedures import targets_of
 from bot.signatures import Signer
@@ -79,10 +80,11 @@ class Driving:
         self._nudge = Nudge()
         world, looks = SleepingWorld(), LookStore(store.database)
         keys = (signer.public,)
-        engine = Engine(configuration, store, world, TwoPeople(), keys, clock, asyncio.sleep)
+        planner = Planner(configuration, store, world, clock)
+        engine = Engine(configuration, store, world, planner, TwoPeople(), keys, clock, asyncio.sleep)
         every = SWEEP_EVERY if jobs is None else GROWN_SWEEP_EVERY
         self._worker = Worker(
-            configuration, engine, world, store, looks, clock, self._nudge, Nudge(), sweep_every=every
+            configuration, engine, planner, store, looks, clock, self._nudge, Nudge(), sweep_every=every
         )
         self._loops: list[asyncio.Task[None]] = []
         self._runs: list[Run] = []

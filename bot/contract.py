@@ -4,15 +4,17 @@ An executor knows how to go back on one kind of backend, for one target. A check
 saw. Neither decides anything about people or order: the engine does. Times are aware UTC, durations seconds.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bot.errors import PermanentError, TemporaryError
 from bot.model import Finding, Goal, Loss, Points, RestorePoint, UndoMode, Way, When
 
+T = TypeVar("T")
 Handle = Mapping[str, Any]  # JSON; stored, and given back to `poll` and `cancel`
 
 
@@ -50,6 +52,15 @@ class Unreachable(TemporaryError):
 
 class OutcomeUnknown(Exception):
     """Something was sent and no answer came: only `find` may say what became of it."""
+
+
+async def answered(question: Awaitable[T], within: float) -> T:
+    """Returns the answer. Raises OutcomeUnknown after `within` seconds: who hangs has said nothing."""
+    try:
+        async with asyncio.timeout(within):
+            return await question
+    except TimeoutError:
+        raise OutcomeUnknown(f"no answer within {within:g} s") from None
 
 
 class Preview(StrEnum):

@@ -9,9 +9,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -19,7 +19,6 @@ from bot import codec, machine, planning, policy
 from bot.clock import Clock
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import (
-    Executor,
     Fate,
     Found,
     Handle,
@@ -28,6 +27,7 @@ from bot.contract import (
     Progress,
     Taken,
     Work,
+    answered,
 )
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError
 from bot.looking import PatientCheck, look_once, look_until_sure
@@ -42,32 +42,22 @@ from bot.model import (
     Outcome,
     Phase,
     Plan,
-    Points,
-    Purpose,
-    RestorePoint,
     Run,
     Step,
     StepRecord,
-    UndoMode,
     Verdict,
-    Way,
     When,
     op_id,
 )
-from bot.planning import Abandoned, Hold
+from bot.planner import Executors, Planner
 from bot.policy import Entitled
-from bot.procedures import targets_of
 from bot.signatures import why_not_signed
 
 ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
 ASKED_EVERY = 5.0  # seconds
 BEGUN_AT_MOST = 3  # times in a row that a step which never arrives at its backend is begun
 ANSWERED_WITHIN = 60.0  # seconds, for a question about a step; the step's own time when that is shorter
-READ_WITHIN = 300.0  # seconds, for where a target stands and what going back would cost
 LOOKED_AT_WITHIN = 2.0  # seconds, for whether the target itself is up: a plan does not wait longer
-
-
-T = TypeVar("T")
 
 
 class Records(Protocol):
@@ -79,8 +69,6 @@ class Records(Protocol):
     async def load(self, run_id: str) -> Run: ...
     async def events(self, run_id: str) -> tuple[Event, ...]: ...
     async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None: ...
-    async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]: ...
-    async def outages(self, target: str) -> list[float]: ...
 
 
 class Directory(Protocol):
@@ -89,10 +77,9 @@ class Directory(Protocol):
     async def entitled(self, target: Target) -> Entitled: ...
 
 
-class World(Protocol):
+class World(Executors, Protocol):
     """The configured backends of this worker's zone."""
 
-    def executor(self, target: str) -> Executor: ...
     def maintenance(self, target: str, do: Do) -> Operation: ...
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]: ...
 
@@ -104,24 +91,18 @@ class Claim(Protocol):
     def epoch(self) -> int: ...
 
 
+@dataclass(frozen=True)
 class Engine:
-    def __init__(
-        self,
-        configuration: Configuration,
-        records: Records,
-        world: World,
-        directory: Directory,
-        keys: Sequence[Ed25519PublicKey],
-        clock: Clock,
-        sleep: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self._configuration = configuration
-        self._records = records
-        self._world = world
-        self._directory = directory
-        self._keys = keys
-        self._clock = clock
-        self._sleep = sleep
+    """What every driving works with. `sleep` takes seconds."""
+
+    configuration: Configuration
+    records: Records
+    world: World
+    planner: Planner
+    directory: Directory
+    keys: Sequence[Ed25519PublicKey]  # of the fronts whose decisions are carried out
+    clock: Clock
+    sleep: Callable[[float], Awaitable[None]]
 
     async def drive(self, claim: Claim, alive: Callable[[], bool] = lambda: True) -> Run:
         """The run when it waits for people or has ended. `alive`: whether the lease still holds."""
@@ -142,64 +123,17 @@ class Engine:
 
     async def give_up(self, claim: Claim, problem: Exception) -> Run:
         """Ends visibly what could not be driven time after time. Raises ClaimLost, and StaleRun for ever."""
-        run = await self._records.load(claim.run.id)
+        run = await self.records.load(claim.run.id)
         while machine.wants_driving(run):
-            event = machine.broken_off(run, _why_given_up(problem), self._clock())
+            event = machine.broken_off(run, _why_given_up(problem), self.clock())
             try:
-                return await self._records.append(run, event, epoch=claim.epoch)
+                return await self.records.append(run, event, epoch=claim.epoch)
             except StaleRun:
-                moved = await self._records.load(run.id)
+                moved = await self.records.load(run.id)
                 if moved.seq == run.seq:
                     raise
                 run = moved
         return run
-
-    async def plan(self, target: Target, goal: Goal) -> Plan:
-        """What would be done now. Raises what executors raise, and UserError."""
-        own = await self._undo_points(goal)
-        names = targets_of(self._configuration, target)
-        ways: dict[str, Way] = {}
-        for name in names:
-            others = goal if name == target.name else planning.other_goal(ways[target.name], goal)
-            ways[name] = await self.way(name, own.get(name, others))
-        undoable = [n for n in names if self._world.executor(n).capabilities.undo is not UndoMode.IMPOSSIBLE]
-        return planning.compose(
-            self._configuration,
-            target,
-            Purpose.UNDO if goal.undo_of else Purpose.ROLLBACK,
-            ways,
-            undoable=undoable,
-            holds=await self._records.holds(names),
-            outages=await self._records.outages(target.name),
-            now=self._clock(),
-        )
-
-    async def suggested(self, target: str, listed: Points) -> RestorePoint | None:
-        """Returns the point that form, command line and `doctor` take where nobody has chosen one."""
-        holds = await self._records.holds([target])
-        abandoned = [await self._abandoned(hold) for hold in holds]
-        return planning.suggested(listed, holds, [each for each in abandoned if each is not None])
-
-    async def _abandoned(self, hold: Hold) -> Abandoned | None:
-        run = await self._records.load(hold.run)
-        since = _plan(run).leg(hold.target).point.at
-        return None if since is None else Abandoned(since, hold.placed_at)
-
-    async def way(self, target: str, goal: Goal) -> Way:
-        """Where a target stands and what going to `goal` would cost. Raises what executors raise."""
-        return await _answered(self._world.executor(target).plan(goal, self._clock()), READ_WITHIN)
-
-    async def _undo_points(self, goal: Goal) -> dict[str, Goal]:
-        """Where each target of an undo goes. Raises UserError when some target has no way back."""
-        if goal.undo_of is None:
-            return {}
-        undone = await self._records.load(goal.undo_of)
-        restored = {record.step.target for record in undone.steps if record.step.do is Do.RESTORE}
-        if missing := sorted(restored - undone.undo_points.keys()):
-            raise UserError(
-                f"{undone.id} has no undo point of {', '.join(missing)}. Choose a restore point instead."
-            )
-        return {target: Goal(point=point) for target, point in undone.undo_points.items()}
 
 
 class _Drive:
@@ -210,9 +144,9 @@ class _Drive:
         self._epoch = epoch
         self._alive = alive
         self._begun: Counter[int] = Counter()  # by step
-        self._records = engine._records
-        self._world = engine._world
-        self._clock = engine._clock
+        self._records = engine.records
+        self._world = engine.world
+        self._clock = engine.clock
         self._heard = 0  # the seq up to which people's words were looked at
         self._doubt: str | None = None  # why this run must not be driven
 
@@ -220,7 +154,7 @@ class _Drive:
         """As it is stored now; what people have said since the last time is looked at before it counts."""
         events = await self._records.events(run_id)
         run = machine.fold(run_id, events)
-        here, keys = self._records.installation, self._engine._keys
+        here, keys = self._records.installation, self._engine.keys
         self._doubt = self._doubt or why_not_signed(here, run, events, keys, after=self._heard)
         self._heard = run.seq
         return run
@@ -259,7 +193,7 @@ class _Drive:
         """Whoever started a run did so with certain settings; nobody else's may end it."""
         if run.started_at is None:
             return None
-        configuration = self._engine._configuration
+        configuration = self._engine.configuration
         target = configuration.targets.get(run.target)
         if target is not None and procedure_digest(configuration, target) == _plan(run).procedure_digest:
             return None
@@ -333,17 +267,17 @@ class _Drive:
 
     def _failover(self, name: str) -> str:
         """A rollback is no failover: a target that is down has another way."""
-        target = self._engine._configuration.targets.get(name)
+        target = self._engine.configuration.targets.get(name)
         return f" Declared failover: {target.failover}" if target and target.failover else ""
 
     async def _planned(self, run: Run) -> tuple[Plan, tuple[str, ...]]:
-        target = self._engine._configuration.targets.get(run.target)
+        target = self._engine.configuration.targets.get(run.target)
         if target is None:
             raise UserError(f"`{run.target}` is not in the configuration any more.")
-        plan = await self._engine.plan(target, run.goal)
+        plan = await self._engine.planner.plan(target, run.goal)
         if plan.blockers:
             raise UserError(" ".join(plan.blockers))
-        entitled = await self._engine._directory.entitled(target)
+        entitled = await self._engine.directory.entitled(target)
         reason = policy.why_nobody_else(run.requester, target.name, entitled, plan.approvals_needed)
         if reason:
             raise UserError(reason)
@@ -375,7 +309,7 @@ class _Drive:
             return _sentence(problem), None
 
     async def _why_not_as_approved(self, run: Run) -> tuple[str | None, Loss | None]:
-        plan, configuration = _plan(run), self._engine._configuration
+        plan, configuration = _plan(run), self._engine.configuration
         target = configuration.targets.get(run.target)
         if target is None:
             return f"`{run.target}` is not in the configuration any more", None
@@ -388,14 +322,14 @@ class _Drive:
         for what, has_changed in changed.items():
             if has_changed:
                 return f"the {what} of `{run.target}` changed after the plan was made", None
-        if reason := policy.why_not_start(run, await self._engine._directory.entitled(target)):
+        if reason := policy.why_not_start(run, await self._engine.directory.entitled(target)):
             return reason, None
         return await self._why_not_from_here(plan)
 
     async def _why_not_from_here(self, plan: Plan) -> tuple[str | None, Loss | None]:
         losses = []
         for leg in plan.legs:
-            way = await self._engine.way(leg.target, Goal(point=leg.point.id))
+            way = await self._engine.planner.way(leg.target, Goal(point=leg.point.id))
             if reason := planning.moved(leg, way.current):
                 return reason, None
             if way.blockers:
@@ -405,7 +339,7 @@ class _Drive:
         return planning.outgrown(plan, loss), loss
 
     def _loss(self, leg: Leg, measured: Loss | None) -> Loss:
-        return planning.loss_of(self._engine._configuration.targets[leg.target], measured)
+        return planning.loss_of(self._engine.configuration.targets[leg.target], measured)
 
     # Reading
 
@@ -423,7 +357,7 @@ class _Drive:
         for leg in plan.legs:
             try:
                 measure = self._world.executor(leg.target).measure(leg.point, self._clock())
-                measured = await _answered(measure, step.timeout)
+                measured = await answered(measure, step.timeout)
             except (PermanentError, TemporaryError, OutcomeUnknown):
                 measured = None  # counts as unknown below, unless the target declares its loss
             losses.append((leg.target, self._loss(leg, measured)))
@@ -440,7 +374,7 @@ class _Drive:
         when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
         before = {finding.name: finding for finding in run.before}
         findings = list(
-            await look_until_sure(self._checks(run), when, before, self._clock, self._engine._sleep)
+            await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
         )
         if when is When.OFFLINE:
             findings = [*await self._arrived(run), *findings]
@@ -456,7 +390,7 @@ class _Drive:
                 executor = self._world.executor(record.step.target)
                 try:
                     verify = executor.verify(self._work(run, record.step))
-                    findings += await _answered(verify, record.step.timeout)
+                    findings += await answered(verify, record.step.timeout)
                 except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
                     name = f"{record.step.target} arrived"
                     findings.append(
@@ -515,7 +449,7 @@ class _Drive:
         work, operation = self._work(run, step), self._operation(step)
         self._hold_the_lease(run)
         try:
-            handle = await _answered(operation.start(work), step.timeout)
+            handle = await answered(operation.start(work), step.timeout)
         except OutcomeUnknown:
             return await self._find(run, _record(run, step))
         except (PermanentError, TemporaryError) as refusal:
@@ -534,7 +468,7 @@ class _Drive:
         self._hold_the_lease(run)
         try:
             save = self._world.executor(step.target).undo_point(self._work(run, step))
-            point = await _answered(save, step.timeout)
+            point = await answered(save, step.timeout)
         except OutcomeUnknown as doubt:
             return await self._end(run, step, Outcome.LOST, _sentence(doubt))
         except (PermanentError, TemporaryError) as refusal:
@@ -573,9 +507,9 @@ class _Drive:
         words = ""
         for attempt in range(1, ASKED_AT_MOST + 1):
             if attempt > 1:
-                await self._engine._sleep(ASKED_EVERY)
+                await self._engine.sleep(ASKED_EVERY)
             try:
-                return replace(await _answered(operation.find(work), _patience(work)), asked=attempt)
+                return replace(await answered(operation.find(work), _patience(work)), asked=attempt)
             except (TemporaryError, OutcomeUnknown) as problem:
                 words = _sentence(problem)
             except PermanentError as problem:
@@ -604,7 +538,7 @@ class _Drive:
                 return await self._out_of_time(run, step, work, operation)
             if progress is not None:
                 await self._records.progress(run.id, self._epoch, _shown(progress))
-            await self._engine._sleep(progress.retry_after if progress else 1.0)
+            await self._engine.sleep(progress.retry_after if progress else 1.0)
             run = await self.load(run.id)
             if self._doubt:
                 return run
@@ -612,12 +546,12 @@ class _Drive:
                 asked_to_cancel = True
                 self._hold_the_lease(run)
                 with suppress(TemporaryError, PermanentError, OutcomeUnknown):
-                    await _answered(operation.cancel(work, handle), _patience(work))  # else it is waited for
+                    await answered(operation.cancel(work, handle), _patience(work))  # else it is waited for
 
     async def _poll(self, operation: Operation, work: Work, handle: Handle) -> Progress | Found | None:
         """None: no answer this time, and the step's own time limit bounds how often. Found: it is over."""
         try:
-            return await _answered(operation.poll(work, handle), _patience(work))
+            return await answered(operation.poll(work, handle), _patience(work))
         except TemporaryError:
             return None
         except (OutcomeUnknown, PermanentError):
@@ -638,15 +572,6 @@ class _Drive:
     async def _end(self, run: Run, step: Step, outcome: Outcome, words: str, **data: Any) -> Run:
         kind = machine.outcome_event(step, outcome)
         return await self._write_outcome(run, kind, {"n": step.n, "words": words, **data})
-
-
-async def _answered(question: Awaitable[T], within: float) -> T:
-    """Every wait has a deadline: a backend that hangs has said nothing."""
-    try:
-        async with asyncio.timeout(within):
-            return await question
-    except TimeoutError:
-        raise OutcomeUnknown(f"no answer within {within:g} s") from None
 
 
 def _patience(work: Work) -> float:

@@ -22,6 +22,7 @@ from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.engine import Directory, Engine
 from bot.errors import ConfigurationError, TemporaryError
+from bot.planner import Planner
 from bot.signatures import Signer
 from handlers.context import Nudge
 from handlers.door.guard import self_test
@@ -310,12 +311,13 @@ def _worker(
     zone: str,
 ) -> Worker:
     world = ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
-    engine = Engine(configuration, store, world, directory, keys, clock, asyncio.sleep)
+    planner = Planner(configuration, store, world, clock)
+    engine = Engine(configuration, store, world, planner, directory, keys, clock, asyncio.sleep)
     looks = LookStore(store.database)
     every = SWEEP_EVERY if store.database.kind == "sqlite" else GROWN_SWEEP_EVERY
     work, publish = nudges
     return Worker(
-        configuration, engine, world, store, looks, clock, work, publish, zone=zone, sweep_every=every
+        configuration, engine, planner, store, looks, clock, work, publish, zone=zone, sweep_every=every
     )
 
 

@@ -13,9 +13,10 @@ from bot import codec, planning
 from bot.clock import Clock
 from bot.configuration import MAIN_ZONE, Configuration
 from bot.contract import OutcomeUnknown
-from bot.engine import Engine, World
+from bot.engine import Engine
 from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
 from bot.model import Goal, Plan, Points
+from bot.planner import Planner
 from handlers.context import Nudge
 from storage.database import CommitUnknown, NotAccepted
 from storage.looks import Look, LookStore
@@ -37,7 +38,7 @@ class Worker:
         self,
         configuration: Configuration,
         engine: Engine,
-        world: World,
+        planner: Planner,
         store: Store,
         looks: LookStore,
         clock: Clock,
@@ -50,7 +51,7 @@ class Worker:
         """`sweep_every` in seconds."""
         self._configuration = configuration
         self._engine = engine
-        self._world = world
+        self._planner = planner
         self._store = store
         self._looks = looks
         self._clock = clock
@@ -176,7 +177,7 @@ class Worker:
 
     async def _look(self, look: Look) -> dict[str, Any]:
         target = self._configuration.targets[look.target]
-        points = await self._world.executor(look.target).restore_points()
+        points = await self._planner.executors.executor(look.target).restore_points()
         answer: dict[str, Any] = {"points": codec.dump(Points, points)}
         if look.goal is None:
             return answer
@@ -184,7 +185,7 @@ class Worker:
         if goal is None:
             return {**answer, "reason": planning.why_none_suggested(look.target, points)}
         try:
-            plan = await self._engine.plan(target, goal)
+            plan = await self._planner.plan(target, goal)
         except (UserError, PermanentError) as reason:
             return {**answer, "reason": str(reason)}
         return {**answer, "plan": codec.dump(Plan, plan)}
@@ -194,7 +195,7 @@ class Worker:
         if any((look.goal or {}).get(kind) for kind in ("point", "before", "undo_of")):
             goal: Goal = codec.load(Goal, look.goal)
             return goal
-        point = await self._engine.suggested(look.target, points)
+        point = await self._planner.suggested(look.target, points)
         return None if point is None else Goal(point=point.id)
 
 

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot import planning
-from bot.clock import Clock, SteadyClock
+from bot.clock import SteadyClock
 from bot.configuration import Configuration, Target, load
-from bot.engine import Engine, World
 from bot.errors import ConfigurationError, TemporaryError, UserError
 from bot.model import Event, Goal, Plan, Points, Run
-from bot.policy import Entitled
+from bot.planner import Planner
 from bot.spelling import did_you_mean
 from handlers.cli.database import stored
 from handlers.settings import Settings
-from storage.runs import Store, Summary
+from storage.runs import Summary
 
 ASKED_AT_MOST = 60.0  # seconds that a target may take to answer
 EVERY_RUN = 2**31 - 1  # the largest limit that every database takes
@@ -58,11 +57,11 @@ async def plan(settings: Settings, name: str, point: str | None) -> Plan:
     configuration = load(settings.config)
     target, world = known(configuration, name), world_of(configuration, settings)
     async with stored(settings) as store, _patience(target):
-        engine = planner(configuration, store, world, SteadyClock())
+        planner = Planner(configuration, store, world, SteadyClock())
         if point is None:
             listed = await world.executor(target.name).restore_points()
-            point = await suggested(target.name, listed, engine)
-        return await engine.plan(target, Goal(point=point))
+            point = await suggested(target.name, listed, planner)
+        return await planner.plan(target, Goal(point=point))
 
 
 async def runs(settings: Settings, target: str | None) -> tuple[Summary, ...]:
@@ -103,9 +102,9 @@ def known(configuration: Configuration, name: str) -> Target:
     raise UserError(f"There is no target `{name}`.{question} `rollback-bot targets` lists them.")
 
 
-async def suggested(target: str, listed: Points, engine: Engine) -> str:
+async def suggested(target: str, listed: Points, planner: Planner) -> str:
     """Returns the id of the point to take where none was named. Raises UserError when there is none."""
-    point = await engine.suggested(target, listed)
+    point = await planner.suggested(target, listed)
     if point is None:
         raise UserError(planning.why_none_suggested(target, listed))
     return point.id
@@ -113,18 +112,6 @@ async def suggested(target: str, listed: Points, engine: Engine) -> str:
 
 def world_of(configuration: Configuration, settings: Settings) -> ConfiguredWorld:
     return ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
-
-
-def planner(configuration: Configuration, store: Store, world: World, clock: Clock) -> Engine:
-    """An engine that is only asked for plans: with nobody to approve and no key, it could start none."""
-    return Engine(configuration, store, world, _Nobody(), (), clock, asyncio.sleep)
-
-
-class _Nobody:
-    """Who may approve is asked when there is a request, by `serve`."""
-
-    async def entitled(self, target: Target) -> Entitled:
-        return Entitled(approvers=())
 
 
 @asynccontextmanager

@@ -48,6 +48,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.planner import Planner
 from bot.planning import Hold
 from bot.policy import Click, Entitled, Press
 from bot.signatures import Signer, statement
@@ -460,11 +461,15 @@ class Play:
         self.notes.epoch += 1
         return await self.engine().drive(Claim(self.run, self.notes.epoch), alive)
 
+    def planner(self) -> Planner:
+        return Planner(self.configuration, self.notes, self.world, self.clock)
+
     def engine(self) -> Engine:
         return Engine(
             self.configuration,
             self.notes,
             self.world,
+            self.planner(),
             self.register,
             self.keys,
             self.clock,

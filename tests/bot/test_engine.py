@@ -26,7 +26,6 @@ from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
 from bot.errors import ClaimLost, PermanentError, StaleRun
 from bot.machine import NotAllowed
 from bot.model import (
-    Current,
     Do,
     E,
     Event,
@@ -39,9 +38,7 @@ from bot.model import (
     Pause,
     Phase,
     Plan,
-    Points,
     Purpose,
-    RestorePoint,
     Run,
     State,
     UndoMode,
@@ -49,11 +46,10 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.planning import Hold
 from bot.policy import Entitled, Press
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
-from tests.bot.stories import ANA, BEN, CY, LIVE, LOSS, POINT, T0, later
+from tests.bot.stories import ANA, BEN, CY, LOSS, T0
 
 CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
 MUCH = replace(LOSS, units=(Unit("orders", 9000),))
@@ -593,13 +589,6 @@ async def test_a_plan_is_stored_with_its_digest_and_who_is_awaited(play: Play) -
     assert run.plan is not None
     assert run.digest == codec.plan_digest(run.plan)
     assert run.awaited == (BEN.id, CY.id)
-
-
-async def test_holds_are_warned_of(play: Play) -> None:
-    play.notes.held = (Hold("orders", "p41", "RB-7", T0),)
-    run = await play.planned()
-    assert run.plan is not None
-    assert run.plan.warnings == ("p41 of orders was itself rolled back by RB-7 on 22 Nov",)
 
 
 REFUSED: dict[str, tuple[Callable[[Play], object], str]] = {
@@ -1658,16 +1647,3 @@ async def test_a_step_under_way_is_looked_for_under_the_name_of_its_intent(play:
     play.backend.live = "p41"
     assert (await play.drive()).state is State.SUCCEEDED
     assert play.backend.asked.count("start") == 1
-
-
-# What is suggested afterwards ------------------------------------------------------------------
-
-
-async def test_after_a_rollback_nothing_of_the_time_that_it_took_back_is_suggested(play: Play) -> None:
-    run = await play.driven()
-    play.notes.held = (Hold("orders", LIVE.id, run.id, later(60)),)
-    newer = RestorePoint("p42", later(-30)), RestorePoint(LIVE.id, LIVE.at)
-    listed = Points((*newer, POINT), Current(POINT.id, "token"))
-    assert await play.engine().suggested("orders", replace(listed, points=newer)) is None
-    older = RestorePoint("p40", later(-2000))
-    assert await play.engine().suggested("orders", replace(listed, points=(*newer, POINT, older))) == older

@@ -25,6 +25,7 @@ from bot.clock import SteadyClock
 from bot.configuration import Configuration
 from bot.engine import Claim, Engine
 from bot.model import Run
+from bot.planner import Planner
 from bot.signatures import Signer
 from handlers.context import Context, Nudge
 from handlers.door.deliver import Door, Identity
@@ -210,11 +211,12 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
     if birth.alone:
         await store.release_all()
     world = RemoteWorld(outside.ask)
+    planner = Planner(birth.configuration, store, world, clock)
     engine = ToldEngine(
-        birth.configuration, store, world, context.directory, (FRONT.public,), clock, asyncio.sleep
+        birth.configuration, store, world, planner, context.directory, (FRONT.public,), clock, asyncio.sleep
     )
     worker = Worker(
-        birth.configuration, engine, world, store, context.looks, clock, context.work, context.publish
+        birth.configuration, engine, planner, store, context.looks, clock, context.work, context.publish
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())

@@ -17,6 +17,7 @@ from bot.configuration import load
 from bot.contract import Fate
 from bot.engine import Engine
 from bot.model import Do, Loss, Person, RestorePoint, Run
+from bot.planner import Planner
 from bot.policy import Click, Press
 from storage.database import open_database, sqlite_url, upgrade
 from storage.runs import Store, open_store
@@ -127,8 +128,9 @@ class Upgraded:
         claim = await self.store.claim(run.id, self.clock(), LEASE)
         if claim is None:
             return run
+        planner = Planner(KNOWN, self.store, self.world, self.clock)
         engine = Engine(
-            KNOWN, self.store, self.world, Register(), [FRONT.public], self.clock, self.clock.sleep
+            KNOWN, self.store, self.world, planner, Register(), [FRONT.public], self.clock, self.clock.sleep
         )
         return await engine.drive(claim)
 

@@ -15,10 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import Clock, SteadyClock
 from bot.configuration import Configuration
 from bot.errors import ConfigurationError, TemporaryError
+from bot.planner import Planner
 from handlers.cli.database import stored
 from handlers.cli.doctor import installation, people, rehearsal, slack, targets
 from handlers.cli.doctor.results import Result, exit_code
-from handlers.cli.reading import planner, world_of
+from handlers.cli.reading import world_of
 from handlers.settings import Settings
 from handlers.slack.directory import SlackDirectory
 
@@ -64,11 +65,11 @@ async def _backends(
     async with AsyncExitStack() as stack:
         try:
             store = await stack.enter_async_context(stored(settings))
-            engine = planner(configuration, store, world, clock)
+            planner = Planner(configuration, store, world, clock)
         except (ConfigurationError, TemporaryError, DBAPIError, OSError):
-            engine = None  # the database has had its own line
+            planner = None  # the database has had its own line
         found = await asyncio.gather(
-            *(targets.examine(target, engine, world) for target in configuration.targets.values())
+            *(targets.examine(target, planner, world) for target in configuration.targets.values())
         )
     return dict(zip(configuration.targets, found, strict=True))
 

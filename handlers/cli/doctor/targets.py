@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from bot.configuration import Target
 from bot.contract import OutcomeUnknown
-from bot.engine import Engine, World
 from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError
 from bot.model import Goal, LossQuality, Plan, Points
+from bot.planner import Executors, Planner
 from bot.views.words import duration
 from handlers.cli.doctor.results import Result, fail, ok, warn
 from handlers.cli.reading import ASKED_AT_MOST, suggested
@@ -21,13 +21,13 @@ class Examined:
     needed: int  # approvals besides the requester's
 
 
-async def examine(target: Target, engine: Engine | None, world: World) -> Examined:
-    """Plans as a request would, to the newest earlier point. `engine` None: only points can be read."""
+async def examine(target: Target, planner: Planner | None, executors: Executors) -> Examined:
+    """Plans as a request would, to the newest earlier point. `planner` None: only points can be read."""
     name = f"target {target.name}"
     try:
         async with asyncio.timeout(ASKED_AT_MOST):
-            listed = await world.executor(target.name).restore_points()
-            return await _planned(target, engine, listed)
+            listed = await executors.executor(target.name).restore_points()
+            return await _planned(target, planner, listed)
     except TimeoutError:
         result = fail(name, f"no answer within {ASKED_AT_MOST:.0f} s. Look whether its backend is up.")
     except ConfigurationError as problem:
@@ -37,16 +37,16 @@ async def examine(target: Target, engine: Engine | None, world: World) -> Examin
     return Examined((result,), target.approval.quorum)
 
 
-async def _planned(target: Target, engine: Engine | None, listed: Points) -> Examined:
+async def _planned(target: Target, planner: Planner | None, listed: Points) -> Examined:
     name, quorum = f"target {target.name}", target.approval.quorum
     answers = f"{len(listed.points)} restore points"
-    if engine is None:
+    if planner is None:
         return Examined((ok(name, answers),), quorum)
     try:
-        point = await suggested(target.name, listed, engine)
+        point = await suggested(target.name, listed, planner)
     except UserError as reason:
         return Examined((warn(name, f"{reason} Take one, or see why there is none."),), quorum)
-    plan = await engine.plan(target, Goal(point=point))
+    plan = await planner.plan(target, Goal(point=point))
     if plan.blockers:
         return Examined((fail(name, f"it could not go back now: {' '.join(plan.blockers)}"),), quorum)
     if plan.point.at is not None:
