@@ -24,7 +24,8 @@ from bot import codec, policy
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.engine import Engine
-from bot.model import E, Event, Goal, Person, Purpose, Run, State
+from bot.events import EventKind as E
+from bot.model import Goal, Person, Purpose, Run, State
 from bot.planner import Planner
 from bot.policy import Click, Press
 from bot.procedures import targets_of
@@ -37,6 +38,7 @@ from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.runs import Opening, Store, open_store
+from tests.bot.stories import happened
 
 CHANNEL = "C000"
 LOOK_EVERY = 0.05  # seconds
@@ -106,7 +108,7 @@ class Driving:
         return {}
 
     async def _open(self, target: Target) -> Run:
-        event = Event(E.REQUESTED, self._clock(), ASKS.id, _wish(target.name))
+        event = happened(E.REQUESTED, self._clock(), ASKS.id, _wish(target.name))
         opening = Opening(event, targets_of(self._configuration, target), CHANNEL)
         return await self._store.change(lambda change: change.open(opening))
 
@@ -121,7 +123,7 @@ class Driving:
     async def _post(self, run_id: str) -> Run:
         """As the publisher does when the card stands."""
         run = await self._store.load(run_id)
-        return await self._store.append(run, Event(E.POSTED, self._clock()))
+        return await self._store.append(run, happened(E.POSTED, self._clock()))
 
     async def _approve(self, run: Run) -> None:
         now = self._clock()

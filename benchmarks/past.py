@@ -16,13 +16,15 @@ from sqlalchemy.engine import Connection
 
 from benchmarks.databases import Place
 from bot.canonical_json import canonical, from_iso
-from bot.model import E, Event, Person
+from bot.events import Event
+from bot.events import EventKind as E
+from bot.model import Person
 from bot.signatures import Signer, statement
 from storage.database import open_database
 from storage.evidence import link
 from storage.runs import Change, Opening, Store, open_store
 from storage.tables import cards, evidence, evidence_head, installation, run_events, runs
-from tests.bot.stories import ANA, T0, plan_data, requested
+from tests.bot.stories import ANA, T0, happened, plan_data, requested
 from tests.storage.told import CHANNEL, driven, plan_for
 
 AT_ONCE = 200  # runs
@@ -104,9 +106,10 @@ class _Copier:
             yield {**row, "run_id": run_id, "signature": signature}
 
     def _signed(self, run_id: str, row: RowMapping) -> str:
-        event = Event(E(row["kind"]), from_iso(row["at"]), row["by"], row["data"], row["seq"])
+        event = happened(row["kind"], from_iso(row["at"]), row["by"], row["data"], row["seq"])
         digest = "" if event.kind is E.REQUESTED else self._original.digest
-        return self._signer.sign(statement(self._installation, run_id, digest, event))
+        assert event.stored is not None
+        return self._signer.sign(statement(self._installation, run_id, digest, event, event.stored))
 
     def _entry(self, row: dict[str, Any]) -> dict[str, Any]:
         self._n += 1
@@ -133,8 +136,8 @@ async def _wait(store: Store, targets: Iterable[str], now: datetime) -> None:
         for n, target in enumerate(targets):
             asks = replace(ANA, human=f"{ANA.human}-{n}")
             run = await change.open(Opening(_asked(asks, target, now), (target,), CHANNEL))
-            run = await change.append(run, (Event(E.PLANNED, now, "", plan_data(plan_for(run))),))
-            await change.append(run, (Event(E.POSTED, now, "", {"channel": CHANNEL, "ts": "1.0"}),))
+            run = await change.append(run, (happened(E.PLANNED, now, "", plan_data(plan_for(run))),))
+            await change.append(run, (happened(E.POSTED, now, "", {"channel": CHANNEL, "ts": "1.0"}),))
         await change.connection.execute(update(cards).where(cards.c.ts.is_(None)).values(**POSTED))
         behind = update(runs).where(runs.c.shown_seq < runs.c.seq)
         await change.connection.execute(behind.values(shown_seq=runs.c.seq))

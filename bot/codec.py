@@ -1,11 +1,20 @@
-"""Nouns to JSON and back: what goes into an event's data or a look's answer goes through here."""
+"""Nouns and events to JSON and back: what the database holds, or a look answers, goes through here.
 
+Events may have been written by an earlier version: a kind that meant two things then is read as the kind that
+it means now (`_now_called`). Digests and signatures are taken over what is stored, never over what is made
+again from the nouns that were read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from bot.canonical_json import digest
+from bot.events import FACTS, EventKind, Fact, Stored
 from bot.model import Plan
 
 
@@ -15,15 +24,79 @@ def _adapter(noun: Any) -> TypeAdapter[Any]:
 
 
 def dump(noun: Any, value: object) -> Any:
-    """JSON values only. `noun` is the type, which may be a container such as `tuple[Finding, ...]`."""
+    """Returns JSON values. `noun` is the type, which may be a container such as `tuple[Finding, ...]`."""
     return _adapter(noun).dump_python(value, mode="json")
 
 
 def load(noun: Any, data: object) -> Any:
-    """The inverse of `dump`. Raises pydantic's ValidationError on anything else."""
+    """Returns the inverse of `dump`. Raises pydantic's ValidationError on anything else."""
     return _adapter(noun).validate_python(data)
 
 
 def plan_digest(plan: Plan) -> str:
-    """SHA-256 over the canonical JSON of every field of the plan."""
+    """Returns the digest of a plan that is made now: SHA-256 over the canonical JSON of every field."""
     return digest(dump(Plan, plan))
+
+
+# Events ----------------------------------------------------------------------------------------
+
+
+def encode(fact: Fact) -> Stored:
+    """Returns what is stored of a fact: fields that say no more than their defaults are left out."""
+    told = dump(type(fact), fact)
+    silent = {field.name for field in fields(fact) if getattr(fact, field.name) == field.default}
+    return Stored(fact.kind.value, {name: value for name, value in told.items() if name not in silent})
+
+
+def decode(stored: Stored, by: str) -> Fact:
+    """Returns what a stored event says. `by`: who said it; empty: the bot.
+
+    Raises ValueError (pydantic's ValidationError is one) on a kind that this version does not know.
+    """
+    fact: Fact = load(FACTS[_now_called(stored, by)], stored.data)
+    return fact
+
+
+def _now_called(stored: Stored, by: str) -> EventKind:
+    match stored.kind, stored.data:
+        case "observed", {"findings": _}:
+            return EventKind.BASELINE_TAKEN
+        case "observed", _:
+            return EventKind.LOSS_MEASURED
+        case ("voided" | "doubted" | "halted") as kind, {"installation": _}:
+            return EventKind(f"{kind}_by_restore")
+        case "halted", data if not data.get("why"):
+            return EventKind.STOPPED
+        case "ended", {"undone_by": str()}:
+            return EventKind.ENDED_BY_UNDO
+        case "cancelled", _ if not by:
+            return EventKind.CARD_IMPOSSIBLE
+        case kind, _:
+            return EventKind(kind)
+
+
+def events_schema() -> dict[str, Any]:
+    """Returns the JSON Schema (2020-12) of every stored event: an envelope, and the data of its kind."""
+    adapters = [(kind.value, _AS_READ, TypeAdapter(fact)) for kind, fact in FACTS.items()]
+    data, shared = TypeAdapter.json_schemas(adapters, title="A stored event of a run")
+    kinds = [{"properties": {"kind": {"const": kind}, "data": schema}} for (kind, _), schema in data.items()]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **shared,
+        "type": "object",
+        "required": list(_ENVELOPE),
+        "properties": _ENVELOPE,
+        "oneOf": kinds,
+    }
+
+
+_AS_READ: JsonSchemaMode = "validation"  # what has a default may be left out
+_ENVELOPE: Mapping[str, Any] = {
+    "run_id": {"type": "string", "description": "such as RB-42"},
+    "seq": {"type": "integer", "minimum": 1, "description": "from 1, without gaps in a run"},
+    "at": {"type": "string", "format": "date-time", "description": "UTC, to the millisecond"},
+    "kind": {"enum": [kind.value for kind in FACTS]},
+    "by": {"type": "string", "description": "Slack user id; empty: the bot itself"},
+    "data": {"type": "object", "description": "a field that is left out has its default"},
+    "signature": {"type": "string", "description": "Ed25519 in hexadecimal; empty: the bot's own event"},
+}

@@ -7,7 +7,7 @@ not or cannot drive, it ends visibly (`machine.broken_off`): no run is silent.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from bot import codec, machine, planning, policy
+from bot import codec, events, machine, planning, policy
 from bot.clock import Clock
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import (
@@ -30,16 +30,14 @@ from bot.contract import (
     answered,
 )
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError
+from bot.events import Event, Fact
 from bot.looking import PatientCheck, look_once, look_until_sure
 from bot.model import (
     Do,
-    E,
-    Event,
     Finding,
     Goal,
     Leg,
     Loss,
-    Outcome,
     Phase,
     Plan,
     Run,
@@ -51,7 +49,7 @@ from bot.model import (
 )
 from bot.planner import Executors, Planner
 from bot.policy import Entitled
-from bot.signatures import why_not_signed
+from bot.signatures import why_not_as_planned, why_not_signed
 
 ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
 ASKED_EVERY = 5.0  # seconds
@@ -148,14 +146,16 @@ class _Drive:
         self._world = engine.world
         self._clock = engine.clock
         self._heard = 0  # the seq up to which people's words were looked at
+        self._other_plan: str | None = None  # why the stored plan is not the one that people saw
         self._doubt: str | None = None  # why this run must not be driven
 
     async def load(self, run_id: str) -> Run:
         """As it is stored now; what people have said since the last time is looked at before it counts."""
-        events = await self._records.events(run_id)
-        run = machine.fold(run_id, events)
+        history = await self._records.events(run_id)
+        run = machine.fold(run_id, history)
         here, keys = self._records.installation, self._engine.keys
-        self._doubt = self._doubt or why_not_signed(here, run, events, keys, after=self._heard)
+        self._doubt = self._doubt or why_not_signed(here, run, history, keys, after=self._heard)
+        self._other_plan = why_not_as_planned(history)
         self._heard = run.seq
         return run
 
@@ -173,8 +173,8 @@ class _Drive:
                 return await self._preflight(run)
             case machine.Review():
                 return await self._review(run)
-            case machine.Write(kind):
-                return await self._write(run, kind)
+            case machine.Write(fact):
+                return await self._write(run, fact)
             case machine.Observe(step):
                 return await self._observe(run, step)
             case machine.LookAround(step):
@@ -202,39 +202,39 @@ class _Drive:
             "Put it back and press “Look again”, or end it."
         )
 
-    async def _write(self, run: Run, kind: E, data: Mapping[str, Any] | None = None) -> Run:
-        run, begun = await self._append(run, kind, data or {})
+    async def _write(self, run: Run, fact: Fact) -> Run:
+        run, begun = await self._append(run, fact)
         return run if begun is None else await self._start(run, begun)
 
-    async def _write_outcome(self, run: Run, kind: E, data: Mapping[str, Any]) -> Run:
+    async def _write_outcome(self, run: Run, fact: Fact) -> Run:
         """The world has moved, so this is written whatever people did meanwhile."""
         while True:
             try:
-                run, begun = await self._append(run, kind, data)
+                run, begun = await self._append(run, fact)
             except StaleRun:
                 run = await self.load(run.id)
             else:
                 return run if begun is None else await self._start(run, begun)
 
-    async def _append(self, run: Run, kind: E, data: Mapping[str, Any]) -> tuple[Run, Step | None]:
+    async def _append(self, run: Run, fact: Fact) -> tuple[Run, Step | None]:
         """The event and all that follows from it at once, up to the next intent: one wait for the disk.
 
         The step of that intent, which has to be started now; None: there is none.
         """
-        events = [Event(kind, self._clock(), "", dict(data), run.seq + 1)]
-        ahead = machine.apply(run, events[0])
+        told = [Event(fact, self._clock(), seq=run.seq + 1)]
+        ahead = machine.apply(run, told[0])
         begun: Step | None = None
         while begun is None and self._doubt is None:
             match machine.next_action(ahead):
                 case machine.Write(due):
-                    events.append(Event(due, self._clock(), "", {}, ahead.seq + 1))
+                    told.append(Event(due, self._clock(), seq=ahead.seq + 1))
                 case machine.StartStep(step) if self._can_begin(step):
                     begun = step
-                    events.append(replace(self._intent(ahead, step), seq=ahead.seq + 1))
+                    told.append(replace(self._intent(ahead, step), seq=ahead.seq + 1))
                 case _:
                     break
-            ahead = machine.apply(ahead, events[-1])
-        return await self._records.append(run, *events, epoch=self._epoch), begun
+            ahead = machine.apply(ahead, told[-1])
+        return await self._records.append(run, *told, epoch=self._epoch), begun
 
     # Planning and preflight
 
@@ -243,17 +243,11 @@ class _Drive:
             plan, awaited = await self._planned(run)
             target_down = await self._is_down(plan)
         except (UserError, PermanentError) as refusal:
-            return await self._write(run, E.REFUSED, {"why": _sentence(refusal)})
+            return await self._write(run, events.Refused(_sentence(refusal)))
         except (TemporaryError, OutcomeUnknown) as refusal:
             why = f"`{run.target}` could not be read: {_sentence(refusal)}. Nothing was started; ask again."
-            return await self._write(run, E.REFUSED, {"why": f"{why}{self._failover(run.target)}"})
-        data = {
-            "plan": codec.dump(Plan, plan),
-            "digest": codec.plan_digest(plan),
-            "awaited": list(awaited),
-            "target_down": target_down,
-        }
-        return await self._write(run, E.PLANNED, data)
+            return await self._write(run, events.Refused(f"{why}{self._failover(run.target)}"))
+        return await self._write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
 
     async def _is_down(self, plan: Plan) -> bool:
         """No check sees anything at all: down, not merely bad. A rollback is no failover."""
@@ -286,20 +280,19 @@ class _Drive:
     async def _preflight(self, run: Run) -> Run:
         reason, loss = await self._why_not_start(run)
         if machine.overdue(run, self._clock()):
-            return await self._write(run, E.EXPIRED)
+            return await self._write(run, events.Expired())
         if reason is not None:
-            return await self._write(run, E.VOIDED, {"why": reason})
-        return await self._write(run, E.STARTED, {"loss": codec.dump(Loss, loss) if loss else None})
+            return await self._write(run, events.Voided(reason))
+        return await self._write(run, events.Started(loss))
 
     async def _review(self, run: Run) -> Run:
         """The same look as before the start; nothing is restored unless it fits."""
         reason, loss = await self._why_not_start(run)
-        told = {"loss": codec.dump(Loss, loss) if loss else None}
         if reason is None:
-            return await self._write(run, E.REVIEWED, told)
+            return await self._write(run, events.Reviewed(loss))
         if loss is not None:
-            return await self._write(run, E.LOSS_OUTGROWN, {**told, "why": reason})
-        return await self._write(run, E.HALTED, {"why": reason})
+            return await self._write(run, events.LossOutgrown(reason, loss))
+        return await self._write(run, events.Halted(reason))
 
     async def _why_not_start(self, run: Run) -> tuple[str | None, Loss | None]:
         """The reason, and the loss as it is now; no loss: the reason is another, and it was not asked."""
@@ -313,8 +306,8 @@ class _Drive:
         target = configuration.targets.get(run.target)
         if target is None:
             return f"`{run.target}` is not in the configuration any more", None
-        if codec.plan_digest(plan) != run.digest:
-            return "the stored plan is not the one that was approved", None
+        if self._other_plan is not None:
+            return self._other_plan, None
         changed = {
             "policy": policy_digest(configuration, target) != plan.policy_digest,
             "procedure": procedure_digest(configuration, target) != plan.procedure_digest,
@@ -347,9 +340,7 @@ class _Drive:
         if step.do is Do.MEASURE:
             return await self._measure(run, step)
         findings = await look_once(self._checks(run), self._clock)
-        return await self._write(
-            run, E.OBSERVED, {"n": step.n, "findings": codec.dump(tuple[Finding, ...], findings)}
-        )
+        return await self._write(run, events.BaselineTaken(step.n, findings))
 
     async def _measure(self, run: Run, step: Step) -> Run:
         plan = _plan(run)
@@ -362,10 +353,9 @@ class _Drive:
                 measured = None  # counts as unknown below, unless the target declares its loss
             losses.append((leg.target, self._loss(leg, measured)))
         loss = planning.joint(losses)
-        data = {"n": step.n, "loss": codec.dump(Loss, loss)}
         if why := planning.outgrown(plan, loss):
-            return await self._write(run, E.LOSS_OUTGROWN, {**data, "why": why})
-        return await self._write(run, E.OBSERVED, data)
+            return await self._write(run, events.LossOutgrown(why, loss, step.n))
+        return await self._write(run, events.LossMeasured(step.n, loss))
 
     def _checks(self, run: Run) -> tuple[PatientCheck, ...]:
         return self._world.checks([leg.target for leg in _plan(run).legs])
@@ -378,9 +368,7 @@ class _Drive:
         )
         if when is When.OFFLINE:
             findings = [*await self._arrived(run), *findings]
-        kind, why = _judge(findings)
-        data = {"n": step.n, "why": why, "findings": codec.dump(tuple[Finding, ...], tuple(findings))}
-        return await self._write(run, kind, data)
+        return await self._write(run, _judged(step, findings))
 
     async def _arrived(self, run: Run) -> list[Finding]:
         """What each backend itself says about having arrived."""
@@ -431,15 +419,9 @@ class _Drive:
 
     def _intent(self, run: Run, step: Step) -> Event:
         work = self._work(run, step)
-        data = {
-            "n": step.n,
-            "op": work.op_id,
-            "place": self._operation(step).place,
-            "do": step.do.value,
-            "target": step.target,
-            "point": work.point,
-        }
-        return Event(E.STEP_STARTED, self._clock(), "", data)
+        place = self._operation(step).place
+        fact = events.StepStarted(step.n, work.op_id, place, step.do, step.target, work.point)
+        return Event(fact, self._clock())
 
     async def _start(self, run: Run, step: Step) -> Run:
         """Acts, after the intent was written."""
@@ -453,7 +435,7 @@ class _Drive:
         except OutcomeUnknown:
             return await self._find(run, _record(run, step))
         except (PermanentError, TemporaryError) as refusal:
-            return await self._end(run, step, Outcome.FAILED, _sentence(refusal), untouched=True)
+            return await self._write_outcome(run, machine.failure(step, _sentence(refusal), untouched=True))
         if isinstance(handle, Taken):
             return await self._find(run, _record(run, step))
         return await self._follow(run, step, work, handle)
@@ -470,11 +452,12 @@ class _Drive:
             save = self._world.executor(step.target).undo_point(self._work(run, step))
             point = await answered(save, step.timeout)
         except OutcomeUnknown as doubt:
-            return await self._end(run, step, Outcome.LOST, _sentence(doubt))
+            return await self._write_outcome(run, events.StepLost(step.n, _sentence(doubt)))
         except (PermanentError, TemporaryError) as refusal:
-            return await self._end(run, step, Outcome.FAILED, _sentence(refusal))
+            return await self._write_outcome(run, machine.failure(step, _sentence(refusal)))
         words = "cannot be undone" if point is None else f"undo point {point.label or point.id}"
-        return await self._end(run, step, Outcome.SUCCEEDED, words, undo_point=point.id if point else None)
+        saved = events.StepSucceeded(step.n, words, point.id if point else None)
+        return await self._write_outcome(run, saved)
 
     async def _find(self, run: Run, record: StepRecord) -> Run:
         step = record.step
@@ -490,17 +473,17 @@ class _Drive:
         """What was found decides, unless it still goes on."""
         match found.fate:
             case Fate.DONE:
-                return await self._end(run, step, Outcome.SUCCEEDED, found.words)
+                return await self._write_outcome(run, events.StepSucceeded(step.n, found.words))
             case Fate.ABSENT if self._fenced(step) and self._begun[step.n] >= BEGUN_AT_MOST:
                 words = f"begun {BEGUN_AT_MOST} times, it never arrived at the backend"
-                return await self._end(run, step, Outcome.FAILED, words, untouched=True)
+                return await self._write_outcome(run, machine.failure(step, words, untouched=True))
             case Fate.ABSENT if self._fenced(step):
-                return await self._write(run, E.STEP_ABSENT, {"n": step.n, "words": found.words})
+                return await self._write(run, events.StepAbsent(step.n, found.words))
             case Fate.FAILED | Fate.OVERTAKEN:
-                return await self._end(run, step, Outcome.FAILED, found.words)
+                return await self._write_outcome(run, machine.failure(step, found.words))
             case _:
                 words = found.words or "the backend cannot tell"
-                return await self._end(run, step, Outcome.LOST, words, asked=found.asked)
+                return await self._write_outcome(run, events.StepLost(step.n, words, found.asked))
 
     async def _ask(self, operation: Operation, work: Work) -> Found:
         """What became of it, asked a few times before saying that nobody knows."""
@@ -530,10 +513,9 @@ class _Drive:
             if isinstance(progress, Found):
                 return await self._settle(run, step, progress)
             if progress is not None and progress.ended is not None:
-                outcome = Outcome.SUCCEEDED if progress.ended else Outcome.FAILED
-                return await self._end(run, step, outcome, progress.words)
+                return await self._write_outcome(run, _end_of(step, progress.ended, progress.words))
             if _record(run, step).handle is None:
-                run = await self._write_outcome(run, E.STEP_ACCEPTED, {"n": step.n, "handle": dict(handle)})
+                run = await self._write_outcome(run, events.StepAccepted(step.n, dict(handle)))
             if self._clock() >= until:
                 return await self._out_of_time(run, step, work, operation)
             if progress is not None:
@@ -569,13 +551,13 @@ class _Drive:
         """Only where a cancelled restore leaves the target as it was."""
         return step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancel
 
-    async def _end(self, run: Run, step: Step, outcome: Outcome, words: str, **data: Any) -> Run:
-        kind = machine.outcome_event(step, outcome)
-        return await self._write_outcome(run, kind, {"n": step.n, "words": words, **data})
-
 
 def _patience(work: Work) -> float:
     return min(ANSWERED_WITHIN, work.timeout)
+
+
+def _end_of(step: Step, went_well: bool, words: str) -> Fact:
+    return events.StepSucceeded(step.n, words) if went_well else machine.failure(step, words)
 
 
 def _why_given_up(problem: Exception) -> str:
@@ -587,14 +569,14 @@ def _why_given_up(problem: Exception) -> str:
     return f"The bot could not go on: {said.rstrip('.')}. Look again, or end it."
 
 
-def _judge(findings: Sequence[Finding]) -> tuple[E, str]:
+def _judged(step: Step, findings: Sequence[Finding]) -> events.Checked:
     verdicts = {finding.verdict for finding in findings}
-    bad = [f"{f.name}: {f.words or f.value}" for f in findings if f.verdict is not Verdict.PASSED]
+    bad = "; ".join(f"{f.name}: {f.words or f.value}" for f in findings if f.verdict is not Verdict.PASSED)
     if Verdict.FAILED in verdicts:
-        return E.CHECKS_FAILED, "; ".join(bad)
+        return events.ChecksFailed(step.n, tuple(findings), bad)
     if Verdict.INCONCLUSIVE in verdicts:
-        return E.CHECKS_INCONCLUSIVE, "; ".join(bad)
-    return E.CHECKS_PASSED, ""
+        return events.ChecksInconclusive(step.n, tuple(findings), bad)
+    return events.ChecksPassed(step.n, tuple(findings))
 
 
 def _plan(run: Run) -> Plan:

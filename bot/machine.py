@@ -4,31 +4,27 @@
 Neither performs anything: the engine does. Who may cause an event is in `policy`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import singledispatch
 from typing import Any
 
-from bot import codec
+from bot import events
+from bot.events import Event
+from bot.events import EventKind as E
 from bot.model import (
     EFFECTS,
     MAINTENANCE,
     Approval,
     Do,
-    E,
-    Event,
-    Finding,
-    Goal,
     Live,
-    Loss,
+    Matter,
     OnFailure,
     Outcome,
     Pause,
-    Person,
     Phase,
-    Plan,
     Proposal,
-    Purpose,
     Run,
     State,
     Step,
@@ -57,11 +53,14 @@ def _working(phase: Phase) -> dict[E, Move]:
         E.STEP_FAILED: (S.PAUSED, phase),
         E.STEP_STOPPED: (S.FAILED, phase),
         E.STEP_LOST: (S.STUCK, phase),
-        E.OBSERVED: (S.RUNNING, phase),
+        E.BASELINE_TAKEN: (S.RUNNING, phase),
+        E.LOSS_MEASURED: (S.RUNNING, phase),
         E.CHECKPOINT_REACHED: (S.PAUSED, phase),
         E.STOP_REQUESTED: (S.RUNNING, phase),
+        E.STOPPED: (S.PAUSED, phase),
         E.HALTED: (S.PAUSED, phase),
         E.DOUBTED: (S.STUCK, phase),
+        E.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
 
@@ -72,7 +71,8 @@ def _paused(phase: Phase) -> dict[E, Move]:
         E.CONTINUE_PROPOSED: (S.PAUSED, phase),
         E.CONTINUED: (S.RUNNING, phase),
         E.ENDED: (S.FAILED, phase),
-        E.DOUBTED: (S.STUCK, phase),
+        E.ENDED_BY_UNDO: (S.FAILED, phase),
+        E.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
 
@@ -83,7 +83,7 @@ def _stuck(phase: Phase) -> dict[E, Move]:
         E.RESOLVED_POINT: (S.RUNNING, phase),
         E.RESOLVED_UNCHANGED: (S.PAUSED, phase),
         E.RESOLVED_UNCLEAR: (S.STUCK, phase),
-        E.DOUBTED: (S.STUCK, phase),
+        E.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
 
@@ -99,6 +99,7 @@ def _failed(phase: Phase) -> dict[E, Move]:
         E.STEP_FAILED: (S.FAILED, phase),
         E.STEP_LOST: (S.FAILED, phase),
         E.HALTED: (S.FAILED, phase),
+        E.HALTED_BY_RESTORE: (S.FAILED, phase),
     }
 
 
@@ -116,7 +117,9 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
         E.PLANNED: (S.AWAITING_APPROVAL, None),
         E.REFUSED: (S.REFUSED, None),
         E.VOIDED: (S.VOID, None),
+        E.VOIDED_BY_RESTORE: (S.VOID, None),
         E.CANCELLED: (S.CANCELLED, None),
+        E.CARD_IMPOSSIBLE: (S.CANCELLED, None),
         E.EXPIRED: (S.EXPIRED, None),
     },
     (S.AWAITING_APPROVAL, None): {
@@ -124,13 +127,16 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
         E.APPROVED: (S.AWAITING_APPROVAL, None),
         E.QUORUM_REACHED: (S.APPROVED, None),
         E.VOIDED: (S.VOID, None),
+        E.VOIDED_BY_RESTORE: (S.VOID, None),
         E.VETOED: (S.VETOED, None),
         E.CANCELLED: (S.CANCELLED, None),
+        E.CARD_IMPOSSIBLE: (S.CANCELLED, None),
         E.EXPIRED: (S.EXPIRED, None),
     },
     (S.APPROVED, None): {
         E.STARTED: (S.RUNNING, P.PREPARE),
         E.VOIDED: (S.VOID, None),
+        E.VOIDED_BY_RESTORE: (S.VOID, None),
         E.VETOED: (S.VETOED, None),
         E.CANCELLED: (S.CANCELLED, None),
         E.EXPIRED: (S.EXPIRED, None),
@@ -178,12 +184,10 @@ TABLE: Mapping[Move, Mapping[E, Move]] = {
 GOES_ON = frozenset({E.RETRIED, E.CONFIRMED, E.CONTINUED})
 UP_TO_THE_RESTORE = frozenset({P.PREPARE, P.RESTORE})
 WAITS_FOR_PEOPLE = frozenset({S.PAUSED, S.STUCK})
-ENDS_PHASE = {P.PREPARE: E.PREPARED, P.RESTORE: E.RESTORED, P.FINISH: E.SUCCEEDED}
-OUTCOMES = {
-    E.STEP_SUCCEEDED: Outcome.SUCCEEDED,
-    E.STEP_FAILED: Outcome.FAILED,
-    E.STEP_STOPPED: Outcome.FAILED,
-    E.STEP_LOST: Outcome.LOST,
+ENDS_PHASE: Mapping[Phase, events.Fact] = {
+    P.PREPARE: events.Prepared(),
+    P.RESTORE: events.Restored(),
+    P.FINISH: events.Succeeded(),
 }
 
 
@@ -231,9 +235,9 @@ class LookAround:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Nothing to do in the world: this event is due."""
+    """Nothing to do in the world: this is due."""
 
-    kind: E
+    fact: events.Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +267,13 @@ def _next_of_running(run: Run) -> Action:
     if begun is not None:
         return FindStep(begun)
     if run.stop_requested:
-        return Write(E.HALTED)
+        return Write(events.Stopped())
     if record is None or record.step.phase is not run.phase:
         assert run.phase is not None  # a running run has one, by the table
         return Write(ENDS_PHASE[run.phase])
     match record.step.do:
         case Do.CONFIRM:
-            return Write(E.CHECKPOINT_REACHED)
+            return Write(events.CheckpointReached())
         case Do.BASELINE | Do.MEASURE:
             return Observe(record.step)
         case Do.CHECK:
@@ -340,19 +344,20 @@ def allows(run: Run, kind: E) -> bool:
 
 
 def begin(run_id: str, event: Event) -> Run:
-    """The run that a `requested` event opens. Its data: target, purpose, goal, requester, channel, …"""
-    data = event.data
+    """Returns the run that a request opens."""
+    asked = event.fact
+    assert isinstance(asked, events.Requested)  # the first event of every run, by the store
     return Run(
         id=run_id,
-        target=data["target"],
-        purpose=Purpose(data["purpose"]),
-        goal=codec.load(Goal, data["goal"]),
-        requester=codec.load(Person, data["requester"]),
-        channel=data["channel"],
-        reason=data.get("reason", ""),
-        thread=data.get("thread"),
-        ask_first=data.get("ask_first"),
-        undo_of=data.get("undo_of"),
+        target=asked.target,
+        purpose=asked.purpose,
+        goal=asked.goal,
+        requester=asked.requester,
+        channel=asked.channel,
+        reason=asked.reason,
+        thread=asked.thread,
+        ask_first=asked.ask_first,
+        undo_of=asked.undo_of,
         requested_at=event.at,
         changed_at=event.at,
         seq=event.seq,
@@ -365,7 +370,7 @@ def apply(run: Run, event: Event) -> Run:
         raise NotAllowed(f"{run.id} is {run.state}: {event.kind} is not possible")
     state, phase = TABLE[run.state, run.phase][event.kind]
     moved = replace(run, state=state, phase=phase, seq=event.seq, changed_at=event.at)
-    moved = _facts(moved, event)
+    moved = _changed(event.fact, moved, event)
     if state in WAITS_FOR_PEOPLE and run.state is not state:
         moved = replace(moved, waiting_since=event.at)
     if state is S.PAUSED:
@@ -375,109 +380,140 @@ def apply(run: Run, event: Event) -> Run:
     return moved
 
 
-def fold(run_id: str, events: Iterable[Event]) -> Run:
-    rest = iter(events)
+def fold(run_id: str, history: Iterable[Event]) -> Run:
+    rest = iter(history)
     run = begin(run_id, next(rest))
     for event in rest:
         run = apply(run, event)
     return run
 
 
-def _facts(run: Run, event: Event) -> Run:
-    """What an event adds beyond the state. One case for each kind that carries facts."""
-    data = event.data
-    match event.kind:
-        case E.PLANNED:
-            plan: Plan = codec.load(Plan, data["plan"])
-            records = tuple(StepRecord(step) for step in plan.steps)
-            awaited = tuple(data.get("awaited", ()))
-            return replace(
-                run,
-                plan=plan,
-                digest=data["digest"],
-                steps=records,
-                awaited=awaited,
-                target_down=data.get("target_down", False),
-            )
-        case E.POSTED:
-            assert run.plan is not None
-            by = event.at + timedelta(seconds=run.plan.expires)
-            return replace(run, posted_at=event.at, approve_by=by)
-        case E.APPROVED:
-            approval = Approval(event.by, frozenset(data["marks"]), event.at)
-            return replace(run, approvals=(*run.approvals, approval))
-        case E.QUORUM_REACHED:
-            assert run.plan is not None
-            return replace(run, start_by=event.at + timedelta(seconds=run.plan.start_within))
-        case E.STARTED:
-            return replace(run, started_at=event.at, loss=_loss_in(data) or run.loss)
-        case E.OBSERVED:
-            return _observed(run, event)
-        case E.LOSS_OUTGROWN:
-            return replace(run, pause=Pause.LOSS, why=data["why"], loss=_loss_in(data))
-        case E.CHECKPOINT_REACHED:
-            return replace(run, pause=Pause.CHECKPOINT, why=_in_progress(run).step.text)
-        case E.HALTED:
-            return _halted(run, data.get("why", ""))
-        case E.DOUBTED:
-            return _doubted(run, event)
-        case E.REVIEWED:
-            return replace(run, review_due=False, loss=_loss_in(data) or run.loss)
-        case E.STOP_REQUESTED:
-            return replace(run, stop_requested=True)
-        case E.CHECKS_PASSED | E.CHECKS_FAILED | E.CHECKS_INCONCLUSIVE:
-            return _checked(run, event)
-        case E.RETRIED | E.CONFIRMED | E.CONTINUED:
-            return _resumed(run, event)
-        case E.CONTINUE_PROPOSED | E.RESOLVE_PROPOSED | E.LEAVE_PROPOSED:
-            return replace(run, proposals=(*run.proposals, _proposal(event)))
-        case E.RESOLVED_POINT | E.RESOLVED_UNCHANGED | E.RESOLVED_UNCLEAR:
-            return _resolved(run, event)
-        case E.LEAVE_AGREED:
-            return replace(_leaving_again(run), leave_agreed=True, proposals=())
-        case E.VOIDED if "installation" in data:
-            return _forgotten(replace(run, why=data["why"]))
-        case E.REFUSED | E.VOIDED | E.VETOED | E.CANCELLED | E.EXPIRED | E.REASON_GIVEN:
-            return replace(run, why=data.get("why", run.why))
-        case E.ENDED:
-            return replace(run, why=data.get("why", ""), undone_by=data.get("undone_by"), pause=None)
-        case E.SUCCEEDED:
-            return replace(run, pause=None, why="")
-        case kind if kind.value.startswith("step_"):
-            return _stepped(run, event)
-        case _:
-            return run
+@singledispatch
+def _changed(fact: events.Fact, run: Run, event: Event) -> Run:
+    """Returns the run with what the fact adds beyond the state; by itself that is nothing."""
+    return run
 
 
-def _loss_in(data: Mapping[str, Any]) -> Loss | None:
-    loss: Loss | None = codec.load(Loss, data["loss"]) if data.get("loss") else None
-    return loss
+@_changed.register
+def _(fact: events.Planned, run: Run, event: Event) -> Run:
+    records = tuple(StepRecord(step) for step in fact.plan.steps)
+    return replace(
+        run,
+        plan=fact.plan,
+        digest=fact.digest,
+        steps=records,
+        awaited=fact.awaited,
+        target_down=fact.target_down,
+    )
 
 
-def _halted(run: Run, why: str) -> Run:
-    """`why` is empty when somebody asked to stop. A failed run that was leaving maintenance stays in it."""
+@_changed.register
+def _(fact: events.Posted, run: Run, event: Event) -> Run:
+    assert run.plan is not None
+    return replace(run, posted_at=event.at, approve_by=event.at + timedelta(seconds=run.plan.expires))
+
+
+@_changed.register
+def _(fact: events.Approved, run: Run, event: Event) -> Run:
+    approval = Approval(event.by, frozenset(fact.marks), event.at)
+    return replace(run, approvals=(*run.approvals, approval))
+
+
+@_changed.register
+def _(fact: events.QuorumReached, run: Run, event: Event) -> Run:
+    assert run.plan is not None
+    return replace(run, start_by=event.at + timedelta(seconds=run.plan.start_within))
+
+
+@_changed.register
+def _(fact: events.Refused | events.Voided | events.CardImpossible, run: Run, event: Event) -> Run:
+    return replace(run, why=fact.why)
+
+
+@_changed.register
+def _(fact: events.Vetoed | events.Cancelled | events.ReasonGiven, run: Run, event: Event) -> Run:
+    return replace(run, why=fact.why)
+
+
+@_changed.register
+def _(fact: events.Started, run: Run, event: Event) -> Run:
+    return replace(run, started_at=event.at, loss=fact.loss or run.loss)
+
+
+@_changed.register
+def _(fact: events.Reviewed, run: Run, event: Event) -> Run:
+    return replace(run, review_due=False, loss=fact.loss or run.loss)
+
+
+@_changed.register
+def _(fact: events.LossOutgrown, run: Run, event: Event) -> Run:
+    return replace(run, pause=Pause.LOSS, why=fact.why, loss=fact.loss)
+
+
+@_changed.register
+def _(fact: events.CheckpointReached, run: Run, event: Event) -> Run:
+    return replace(run, pause=Pause.CHECKPOINT, why=_in_progress(run).step.text)
+
+
+@_changed.register
+def _(fact: events.StopRequested, run: Run, event: Event) -> Run:
+    return replace(run, stop_requested=True)
+
+
+@_changed.register
+def _(fact: events.Stopped, run: Run, event: Event) -> Run:
+    return replace(run, pause=Pause.STOPPED, why="")
+
+
+@_changed.register
+def _(fact: events.Halted | events.HaltedByRestore, run: Run, event: Event) -> Run:
+    """A failed run that was leaving maintenance stays in it."""
     if run.state is S.FAILED:
-        return replace(run, leave_agreed=False, why=why)
-    return replace(run, pause=Pause.HALTED if why else Pause.STOPPED, why=why)
+        return replace(run, leave_agreed=False, why=fact.why)
+    return replace(run, pause=Pause.HALTED, why=fact.why)
 
 
-def _doubted(run: Run, event: Event) -> Run:
-    """One step, or with a restored backup all that was begun: and nobody knows what is live."""
-    data = event.data
-    forgotten = "installation" in data
+@_changed.register
+def _(fact: events.VoidedByRestore, run: Run, event: Event) -> Run:
+    return _forgotten(replace(run, why=fact.why))
+
+
+@_changed.register
+def _(fact: events.Doubted, run: Run, event: Event) -> Run:
+    return _in_doubt(run, {fact.n}, fact.why, event.at)
+
+
+@_changed.register
+def _(fact: events.DoubtedByRestore, run: Run, event: Event) -> Run:
+    """Of the step in doubt nobody knows when it was begun, if it was begun since the backup: now, then."""
+    begun = {record.step.n for record in run.steps if record.state is StepState.STARTED}
+    run = _in_doubt(run, {fact.n} | begun, fact.why, event.at)
+    return _forgotten(_with_step(run, fact.n, started_at=_record(run, fact.n).started_at or event.at))
+
+
+@_changed.register
+def _(fact: events.Ended, run: Run, event: Event) -> Run:
+    return replace(run, why=fact.why, pause=None)
+
+
+@_changed.register
+def _(fact: events.EndedByUndo, run: Run, event: Event) -> Run:
+    return replace(run, why=fact.why, undone_by=fact.undone_by, pause=None)
+
+
+@_changed.register
+def _(fact: events.Succeeded, run: Run, event: Event) -> Run:
+    return replace(run, pause=None, why="")
+
+
+def _in_doubt(run: Run, steps: Collection[int], why: str, at: datetime) -> Run:
     records = tuple(
-        replace(r, state=StepState.ENDED, outcome=Outcome.LOST, ended_at=event.at, words=data["why"])
-        if r.step.n == data["n"] or (forgotten and r.state is StepState.STARTED)
+        replace(r, state=StepState.ENDED, outcome=Outcome.LOST, ended_at=at, words=why)
+        if r.step.n in steps
         else r
         for r in run.steps
     )
-    run = replace(run, steps=records, pause=None, why=data["why"], proposals=(), times_asked=None)
-    return _forgotten(_with_step(run, data["n"], started_at=_since(run, event))) if forgotten else run
-
-
-def _since(run: Run, event: Event) -> datetime:
-    """When the step in doubt was begun; of one that may have been begun since the backup: now."""
-    return _record(run, event.data["n"]).started_at or event.at
+    return replace(run, steps=records, pause=None, why=why, proposals=(), times_asked=None)
 
 
 def _forgotten(run: Run) -> Run:
@@ -504,27 +540,51 @@ _OPEN: Mapping[str, Any] = {"outcome": None, "ended_at": None, "by_people": Fals
 _WAITING: Mapping[str, Any] = {**_OPEN, "state": StepState.WAITING, "op": None, "place": None, "handle": None}
 
 
-def _stepped(run: Run, event: Event) -> Run:
-    data, n = event.data, event.data["n"]
-    step = _record(run, n).step
-    match event.kind:
-        case E.STEP_STARTED:
-            taken = {"op": data.get("op"), "place": data.get("place"), "handle": None}
-            run = _with_step(run, n, state=StepState.STARTED, started_at=event.at, **taken)
-            return replace(run, live=Live.UNKNOWN) if step.do is Do.RESTORE else run
-        case E.STEP_ACCEPTED:
-            return _with_step(run, n, handle=data["handle"])
-        case E.STEP_ABSENT:
-            return _not_done(_with_step(run, n, **_WAITING), step)
-    words = data.get("words", "")
-    outcome = OUTCOMES[event.kind]
-    run = _with_step(run, n, state=StepState.ENDED, outcome=outcome, ended_at=event.at, words=words)
-    if outcome is Outcome.SUCCEEDED:
-        return _achieved(run, step, event)
-    if data.get("untouched"):
-        run = _not_done(run, step)
+@_changed.register
+def _(fact: events.StepStarted, run: Run, event: Event) -> Run:
+    run = _with_step(
+        run, fact.n, state=StepState.STARTED, started_at=event.at, op=fact.op, place=fact.place, handle=None
+    )
+    return replace(run, live=Live.UNKNOWN) if _record(run, fact.n).step.do is Do.RESTORE else run
+
+
+@_changed.register
+def _(fact: events.StepAccepted, run: Run, event: Event) -> Run:
+    return _with_step(run, fact.n, handle=fact.handle)
+
+
+@_changed.register
+def _(fact: events.StepAbsent, run: Run, event: Event) -> Run:
+    return _not_done(_with_step(run, fact.n, **_WAITING), _record(run, fact.n).step)
+
+
+@_changed.register
+def _(fact: events.StepSucceeded, run: Run, event: Event) -> Run:
+    run = _ended(run, fact.n, Outcome.SUCCEEDED, fact.words, event.at)
+    return _achieved(run, _record(run, fact.n).step, event.at, fact.undo_point)
+
+
+@_changed.register
+def _(fact: events.StepFailed | events.StepStopped, run: Run, event: Event) -> Run:
+    run = _ended(run, fact.n, Outcome.FAILED, fact.words, event.at)
+    if fact.untouched:
+        run = _not_done(run, _record(run, fact.n).step)
+    return _without_success(run, fact.words)
+
+
+@_changed.register
+def _(fact: events.StepLost, run: Run, event: Event) -> Run:
+    run = _ended(run, fact.n, Outcome.LOST, fact.words, event.at)
+    return replace(_without_success(run, fact.words), times_asked=fact.asked)
+
+
+def _ended(run: Run, n: int, outcome: Outcome, words: str, at: datetime) -> Run:
+    return _with_step(run, n, state=StepState.ENDED, outcome=outcome, ended_at=at, words=words)
+
+
+def _without_success(run: Run, words: str) -> Run:
     pause = Pause.STEP_FAILED if run.state is S.PAUSED else None
-    return replace(run, pause=pause, why=words, leave_agreed=False, times_asked=data.get("asked"))
+    return replace(run, pause=pause, why=words, leave_agreed=False, times_asked=None)
 
 
 def _not_done(run: Run, step: Step) -> Run:
@@ -535,57 +595,77 @@ def _not_done(run: Run, step: Step) -> Run:
     return replace(run, live=Live.UNKNOWN if restored else Live.BEFORE)
 
 
-def _achieved(run: Run, step: Step, event: Event) -> Run:
+def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None) -> Run:
     def all_ended(do: Do) -> bool:
         return all(r.outcome is Outcome.SUCCEEDED for r in run.steps if r.step.do is do)
 
     match step.do:
         case Do.MAINTENANCE_ON:
-            return replace(run, maintenance_since=run.maintenance_since or event.at)
+            return replace(run, maintenance_since=run.maintenance_since or at)
         case Do.MAINTENANCE_OFF if all_ended(Do.MAINTENANCE_OFF):
-            return replace(run, maintenance_until=event.at)
-        case Do.UNDO_POINT if event.data.get("undo_point"):
-            points = {**run.undo_points, step.target: event.data["undo_point"]}
-            return replace(run, undo_points=points)
+            return replace(run, maintenance_until=at)
+        case Do.UNDO_POINT if undo_point:
+            return replace(run, undo_points={**run.undo_points, step.target: undo_point})
         case Do.RESTORE:
             return replace(run, live=Live.POINT if all_ended(Do.RESTORE) else Live.UNKNOWN)
         case _:
             return run
 
 
-def _observed(run: Run, event: Event) -> Run:
-    data, n = event.data, event.data["n"]
-    run = _with_step(
-        run, n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, started_at=None, ended_at=event.at
-    )
-    if "findings" in data:
-        run = replace(run, before=codec.load(tuple[Finding, ...], data["findings"]))
-    return replace(run, loss=_loss_in(data) or run.loss)
+@_changed.register
+def _(fact: events.BaselineTaken, run: Run, event: Event) -> Run:
+    return replace(_looked(run, fact.n, event.at), before=fact.findings)
 
 
-def _checked(run: Run, event: Event) -> Run:
-    new: tuple[Finding, ...] = codec.load(tuple[Finding, ...], event.data["findings"])
-    fresh = {(finding.name, finding.when) for finding in new}
+@_changed.register
+def _(fact: events.LossMeasured, run: Run, event: Event) -> Run:
+    return replace(_looked(run, fact.n, event.at), loss=fact.loss or run.loss)
+
+
+def _looked(run: Run, n: int, at: datetime) -> Run:
+    return _with_step(run, n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, started_at=None, ended_at=at)
+
+
+@_changed.register
+def _(fact: events.Checked, run: Run, event: Event) -> Run:
+    fresh = {(finding.name, finding.when) for finding in fact.findings}
     kept = tuple(f for f in run.findings if (f.name, f.when) not in fresh)
-    run = replace(run, findings=(*kept, *new))
-    if event.kind is not E.CHECKS_PASSED:
-        return replace(run, pause=Pause.CHECKS, why=event.data.get("why", ""))
-    return _with_step(
-        run, event.data["n"], state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at
-    )
+    run = replace(run, findings=(*kept, *fact.findings))
+    if not isinstance(fact, events.ChecksPassed):
+        return replace(run, pause=Pause.CHECKS, why=fact.why)
+    return _with_step(run, fact.n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at)
 
 
-def _resumed(run: Run, event: Event) -> Run:
-    """People said go on: what they settled is ended, what they doubt is looked at again."""
-    settled = {"state": StepState.ENDED, "ended_at": event.at, "by_people": True}
+@_changed.register
+def _(fact: events.Retried, run: Run, event: Event) -> Run:
+    """What people doubt is looked at again."""
+    failed = last_failed(run)
+    return _resumed(run if failed is None else _once_more(run, failed))
+
+
+@_changed.register
+def _(fact: events.Confirmed, run: Run, event: Event) -> Run:
     record = run.current
-    if event.kind is E.RETRIED and (failed := last_failed(run)) is not None:
-        run = _once_more(run, failed)
-    elif event.kind is E.CONFIRMED and run.pause is Pause.CHECKPOINT and record is not None:
-        run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, **settled)
-    elif event.kind is E.CONTINUED and record is not None:
-        run = _with_step(run, record.step.n, outcome=Outcome.FAILED, **settled)
-        run = replace(run, overridden=True)
+    if run.pause is not Pause.CHECKPOINT or record is None:
+        return _resumed(run)
+    return _resumed(_with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, **_settled(event.at)))
+
+
+@_changed.register
+def _(fact: events.Continued, run: Run, event: Event) -> Run:
+    record = run.current
+    if record is None:
+        return _resumed(run)
+    run = _with_step(run, record.step.n, outcome=Outcome.FAILED, **_settled(event.at))
+    return _resumed(replace(run, overridden=True))
+
+
+def _settled(at: datetime) -> Mapping[str, Any]:
+    """People ended a step."""
+    return {"state": StepState.ENDED, "ended_at": at, "by_people": True}
+
+
+def _resumed(run: Run) -> Run:
     return replace(run, pause=None, why="", proposals=(), review_due=True)
 
 
@@ -604,36 +684,50 @@ def last_failed(run: Run) -> StepRecord | None:
     return None
 
 
-def _resolved(run: Run, event: Event) -> Run:
-    run = replace(run, proposals=())
-    record = last_failed(run)
-    if record is None or event.kind is E.RESOLVED_UNCLEAR:
+@_changed.register
+def _(fact: events.ResolvedPoint, run: Run, event: Event) -> Run:
+    run, record = replace(run, proposals=()), last_failed(run)
+    if record is None:
         return run
     if run.forgotten:
-        return _told_what_is_live(run, event)
-    if event.kind is E.RESOLVED_UNCHANGED:
-        told = _with_step(run, record.step.n, outcome=Outcome.FAILED, by_people=True)
-        return _as_before(_not_done(told, record.step), event)
+        return _all_of_it_done(run, event.at)
     run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, by_people=True)
-    return _achieved(replace(run, why="", review_due=True), record.step, event)
+    return _achieved(replace(run, why="", review_due=True), record.step, event.at)
 
 
-def _as_before(run: Run, event: Event) -> Run:
-    return replace(run, pause=Pause.AS_BEFORE, why=event.data.get("why", ""))
+@_changed.register
+def _(fact: events.ResolvedUnchanged, run: Run, event: Event) -> Run:
+    run, record = replace(run, proposals=()), last_failed(run)
+    if record is None:
+        return run
+    if run.forgotten:
+        run = _none_of_it_done(run)
+    else:
+        told = _with_step(run, record.step.n, outcome=Outcome.FAILED, by_people=True)
+        run = _not_done(told, record.step)
+    return replace(run, pause=Pause.AS_BEFORE, why=fact.why)
 
 
-def _told_what_is_live(run: Run, event: Event) -> Run:
-    """After a restored backup: whatever was done of the plan since, all of the way there or none of it."""
-    if event.kind is E.RESOLVED_UNCHANGED:
-        back = tuple(
-            replace(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True)
-            if r.step.do is Do.RESTORE
-            else r
-            for r in run.steps
-        )
-        return _as_before(replace(run, steps=back, live=Live.BEFORE), event)
+@_changed.register
+def _(fact: events.ResolvedUnclear, run: Run, event: Event) -> Run:
+    return replace(run, proposals=())
+
+
+def _none_of_it_done(run: Run) -> Run:
+    """After a restored backup: no restore of the plan was done since."""
+    back = tuple(
+        replace(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True)
+        if r.step.do is Do.RESTORE
+        else r
+        for r in run.steps
+    )
+    return replace(run, steps=back, live=Live.BEFORE)
+
+
+def _all_of_it_done(run: Run, at: datetime) -> Run:
+    """After a restored backup: all of the way there was done since."""
     there = tuple(
-        replace(r, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at, by_people=True)
+        replace(r, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=at, by_people=True)
         if r.step.phase in UP_TO_THE_RESTORE and r.outcome is not Outcome.SUCCEEDED
         else r
         for r in run.steps
@@ -641,11 +735,23 @@ def _told_what_is_live(run: Run, event: Event) -> Run:
     return _leaving_again(replace(run, steps=there, live=Live.POINT, why=""))
 
 
-def _proposal(event: Event) -> Proposal:
-    data = event.data
-    return Proposal(
-        event.kind, event.by, frozenset(data["marks"]), data.get("answer", ""), event.at, data.get("why", "")
-    )
+@_changed.register
+def _(fact: events.Proposed, run: Run, event: Event) -> Run:
+    answer = fact.answer if isinstance(fact, events.ResolveProposed) else ""
+    proposal = Proposal(_MATTERS[type(fact)], event.by, frozenset(fact.marks), answer, event.at, fact.why)
+    return replace(run, proposals=(*run.proposals, proposal))
+
+
+_MATTERS: Mapping[type[events.Proposed], Matter] = {
+    events.ContinueProposed: Matter.CONTINUE,
+    events.ResolveProposed: Matter.RESOLVE,
+    events.LeaveProposed: Matter.LEAVE,
+}
+
+
+@_changed.register
+def _(fact: events.LeaveAgreed, run: Run, event: Event) -> Run:
+    return replace(_leaving_again(run), leave_agreed=True, proposals=())
 
 
 def _leaving_again(run: Run) -> Run:
@@ -659,13 +765,10 @@ def _leaving_again(run: Run) -> Run:
     return replace(run, steps=records)
 
 
-def outcome_event(step: Step, outcome: Outcome) -> E:
-    """Which event tells that a step ended so."""
-    if outcome is Outcome.SUCCEEDED:
-        return E.STEP_SUCCEEDED
-    if outcome is Outcome.LOST:
-        return E.STEP_LOST
-    return E.STEP_STOPPED if step.on_failure is OnFailure.STOP else E.STEP_FAILED
+def failure(step: Step, words: str, *, untouched: bool = False) -> events.Fact:
+    """Returns which event tells that a step failed."""
+    kind = events.StepStopped if step.on_failure is OnFailure.STOP else events.StepFailed
+    return kind(step.n, words, untouched)
 
 
 # What to write when a run cannot be driven -----------------------------------------------------
@@ -676,33 +779,34 @@ def broken_off(run: Run, why: str, at: datetime) -> Event:
     begun = in_flight(run)
     match run.state:
         case S.REQUESTED:
-            return Event(E.REFUSED, at, data={"why": why})
+            return Event(events.Refused(why), at)
         case S.APPROVED:
-            return Event(E.VOIDED, at, data={"why": why})
+            return Event(events.Voided(why), at)
         case S.RUNNING if begun is not None:
-            return Event(E.DOUBTED, at, data={"n": begun.step.n, "why": why})
+            return Event(events.Doubted(begun.step.n, why), at)
         case S.FAILED if begun is not None:
-            return Event(E.STEP_LOST, at, data={"n": begun.step.n, "words": why})
+            return Event(events.StepLost(begun.step.n, why), at)
         case _:
-            return Event(E.HALTED, at, data={"why": why})
+            return Event(events.Halted(why), at)
 
 
 def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Event, ...]:
-    """What to write about a run of a database that was restored from a backup; empty: nothing.
+    """Returns what to write about a run of a database that was restored from a backup; empty: nothing.
 
     What was done since the backup is not known, so an open run is never driven on before people have said
     what is live. `installation` is the name of the database in the backup: people's words were signed for it.
     """
-    data = {"why": why, "installation": installation}
+    halted = Event(events.HaltedByRestore(why=why, installation=installation), at)
     match run.state:
         case S.REQUESTED | S.AWAITING_APPROVAL | S.APPROVED:
-            return (Event(E.VOIDED, at, data=data),)
+            return (Event(events.VoidedByRestore(why=why, installation=installation), at),)
         case S.RUNNING | S.PAUSED | S.STUCK:
-            return (Event(E.DOUBTED, at, data={"n": _last_restore(run).step.n, **data}),)
+            n = _last_restore(run).step.n
+            return (Event(events.DoubtedByRestore(why=why, installation=installation, n=n), at),)
         case S.FAILED if in_flight(run) is not None:
-            return broken_off(run, why, at), Event(E.HALTED, at, data=data)
+            return broken_off(run, why, at), halted
         case S.FAILED if run.in_maintenance:
-            return (Event(E.HALTED, at, data=data),)
+            return (halted,)
         case _:
             return ()
 

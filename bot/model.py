@@ -1,6 +1,6 @@
-"""The nouns, as frozen values: points, loss, plans, steps, findings, people, events, runs.
+"""The nouns, as frozen values: points, loss, plans, steps, findings, people, runs.
 
-What a state means and where it may go is in `machine`; what is configured is in `configuration`.
+What can happen to a run is in `events`, where it may go in `machine`, what is configured in `configuration`.
 Times are aware UTC, durations are seconds, sizes are bytes; `None` means "not known", never zero.
 """
 
@@ -227,6 +227,9 @@ class Leg:
     undo: UndoMode = UndoMode.EXACT
 
 
+PLAN_FORMAT = 1  # counted up whenever a plan means more than its fields said before
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Fixed before anybody agrees. Its digest covers every field, so a changed plan is another plan."""
@@ -255,6 +258,7 @@ class Plan:
     policy_digest: str
     procedure_digest: str
     made_at: datetime
+    format: int = 0  # which `PLAN_FORMAT` it was made in; 0: before plans carried one
 
     @property
     def point(self) -> RestorePoint:
@@ -323,64 +327,6 @@ class Person:
     marks: frozenset[str] = frozenset()  # by which one human is recognised: accounts, address, name
 
 
-class E(StrEnum):
-    """Kinds of events. People's events carry a signature, the driver's carry an epoch."""
-
-    REQUESTED = "requested"
-    PLANNED = "planned"
-    REFUSED = "refused"
-    POSTED = "posted"  # the card stands in the channel: the time to approve begins
-    APPROVED = "approved"
-    QUORUM_REACHED = "quorum_reached"
-    VETOED = "vetoed"
-    REASON_GIVEN = "reason_given"  # asked after the veto
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    VOIDED = "voided"
-    STARTED = "started"
-    STEP_STARTED = "step_started"  # the intent
-    STEP_ACCEPTED = "step_accepted"  # the backend took it and it goes on; carries the handle
-    STEP_SUCCEEDED = "step_succeeded"
-    STEP_FAILED = "step_failed"
-    STEP_STOPPED = "step_stopped"  # failed, and the procedure says to stop there
-    STEP_LOST = "step_lost"
-    STEP_ABSENT = "step_absent"  # looked: it never happened
-    OBSERVED = "observed"  # a baseline or a loss was read
-    LOSS_OUTGROWN = "loss_outgrown"
-    REVIEWED = "reviewed"  # looked again, since time has passed: the approval still counts
-    CHECKPOINT_REACHED = "checkpoint_reached"
-    CONFIRMED = "confirmed"
-    PREPARED = "prepared"
-    RESTORED = "restored"
-    CHECKS_PASSED = "checks_passed"
-    CHECKS_FAILED = "checks_failed"
-    CHECKS_INCONCLUSIVE = "checks_inconclusive"
-    STOP_REQUESTED = "stop_requested"
-    HALTED = "halted"  # no next step: somebody asked to stop, or the bot may not go on
-    DOUBTED = "doubted"  # the bot cannot tell what became of a step, and may not look
-    RETRIED = "retried"
-    CONTINUE_PROPOSED = "continue_proposed"
-    CONTINUED = "continued"
-    ENDED = "ended"
-    RESOLVE_PROPOSED = "resolve_proposed"
-    RESOLVED_POINT = "resolved_point"  # two people: the restore point is live
-    RESOLVED_UNCHANGED = "resolved_unchanged"  # two people: as before
-    RESOLVED_UNCLEAR = "resolved_unclear"
-    LEAVE_PROPOSED = "leave_proposed"
-    LEAVE_AGREED = "leave_agreed"
-    SUCCEEDED = "succeeded"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    kind: E
-    at: datetime
-    by: str = ""  # Slack user id; empty: the bot itself
-    data: Mapping[str, Any] = field(default_factory=dict)  # JSON values only
-    seq: int = 0  # given by the store
-    signature: str = ""  # of people's events, hex
-
-
 @dataclass(frozen=True, slots=True)
 class Approval:
     person: str
@@ -423,11 +369,19 @@ class Pause(StrEnum):
     HALTED = "halted"  # the bot may not or cannot go on, `why` says the reason
 
 
+class Matter(StrEnum):
+    """What two people decide together."""
+
+    CONTINUE = "continue"  # against the checks
+    RESOLVE = "resolve"  # what is live
+    LEAVE = "leave"  # maintenance, of a failed run
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """The first of two people's word on a paused, stuck or failed run."""
 
-    kind: E
+    about: Matter
     person: str
     marks: frozenset[str]
     answer: str

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.model import (
+    PLAN_FORMAT,
     Ceiling,
     Current,
     Goal,
@@ -140,6 +141,7 @@ def compose(
         policy_digest=policy_digest(configuration, target),
         procedure_digest=procedure_digest(configuration, target),
         made_at=now,
+        format=PLAN_FORMAT,
     )
 
 

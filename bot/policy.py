@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bot import machine
-from bot.model import E, Event, Pause, Person, Proposal, Risk, Run, State
+from bot import events, machine
+from bot.events import Event, EventKind
+from bot.model import Matter, Pause, Person, Proposal, Risk, Run, State
 
 OPEN_REQUESTS_A_PERSON = 3
 MESSAGED_AT_MOST = 5
@@ -187,7 +188,7 @@ def why_not(
 
 def _still_stops(press: Press, run: Run, drawn_for: str) -> bool:
     """Until the first intent a no means the same on every drawing of the card, so it is never too late."""
-    no = {Press.VETO: E.VETOED, Press.CANCEL: E.CANCELLED}.get(press)
+    no = {Press.VETO: EventKind.VETOED, Press.CANCEL: EventKind.CANCELLED}.get(press)
     return no is not None and drawn_for in GO_ON and machine.allows(run, no)
 
 
@@ -213,7 +214,7 @@ def _why_not_in_this_state(press: Press, run: Run, click: Click, now: datetime) 
         return f"{run.id} cannot go on from here. The card shows what is possible."
     if press is Press.CANCEL and run.stop_requested:
         return f"Somebody asked {run.id} to stop already: no next step starts. The card shows how it goes on."
-    if press is Press.RETRY and not machine.allows(run, E.RETRIED):
+    if press is Press.RETRY and not machine.allows(run, EventKind.RETRIED):
         return (
             f"{run.id} was under way in a backup that our database was put back from, so looking at one step "
             f"cannot tell what is live. {_way_out(run)}"
@@ -300,11 +301,11 @@ def _why_not_second(press: Press, run: Run, person: Person, entitled: Entitled, 
 
 def standing(press: Press, run: Run, answer: str) -> Proposal | None:
     """The first person's word that the second now meets; None: this one is the first."""
-    kind = {Press.RESOLVE: E.RESOLVE_PROPOSED}.get(press)
-    if kind is None:
-        kind = E.LEAVE_PROPOSED if run.state is State.FAILED else E.CONTINUE_PROPOSED
+    matter = {Press.RESOLVE: Matter.RESOLVE}.get(press)
+    if matter is None:
+        matter = Matter.LEAVE if run.state is State.FAILED else Matter.CONTINUE
     for proposal in reversed(run.proposals):
-        if proposal.kind is kind and proposal.answer == answer:
+        if proposal.about is matter and proposal.answer == answer:
             return proposal
     return None
 
@@ -324,45 +325,51 @@ def stamp(run: Run) -> str:
 
 def events_for(press: Press, run: Run, person: Person, click: Click, now: datetime) -> tuple[Event, ...]:
     """The events of a press that `why_not` let through. Empty: it only opens something."""
+    if press is Press.APPROVE:
+        return _approval(run, person, now)
+    said = _said(press, run, tuple(sorted(marks(person))), click)
+    return () if said is None else (Event(said, now, person.id),)
 
-    def event(kind: E, **data: str) -> Event:
-        return Event(kind, now, person.id, {"marks": sorted(marks(person)), **data})
 
+def _approval(run: Run, person: Person, now: datetime) -> tuple[Event, ...]:
+    assert run.plan is not None
+    approved = Event(events.Approved(marks=tuple(sorted(marks(person)))), now, person.id)
+    reached = len(run.approvals) + 1 >= run.plan.approvals_needed
+    return (approved, Event(events.QuorumReached(), now)) if reached else (approved,)
+
+
+def _said(press: Press, run: Run, by: tuple[str, ...], click: Click) -> events.Word | None:
     match press:
-        case Press.APPROVE:
-            assert run.plan is not None
-            approved = event(E.APPROVED, digest=run.digest)
-            reached = len(run.approvals) + 1 >= run.plan.approvals_needed
-            return (approved, Event(E.QUORUM_REACHED, now)) if reached else (approved,)
         case Press.VETO:
-            return (event(E.VETOED, why=click.why),)
+            return events.Vetoed(marks=by, why=click.why)
+        case Press.CANCEL if machine.allows(run, EventKind.CANCELLED):
+            return events.Cancelled(marks=by, why=click.why)
         case Press.CANCEL:
-            kind = E.CANCELLED if machine.allows(run, E.CANCELLED) else E.STOP_REQUESTED
-            return (event(kind, why=click.why),)
+            return events.StopRequested(marks=by, why=click.why)
         case Press.RETRY:
-            return (event(E.RETRIED),)
+            return events.Retried(marks=by)
         case Press.STOP:
-            return (event(E.ENDED, why=click.why),)
+            return events.Ended(marks=by, why=click.why)
         case Press.CONTINUE if run.pause in {Pause.CHECKPOINT, Pause.STOPPED}:
-            return (event(E.CONFIRMED),)
+            return events.Confirmed(marks=by)
         case Press.CONTINUE if run.state is State.FAILED:
-            kind = E.LEAVE_AGREED if standing(press, run, click.answer) else E.LEAVE_PROPOSED
-            return (event(kind, why=click.why),)
+            leave = events.LeaveAgreed if standing(press, run, click.answer) else events.LeaveProposed
+            return leave(marks=by, why=click.why)
         case Press.CONTINUE:
-            kind = E.CONTINUED if standing(press, run, click.answer) else E.CONTINUE_PROPOSED
-            return (event(kind, why=click.why),)
+            go_on = events.Continued if standing(press, run, click.answer) else events.ContinueProposed
+            return go_on(marks=by, why=click.why)
+        case Press.RESOLVE if click.answer in RESOLUTIONS and standing(press, run, click.answer):
+            return RESOLUTIONS[click.answer](marks=by, why=click.why, answer=click.answer)
         case Press.RESOLVE:
-            agreed = click.answer in RESOLUTIONS and standing(press, run, click.answer) is not None
-            kind = RESOLUTIONS[click.answer] if agreed else E.RESOLVE_PROPOSED
-            return (event(kind, why=click.why, answer=click.answer),)
+            return events.ResolveProposed(marks=by, why=click.why, answer=click.answer)
         case _:
-            return ()
+            return None
 
 
-RESOLUTIONS: Mapping[str, E] = {
-    "point": E.RESOLVED_POINT,
-    "unchanged": E.RESOLVED_UNCHANGED,
-    "unclear": E.RESOLVED_UNCLEAR,
+RESOLUTIONS: Mapping[str, type[events.Resolved]] = {
+    "point": events.ResolvedPoint,
+    "unchanged": events.ResolvedUnchanged,
+    "unclear": events.ResolvedUnclear,
 }
 
 

@@ -5,48 +5,32 @@ data): whatever is changed in a stored word of a person, it does not count any m
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bot.canonical_json import canonical, digest, iso
-from bot.model import E, Event, Run
-
-# What people alone can say: under nobody's name it is as good as unsigned.
-SAID_BY_SOMEBODY = frozenset(
-    {
-        E.REQUESTED,
-        E.APPROVED,
-        E.VETOED,
-        E.CANCELLED,
-        E.STOP_REQUESTED,
-        E.RETRIED,
-        E.CONFIRMED,
-        E.CONTINUE_PROPOSED,
-        E.CONTINUED,
-        E.ENDED,
-        E.RESOLVE_PROPOSED,
-        E.RESOLVED_POINT,
-        E.RESOLVED_UNCHANGED,
-        E.RESOLVED_UNCLEAR,
-        E.LEAVE_PROPOSED,
-        E.LEAVE_AGREED,
-    }
-)
+from bot.codec import encode
+from bot.events import AfterRestore, Event, Planned, Requested, Stored, Word
+from bot.model import Run
 
 
-def statement(installation: str, run_id: str, plan: str, event: Event) -> bytes:
-    """`plan`: the digest that the word was said about; empty for a request, which has none yet."""
+def statement(installation: str, run_id: str, plan: str, event: Event, stored: Stored) -> bytes:
+    """Returns what is signed of an event: its envelope, and what is stored of it as it is stored.
+
+    `plan`: the digest that the word was said about; empty for a request, which has none yet.
+    """
     return canonical(
         {
             "installation": installation,
             "run": run_id,
             "seq": event.seq,
-            "kind": event.kind.value,
+            "kind": stored.kind,
             "plan": plan,
             "person": event.by,
             "at": iso(event.at),
-            "data": digest(dict(event.data)),
+            "data": digest(stored.data),
         }
     )
 
@@ -66,6 +50,17 @@ class Signer:
         return self._key.public_key()
 
 
+def sealed(event: Event, installation: str, run_id: str, plan: str, signer: Signer | None) -> Event:
+    """Returns the event as it is stored, signed when a person said it. `plan`: the digest of the plan."""
+    fact = replace(event.fact, digest=plan) if isinstance(event.fact, Word) else event.fact
+    stored = encode(fact)
+    as_stored = replace(event, fact=fact, stored=stored)
+    if not event.by or signer is None:
+        return as_stored
+    message = statement(installation, run_id, plan, as_stored, stored)
+    return replace(as_stored, signature=signer.sign(message))
+
+
 def why_not_signed(
     installation: str,
     run: Run,
@@ -80,7 +75,7 @@ def why_not_signed(
     """
     keys = tuple(keys)
     for event, signed_for in _with_installation(installation, events):
-        said = event.by or event.kind in SAID_BY_SOMEBODY
+        said = event.by or isinstance(event.fact, Requested | Word)
         if event.seq > after and said and not _signed(signed_for, run, event, keys):
             word, who = event.kind.value.replace("_", " "), event.by or "nobody"
             return f"the {word} of {run.id} by {who} carries no valid signature"
@@ -89,17 +84,27 @@ def why_not_signed(
 
 def _with_installation(installation: str, events: Sequence[Event]) -> Iterator[tuple[Event, str]]:
     """Each event with the name that the database had then: a restore from a backup gives it a new one."""
-    restores = [event for event in events if not event.by and "installation" in event.data]
+    renamed = [(e.seq, e.fact.installation) for e in events if isinstance(e.fact, AfterRestore)]
     for event in events:
-        until = (each for each in restores if each.seq > event.seq)
-        restored = next(until, None)
-        yield event, installation if restored is None else restored.data["installation"]
+        until = (name for seq, name in renamed if seq > event.seq)
+        yield event, next(until, installation)
 
 
 def _signed(installation: str, run: Run, event: Event, keys: tuple[Ed25519PublicKey, ...]) -> bool:
-    plan = "" if event.kind is E.REQUESTED else run.digest
-    message = statement(installation, run.id, plan, event)
+    if event.stored is None:
+        return False
+    plan = "" if isinstance(event.fact, Requested) else run.digest
+    message = statement(installation, run.id, plan, event, event.stored)
     return any(_verifies(key, event.signature, message) for key in keys)
+
+
+def why_not_as_planned(events: Iterable[Event]) -> str | None:
+    """Why the plan of a run is not the one that people saw; None: it is, or there is none yet."""
+    for event in events:
+        match event:
+            case Event(Planned(digest=seen), stored=Stored(data=data)) if digest(data["plan"]) != seen:
+                return "the stored plan is not the one that was approved"
+    return None
 
 
 def _verifies(key: Ed25519PublicKey, signature: str, message: bytes) -> bool:

@@ -23,8 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import Clock
 from bot.configuration import Configuration
 from bot.errors import ConfigurationError, StaleRun, TemporaryError
+from bot.events import Event, Expired
 from bot.machine import NotAllowed
-from bot.model import E, Event
 from handlers.context import Context, Nudge
 from handlers.door.deliver import Door, Identity
 from handlers.door.socket import Socket
@@ -216,7 +216,7 @@ async def expire_due(context: Context) -> None:
 async def _expire(context: Context, run_id: str) -> None:
     run = await context.store.load(run_id)
     try:
-        await context.store.append(run, Event(E.EXPIRED, context.clock()))
+        await context.store.append(run, Event(Expired(), context.clock()))
     except (StaleRun, NotAllowed):
         return  # somebody decided a moment before
     context.publish()

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import machine
 from bot.canonical_json import iso
 from bot.errors import UserError
-from bot.model import Event, Run, State
+from bot.events import Event
+from bot.model import Run, State
 from storage.database import Database
 from storage.evidence import Entry, write
 from storage.integrity import CONFIRMED, RESTORED, forget_seal

@@ -16,10 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
+from bot.codec import decode
 from bot.errors import ClaimLost, StaleRun, UserError
-from bot.model import E, Event, Live, Purpose, Run, State
+from bot.events import Event, Stored
+from bot.model import Live, Purpose, Run, State
 from bot.planning import Hold
-from bot.signatures import Signer, statement
+from bot.signatures import Signer, sealed
 from storage import cards
 from storage.database import Database
 from storage.evidence import FIRST_PREV, Entry, owe
@@ -192,17 +194,17 @@ class Change:
 
     async def append(self, run: Run, events: Sequence[Event], epoch: int | None = None) -> Run:
         """The run after `events`. Raises StaleRun: somebody moved it first; ClaimLost; NotAllowed."""
-        sealed, moved = [], run
+        placed, moved = [], run
         for event in events:
             one = self._sealed(run.id, moved.seq + 1, run.digest, event)
             moved = machine.apply(moved, one)
-            sealed.append(one)
+            placed.append(one)
         known = {"of_run": run.id, "from_seq": run.seq, "of_epoch": epoch}
         move = _MOVE if epoch is None else _MOVE_AS_DRIVER
         done = await self.connection.execute(move, {**moving_columns(moved), **known})
         if done.rowcount != 1:
             raise await self._refusal(run, epoch)
-        await self._write_events(moved, sealed)
+        await self._write_events(moved, placed)
         if moved.state.final and not run.state.final:
             await self.connection.execute(delete(target_locks).where(target_locks.c.run_id == run.id))
             await self._place_holds(moved)
@@ -245,17 +247,13 @@ class Change:
         rows = [_event_row(run.id, event) for event in events]
         await self.connection.execute(insert(run_events), rows)
         for event in events:
-            body = {"seq": event.seq, "data": dict(event.data), "signature": event.signature}
-            self._entries.append(Entry(event.kind.value, event.at, event.by, body, run.id))
+            stored = _stored(event)
+            body = {"seq": event.seq, "data": stored.data, "signature": event.signature}
+            self._entries.append(Entry(stored.kind, event.at, event.by, body, run.id))
 
     def _sealed(self, run_id: str, seq: int, digest: str, event: Event) -> Event:
-        """With its seq, and signed when a person said it."""
-        at = from_stored(event.at)
-        if not event.by or self._signer is None:
-            return replace(event, seq=seq, at=at)
-        data = dict(event.data) if event.kind is E.REQUESTED else {**event.data, "digest": digest}
-        message = statement(self._installation, run_id, digest, replace(event, seq=seq, at=at, data=data))
-        return replace(event, seq=seq, at=at, data=data, signature=self._signer.sign(message))
+        placed = replace(event, seq=seq, at=from_stored(event.at))
+        return sealed(placed, self._installation, run_id, digest, self._signer)
 
 
 class Store:
@@ -505,20 +503,27 @@ def from_stored(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
+def _stored(event: Event) -> Stored:
+    assert event.stored is not None  # every event of a change was sealed
+    return event.stored
+
+
 def _event_row(run_id: str, event: Event) -> dict[str, Any]:
+    stored = _stored(event)
     return {
         "run_id": run_id,
         "seq": event.seq,
         "at": iso(event.at),
-        "kind": event.kind.value,
+        "kind": stored.kind,
         "by": event.by,
-        "data": dict(event.data),
+        "data": stored.data,
         "signature": event.signature,
     }
 
 
 def event_in(row: Row[Any]) -> Event:
-    return Event(E(row.kind), loaded(row.at), row.by, row.data, row.seq, row.signature)
+    stored = Stored(row.kind, row.data)
+    return Event(decode(stored, row.by), loaded(row.at), row.by, row.seq, row.signature, stored)
 
 
 def moving_columns(run: Run) -> dict[str, Any]:

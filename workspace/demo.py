@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.canonical_json import from_iso, iso
+from bot.codec import decode
 from bot.errors import UserError
+from bot.events import Event, Stored
 from bot.machine import fold
-from bot.model import E, Event
 from bot.views.lines import event_words
 from workspace import story
 from workspace.configuration import ANA, STOREFRONT_CHANNEL
@@ -238,4 +239,5 @@ def _in_words(stage: Stage) -> list[Json]:
 
 
 def _event(entry: Entry) -> Event:
-    return Event(E(entry.kind), from_iso(entry.at), entry.by, entry.data, entry.seq)
+    fact = decode(Stored(entry.kind, entry.data), entry.by)
+    return Event(fact, from_iso(entry.at), entry.by, entry.seq)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bot import machine
-from bot.model import E, Live, LossQuality, Pause, Phase, Plan, Risk, Run, State
+from bot.events import EventKind as E
+from bot.model import Live, LossQuality, Pause, Phase, Plan, Risk, Run, State
 from bot.views.limits import CONFIRM_TEXT, Block, actions, button, confirm, cut, unmarked
 from bot.views.plan import goal_name, place
 from bot.views.words import counted, duration, utc

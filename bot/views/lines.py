@@ -6,7 +6,9 @@ The reader's place decides how they are shown: `name` turns a Slack user id into
 
 from collections.abc import Callable, Mapping
 
-from bot.model import E, Event, Purpose, Run, Step
+from bot.events import Event
+from bot.events import EventKind as E
+from bot.model import Purpose, Run, Step
 from bot.views.steps import step_name
 
 Name = Callable[[str], str]
@@ -23,8 +25,10 @@ _SENTENCES: Mapping[E, str] = {
     E.VETOED: "{who} rejected it{why}",
     E.REASON_GIVEN: "{who} gave the reason{why}",
     E.CANCELLED: "{who} cancelled it{why}",
+    E.CARD_IMPOSSIBLE: "{who} cancelled it{why}",
     E.EXPIRED: "The time was over{why}",
     E.VOIDED: "The approval no longer counted{why}",
+    E.VOIDED_BY_RESTORE: "The approval no longer counted{why}",
     E.STARTED: "Started",
     E.STEP_STARTED: "{step}: begins",
     E.STEP_ACCEPTED: "{step}: the backend took it",
@@ -33,7 +37,8 @@ _SENTENCES: Mapping[E, str] = {
     E.STEP_STOPPED: "{step}: failed, and the procedure ends there{words}",
     E.STEP_LOST: "{step}: not known how it ended{words}",
     E.STEP_ABSENT: "{step}: looked, it never happened",
-    E.OBSERVED: "{step}: done{words}",
+    E.BASELINE_TAKEN: "{step}: done",
+    E.LOSS_MEASURED: "{step}: done",
     E.REVIEWED: "Looked again: the approval still counts",
     E.LOSS_OUTGROWN: "More would be lost than was approved{why}",
     E.CHECKPOINT_REACHED: "Waiting for a yes: {question}",
@@ -44,12 +49,16 @@ _SENTENCES: Mapping[E, str] = {
     E.CHECKS_FAILED: "The checks failed{why}",
     E.CHECKS_INCONCLUSIVE: "The checks could not tell{why}",
     E.STOP_REQUESTED: "{who} asked to stop{why}",
+    E.STOPPED: "Stopped, no next step",
     E.HALTED: "Stopped, no next step{why}",
+    E.HALTED_BY_RESTORE: "Stopped, no next step{why}",
     E.DOUBTED: "{step}: not known how it ended{why}",
+    E.DOUBTED_BY_RESTORE: "{step}: not known how it ended{why}",
     E.RETRIED: "{who} had it looked at again",
     E.CONTINUE_PROPOSED: "{who} wants to go on against the checks{why}",
     E.CONTINUED: "{who} agreed to go on against the checks{why}",
     E.ENDED: "{who} ended it{why}",
+    E.ENDED_BY_UNDO: "{who} ended it{why}",
     E.RESOLVE_PROPOSED: "{who} looked and said: {answer}{why}",
     E.RESOLVED_POINT: "{who} agreed: it was done{why}",
     E.RESOLVED_UNCHANGED: "{who} agreed: it is as before{why}",
@@ -66,14 +75,14 @@ _ANSWERS: Mapping[str, str] = {
 
 
 def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
-    """`run` is the run as it is now; only what never changes of it is said."""
-    data = event.data
-    step = _step(run, data.get("n"))
-    answer = str(data.get("answer", ""))
+    """Returns what is said of it. `run` is the run as it is now; only what never changes of that is said."""
+    fact = event.fact
+    step = _step(run, getattr(fact, "n", None))
+    answer = getattr(fact, "answer", "")
     return _SENTENCES[event.kind].format(
         who=name(event.by) if event.by else "The bot",
-        why=_after(data.get("why"), shown),
-        words=_after(data.get("words"), shown),
+        why=_after(getattr(fact, "why", ""), shown),
+        words=_after(getattr(fact, "words", ""), shown),
         step=_step_of(run, step, shown),
         question=f"“{shown(step.text)}”" if step else "a checkpoint",
         answer=_ANSWERS.get(answer) or shown(answer),
@@ -82,12 +91,12 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
     )
 
 
-def _after(said: object, shown: Shown) -> str:
+def _after(said: str, shown: Shown) -> str:
     """After a colon; nothing when nothing was said."""
-    return f": {shown(str(said))}" if said else ""
+    return f": {shown(said)}" if said else ""
 
 
-def _step(run: Run, n: object) -> Step | None:
+def _step(run: Run, n: int | None) -> Step | None:
     """By its number; a checkpoint that is reached carries none, it is the current one."""
     if n is None:
         return run.current.step if run.current else None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.contract import Progress
-from bot.model import Event, Kind, Phase, Plan, RestorePoint, Run, State, StepState
+from bot.events import Event
+from bot.model import Kind, Phase, Plan, RestorePoint, Run, State, StepState
 from bot.views.card import CardFacts, request_rows
 from bot.views.decision import answer_words, asks_what_is_live, proposal_rows
 from bot.views.limits import (

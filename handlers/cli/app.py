@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -327,9 +328,21 @@ def _typed_name(installation: str) -> None:
         raise UserError("Not confirmed: that is another name. Nothing was changed.")
 
 
+class Shape(StrEnum):
+    CONFIG = "config"
+    EVENTS = "events"
+
+
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of the configuration file, for editors."""
+def schema(
+    of: Shape = typer.Argument(Shape.CONFIG, help="The configuration file, or stored events."),
+) -> None:
+    """Print a JSON Schema: of the configuration file, for editors, or of the events that are stored."""
+    if of is Shape.EVENTS:
+        from bot.codec import events_schema
+
+        data(events_schema())
+        return
     from bot.configuration import json_schema
 
     data(json_schema())

@@ -15,7 +15,8 @@ from bot import planning
 from bot.clock import SteadyClock
 from bot.configuration import Configuration, Target, load
 from bot.errors import ConfigurationError, TemporaryError, UserError
-from bot.model import Event, Goal, Plan, Points, Run
+from bot.events import Event
+from bot.model import Goal, Plan, Points, Run
 from bot.planner import Planner
 from bot.spelling import did_you_mean
 from handlers.cli.database import stored

@@ -10,11 +10,11 @@ from typing import Any
 from bot import codec
 from bot.canonical_json import iso
 from bot.configuration import Target
+from bot.events import Event
 from bot.model import (
     EFFECTS,
     Ceiling,
     Do,
-    Event,
     Finding,
     Live,
     Plan,

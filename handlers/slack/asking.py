@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from bot import codec, machine, policy
+from bot import machine, policy
 from bot.configuration import Target
 from bot.errors import UserError
-from bot.model import E, Event, Goal, Person, Purpose, Run, State
+from bot.events import EndedByUndo, Event, EventKind, Requested
+from bot.model import Goal, Person, Purpose, Run, State
 from bot.policy import Entitled
 from bot.procedures import targets_of
 from handlers.context import Context
@@ -77,20 +78,19 @@ async def _open(
 ) -> Run:
     now = ctx.clock()
     event = Event(
-        E.REQUESTED,
+        Requested(
+            target=target.name,
+            purpose=wish.purpose,
+            goal=wish.goal,
+            requester=person,
+            channel=wish.channel,
+            reason=wish.reason,
+            thread=wish.thread,
+            ask_first=wish.ask_first,
+            undo_of=wish.goal.undo_of,
+        ),
         now,
         person.id,
-        {
-            "target": target.name,
-            "purpose": wish.purpose.value,
-            "goal": codec.dump(Goal, wish.goal),
-            "requester": codec.dump(Person, person),
-            "channel": wish.channel,
-            "reason": wish.reason,
-            "thread": wish.thread,
-            "ask_first": wish.ask_first,
-            "undo_of": wish.goal.undo_of,
-        },
     )
     opening = Opening(event, targets_of(ctx.configuration, target), wish.channel)
 
@@ -98,8 +98,9 @@ async def _open(
         await change.once(delivery.key, now)
         next_id = await change.next_id()
         if ending is not None:
-            said = {"marks": sorted(policy.marks(person)), "why": "ended by its undo", "undone_by": next_id}
-            await change.append(ending, (Event(E.ENDED, now, person.id, said),))
+            marks = tuple(sorted(policy.marks(person)))
+            ended = EndedByUndo(marks=marks, why="ended by its undo", undone_by=next_id)
+            await change.append(ending, (Event(ended, now, person.id),))
         already = await change.open_requests_of(person.human)
         if reason := policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum):
             raise UserError(reason)
@@ -130,4 +131,4 @@ def undo(run: Run, reason: str) -> Wish:
 
 def ended_by_undo(run: Run) -> Run | None:
     """A paused run ends with the request that undoes it; an ended one has ended."""
-    return run if run.state is State.PAUSED and machine.allows(run, E.ENDED) else None
+    return run if run.state is State.PAUSED and machine.allows(run, EventKind.ENDED_BY_UNDO) else None

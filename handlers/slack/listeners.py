@@ -16,7 +16,8 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
 
 from bot.errors import TemporaryError, UserError
-from bot.model import E, Event, Person, Run
+from bot.events import Event, ReasonGiven
+from bot.model import Person, Run
 from bot.policy import Click, Press, marks
 from bot.views import modals
 from bot.views.limits import View, sentence
@@ -357,7 +358,7 @@ class Listeners:
 
     async def _keep_reason(self, run: Run, person: Person, reason: str, delivery: Delivery) -> None:
         now = self._ctx.clock()
-        event = Event(E.REASON_GIVEN, now, person.id, {"marks": sorted(marks(person)), "why": reason})
+        event = Event(ReasonGiven(marks=tuple(sorted(marks(person))), why=reason), now, person.id)
 
         async def work(change: Change) -> None:
             await change.once(delivery.key, now)

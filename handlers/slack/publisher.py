@@ -14,10 +14,11 @@ from typing import TypeVar
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot import machine
+from bot import events, machine
 from bot.canonical_json import digest
 from bot.errors import StaleRun
-from bot.model import E, Event, Run, State
+from bot.events import Event
+from bot.model import Run, State
 from bot.views.card import card as draw_card
 from bot.views.card import direct as draw_direct
 from bot.views.card import notice as draw_notice
@@ -259,7 +260,7 @@ class Publisher:
         """The first drawing says already by when to approve, so that it need not be drawn again."""
         if not _awaits_its_card(run):
             return run
-        return machine.apply(run, Event(E.POSTED, self._ctx.clock(), seq=run.seq))
+        return machine.apply(run, Event(events.Posted(), self._ctx.clock(), seq=run.seq))
 
     def _is_drawn(self, run: Run, card: Card) -> bool:
         """Its words say how long ago something was, which alone is not worth a part of the budget."""
@@ -355,7 +356,7 @@ class Publisher:
         async def work(change: Change) -> Run:
             await place(change.connection, card.key, channel, ts, drawn if posted.drawn else "", now)
             if card.kind is Kind.CARD and _awaits_its_card(run):
-                return await change.append(run, (Event(E.POSTED, now, "", {"channel": channel, "ts": ts}),))
+                return await change.append(run, (Event(events.Posted(channel, ts), now),))
             return run
 
         while True:
@@ -374,11 +375,10 @@ class Publisher:
             return run
         # Without a card nobody can approve: whoever asked is told at once, instead of a time-out.
         why = f"The card could not be posted in the channel ({error}). Ask in another channel."
-        while machine.allows(run, E.CANCELLED):
+        while machine.allows(run, events.EventKind.CARD_IMPOSSIBLE):
             try:
-                return await self._ctx.store.append(
-                    run, Event(E.CANCELLED, self._ctx.clock(), "", {"why": why})
-                )
+                event = Event(events.CardImpossible(why), self._ctx.clock())
+                return await self._ctx.store.append(run, event)
             except StaleRun:
                 run = await self._ctx.store.load(run.id)
         return run

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.events import Event
+from bot.events import EventKind as E
 from bot.model import (
     Ceiling,
-    E,
-    Event,
     Finding,
     Leg,
     Loss,

@@ -30,11 +30,11 @@ from bot.contract import (
 )
 from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, StaleRun
+from bot.events import Event
+from bot.events import EventKind as E
 from bot.model import (
     Current,
     Do,
-    E,
-    Event,
     Finding,
     Goal,
     Loss,
@@ -51,9 +51,9 @@ from bot.model import (
 from bot.planner import Planner
 from bot.planning import Hold
 from bot.policy import Click, Entitled, Press
-from bot.signatures import Signer, statement
+from bot.signatures import Signer, sealed
 from tests.bot.configured import configuration
-from tests.bot.stories import ANA, BEN, CY, DORA, LOSS, T0, later, requested
+from tests.bot.stories import ANA, BEN, CY, DORA, LOSS, T0, happened, later, requested
 
 T = TypeVar("T")
 HERE = "k7f3a91c"
@@ -114,13 +114,14 @@ class Notebook:
         self.held: tuple[Hold, ...] = ()
 
     def open(self, event: Event, run_id: str) -> Run:
-        self.runs[run_id] = [self._signed(run_id, "", event)]
+        self.runs[run_id] = [sealed(event, self.installation, run_id, "", FRONT)]
         return self._load(run_id)
 
     async def append(self, run: Run, *events: Event, epoch: int | None = None) -> Run:
         stored, moved = [], run
         for event in events:
-            stored.append(self._signed(run.id, run.digest, replace(event, seq=moved.seq + 1)))
+            placed = replace(event, seq=moved.seq + 1)
+            stored.append(sealed(placed, self.installation, run.id, run.digest, FRONT))
             moved = machine.apply(moved, stored[-1])
         if epoch is not None and epoch != self.epoch:
             raise ClaimLost(run.id)
@@ -131,12 +132,6 @@ class Notebook:
         self._journal.entries += [_told(event) for event in stored]
         self._journal.moment()
         return moved
-
-    def _signed(self, run_id: str, digest: str, event: Event) -> Event:
-        if not event.by:
-            return event
-        message = statement(self.installation, run_id, digest, event)
-        return replace(event, signature=FRONT.sign(message))
 
     async def load(self, run_id: str) -> Run:
         return self._load(run_id)
@@ -159,7 +154,8 @@ class Notebook:
 
 
 def _told(event: Event) -> str:
-    return f"{event.kind} {event.data['n']}" if "n" in event.data else event.kind.value
+    step = getattr(event.fact, "n", None)
+    return event.kind.value if step is None else f"{event.kind} {step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,7 +495,7 @@ class Play:
     async def approved(self, goal: Goal | None = None) -> Run:
         run = await self.planned(goal)
         assert run.plan is not None, run.why
-        await self.notes.append(self.run, Event(E.POSTED, self.clock()))
+        await self.notes.append(self.run, happened(E.POSTED, self.clock()))
         await self.clock.sleep(2)
         for who in (BEN, CY)[: run.plan.approvals_needed]:
             await self.press(who, Press.APPROVE)
@@ -513,7 +509,9 @@ class Play:
     async def write_by_hand(self, kind: E, by: Person | None = None, **data: Any) -> None:
         """Somebody who may write the database adds a row, as if a person had said so."""
         said = {"marks": sorted(by.marks)} if by else {}
-        event = Event(kind, self.clock(), by.id if by else "", {**said, **data}, self.run.seq + 1, "00" * 64)
+        event = happened(
+            kind, self.clock(), by.id if by else "", {**said, **data}, self.run.seq + 1, "00" * 64
+        )
         self.notes.runs[self.run.id].append(event)
 
     async def driven(self) -> Run:

@@ -3,16 +3,18 @@
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot import codec
-from bot.canonical_json import canonical
+from bot.canonical_json import canonical, digest
+from bot.events import FACTS, EventKind, Fact, Stored
 from bot.model import Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
 from tests.bot import nouns
-from tests.bot.stories import ANA, ORDERS
+from tests.bot.stories import ANA, ORDERS, any_of, plan_data, requested
 
 NOUNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "a plan": (Plan, nouns.plans()),
@@ -58,3 +60,72 @@ def test_a_digest_is_64_hexadecimal_digits_of_the_whole_plan() -> None:
     digest = codec.plan_digest(ORDERS)
     assert len(digest) == 64
     assert int(digest, 16) >= 0
+
+
+# Events
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_a_fact_of_every_kind_comes_back_as_it_was(kind: EventKind) -> None:
+    fact = any_of(kind, why="so", words="done", answer="point")
+    stored = codec.encode(fact)
+    written = Stored(stored.kind, json.loads(json.dumps(stored.data)))
+    assert codec.decode(written, by="U01ANA") == fact
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_every_kind_fits_the_schema_that_is_printed(kind: EventKind) -> None:
+    stored = codec.encode(any_of(kind, why="so", words="done", answer="point"))
+    envelope = {"run_id": "RB-42", "seq": 1, "at": "2026-11-22T03:02:00.000Z", "by": "", "signature": ""}
+    jsonschema.validate({**envelope, "kind": stored.kind, "data": stored.data}, codec.events_schema())
+
+
+def test_the_schema_refuses_another_kinds_data() -> None:
+    event = {"run_id": "RB-42", "seq": 1, "at": "2026-11-22T03:02:00.000Z", "by": "", "signature": ""}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**event, "kind": "planned", "data": {"n": 5}}, codec.events_schema())
+
+
+def test_every_kind_has_a_value_of_its_own() -> None:
+    assert set(FACTS) == set(EventKind)
+
+
+# What earlier versions meant by a key, by an empty reason, or by nobody's name.
+MEANT_TWO_THINGS: list[tuple[str, dict[str, Any], str, EventKind]] = [
+    ("observed", {"n": 1, "findings": []}, "", EventKind.BASELINE_TAKEN),
+    ("observed", {"n": 3, "loss": None}, "", EventKind.LOSS_MEASURED),
+    ("voided", {"why": "put back", "installation": "k7"}, "", EventKind.VOIDED_BY_RESTORE),
+    ("voided", {"why": "it moved"}, "", EventKind.VOIDED),
+    ("doubted", {"n": 5, "why": "put back", "installation": "k7"}, "", EventKind.DOUBTED_BY_RESTORE),
+    ("doubted", {"n": 5, "why": "unsigned"}, "", EventKind.DOUBTED),
+    ("halted", {"why": "put back", "installation": "k7"}, "", EventKind.HALTED_BY_RESTORE),
+    ("halted", {}, "", EventKind.STOPPED),
+    ("halted", {"why": "unsigned"}, "", EventKind.HALTED),
+    ("ended", {"marks": ["U01ANA"], "undone_by": "RB-43"}, "U01ANA", EventKind.ENDED_BY_UNDO),
+    ("ended", {"marks": ["U01ANA"], "why": "enough"}, "U01ANA", EventKind.ENDED),
+    ("cancelled", {"why": "no card"}, "", EventKind.CARD_IMPOSSIBLE),
+    ("cancelled", {"marks": ["U01ANA"]}, "U01ANA", EventKind.CANCELLED),
+]
+
+
+@pytest.mark.parametrize(("kind", "data", "by", "means"), MEANT_TWO_THINGS)
+def test_a_kind_that_meant_two_things_is_read_as_what_it_meant(
+    kind: str, data: dict[str, Any], by: str, means: EventKind
+) -> None:
+    assert codec.decode(Stored(kind, data), by).kind is means
+
+
+def test_a_kind_that_nobody_knows_is_an_error() -> None:
+    with pytest.raises(ValueError, match="teleported"):
+        codec.decode(Stored("teleported", {}), "")
+
+
+def test_a_stored_plan_has_the_digest_that_it_was_stored_with() -> None:
+    fact: Fact = any_of(EventKind.PLANNED)
+    assert digest(codec.encode(fact).data["plan"]) == plan_data(ORDERS)["digest"]
+
+
+def test_what_says_no_more_than_the_default_is_not_stored() -> None:
+    asked = codec.encode(requested().fact)
+    assert "thread" not in asked.data
+    assert asked.data["reason"] == "totals are broken"

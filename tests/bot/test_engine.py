@@ -24,11 +24,11 @@ from bot.contract import (
 )
 from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
 from bot.errors import ClaimLost, PermanentError, StaleRun
+from bot.events import Event, StepStarted
+from bot.events import EventKind as E
 from bot.machine import NotAllowed
 from bot.model import (
     Do,
-    E,
-    Event,
     Finding,
     Goal,
     Live,
@@ -49,7 +49,7 @@ from bot.model import (
 from bot.policy import Entitled, Press
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
-from tests.bot.stories import ANA, BEN, CY, LOSS, T0
+from tests.bot.stories import ANA, BEN, CY, LOSS, T0, happened, retold
 
 CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
 MUCH = replace(LOSS, units=(Unit("orders", 9000),))
@@ -78,11 +78,11 @@ async def test_each_effect_stands_between_its_intent_and_its_outcome(careful: Pl
         "approved",
         "quorum_reached",
         "started",
-        "observed 1",
+        "baseline_taken 1",
         "step_started 2",
         "MAINTENANCE_ON orders",
         "step_succeeded 2",
-        "observed 3",
+        "loss_measured 3",
         "step_started 4",
         "SAVE orders",
         "step_succeeded 4",
@@ -109,14 +109,7 @@ async def test_the_world_and_the_run_agree_at_the_end(careful: Play) -> None:
 async def test_an_intent_says_what_will_be_done_under_which_name(play: Play) -> None:
     run = await play.driven()
     intents = [event for event in play.notes.runs[run.id] if event.kind is E.STEP_STARTED]
-    assert dict(intents[-1].data) == {
-        "n": 3,
-        "op": "k7f3a91c.RB-42.3",
-        "place": None,
-        "do": "restore",
-        "target": "orders",
-        "point": "p41",
-    }
+    assert intents[-1].fact == StepStarted(3, "k7f3a91c.RB-42.3", None, Do.RESTORE, "orders", "p41")
 
 
 async def test_the_driver_waits_for_people_without_doing_anything(play: Play) -> None:
@@ -563,7 +556,7 @@ async def test_a_driver_with_an_old_epoch_writes_nothing(play: Play) -> None:
 async def test_a_driver_with_an_old_run_loads_it_again(play: Play) -> None:
     stale = play.ask()
     await play.drive()
-    await play.notes.append(play.run, Event(E.POSTED, play.clock()))
+    await play.notes.append(play.run, happened(E.POSTED, play.clock()))
     play.notes.epoch += 1
     run = await play.engine().drive(Claim(stale, play.notes.epoch))
     assert (run.state, run.posted_at) == (State.AWAITING_APPROVAL, T0)
@@ -679,30 +672,28 @@ def _change_plan(play: Play, digest: str | None) -> None:
     events = play.notes.runs[play.run.id]
     assert play.run.plan is not None
     plan = codec.dump(Plan, replace(play.run.plan, environment="staging"))
-    data = {**events[1].data, "plan": plan, **({"digest": digest} if digest else {})}
-    events[1] = replace(events[1], data=data)
+    events[1] = retold(events[1], plan=plan, **({"digest": digest} if digest else {}))
 
 
 def forged(play: Play) -> None:
     """Somebody writes an approval into the database."""
     events = play.notes.runs[play.run.id]
     at = next(i for i, event in enumerate(events) if event.kind is E.APPROVED)
-    events[at] = replace(events[at], by=CY.id, data={**events[at].data, "marks": sorted(CY.marks)})
+    events[at] = replace(retold(events[at], marks=sorted(CY.marks)), by=CY.id)
 
 
 def shared(play: Play) -> None:
     """Somebody adds the marks of another human to an approval."""
     events = play.notes.runs[play.run.id]
     at = next(i for i, event in enumerate(events) if event.kind is E.APPROVED)
-    marks = sorted({*events[at].data["marks"], *CY.marks})
-    events[at] = replace(events[at], data={**events[at].data, "marks": marks})
+    events[at] = retold(events[at], marks=sorted({*BEN.marks, *CY.marks}))
 
 
 def elsewhere(play: Play) -> None:
     """Somebody changes where the requester wanted to go."""
     events = play.notes.runs[play.run.id]
     goal = codec.dump(Goal, Goal(point="p40"))
-    events[0] = replace(events[0], data={**events[0].data, "goal": goal})
+    events[0] = retold(events[0], goal=goal)
 
 
 def anonymous(play: Play) -> None:
@@ -1642,7 +1633,7 @@ async def test_a_step_under_way_is_looked_for_under_the_name_of_its_intent(play:
         await play.drive()
     events = play.notes.runs[play.run.id]
     assert events[-1].kind is E.STEP_STARTED
-    events[-1] = replace(events[-1], data={**events[-1].data, "op": "0ld00000.RB-42.3"})
+    events[-1] = retold(events[-1], op="0ld00000.RB-42.3")
     play.backend.fates = {"0ld00000.RB-42.3": Fate.DONE}
     play.backend.live = "p41"
     assert (await play.drive()).state is State.SUCCEEDED

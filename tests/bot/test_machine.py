@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import codec, machine
+from bot import codec, events, machine
+from bot.codec import encode
+from bot.events import Event
+from bot.events import EventKind as E
 from bot.machine import (
     TABLE,
     FindStep,
@@ -27,11 +30,10 @@ from bot.model import (
     FINAL,
     Approval,
     Do,
-    E,
-    Event,
     Live,
     Loss,
     LossQuality,
+    Matter,
     OnFailure,
     Outcome,
     Pause,
@@ -60,6 +62,7 @@ from tests.bot.stories import (
     UNSEEN,
     Story,
     findings,
+    happened,
     later,
     plan_data,
     planned,
@@ -121,6 +124,7 @@ def test_only_a_veto_and_a_failure_are_followed_by_anything() -> None:
         E.STEP_FAILED,
         E.STEP_LOST,
         E.HALTED,
+        E.HALTED_BY_RESTORE,
     }
     followed = {(state, frozenset(moves)) for (state, _), moves in TABLE.items() if state in FINAL and moves}
     assert followed == {
@@ -170,13 +174,13 @@ ACTIONS: dict[str, tuple[Callable[[], Story], object]] = {
         lambda: (
             Story(planned(Do.BASELINE, Do.RESTORE, Do.CHECK))
             .started()
-            .tell(E.OBSERVED, n=1, findings=findings())
+            .tell(E.BASELINE_TAKEN, n=1, findings=findings())
         ),
-        Write(E.PREPARED),
+        Write(events.Prepared()),
     ),
     "the end of restore is written": (
         lambda: Story(planned(Do.RESTORE, Do.CHECK)).start(Do.RESTORE).tell(E.STEP_SUCCEEDED, n=1),
-        Write(E.RESTORED),
+        Write(events.Restored()),
     ),
     "the end is written": (
         lambda: (
@@ -184,15 +188,15 @@ ACTIONS: dict[str, tuple[Callable[[], Story], object]] = {
             .up_to(Do.CHECK)
             .tell(E.CHECKS_PASSED, n=2, findings=findings(PASSED))
         ),
-        Write(E.SUCCEEDED),
+        Write(events.Succeeded()),
     ),
     "a checkpoint is said": (
-        lambda: Story(CONFIRM_FIRST).started().tell(E.OBSERVED, n=1, findings=findings()),
-        Write(E.CHECKPOINT_REACHED),
+        lambda: Story(CONFIRM_FIRST).started().tell(E.BASELINE_TAKEN, n=1, findings=findings()),
+        Write(events.CheckpointReached()),
     ),
     "a stop comes before the next step": (
         lambda: Story().up_to(Do.RESTORE).tell(E.STOP_REQUESTED, BEN),
-        Write(E.HALTED),
+        Write(events.Stopped()),
     ),
     "who is paused is left alone": (lambda: Story().fail(Do.RESTORE), Wait()),
     "who is stuck is left alone": (lambda: Story().lose(Do.RESTORE), Wait()),
@@ -311,8 +315,13 @@ def test_a_run_is_the_fold_over_its_events(name: str) -> None:
 @pytest.mark.parametrize("name", ACTIONS)
 def test_events_fold_to_the_same_after_they_were_json(name: str) -> None:
     told = ACTIONS[name][0]()
-    read = [replace(event, data=json.loads(json.dumps(dict(event.data)))) for event in told.events]
-    assert machine.fold("RB-42", read) == told.run
+    assert machine.fold("RB-42", [_through_json(event) for event in told.events]) == told.run
+
+
+def _through_json(event: Event) -> Event:
+    stored = encode(event.fact)
+    data = json.loads(json.dumps(stored.data))
+    return happened(E(stored.kind), event.at, event.by, data, event.seq)
 
 
 def test_each_event_gives_the_run_its_seq_and_its_time() -> None:
@@ -508,21 +517,17 @@ def test_a_failed_step_pauses_with_the_backends_words() -> None:
 def test_a_failed_step_ends_the_run_where_the_procedure_says_stop() -> None:
     plan = planned(steps=steps(Do.RESTORE, Do.CHECK, on_failure=OnFailure.STOP))
     story = Story(plan).start(Do.RESTORE)
-    kind = machine.outcome_event(plan.steps[0], Outcome.FAILED)
-    run = story.tell(kind, n=1, words="disk full").run
-    assert (kind, run.state, run.pause, run.why) == (E.STEP_STOPPED, State.FAILED, None, "disk full")
-
-
-def test_a_lost_step_is_never_taken_for_a_failed_one() -> None:
-    step = steps(Do.RESTORE, on_failure=OnFailure.STOP)[0]
-    assert machine.outcome_event(step, Outcome.LOST) is E.STEP_LOST
+    failed = machine.failure(plan.steps[0], "disk full")
+    assert failed == events.StepStopped(1, "disk full")
+    run = story.add(failed).run
+    assert (run.state, run.pause, run.why) == (State.FAILED, None, "disk full")
 
 
 def test_a_checkpoint_asks_its_question() -> None:
     run = (
         Story(CONFIRM_FIRST)
         .started()
-        .tell(E.OBSERVED, n=1, findings=findings())
+        .tell(E.BASELINE_TAKEN, n=1, findings=findings())
         .tell(E.CHECKPOINT_REACHED)
         .run
     )
@@ -531,7 +536,10 @@ def test_a_checkpoint_asks_its_question() -> None:
 
 def test_a_yes_ends_the_checkpoint_in_the_name_of_people() -> None:
     story = (
-        Story(CONFIRM_FIRST).started().tell(E.OBSERVED, n=1, findings=findings()).tell(E.CHECKPOINT_REACHED)
+        Story(CONFIRM_FIRST)
+        .started()
+        .tell(E.BASELINE_TAKEN, n=1, findings=findings())
+        .tell(E.CHECKPOINT_REACHED)
     )
     record = story.tell(E.CONFIRMED, BEN).run.steps[1]
     assert (record.state, record.outcome, record.by_people) == (StepState.ENDED, Outcome.SUCCEEDED, True)
@@ -555,7 +563,7 @@ def test_a_step_that_fails_after_a_stop_has_stopped_the_run() -> None:
 def test_a_stop_outlives_being_stuck() -> None:
     story = Story().start(Do.RESTORE).tell(E.STOP_REQUESTED, BEN).tell(E.STEP_LOST, n=5)
     story.tell(E.RETRIED, BEN).tell(E.STEP_SUCCEEDED, n=5)
-    assert next_action(story.run) == Write(E.HALTED)
+    assert next_action(story.run) == Write(events.Stopped())
 
 
 def test_waiting_since_stands_while_the_first_of_two_speaks() -> None:
@@ -601,7 +609,7 @@ def test_going_on_against_the_checks_is_red_for_ever() -> None:
 def test_the_first_of_two_is_remembered_with_the_reason() -> None:
     story = Story().doubt().tell(E.CONTINUE_PROPOSED, ANA, why="customers wait")
     assert story.run.proposals == (
-        Proposal(E.CONTINUE_PROPOSED, ANA.id, ANA.marks, "", story.now, "customers wait"),
+        Proposal(Matter.CONTINUE, ANA.id, ANA.marks, "", story.now, "customers wait"),
     )
 
 
@@ -628,7 +636,10 @@ UNTOUCHED: dict[str, Callable[[], Story]] = {
     "approved": lambda: Story().approved(),
     "running in prepare": lambda: Story().started(),
     "at a checkpoint in prepare": lambda: (
-        Story(CONFIRM_FIRST).started().tell(E.OBSERVED, n=1, findings=findings()).tell(E.CHECKPOINT_REACHED)
+        Story(CONFIRM_FIRST)
+        .started()
+        .tell(E.BASELINE_TAKEN, n=1, findings=findings())
+        .tell(E.CHECKPOINT_REACHED)
     ),
     "running in restore": lambda: Story(planned(Do.BASELINE, Do.RESTORE, Do.CHECK)).up_to(Do.RESTORE),
     "at a checkpoint in restore": lambda: (
@@ -643,7 +654,7 @@ UNTOUCHED: dict[str, Callable[[], Story]] = {
             )
         )
         .started()
-        .tell(E.OBSERVED, n=1, findings=findings())
+        .tell(E.BASELINE_TAKEN, n=1, findings=findings())
         .tell(E.PREPARED)
         .tell(E.CHECKPOINT_REACHED)
     ),
@@ -698,7 +709,7 @@ def test_two_say_the_point_is_live_so_it_goes_on_to_verify() -> None:
     run = story.tell(E.RESOLVED_POINT, BEN, answer="point").run
     assert (run.state, run.live, run.proposals) == (State.RUNNING, Live.POINT, ())
     assert (run.steps[4].outcome, run.steps[4].by_people) == (Outcome.SUCCEEDED, True)
-    assert next_action(run) == Write(E.RESTORED)
+    assert next_action(run) == Write(events.Restored())
 
 
 def test_two_say_as_before_so_it_waits_for_a_decision() -> None:
@@ -877,7 +888,7 @@ def test_an_intent_keeps_the_name_under_which_it_was_written() -> None:
 def remembered(story: Story) -> Story:
     """What is written about a run that the backup holds."""
     for event in machine.forgotten(story.run, story.now, "put back from a backup", "old"):
-        story.tell(event.kind, **event.data)
+        story.add(event.fact)
     return story
 
 
@@ -1027,7 +1038,7 @@ def test_an_event_without_a_row_changes_nothing_and_says_so() -> None:
 def test_a_checkpoint_cannot_be_reached_when_no_step_is_left() -> None:
     run: Run = replace(Story().started().run, steps=())
     with pytest.raises(NotAllowed, match="no step left"):
-        machine.apply(run, Event(E.CHECKPOINT_REACHED, T0, seq=9))
+        machine.apply(run, happened(E.CHECKPOINT_REACHED, T0, seq=9))
 
 
 def test_a_plan_without_data_to_lose_is_a_plan_like_any_other() -> None:

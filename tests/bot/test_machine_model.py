@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot import codec, machine, policy
+from bot.codec import encode
+from bot.events import EventKind as E
+from bot.events import Fact
 from bot.model import (
     FINAL,
     Do,
-    E,
-    Event,
     Live,
     Loss,
     LossQuality,
@@ -48,6 +49,7 @@ from tests.bot.stories import (
     T0,
     UNSEEN,
     findings,
+    happened,
     plan_data,
     requested,
 )
@@ -120,9 +122,14 @@ class Histories(RuleBasedStateMachine):
 
     def tell(self, kind: E, by: str = "", **data: Any) -> None:
         self.now += timedelta(seconds=1)
-        event = Event(kind, self.now, by, data, self.run.seq + 1)
+        event = happened(kind, self.now, by, data, self.run.seq + 1)
         self.run = machine.apply(self.run, event)
         self.events.append(event)
+
+    def add(self, fact: Fact, by: str = "") -> None:
+        """Tells what the code itself has made."""
+        stored = encode(fact)
+        self.tell(E(stored.kind), by, **stored.data)
 
     @property
     def entitled(self) -> Entitled:
@@ -160,7 +167,7 @@ class Histories(RuleBasedStateMachine):
         said = policy.events_for(press, self.run, who, self._click(press, answer), self.now)
         assert said
         for event in said:  # what policy lets through, the machine takes
-            self.tell(event.kind, event.by, **dict(event.data))
+            self.add(event.fact, event.by)
             if event.kind in {*machine.GOES_ON, E.RESOLVED_POINT}:
                 self.reviewed = False
             if event.kind is E.APPROVED:
@@ -206,7 +213,7 @@ class Histories(RuleBasedStateMachine):
 
     def _give_up(self) -> None:
         event = machine.broken_off(self.run, "the bot could not go on", self.now)
-        self.tell(event.kind, **event.data)
+        self.add(event.fact)
         assert not machine.wants_driving(self.run)
 
     @precondition(lambda self: len(self.events) > 8 and not self.run.forgotten)
@@ -223,7 +230,7 @@ class Histories(RuleBasedStateMachine):
         self.ended = None
         was, self.name = self.name, "a83c"
         for event in machine.forgotten(self.run, self.now, "put back from a backup", was):
-            self.tell(event.kind, **event.data)
+            self.add(event.fact)
         assert not machine.wants_driving(self.run)
 
     # The driver, and a world that does as it likes
@@ -249,8 +256,8 @@ class Histories(RuleBasedStateMachine):
                 self._start()
             case machine.Review():
                 self._review(data)
-            case machine.Write(kind):
-                self.tell(kind)
+            case machine.Write(fact):
+                self.add(fact)
             case machine.Observe(step):
                 self._observe(step, data)
             case machine.LookAround(step):
@@ -281,7 +288,7 @@ class Histories(RuleBasedStateMachine):
         if step.do is Do.MEASURE and data.draw(st.booleans(), "outgrown"):
             self.tell(E.LOSS_OUTGROWN, n=step.n, why="…", loss=codec.dump(Loss, MUCH))
         else:
-            self.tell(E.OBSERVED, n=step.n, findings=findings(replace(PASSED, verdict=None)))
+            self.tell(E.BASELINE_TAKEN, n=step.n, findings=findings(replace(PASSED, verdict=None)))
 
     def _look(self, step: Step, data: st.DataObject) -> None:
         kind, found = data.draw(
@@ -324,7 +331,7 @@ class Histories(RuleBasedStateMachine):
 
     def _write(self, step: Step, kind: E) -> None:
         if kind is E.STEP_FAILED:
-            kind = machine.outcome_event(step, Outcome.FAILED)
+            kind = machine.failure(step, "…").kind
         if kind is E.STEP_ABSENT:
             self.begun.discard(self.key(step))
         saved = {"undo_point": "u42"} if step.do is Do.UNDO_POINT and kind is E.STEP_SUCCEEDED else {}

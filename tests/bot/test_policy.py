@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot import machine, policy
-from bot.model import Do, E, Event, Person, Phase, Risk, Run, State, Step
+from bot import events, machine, policy
+from bot.events import Event
+from bot.events import EventKind as E
+from bot.model import Do, Person, Phase, Risk, Run, State, Step
 from bot.policy import (
     MESSAGED_AT_MOST,
     OPEN_REQUESTS_A_PERSON,
@@ -23,6 +25,7 @@ from bot.policy import (
     why_not_ask,
     why_not_start,
 )
+from bot.signatures import sealed
 from tests.bot.stories import (
     ANA,
     BEN,
@@ -300,14 +303,15 @@ def test_what_a_press_records_is_possible(name: str) -> None:
 def test_a_word_is_kept_with_who_said_it_by_which_marks_and_why() -> None:
     run = STATES["checks-failed"]().run
     (said,) = events_for(Press.CONTINUE, run, BEN, Click(why="customers wait"), AN_HOUR_LATER)
-    expected = {"marks": sorted(BEN.marks), "why": "customers wait"}
-    assert said == Event(E.CONTINUE_PROPOSED, AN_HOUR_LATER, BEN.id, expected)
+    expected = events.ContinueProposed(marks=tuple(sorted(BEN.marks)), why="customers wait")
+    assert said == Event(expected, AN_HOUR_LATER, BEN.id)
 
 
 def test_an_approval_names_the_plan_that_it_is_for() -> None:
     run = STATES["awaiting"]().run
     said = events_for(Press.APPROVE, run, BEN, Click(), AN_HOUR_LATER)
-    assert said[0].data["digest"] == run.digest
+    approval = sealed(said[0], "k7f3a91c", run.id, run.digest, None)
+    assert approval.fact == events.Approved(marks=tuple(sorted(BEN.marks)), digest=run.digest)
 
 
 # Clicks on what is no longer so ----------------------------------------------------------------
@@ -378,7 +382,7 @@ def test_what_the_bot_may_not_go_on_with_is_looked_at_or_ended() -> None:
 def forgotten() -> Story:
     story = Story().start(Do.RESTORE)
     (doubted,) = machine.forgotten(story.run, story.now, "put back from a backup", "k7f3")
-    return story.tell(E.DOUBTED, **doubted.data)
+    return story.add(doubted.fact)
 
 
 def test_a_run_from_before_a_restored_backup_is_resolved_by_two_and_not_by_looking() -> None:

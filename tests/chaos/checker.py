@@ -13,7 +13,10 @@ from datetime import datetime, timedelta
 
 from bot import machine
 from bot.canonical_json import from_iso
-from bot.model import EFFECTS, Do, E, Event, Outcome, Run, State, StepRecord, StepState
+from bot.events import Event
+from bot.events import EventKind as E
+from bot.model import EFFECTS, Do, Outcome, Run, State, StepRecord, StepState
+from tests.bot.stories import happened
 from tests.chaos.histories import Answer, Effect, Histories, Row, Shown, Stored, of_kind
 
 WAITS_FOR_PEOPLE = frozenset({State.AWAITING_APPROVAL, State.PAUSED, State.STUCK})
@@ -297,7 +300,7 @@ def _runs(found: Stored) -> Iterator[Run]:
 
 
 def _event(row: Row) -> Event:
-    return Event(E(row["kind"]), _at(row), row["by"], row["data"], row["seq"], row["signature"])
+    return happened(row["kind"], _at(row), row["by"], row["data"], row["seq"], row["signature"])
 
 
 def _at(row: Row) -> datetime:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.canonical_json import canonical, iso
-from bot.model import Do, E
+from bot.events import EventKind as E
+from bot.model import Do
 from tests.bot.stories import ANA, BEN, CY, LIVE, Story, later, planned
 from tests.chaos.checker import RULES, Canaries, violations
 from tests.chaos.histories import Answer, Effect, Histories, Row, Shown, Stored, Told
@@ -43,7 +44,7 @@ def written(story: Story, **changes: Any) -> Histories:
 
 
 def _row(event: Any) -> Row:
-    data = dict(event.data)
+    data = dict(event.stored.data)
     if event.kind is E.STEP_STARTED:
         data["op"] = f"k7.{RUN}.{data['n']}"
     told = {"run_id": RUN, "seq": event.seq, "at": iso(event.at), "kind": event.kind.value}

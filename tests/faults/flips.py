@@ -17,7 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bot.model import Do, E, Purpose
+from bot.events import EventKind as E
+from bot.model import Do, Purpose
 from storage.cards import CardStore, Kind
 from storage.database import open_database, sqlite_url, upgrade, why_not_current
 from storage.integrity import beside, seal, why_not_sound

@@ -15,7 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import update
 
 from bot.configuration import load
-from bot.model import E, Event, Run
+from bot.events import EventKind as E
+from bot.model import Run
 from handlers.context import Context, Nudge
 from handlers.keys import signer_at
 from handlers.slack.channels import Channels
@@ -28,7 +29,7 @@ from storage.database import open_database, sqlite_url
 from storage.looks import LookStore
 from storage.runs import Change, Opening, Store, open_store
 from storage.tables import cards, runs
-from tests.bot.stories import ANA, T0, later, plan_data, requested
+from tests.bot.stories import ANA, T0, happened, later, plan_data, requested
 from tests.handlers.world import STANDARD
 from tests.storage.told import CHANNEL, ask, plan_for, tell
 from workspace.slack.nouns import Message
@@ -77,8 +78,8 @@ class Publishing:
         async def work(change: Change) -> None:
             for n in range(count):
                 asked = requested(ANA, target=f"waiting-{n}")
-                run = await change.open(Opening(asked, (asked.data["target"],), CHANNEL))
-                planned = Event(E.PLANNED, later(1), "", plan_data(plan_for(run), awaited=[]))
+                run = await change.open(Opening(asked, (f"waiting-{n}",), CHANNEL))
+                planned = happened(E.PLANNED, later(1), "", plan_data(plan_for(run), awaited=[]))
                 await change.append(run, (planned,))
             await change.connection.execute(update(cards).values(gone="never posted"))
             await change.connection.execute(update(runs).values(shown_seq=runs.c.seq))

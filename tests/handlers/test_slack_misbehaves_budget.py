@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import E, Run
+from bot.events import EventKind as E
+from bot.model import Run
 from tests.bot.stories import ANA, BEN
 from tests.handlers.publishing import Publishing, publishing
 from tests.storage.told import tell

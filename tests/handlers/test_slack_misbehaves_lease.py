@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import E
+from bot.events import EventKind as E
 from tests.bot.stories import ANA
 from tests.handlers.publishing import Publishing, publishing
 from tests.storage.told import tell

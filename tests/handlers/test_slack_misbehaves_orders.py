@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 
 from bot import machine, policy
-from bot.model import Do, E, Event, Person, Run, State
+from bot.events import Event
+from bot.events import EventKind as E
+from bot.model import Do, Person, Run, State
 from bot.policy import Click, Entitled, Press
-from tests.bot.stories import ANA, BEN, CY, DORA, ORDERS, T0, plan_data, requested, went_well
+from tests.bot.stories import ANA, BEN, CY, DORA, ORDERS, T0, happened, plan_data, requested, went_well
 from tests.handlers.world import PATIENCE, World
 from workspace.slack.refusal import Impossible
 
@@ -103,7 +105,7 @@ def _asked() -> Run:
 
 
 def _event(run: Run, kind: E, **data: object) -> Event:
-    return Event(kind, (run.changed_at or T0) + timedelta(seconds=1), "", data, seq=run.seq + 1)
+    return happened(kind, (run.changed_at or T0) + timedelta(seconds=1), "", data, seq=run.seq + 1)
 
 
 def outcomes(then: Then, left: tuple[Delivery, ...]) -> Iterator[Then]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import TemporaryError
-from bot.model import E, Run
+from bot.events import EventKind as E
+from bot.model import Run
 from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS
 from handlers.slack.undrawn import TRIED_AT_MOST

@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import select
 
 from bot import codec
-from bot.model import E, State
+from bot.events import EventKind as E
+from bot.model import State
 from handlers.worker import LEASE
 from storage.tables import runs
 from tests.postgres import Databases

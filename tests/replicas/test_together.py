@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select, update
 
 from bot.clock import utc_now
-from bot.model import E, Event, Run
+from bot.events import EventKind as E
+from bot.model import Run
 from bot.signatures import Signer
 from storage.runs import Store
 from storage.tables import run_events
+from tests.bot.stories import happened
 from tests.postgres import Databases
 from tests.replicas.backend import CREDENTIAL, PASSWORD, Target
 from tests.replicas.doors import through
@@ -178,7 +180,7 @@ async def _written_by_hand(world: Replicas, run: Run, signer: Signer | None) -> 
     store = Store(world.store.database, world.store.installation, signer)
     now = utc_now()
     marks = {"marks": [PEOPLE["ben"]]}
-    await store.append(run, Event(E.APPROVED, now, PEOPLE["ben"], marks), Event(E.QUORUM_REACHED, now))
+    await store.append(run, happened(E.APPROVED, now, PEOPLE["ben"], marks), happened(E.QUORUM_REACHED, now))
 
 
 async def test_a_request_whose_stored_words_were_changed_restores_nothing(world: Replicas) -> None:

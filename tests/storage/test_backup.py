@@ -14,7 +14,8 @@ from sqlalchemy import select, text
 
 from bot import machine
 from bot.errors import UserError
-from bot.model import Do, E, State
+from bot.events import EventKind as E
+from bot.model import Do, State
 from storage.backup import DUMP, LOAD, Backup, PutBack, back_up, put_back
 from storage.database import NewerDatabase, open_database, sqlite_url
 from storage.integrity import Unsound, damage_of, seal

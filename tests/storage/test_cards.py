@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from bot.model import E, Event, Run
+from bot.events import EventKind as E
+from bot.model import Run
 from storage.cards import Card, CardStore, Kind, place
 from storage.database import Database
 from storage.runs import Store
-from tests.bot.stories import ORDERS, T0, later, plan_data
+from tests.bot.stories import ORDERS, T0, happened, later, plan_data
 from tests.storage.told import ask
 
 
@@ -137,7 +138,7 @@ async def test_cards_of_other_runs_are_their_own(cards: CardStore) -> None:
 async def planned(store: Store, target: str, seconds: float) -> Run:
     """A run that waits for an approval since then."""
     return await store.append(
-        await ask(store, target), Event(E.PLANNED, later(seconds), "", plan_data(ORDERS))
+        await ask(store, target), happened(E.PLANNED, later(seconds), "", plan_data(ORDERS))
     )
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.model import E, Event
+from bot.events import EventKind as E
 from storage.evidence import FIRST_PREV, first_break, link
 from storage.runs import Change, Store, TargetTaken
-from tests.bot.stories import ANA, BEN, T0, later
+from tests.bot.stories import ANA, BEN, T0, happened, later
 from tests.storage.told import approved, ask, driven, rows, tell
 
 
@@ -46,7 +46,7 @@ async def test_an_entry_holds_all_that_was_said(store: Store) -> None:
         "run": "RB-1",
         "by": ANA.id,
         "seq": 2,
-        "data": {"marks": sorted(ANA.marks), "why": "never mind", "digest": ""},
+        "data": {"marks": sorted(ANA.marks), "why": "never mind"},
         "signature": event.signature,
     }
 
@@ -79,7 +79,7 @@ async def test_an_entry_that_cannot_be_written_takes_its_event_with_it(store: St
     run = await ask(store)
 
     async def half(change: Change) -> None:
-        await change.append(run, (Event(E.CANCELLED, T0, ANA.id),))
+        await change.append(run, (happened(E.CANCELLED, T0, ANA.id),))
         change.note("press_refused", T0, BEN.id, {"seconds": float("nan")})  # JSON has no such number
 
     with pytest.raises(ValueError, match="JSON"):

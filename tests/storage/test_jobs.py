@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from bot import machine
-from bot.model import E, Event
+from bot.events import EventKind as E
 from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.postgres import listen
 from storage.runs import Change, Claim, Opening, Store, open_store
-from tests.bot.stories import ANA, BEN, T0, later, plan_data, requested
+from tests.bot.stories import ANA, BEN, T0, happened, later, plan_data, requested
 from tests.storage.conftest import FRONT
 from tests.storage.told import CHANNEL, approved, ask, plan_for, rows, tell
 
@@ -108,7 +108,7 @@ async def test_the_last_approval_sends_the_run_and_the_words_before_do_not(store
     run = await ask(store)
     claim = await store.claim(run.id, T0, LEASE)
     assert claim is not None
-    planned = Event(E.PLANNED, later(1), "", plan_data(plan_for(run)))
+    planned = happened(E.PLANNED, later(1), "", plan_data(plan_for(run)))
     run = await tell(store, await store.append(run, planned, epoch=claim.epoch), E.POSTED)
     run = await tell(store, run, E.APPROVED, BEN)
     assert len(await waiting(store)) == 1  # the request's own
@@ -121,7 +121,7 @@ async def test_a_driver_sends_nothing_to_itself(store: Store) -> None:
     sent = len(await waiting(store))
     claim = await store.claim(run.id, T0, LEASE)
     assert claim is not None
-    run = await store.append(claim.run, Event(E.STARTED, later(9), "", {"loss": None}), epoch=claim.epoch)
+    run = await store.append(claim.run, happened(E.STARTED, later(9), "", {"loss": None}), epoch=claim.epoch)
     assert machine.wants_driving(run)
     assert len(await waiting(store)) == sent
 

@@ -12,12 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
-from bot.model import E, Event
+from bot.events import EventKind as E
 from storage.database import CommitUnknown, Database, NotAccepted, open_database, upgrade
 from storage.runs import Store, open_store
 from storage.tables import leases, runs
 from storage.writing import QUEUED_AT_MOST, Work
-from tests.bot.stories import ANA, T0
+from tests.bot.stories import ANA, T0, happened
 from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.storage.conftest import FRONT
 from tests.storage.told import ask, rows
@@ -98,7 +98,7 @@ async def test_a_store_passes_the_deadline_on(store: Store) -> None:
     holding = asyncio.create_task(store.database.write(moving(gate)))
     await gate.inside.wait()
     with pytest.raises(NotAccepted):
-        await store.append(run, Event(E.CANCELLED, T0, ANA.id), within=SOON)
+        await store.append(run, happened(E.CANCELLED, T0, ANA.id), within=SOON)
     gate.go.set()
     await holding
     assert await store.load(run.id) == run
@@ -303,7 +303,7 @@ async def test_a_process_that_stops_in_a_transaction_does_not_hold_up_the_others
     gate = Gate()
     stopped = asyncio.create_task(remote.write(moving(gate)))
     await gate.inside.wait()
-    await store.append(run, Event(E.CANCELLED, T0, ANA.id))
+    await store.append(run, happened(E.CANCELLED, T0, ANA.id))
     gate.go.set()
     await stopped
     assert await rows(store, "select progress, state from runs") == [{"progress": {}, "state": "cancelled"}]

@@ -10,18 +10,20 @@ from sqlalchemy import update
 
 from bot import machine
 from bot.errors import ClaimLost, StaleRun
+from bot.events import Approved
+from bot.events import EventKind as E
 from bot.machine import NotAllowed
-from bot.model import Do, E, Event, Goal, Purpose, Run, State
+from bot.model import Do, Goal, Purpose, Run, State
 from bot.signatures import why_not_signed
 from storage.database import Database, open_database
 from storage.runs import Change, Repeated, Store, TargetTaken, open_store
 from storage.tables import runs
-from tests.bot.stories import ANA, BEN, CY, T0, Story, later, person, planned
+from tests.bot.stories import ANA, BEN, CY, T0, Story, happened, later, person, planned
 from tests.storage.conftest import FRONT
 from tests.storage.told import CHANNEL, approved, ask, driven, kept, rows, tell
 
 LEASE = timedelta(seconds=15)
-ANY = Event(E.CANCELLED, T0, ANA.id)
+ANY = happened(E.CANCELLED, T0, ANA.id)
 
 
 # Opening ---------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ async def test_what_has_no_row_in_the_table_is_not_stored(store: Store) -> None:
 async def test_several_events_are_stored_together_or_not_at_all(store: Store) -> None:
     run = await ask(store)
     with pytest.raises(NotAllowed):
-        await store.append(run, ANY, Event(E.APPROVED, T0, BEN.id))
+        await store.append(run, ANY, happened(E.APPROVED, T0, BEN.id))
     assert (await store.load("RB-1")).state is State.REQUESTED
 
 
@@ -78,7 +80,7 @@ async def test_a_driver_with_the_epoch_of_its_claim_may_write(store: Store) -> N
     await ask(store)
     claim = await store.claim("RB-1", T0, LEASE)
     assert claim is not None
-    run = await store.append(claim.run, Event(E.REFUSED, T0), epoch=claim.epoch)
+    run = await store.append(claim.run, happened(E.REFUSED, T0), epoch=claim.epoch)
     assert run.state is State.REFUSED
 
 
@@ -89,7 +91,7 @@ async def test_a_driver_that_was_taken_over_may_not_write(store: Store) -> None:
     assert old is not None
     assert new is not None
     with pytest.raises(ClaimLost):
-        await store.append(old.run, Event(E.REFUSED, T0), epoch=old.epoch)
+        await store.append(old.run, happened(E.REFUSED, T0), epoch=old.epoch)
     assert await store.load("RB-1") == new.run
 
 
@@ -99,9 +101,9 @@ async def test_a_driver_that_was_taken_over_is_told_so_even_when_the_run_moved(s
     new = await store.claim("RB-1", T0 + LEASE + timedelta(seconds=1), LEASE)
     assert old is not None
     assert new is not None
-    await store.append(new.run, Event(E.REFUSED, T0), epoch=new.epoch)
+    await store.append(new.run, happened(E.REFUSED, T0), epoch=new.epoch)
     with pytest.raises(ClaimLost):
-        await store.append(old.run, Event(E.REFUSED, T0), epoch=old.epoch)
+        await store.append(old.run, happened(E.REFUSED, T0), epoch=old.epoch)
 
 
 async def test_a_driver_that_somebody_was_quicker_than_loads_again(store: Store) -> None:
@@ -110,7 +112,7 @@ async def test_a_driver_that_somebody_was_quicker_than_loads_again(store: Store)
     assert claim is not None
     await tell(store, run, E.CANCELLED, ANA)
     with pytest.raises(StaleRun):
-        await store.append(claim.run, Event(E.REFUSED, T0), epoch=claim.epoch)
+        await store.append(claim.run, happened(E.REFUSED, T0), epoch=claim.epoch)
 
 
 async def test_people_need_no_epoch(store: Store) -> None:
@@ -140,7 +142,7 @@ async def test_what_people_say_is_signed_and_what_the_bot_says_is_not(store: Sto
 async def test_what_people_say_names_the_plan_that_it_is_about(store: Store) -> None:
     run = await approved(store)
     said = next(event for event in await store.events("RB-1") if event.kind is E.APPROVED)
-    assert said.data["digest"] == run.digest
+    assert said.fact == Approved(marks=tuple(sorted(BEN.marks)), digest=run.digest)
 
 
 # The projection --------------------------------------------------------------------------------
@@ -254,7 +256,7 @@ async def test_who_loads_again_after_a_stale_run_loses_nothing(store: Store, bes
         mine = run
         while True:
             try:
-                await one.append(mine, Event(E.STOP_REQUESTED, later(100), BEN.id))
+                await one.append(mine, happened(E.STOP_REQUESTED, later(100), BEN.id))
                 return
             except StaleRun:
                 mine = await one.load(run.id)

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import text
 
 from bot import machine, policy
-from bot.model import Do, E, Event, Person, Plan, Run
+from bot.events import EventKind as E
+from bot.model import Do, Person, Plan, Run
 from bot.policy import Click, Press
 from storage.runs import Opening, Store
-from tests.bot.stories import ANA, BEN, ORDERS, T0, Story, later, plan_data, requested, went_well
+from tests.bot.stories import ANA, BEN, ORDERS, T0, Story, happened, later, plan_data, requested, went_well
 
 CHANNEL = "C01INC"
 
@@ -34,7 +35,7 @@ async def tell(store: Store, run: Run, kind: E, by: Person | None = None, **data
     """One second after the newest event."""
     said = {"marks": sorted(by.marks)} if by else {}
     at = later((run.changed_at or T0).timestamp() - T0.timestamp() + 1)
-    return await store.append(run, Event(kind, at, by.id if by else "", {**said, **data}))
+    return await store.append(run, happened(kind, at, by.id if by else "", {**said, **data}))
 
 
 async def press(store: Store, run: Run, who: Person, wanted: Press, click: Click, at: datetime) -> Run:

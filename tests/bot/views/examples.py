@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.contract import Progress
+from bot.events import EventKind as E
 from bot.model import (
     Approval,
     Ceiling,
     Current,
     Do,
-    E,
-    Event,
     Finding,
     Goal,
     Kind,
@@ -18,6 +17,7 @@ from bot.model import (
     Live,
     Loss,
     LossQuality,
+    Matter,
     Outcome,
     Pause,
     Person,
@@ -43,6 +43,7 @@ from bot.views.facts import CardFacts
 from bot.views.home import Linked
 from bot.views.limits import Message, View
 from bot.views.modals import Reachable, StartForm, TargetChoice
+from tests.bot.stories import happened, plan_data, requested
 
 
 def at(clock: str, day: int = 22) -> datetime:
@@ -261,9 +262,7 @@ NOT_ONLINE = replace(
 SECOND_WANTED = replace(
     NOT_ONLINE,
     proposals=(
-        Proposal(
-            E.CONTINUE_PROPOSED, CY, frozenset({"cy"}), "", at("03:13"), "three refunds, mended by hand"
-        ),
+        Proposal(Matter.CONTINUE, CY, frozenset({"cy"}), "", at("03:13"), "three refunds, mended by hand"),
     ),
     changed_at=at("03:13"),
 )
@@ -328,9 +327,7 @@ STUCK = ended(
 STUCK_ONE_SAID = replace(
     STUCK,
     proposals=(
-        Proposal(
-            E.RESOLVE_PROPOSED, BEN, frozenset({"ben"}), "point", at("03:12"), "row count is that of 02:45"
-        ),
+        Proposal(Matter.RESOLVE, BEN, frozenset({"ben"}), "point", at("03:12"), "row count is that of 02:45"),
     ),
     changed_at=at("03:12"),
 )
@@ -393,7 +390,7 @@ FAILED_IN_MAINTENANCE = replace(
 FAILED_LEAVING = replace(
     FAILED_IN_MAINTENANCE,
     proposals=(
-        Proposal(E.LEAVE_PROPOSED, BEN, frozenset({"ben"}), "", at("03:22"), "customers must at least read"),
+        Proposal(Matter.LEAVE, BEN, frozenset({"ben"}), "", at("03:22"), "customers must at least read"),
     ),
 )
 FAILED_BEFORE = replace(
@@ -556,17 +553,17 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
 }
 
 EVENTS = (
-    Event(E.REQUESTED, at("03:01:50"), ANA.id, seq=1),
-    Event(E.PLANNED, at("03:02:00"), seq=2),
-    Event(E.POSTED, at("03:02:01"), seq=3),
-    Event(E.APPROVED, at("03:06:00"), BEN, {"marks": ["U01BEN"]}, seq=4),
-    Event(E.QUORUM_REACHED, at("03:06:00"), seq=5),
-    Event(E.STARTED, at("03:06:01"), seq=6),
-    Event(E.STEP_STARTED, at("03:06:05"), data={"n": 2}, seq=7),
-    Event(E.STEP_SUCCEEDED, at("03:06:10"), data={"n": 2}, seq=8),
-    Event(E.STEP_STARTED, at("03:07:02"), data={"n": 5}, seq=9),
-    Event(E.STEP_SUCCEEDED, at("03:10:00"), data={"n": 5, "words": "1.8 GB in 3 min"}, seq=10),
-    Event(E.CHECKS_FAILED, at("03:11:00"), data={"n": 6, "why": "totals"}, seq=11),
+    requested(ANA, at("03:01:50")),
+    happened(E.PLANNED, at("03:02:00"), data=plan_data(ORDERS), seq=2),
+    happened(E.POSTED, at("03:02:01"), seq=3),
+    happened(E.APPROVED, at("03:06:00"), BEN, {"marks": ["U01BEN"]}, seq=4),
+    happened(E.QUORUM_REACHED, at("03:06:00"), seq=5),
+    happened(E.STARTED, at("03:06:01"), seq=6),
+    happened(E.STEP_STARTED, at("03:06:05"), data={"n": 2}, seq=7),
+    happened(E.STEP_SUCCEEDED, at("03:06:10"), data={"n": 2}, seq=8),
+    happened(E.STEP_STARTED, at("03:07:02"), data={"n": 5}, seq=9),
+    happened(E.STEP_SUCCEEDED, at("03:10:00"), data={"n": 5, "words": "1.8 GB in 3 min"}, seq=10),
+    happened(E.CHECKS_FAILED, at("03:11:00"), data={"n": 6, "why": "totals"}, seq=11),
 )
 
 # Everything else that people read ---------------------------------------------------------------

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.contract import Progress
+from bot.events import Event
+from bot.events import EventKind as E
 from bot.model import (
     Current,
-    E,
-    Event,
     Finding,
     Kind,
     Live,
@@ -31,6 +31,7 @@ from bot.views import home, lists, modals
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
 from bot.views.limits import Message, View
+from tests.bot.stories import any_of
 from tests.bot.views.examples import (
     ANA,
     AWAITING,
@@ -103,7 +104,7 @@ def hostile_facts(facts: CardFacts, text: str) -> CardFacts:
 def hostile_events(text: str) -> tuple[Event, ...]:
     """One of each kind, with the text wherever its data hold any."""
     data = {"n": 5, "why": text, "words": text, "answer": text}
-    return tuple(Event(kind, at("03:10"), BEN, data, seq=n) for n, kind in enumerate(E, 1))
+    return tuple(Event(any_of(kind, **data), at("03:10"), BEN, n) for n, kind in enumerate(E, 1))
 
 
 def foreign_mentions(message: Message) -> list[str]:

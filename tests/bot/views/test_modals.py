@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.model import E, Event, Kind, RestorePoint
+from bot.events import EventKind as E
+from bot.model import Kind, RestorePoint
 from bot.views import modals
 from bot.views.limits import View
+from tests.bot.stories import happened
 from tests.bot.views.examples import (
     EVENTS,
     FACTS,
@@ -156,6 +158,6 @@ def test_details_tell_everything_newest_first() -> None:
 
 def test_a_long_timeline_is_shown_as_far_as_slack_can() -> None:
     events = tuple(replace(EVENTS[7], seq=n) for n in range(9_000))
-    view = modals.details(SUCCEEDED, FACTS, (*events, Event(E.SUCCEEDED, at("03:17"))), (), NOW)
+    view = modals.details(SUCCEEDED, FACTS, (*events, happened(E.SUCCEEDED, at("03:17"))), (), NOW)
     assert problems_of_view(view) == []
     assert "Ended well" in words_of(view)

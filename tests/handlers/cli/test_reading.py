@@ -255,6 +255,12 @@ def test_the_schema_is_json_about_the_file(shell: Shell) -> None:
     assert done.code == 0
 
 
+def test_the_schema_of_the_events_is_json_too(shell: Shell) -> None:
+    done = shell.types("schema", "events")
+    assert "approved" in json.loads(done.out)["properties"]["kind"]["enum"]
+    assert done.code == 0
+
+
 def test_the_version_is_a_line(shell: Shell) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", shell.types("version").out)
 

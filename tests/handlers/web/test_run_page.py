@@ -3,11 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model import Ceiling, E, Event, Finding, Live, Run, Verdict, When
+from bot.events import Event
+from bot.events import EventKind as E
+from bot.model import Ceiling, Finding, Live, Run, Verdict, When
 from bot.views.facts import CardFacts
 from handlers.web.drawing import draw
 from handlers.web.run_page import RunPage, run_page
 from storage.reading import Proof
+from tests.bot.stories import happened
 from tests.bot.views.examples import ANA, AWAITING, BEN, CARDS, EVENTS, FACTS, SUCCEEDED, UNKNOWN_LOSS, at
 
 NAMES = {"U01ANA": "Ana", "U01BEN": "Ben", "U01CY": "Cy", "U01OWN": "Olga"}
@@ -59,7 +62,7 @@ def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
 def test_what_programs_say_stands_there_unharmed_whatever_signs_it_holds() -> None:
     said = "<@U01BEN> *done* _x_ ~y~ `z` select count(*) from orders_total"
     run, facts, now = CARDS["paused_step_failed"]
-    event = Event(E.STEP_FAILED, now, data={"n": 5, "words": said})
+    event = happened(E.STEP_FAILED, now, data={"n": 5, "words": said})
     shown = page(replace(run, why=said), facts, (event,))
     assert f"❌ {said}" in shown.rows
     assert shown.lines[0].words.endswith(f": {said}")
@@ -140,7 +143,7 @@ def test_other_runs_are_linked_for_those_who_may_read_them() -> None:
 
 
 def test_an_event_whose_step_is_not_known_still_has_a_line() -> None:
-    event = Event(E.STEP_FAILED, at("03:07"), "", {"n": 99, "words": "disk is full"}, 9)
+    event = happened(E.STEP_FAILED, at("03:07"), "", {"n": 99, "words": "disk is full"}, 9)
     assert page(events=(event,)).lines[0].words == "A step: failed: disk is full"
 
 

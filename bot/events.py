@@ -1,0 +1,502 @@
+"""Everything that can happen to a run: one frozen value a kind, in an envelope that says when and by whom.
+
+Stored events are for ever. A kind's name and the meaning of its fields never change; a field may be added
+with a default that says what older events meant; a new meaning is a new kind. What an event does to a run is
+in `machine`, how it is written as JSON in `codec`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from bot.model import Do, Finding, Goal, Loss, Person, Plan, Purpose
+
+
+class EventKind(StrEnum):
+    """The names of the kinds, as they are stored and shown."""
+
+    REQUESTED = "requested"
+    PLANNED = "planned"
+    REFUSED = "refused"
+    POSTED = "posted"
+    CARD_IMPOSSIBLE = "card_impossible"
+    APPROVED = "approved"
+    QUORUM_REACHED = "quorum_reached"
+    VETOED = "vetoed"
+    REASON_GIVEN = "reason_given"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    VOIDED_BY_RESTORE = "voided_by_restore"
+    STARTED = "started"
+    STEP_STARTED = "step_started"
+    STEP_ACCEPTED = "step_accepted"
+    STEP_SUCCEEDED = "step_succeeded"
+    STEP_FAILED = "step_failed"
+    STEP_STOPPED = "step_stopped"
+    STEP_LOST = "step_lost"
+    STEP_ABSENT = "step_absent"
+    BASELINE_TAKEN = "baseline_taken"
+    LOSS_MEASURED = "loss_measured"
+    LOSS_OUTGROWN = "loss_outgrown"
+    REVIEWED = "reviewed"
+    CHECKPOINT_REACHED = "checkpoint_reached"
+    CONFIRMED = "confirmed"
+    PREPARED = "prepared"
+    RESTORED = "restored"
+    CHECKS_PASSED = "checks_passed"
+    CHECKS_FAILED = "checks_failed"
+    CHECKS_INCONCLUSIVE = "checks_inconclusive"
+    STOP_REQUESTED = "stop_requested"
+    STOPPED = "stopped"
+    HALTED = "halted"
+    HALTED_BY_RESTORE = "halted_by_restore"
+    DOUBTED = "doubted"
+    DOUBTED_BY_RESTORE = "doubted_by_restore"
+    RETRIED = "retried"
+    CONTINUE_PROPOSED = "continue_proposed"
+    CONTINUED = "continued"
+    ENDED = "ended"
+    ENDED_BY_UNDO = "ended_by_undo"
+    RESOLVE_PROPOSED = "resolve_proposed"
+    RESOLVED_POINT = "resolved_point"
+    RESOLVED_UNCHANGED = "resolved_unchanged"
+    RESOLVED_UNCLEAR = "resolved_unclear"
+    LEAVE_PROPOSED = "leave_proposed"
+    LEAVE_AGREED = "leave_agreed"
+    SUCCEEDED = "succeeded"
+
+
+E = EventKind
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What happened, without when and by whom. Each subclass with a `kind` is a kind of event."""
+
+    kind: ClassVar[EventKind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word(Fact):
+    """Something that only a person can say about a run: without an author it counts as unsigned."""
+
+    marks: tuple[str, ...] = ()  # by which the human is recognised, in order
+    digest: str = ""  # of the plan that it was said about; the store fills it in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoned(Word):
+    why: str = ""  # one sentence of theirs; empty: they gave none
+
+
+# Asking and planning ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Requested(Fact):
+    """Opens a run."""
+
+    kind = E.REQUESTED
+    target: str
+    purpose: Purpose
+    goal: Goal
+    requester: Person
+    channel: str  # where its card goes
+    reason: str = ""
+    thread: str | None = None  # where it was asked, for one line with the link
+    ask_first: str | None = None
+    undo_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Fact):
+    kind = E.PLANNED
+    plan: Plan
+    digest: str  # of the plan as it is stored
+    awaited: tuple[str, ...] = ()  # who gets a direct copy: Slack user ids, at most five
+    target_down: bool = False  # the target itself could not be reached
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Fact):
+    """Nobody could plan it, or nobody could approve it."""
+
+    kind = E.REFUSED
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted(Fact):
+    """The card stands in the channel: the time to approve begins."""
+
+    kind = E.POSTED
+    channel: str = ""
+    ts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardImpossible(Fact):
+    """Slack takes no card where it was asked, so nobody could approve."""
+
+    kind = E.CARD_IMPOSSIBLE
+    why: str = ""
+
+
+# Deciding --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved(Word):
+    kind = E.APPROVED
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumReached(Fact):
+    kind = E.QUORUM_REACHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vetoed(Reasoned):
+    kind = E.VETOED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonGiven(Reasoned):
+    """Asked for after the veto."""
+
+    kind = E.REASON_GIVEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled(Reasoned):
+    kind = E.CANCELLED
+
+
+@dataclass(frozen=True, slots=True)
+class Expired(Fact):
+    kind = E.EXPIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Voided(Fact):
+    """The approval no longer counts."""
+
+    kind = E.VOIDED
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterRestore(Fact):
+    """Our own database was put back from a backup, so what was done to the run since is not known."""
+
+    why: str
+    installation: str  # the database's name in the backup: people's words were signed for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoidedByRestore(AfterRestore):
+    kind = E.VOIDED_BY_RESTORE
+
+
+# Carrying out ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Fact):
+    kind = E.STARTED
+    loss: Loss | None = None  # as it is now; None: the plan's
+
+
+@dataclass(frozen=True, slots=True)
+class OfStep(Fact):
+    n: int  # the step's number in the plan
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted(OfStep):
+    """The intent, written before anything is done."""
+
+    kind = E.STEP_STARTED
+    op: str | None = None  # the op id
+    place: str | None = None  # where it is taken; None: at the backend itself
+    do: Do | None = None
+    target: str = ""
+    point: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepAccepted(OfStep):
+    """The backend took it and it goes on."""
+
+    kind = E.STEP_ACCEPTED
+    handle: Mapping[str, Any] = field(default_factory=dict)  # to ask with; JSON of the backend's own
+
+
+@dataclass(frozen=True, slots=True)
+class StepSucceeded(OfStep):
+    kind = E.STEP_SUCCEEDED
+    words: str = ""
+    undo_point: str | None = None  # id of the state that was saved; None: the step saved none
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed(OfStep):
+    kind = E.STEP_FAILED
+    words: str = ""
+    untouched: bool = False  # it is certain that nothing was changed
+
+
+@dataclass(frozen=True, slots=True)
+class StepStopped(OfStep):
+    """Failed, and the procedure says to stop there."""
+
+    kind = E.STEP_STOPPED
+    words: str = ""
+    untouched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepLost(OfStep):
+    kind = E.STEP_LOST
+    words: str = ""
+    asked: int | None = None  # how often it was looked for
+
+
+@dataclass(frozen=True, slots=True)
+class StepAbsent(OfStep):
+    """Looked: it never happened."""
+
+    kind = E.STEP_ABSENT
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineTaken(OfStep):
+    kind = E.BASELINE_TAKEN
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LossMeasured(OfStep):
+    """Once more, behind maintenance."""
+
+    kind = E.LOSS_MEASURED
+    loss: Loss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossOutgrown(Fact):
+    kind = E.LOSS_OUTGROWN
+    why: str
+    loss: Loss | None = None
+    n: int | None = None  # the step that measured it; None: a look without a step
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed(Fact):
+    """Looked again, since time has passed: the approval still counts."""
+
+    kind = E.REVIEWED
+    loss: Loss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointReached(Fact):
+    kind = E.CHECKPOINT_REACHED
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Fact):
+    kind = E.PREPARED
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Fact):
+    kind = E.RESTORED
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(OfStep):
+    findings: tuple[Finding, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksPassed(Checked):
+    kind = E.CHECKS_PASSED
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksFailed(Checked):
+    kind = E.CHECKS_FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksInconclusive(Checked):
+    kind = E.CHECKS_INCONCLUSIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded(Fact):
+    kind = E.SUCCEEDED
+
+
+# Stopping, and what people decide then ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested(Reasoned):
+    kind = E.STOP_REQUESTED
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Fact):
+    """No next step, since somebody asked to stop."""
+
+    kind = E.STOPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Halted(Fact):
+    """No next step, since the bot may not or cannot go on."""
+
+    kind = E.HALTED
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltedByRestore(AfterRestore):
+    kind = E.HALTED_BY_RESTORE
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted(OfStep):
+    """The bot cannot tell what became of a step, and may not look."""
+
+    kind = E.DOUBTED
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtedByRestore(AfterRestore):
+    """Nobody knows what is live, nor what became of any step."""
+
+    kind = E.DOUBTED_BY_RESTORE
+    n: int  # the plan's last restore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried(Word):
+    kind = E.RETRIED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed(Word):
+    """Yes, go on: at a checkpoint, or after a stop."""
+
+    kind = E.CONFIRMED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed(Reasoned):
+    """The first of two people's word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContinueProposed(Proposed):
+    kind = E.CONTINUE_PROPOSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued(Reasoned):
+    """Two people: go on against the checks."""
+
+    kind = E.CONTINUED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Reasoned):
+    kind = E.ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedByUndo(Reasoned):
+    """Ended, since another run undoes it."""
+
+    kind = E.ENDED_BY_UNDO
+    undone_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveProposed(Proposed):
+    kind = E.RESOLVE_PROPOSED
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved(Reasoned):
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedPoint(Resolved):
+    """Two people: the restore point is live."""
+
+    kind = E.RESOLVED_POINT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedUnchanged(Resolved):
+    """Two people: as before."""
+
+    kind = E.RESOLVED_UNCHANGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedUnclear(Resolved):
+    kind = E.RESOLVED_UNCLEAR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveProposed(Proposed):
+    kind = E.LEAVE_PROPOSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveAgreed(Reasoned):
+    kind = E.LEAVE_AGREED
+
+
+# The envelope ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as the database holds it: what signatures and digests are taken over."""
+
+    kind: str
+    data: Mapping[str, Any]  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    fact: Fact
+    at: datetime
+    by: str = ""  # Slack user id; empty: the bot itself
+    seq: int = 0  # given by the store
+    signature: str = ""  # of people's events, hex
+    stored: Stored | None = None  # None: it is not stored yet
+
+    @property
+    def kind(self) -> EventKind:
+        return self.fact.kind
+
+
+FACTS: Mapping[EventKind, type[Fact]] = {
+    value.kind: value
+    for value in tuple(globals().values())
+    if isinstance(value, type) and issubclass(value, Fact) and "kind" in vars(value)
+}
