@@ -34,6 +34,7 @@ from handlers.context import Nudge
 from handlers.keys import signer_at
 from handlers.serve import GROWN_SWEEP_EVERY, JOBS_AT_ONCE
 from handlers.worker import SWEEP_EVERY, Worker
+from storage.claims import Claims
 from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
@@ -82,11 +83,19 @@ class Driving:
         self._nudge = Nudge()
         world, looks = SleepingWorld(), LookStore(store.database)
         keys = (signer.public,)
-        planner = Planner(configuration, store, world, clock)
+        planner, claims = Planner(configuration, store, world, clock), Claims(store)
         engine = Engine(configuration, store, world, planner, TwoPeople(), keys, clock, asyncio.sleep)
         every = SWEEP_EVERY if jobs is None else GROWN_SWEEP_EVERY
         self._worker = Worker(
-            configuration, engine, planner, store, looks, clock, self._nudge, Nudge(), sweep_every=every
+            configuration,
+            engine,
+            planner,
+            claims,
+            looks,
+            clock,
+            self._nudge,
+            Nudge(),
+            sweep_every=every,
         )
         self._loops: list[asyncio.Task[None]] = []
         self._runs: list[Run] = []

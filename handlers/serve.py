@@ -38,6 +38,7 @@ from handlers.web.metrics import new_metrics
 from handlers.web.parts import Insight, Parts
 from handlers.web.readiness import Readiness
 from handlers.worker import SWEEP_EVERY, Worker
+from storage.claims import Claims
 from storage.database import (
     Database,
     DiskFailed,
@@ -173,7 +174,7 @@ async def _start(
     if put_back:
         store = RestoredStore(database, store.installation, signer)
     elif jobs is None:
-        await store.release_all()
+        await Claims(store).release_all()
     await store.note_if_new("configuration", clock(), {"digest": configuration.digest})
     session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN))
     resources.push_async_callback(session.close)
@@ -313,11 +314,20 @@ def _worker(
     world = ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
     planner = Planner(configuration, store, world, clock)
     engine = Engine(configuration, store, world, planner, directory, keys, clock, asyncio.sleep)
-    looks = LookStore(store.database)
+    looks, claims = LookStore(store.database), Claims(store)
     every = SWEEP_EVERY if store.database.kind == "sqlite" else GROWN_SWEEP_EVERY
     work, publish = nudges
     return Worker(
-        configuration, engine, planner, store, looks, clock, work, publish, zone=zone, sweep_every=every
+        configuration,
+        engine,
+        planner,
+        claims,
+        looks,
+        clock,
+        work,
+        publish,
+        zone=zone,
+        sweep_every=every,
     )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,9 +17,9 @@ from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
 from bot.model import Goal, Plan, Points
 from bot.planner import Planner
 from handlers.context import Nudge
+from storage.claims import Claim, Claims
 from storage.database import CommitUnknown, NotAccepted
 from storage.looks import Look, LookStore
-from storage.runs import Claim, Store
 
 log = structlog.get_logger()
 
@@ -39,7 +38,7 @@ class Worker:
         configuration: Configuration,
         engine: Engine,
         planner: Planner,
-        store: Store,
+        claims: Claims,
         looks: LookStore,
         clock: Clock,
         work: Nudge,
@@ -52,7 +51,7 @@ class Worker:
         self._configuration = configuration
         self._engine = engine
         self._planner = planner
-        self._store = store
+        self._claims = claims
         self._looks = looks
         self._clock = clock
         self._work = work
@@ -83,7 +82,7 @@ class Worker:
 
     async def _sweep(self) -> None:
         try:
-            for run_id in await self._store.to_drive(self._clock(), self._elsewhere):
+            for run_id in await self._claims.to_drive(self._clock(), self._elsewhere):
                 self._take(run_id, self._drive(run_id))
             for look in await self._looks.unanswered(self._elsewhere):
                 self._take(f"look {look.id}", self._answer(look))
@@ -94,7 +93,7 @@ class Worker:
     async def _until_next(self) -> float:
         """Seconds until the next sweep: not later than the lease of somebody who may be dead is over."""
         try:
-            over = await self._store.next_lease_over(self._clock())
+            over = await self._claims.next_lease_over(self._clock())
         except DATABASE as problem:
             log.error("sweep", error=str(problem) or type(problem).__name__)
             return self._sweep_every
@@ -120,20 +119,20 @@ class Worker:
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
     async def _drive(self, run_id: str) -> None:
-        claim = await self._store.claim(run_id, self._clock(), LEASE)
+        claim = await self._claims.claim(run_id, self._clock(), LEASE)
         if claim is None:
             return  # somebody else is driving
-        heart = _Heart(self._store, claim, self._clock)
+        heart = _Heart(self._claims, claim, self._clock)
         beating = asyncio.create_task(heart.beat())
         try:
             run = await self._engine.drive(claim, heart.alive)
-            while not await self._store.release(claim, run.seq):  # it moved meanwhile: go round again
-                claim = replace(claim, run=await self._store.load(run_id))
+            while not await self._claims.release(claim, run.seq):  # it moved meanwhile: go round again
+                claim = await self._claims.reloaded(claim)
                 run = await self._engine.drive(claim, heart.alive)
         except ClaimLost:
             log.warning("claim lost", run=run_id)
         except asyncio.CancelledError:
-            await asyncio.shield(self._store.give_back(claim))  # the next worker need not wait for the lease
+            await asyncio.shield(self._claims.give_back(claim))  # the next worker need not wait for the lease
             raise
         except DATABASE as problem:
             log.warning("drive", run=run_id, error=str(problem) or type(problem).__name__)
@@ -149,14 +148,15 @@ class Worker:
 
     async def _failed_once_more(self, claim: Claim, problem: Exception) -> None:
         """A fault of ours or of the configuration: tried a few times, then said on the card."""
-        run = await self._store.load(claim.run.id)
+        claim = await self._claims.reloaded(claim)
+        run = claim.run
         seq, times = self._failed.get(run.id, (run.seq, 0))
         times = times + 1 if seq == run.seq else 1
         self._failed[run.id] = run.seq, times
         if times >= TRIED_AT_MOST:
-            await self._engine.give_up(replace(claim, run=run), problem)
+            await self._engine.give_up(claim, problem)
             del self._failed[run.id]
-            await self._store.give_back(claim)
+            await self._claims.give_back(claim)
 
     # Looks
 
@@ -202,8 +202,8 @@ class Worker:
 class _Heart:
     """Keeps a claim while a slow step runs, and knows on the monotonic clock when it is over."""
 
-    def __init__(self, store: Store, claim: Claim, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, claims: Claims, claim: Claim, clock: Clock) -> None:
+        self._claims = claims
         self._claim = claim
         self._clock = clock
         self._until = asyncio.get_running_loop().time() + LEASE.total_seconds()
@@ -217,7 +217,7 @@ class _Heart:
             await asyncio.sleep(RENEWED_EVERY)
             asked = loop.time()
             try:
-                held = await self._store.renew(self._claim, self._clock() + LEASE)
+                held = await self._claims.renew(self._claim, self._clock() + LEASE)
             except DATABASE as problem:
                 log.warning("claim not renewed", run=self._claim.run.id, error=str(problem))
                 continue  # the lease goes on, and `alive` knows how long

@@ -7,13 +7,13 @@ How each kind keeps its promises stands in `storage.sqlite` and `storage.postgre
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import Update, func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -86,6 +86,11 @@ class Database:
     async def write(self, work: Work[T], within: float | None = None) -> T:
         """All of `work` or nothing; see `storage.writing.Writer`. Raises NotAccepted, CommitUnknown."""
         return await self.writer.write(work, within)
+
+    async def changes_one(self, statement: Update, values: Mapping[str, Any] | None = None) -> bool:
+        """Returns whether the statement found its row: no row, somebody else was quicker."""
+        done = await self.write(lambda connection: connection.execute(statement, values))
+        return bool(done.rowcount == 1)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

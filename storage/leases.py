@@ -44,6 +44,4 @@ class Leases:
 
     async def _held(self, name: str, epoch: int, until: str | None) -> bool:
         mine = (leases.c.name == name, leases.c.epoch == epoch, leases.c.until.is_not(None))
-        statement = update(leases).where(*mine).values(until=until)
-        done = await self._database.write(lambda connection: connection.execute(statement))
-        return bool(done.rowcount == 1)
+        return await self._database.changes_one(update(leases).where(*mine).values(until=until))

@@ -6,9 +6,9 @@ be open. Its installation has a new name from the start, so that no new operatio
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NoReturn, TypeVar
 
 from sqlalchemy import select, update
@@ -22,7 +22,7 @@ from bot.model import Run, State
 from storage.database import Database
 from storage.evidence import Entry, write
 from storage.integrity import CONFIRMED, RESTORED, forget_seal
-from storage.runs import Change, Claim, Opening, Store
+from storage.runs import Change, Opening, Store
 from storage.tables import evidence, evidence_head, installation, runs
 from storage.times import loaded, loaded_if
 
@@ -138,12 +138,6 @@ class RestoredStore(Store):
             return result
 
         return await self.database.write(transaction, within)
-
-    async def claim(self, run_id: str, now: datetime, lease: timedelta) -> Claim | None:
-        return None
-
-    async def to_drive(self, now: datetime, elsewhere: Collection[str] = ()) -> list[str]:
-        return []
 
     async def due(self, now: datetime) -> list[str]:
         return []

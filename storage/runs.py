@@ -1,4 +1,4 @@
-"""Runs: their events, their projection, their locks, and who may drive them.
+"""Runs: their events, their projection and their locks. Who may drive them: `storage.claims`.
 
 Everything that changes a run goes through a `Change`: one transaction that checks the seq (and the
 epoch, for a driver), appends events and evidence together, and keeps the projection true.
@@ -6,12 +6,12 @@ epoch, for a driver), appends events and evidence together, and keeps the projec
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Row, bindparam, delete, func, insert, null, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
@@ -63,18 +63,6 @@ _MOVE = (
     .values({**{name: bindparam(name) for name in _PROJECTED}, "progress": null()})  # of a step as it was
 )
 _MOVE_AS_DRIVER = _MOVE.where(runs.c.epoch == bindparam("of_epoch"))
-_MINE = (runs.c.run_id == bindparam("of_run"), runs.c.epoch == bindparam("of_epoch"))
-_RELEASE = update(runs).where(*_MINE, runs.c.seq == bindparam("at_seq")).values(lease_until=null())
-_CLAIM = (
-    update(runs)
-    .where(
-        runs.c.run_id == bindparam("of_run"),
-        runs.c.wants_driving,
-        or_(runs.c.lease_until.is_(None), runs.c.lease_until < bindparam("now")),
-    )
-    .values(epoch=runs.c.epoch + 1, lease_until=bindparam("until"))
-    .returning(runs.c.epoch)
-)
 
 
 class Repeated(Exception):
@@ -90,14 +78,6 @@ class TargetTaken(UserError):
             "Look at its card, or end it before asking again."
         )
         self.run_id = run_id
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Proof of being the only driver of a run. Only `Store.claim` makes one."""
-
-    run: Run
-    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,61 +281,11 @@ class Store:
         async with self.database.read() as connection:
             return tuple(event_in(row) for row in await connection.execute(_EVENTS, {"run_id": run_id}))
 
-    # Driving
-
-    async def claim(self, run_id: str, now: datetime, lease: timedelta) -> Claim | None:
-        """The right to drive, or None: somebody else is driving or nothing is to be done."""
-        asked = {"of_run": run_id, "now": iso(now), "until": iso(now + lease)}
-        epoch = await self.database.write(lambda connection: connection.scalar(_CLAIM, asked))
-        return None if epoch is None else Claim(await self.load(run_id), epoch)
-
-    async def renew(self, claim: Claim, until: datetime) -> bool:
-        """False: the claim was lost or given back, so stop."""
-        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
-        held = update(runs).where(*mine, runs.c.lease_until.is_not(None))
-        return await self._changes_one(held.values(lease_until=iso(until)))
-
-    async def release(self, claim: Claim, seq: int) -> bool:
-        """False: the run moved since `seq`, so go round again. Raises ClaimLost."""
-        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
-        held = {"of_run": claim.run.id, "of_epoch": claim.epoch, "at_seq": seq}
-        if await self._changes_one(_RELEASE, held):
-            return True
-        async with self.database.read() as connection:
-            if await connection.scalar(select(runs.c.seq).where(*mine)) is None:
-                raise ClaimLost(claim.run.id)
-        return False
-
-    async def give_back(self, claim: Claim) -> None:
-        """Whoever is next need not wait until the lease is over. Nothing happens when it was lost."""
-        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
-        await self._changes_one(update(runs).where(*mine).values(lease_until=None))
-
-    async def release_all(self) -> None:
-        """At the start of the only process: whoever held a claim is dead."""
-        await self._changes_one(update(runs).where(runs.c.lease_until.is_not(None)).values(lease_until=None))
+    # What becomes of them
 
     async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None:
         held = update(runs).where(runs.c.run_id == run_id, runs.c.epoch == epoch)
-        await self._changes_one(held.values(progress=progress))
-
-    async def _changes_one(self, statement: Any, values: Mapping[str, Any] | None = None) -> bool:
-        done = await self.database.write(lambda connection: connection.execute(statement, values))
-        return bool(done.rowcount == 1)
-
-    async def to_drive(self, now: datetime, elsewhere: Collection[str] = ()) -> list[str]:
-        """Runs that want driving and have no live claim. `elsewhere`: targets that others' workers reach."""
-        free = or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now))
-        wanted = select(runs.c.run_id).where(runs.c.wants_driving, free)
-        if elsewhere:
-            wanted = wanted.where(runs.c.target.not_in(elsewhere))
-        return await self._ids(wanted.limit(200))
-
-    async def next_lease_over(self, now: datetime) -> datetime | None:
-        """When the first live claim ends, unless it is renewed; None: nobody drives."""
-        held = (runs.c.wants_driving, runs.c.lease_until >= iso(now))
-        async with self.database.read() as connection:
-            return loaded_if(await connection.scalar(select(func.min(runs.c.lease_until)).where(*held)))
+        await self.database.changes_one(held.values(progress=progress))
 
     async def due(self, now: datetime) -> list[str]:
         """Runs that the clock has to end."""
@@ -372,7 +302,7 @@ class Store:
 
     async def shown(self, run_id: str, seq: int) -> None:
         newer = update(runs).where(runs.c.run_id == run_id, runs.c.shown_seq < seq)
-        await self._changes_one(newer.values(shown_seq=seq))
+        await self.database.changes_one(newer.values(shown_seq=seq))
 
     async def _ids(self, query: Any) -> list[str]:
         async with self.database.read() as connection:

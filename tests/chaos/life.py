@@ -37,6 +37,7 @@ from handlers.slack.sending import Sender
 from handlers.web.links import Links
 from handlers.worker import Worker
 from storage.cards import CardStore
+from storage.claims import Claims
 from storage.database import open_database
 from storage.looks import LookStore
 from storage.runs import open_store
@@ -208,15 +209,16 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
     )
     door = Door(bolt(client, me, context), Identity(APP.team_id, APP.id), context.metrics)
     outside.open(loop, moments, lambda delivery: _hear(door, delivery, outside, moments))
+    claims = Claims(store)
     if birth.alone:
-        await store.release_all()
+        await claims.release_all()
     world = RemoteWorld(outside.ask)
     planner = Planner(birth.configuration, store, world, clock)
     engine = ToldEngine(
         birth.configuration, store, world, planner, context.directory, (FRONT.public,), clock, asyncio.sleep
     )
     worker = Worker(
-        birth.configuration, engine, planner, store, context.looks, clock, context.work, context.publish
+        birth.configuration, engine, planner, claims, context.looks, clock, context.work, context.publish
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())

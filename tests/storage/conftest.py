@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot.signatures import Signer
+from storage.claims import Claims
 from storage.database import Database, open_database, sqlite_url
 from storage.runs import Store, open_store
 from tests.bot.stories import T0
@@ -58,6 +59,11 @@ async def file(path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 async def store(database: Database) -> Store:
     return await open_store(database, FRONT, T0)
+
+
+@pytest.fixture
+def claims(store: Store) -> Claims:
+    return Claims(store)
 
 
 @pytest.fixture

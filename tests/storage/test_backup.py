@@ -17,6 +17,7 @@ from bot.errors import UserError
 from bot.events import EventKind as E
 from bot.model import Do, State
 from storage.backup import DUMP, LOAD, Backup, PutBack, back_up, put_back
+from storage.claims import Claims
 from storage.database import NewerDatabase, open_database, sqlite_url
 from storage.integrity import Unsound, damage_of, seal
 from storage.restored import READ_ONLY, ReadOnly, RestoredStore, confirm, mark_restored, restored
@@ -295,8 +296,13 @@ async def test_nothing_is_opened_or_decided(waiting: RestoredStore) -> None:
 
 
 async def test_nothing_is_driven_expired_or_shown(waiting: RestoredStore) -> None:
-    assert await waiting.claim("RB-2", LATER, LATER - T0) is None
-    lists = [waiting.to_drive(LATER), waiting.due(LATER), waiting.to_show(), waiting.ids_in(State.RUNNING)]
+    assert await Claims(waiting).claim("RB-2", LATER, LATER - T0) is None
+    lists = [
+        Claims(waiting).to_drive(LATER),
+        waiting.due(LATER),
+        waiting.to_show(),
+        waiting.ids_in(State.RUNNING),
+    ]
     assert [await one for one in lists] == [[], [], [], []]
     await waiting.database.close()
 
@@ -329,7 +335,7 @@ async def test_a_forgotten_run_is_not_driven_before_people_have_said_what_is_liv
     await confirm(waiting.database, 0, LATER, OPERATOR)
     await waiting.database.close()
     store = await opened(path)
-    assert await store.to_drive(LATER) == []
+    assert await Claims(store).to_drive(LATER) == []
     await store.database.close()
 
 

@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from bot import machine
 from bot.events import EventKind as E
+from storage.claims import Claim, Claims
 from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.postgres import listen
-from storage.runs import Change, Claim, Opening, Store, open_store
+from storage.runs import Change, Opening, Store, open_store
 from tests.bot.stories import ANA, BEN, T0, happened, later, plan_data, requested
 from tests.storage.conftest import FRONT
 from tests.storage.told import CHANNEL, approved, ask, plan_for, rows, tell
@@ -106,7 +107,7 @@ async def test_a_request_sends_its_run_to_the_zone_of_its_target(store: Store) -
 
 async def test_the_last_approval_sends_the_run_and_the_words_before_do_not(store: Store) -> None:
     run = await ask(store)
-    claim = await store.claim(run.id, T0, LEASE)
+    claim = await Claims(store).claim(run.id, T0, LEASE)
     assert claim is not None
     planned = happened(E.PLANNED, later(1), "", plan_data(plan_for(run)))
     run = await tell(store, await store.append(run, planned, epoch=claim.epoch), E.POSTED)
@@ -119,7 +120,7 @@ async def test_the_last_approval_sends_the_run_and_the_words_before_do_not(store
 async def test_a_driver_sends_nothing_to_itself(store: Store) -> None:
     run = await approved(store)
     sent = len(await waiting(store))
-    claim = await store.claim(run.id, T0, LEASE)
+    claim = await Claims(store).claim(run.id, T0, LEASE)
     assert claim is not None
     run = await store.append(claim.run, happened(E.STARTED, later(9), "", {"loss": None}), epoch=claim.epoch)
     assert machine.wants_driving(run)
@@ -186,7 +187,7 @@ async def test_one_too_many_finds_a_live_claim(store: Store, database: Database,
     heard = Heard()
 
     async def drive(run_id: str) -> None:
-        claims.append(await store.claim(run_id, T0, LEASE))
+        claims.append(await Claims(store).claim(run_id, T0, LEASE))
         await heard(run_id)
 
     running = asyncio.create_task(jobs.run(["main"], drive, heard, concurrency=3))

@@ -15,12 +15,13 @@ from bot.events import EventKind as E
 from bot.machine import NotAllowed
 from bot.model import Do, Goal, Purpose, Run, State
 from bot.signatures import why_not_signed
+from storage.claims import Claims
 from storage.database import Database, open_database
 from storage.runs import Change, Repeated, Store, TargetTaken, open_store
 from storage.tables import runs
-from tests.bot.stories import ANA, BEN, CY, T0, Story, happened, later, person, planned
+from tests.bot.stories import ANA, BEN, T0, Story, happened, later, person, planned
 from tests.storage.conftest import FRONT
-from tests.storage.told import CHANNEL, approved, ask, driven, kept, rows, tell
+from tests.storage.told import CHANNEL, STORIES, approved, ask, driven, kept, rows, tell
 
 LEASE = timedelta(seconds=15)
 ANY = happened(E.CANCELLED, T0, ANA.id)
@@ -76,18 +77,18 @@ async def test_several_events_are_stored_together_or_not_at_all(store: Store) ->
     assert (await store.load("RB-1")).state is State.REQUESTED
 
 
-async def test_a_driver_with_the_epoch_of_its_claim_may_write(store: Store) -> None:
+async def test_a_driver_with_the_epoch_of_its_claim_may_write(store: Store, claims: Claims) -> None:
     await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
+    claim = await claims.claim("RB-1", T0, LEASE)
     assert claim is not None
     run = await store.append(claim.run, happened(E.REFUSED, T0), epoch=claim.epoch)
     assert run.state is State.REFUSED
 
 
-async def test_a_driver_that_was_taken_over_may_not_write(store: Store) -> None:
+async def test_a_driver_that_was_taken_over_may_not_write(store: Store, claims: Claims) -> None:
     await ask(store)
-    old = await store.claim("RB-1", T0, LEASE)
-    new = await store.claim("RB-1", T0 + LEASE + timedelta(seconds=1), LEASE)
+    old = await claims.claim("RB-1", T0, LEASE)
+    new = await claims.claim("RB-1", T0 + LEASE + timedelta(seconds=1), LEASE)
     assert old is not None
     assert new is not None
     with pytest.raises(ClaimLost):
@@ -95,10 +96,12 @@ async def test_a_driver_that_was_taken_over_may_not_write(store: Store) -> None:
     assert await store.load("RB-1") == new.run
 
 
-async def test_a_driver_that_was_taken_over_is_told_so_even_when_the_run_moved(store: Store) -> None:
+async def test_a_driver_that_was_taken_over_is_told_so_even_when_the_run_moved(
+    store: Store, claims: Claims
+) -> None:
     await ask(store)
-    old = await store.claim("RB-1", T0, LEASE)
-    new = await store.claim("RB-1", T0 + LEASE + timedelta(seconds=1), LEASE)
+    old = await claims.claim("RB-1", T0, LEASE)
+    new = await claims.claim("RB-1", T0 + LEASE + timedelta(seconds=1), LEASE)
     assert old is not None
     assert new is not None
     await store.append(new.run, happened(E.REFUSED, T0), epoch=new.epoch)
@@ -106,18 +109,18 @@ async def test_a_driver_that_was_taken_over_is_told_so_even_when_the_run_moved(s
         await store.append(old.run, happened(E.REFUSED, T0), epoch=old.epoch)
 
 
-async def test_a_driver_that_somebody_was_quicker_than_loads_again(store: Store) -> None:
+async def test_a_driver_that_somebody_was_quicker_than_loads_again(store: Store, claims: Claims) -> None:
     run = await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
+    claim = await claims.claim("RB-1", T0, LEASE)
     assert claim is not None
     await tell(store, run, E.CANCELLED, ANA)
     with pytest.raises(StaleRun):
         await store.append(claim.run, happened(E.REFUSED, T0), epoch=claim.epoch)
 
 
-async def test_people_need_no_epoch(store: Store) -> None:
+async def test_people_need_no_epoch(store: Store, claims: Claims) -> None:
     run = await ask(store)
-    await store.claim("RB-1", T0, LEASE)
+    await claims.claim("RB-1", T0, LEASE)
     assert (await tell(store, run, E.CANCELLED, ANA)).state is State.CANCELLED
 
 
@@ -146,23 +149,6 @@ async def test_what_people_say_names_the_plan_that_it_is_about(store: Store) -> 
 
 
 # The projection --------------------------------------------------------------------------------
-
-STORIES: dict[str, Callable[[], Story]] = {
-    "requested": Story,
-    "refused": lambda: Story().tell(E.REFUSED, why="no"),
-    "awaiting approval": lambda: Story().posted(),
-    "approved": lambda: Story().approved(),
-    "running": lambda: Story().up_to(Do.RESTORE),
-    "paused": lambda: Story().fail(Do.RESTORE),
-    "stuck": lambda: Story().lose(Do.RESTORE),
-    "succeeded": lambda: Story().succeeded(),
-    "failed": lambda: Story().fail(Do.RESTORE).tell(E.ENDED, BEN),
-    "leaving maintenance": lambda: Story().fail(Do.RESTORE).tell(E.ENDED, BEN).tell(E.LEAVE_AGREED, CY),
-    "vetoed": lambda: Story().posted().tell(E.VETOED, BEN),
-    "expired": lambda: Story().posted().tell(E.EXPIRED),
-    "void": lambda: Story().approved().tell(E.VOIDED, why="moved"),
-    "cancelled": lambda: Story().posted().tell(E.CANCELLED, ANA),
-}
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -349,109 +335,12 @@ async def test_a_version_that_is_left_again_is_held_by_the_newer_run(store: Stor
     assert [hold.run for hold in await store.holds(["orders"])] == ["RB-2"]
 
 
-# Driving ---------------------------------------------------------------------------------------
+# Progress --------------------------------------------------------------------------------------
 
 
-async def test_one_claim_at_a_time(store: Store, beside: Store) -> None:
-    await ask(store)
-    claims = await asyncio.gather(*(one.claim("RB-1", T0, LEASE) for one in [store, beside] * 5))
-    assert sum(claim is not None for claim in claims) == 1
-
-
-async def test_a_claim_brings_the_run_and_a_new_epoch(store: Store) -> None:
+async def test_progress_stands_beside_the_run_until_its_next_event(store: Store, claims: Claims) -> None:
     run = await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
-    assert claim is not None
-    assert (claim.run, claim.epoch) == (run, 1)
-
-
-async def test_a_claim_may_be_taken_over_only_when_its_lease_is_over(store: Store) -> None:
-    await ask(store)
-    await store.claim("RB-1", T0, LEASE)
-    assert await store.claim("RB-1", T0 + LEASE, LEASE) is None
-    second = await store.claim("RB-1", T0 + LEASE + timedelta(milliseconds=1), LEASE)
-    assert second is not None
-    assert second.epoch == 2
-
-
-async def test_a_claim_that_is_renewed_is_not_taken_over(store: Store) -> None:
-    await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
-    assert claim is not None
-    assert await store.renew(claim, T0 + 2 * LEASE)
-    assert await store.claim("RB-1", T0 + LEASE + timedelta(seconds=1), LEASE) is None
-
-
-async def test_a_claim_that_was_taken_over_is_not_renewed(store: Store) -> None:
-    await ask(store)
-    old = await store.claim("RB-1", T0, LEASE)
-    await store.claim("RB-1", T0 + 2 * LEASE, LEASE)
-    assert old is not None
-    assert not await store.renew(old, T0 + 9 * LEASE)
-
-
-async def test_what_waits_for_people_cannot_be_claimed(store: Store) -> None:
-    await ask(store)
-    await kept(store, "RB-1", STORIES["awaiting approval"]())
-    assert await store.claim("RB-1", T0, LEASE) is None
-
-
-async def test_a_claim_that_is_given_back_can_be_taken_at_once(store: Store) -> None:
-    run = await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
-    assert claim is not None
-    assert await store.release(claim, run.seq)
-    assert await store.claim("RB-1", T0, LEASE) is not None
-
-
-async def test_a_claim_is_not_given_back_when_the_run_moved_meanwhile(store: Store) -> None:
-    run = await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
-    assert claim is not None
-    await tell(store, run, E.CANCELLED, ANA)
-    assert not await store.release(claim, run.seq)
-    assert await store.release(claim, run.seq + 1)
-
-
-async def test_a_claim_that_was_taken_over_cannot_be_given_back(store: Store) -> None:
-    run = await ask(store)
-    old = await store.claim("RB-1", T0, LEASE)
-    await store.claim("RB-1", T0 + 2 * LEASE, LEASE)
-    assert old is not None
-    with pytest.raises(ClaimLost):
-        await store.release(old, run.seq)
-
-
-async def test_a_claim_that_was_given_back_is_not_renewed_by_a_late_heartbeat(store: Store) -> None:
-    run = await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
-    assert claim is not None
-    await store.release(claim, run.seq)
-    assert not await store.renew(claim, T0 + LEASE)
-    assert await store.to_drive(T0) == ["RB-1"]
-
-
-async def test_who_starts_alone_knows_that_all_other_claims_are_dead(store: Store) -> None:
-    for target in ("a", "b"):
-        run = await ask(store, target)
-        await store.claim(run.id, T0, LEASE)
-    assert await store.to_drive(T0) == []
-    await store.release_all()
-    assert sorted(await store.to_drive(T0)) == ["RB-1", "RB-2"]
-
-
-async def test_only_who_wants_driving_is_driven(store: Store) -> None:
-    for n, name in enumerate(STORIES, start=1):
-        await ask(store, f"t{n}")
-        await kept(store, f"RB-{n}", STORIES[name]())
-    wanting = [name for name in STORIES if machine.wants_driving(STORIES[name]().run)]
-    found = [list(STORIES)[int(run_id.removeprefix("RB-")) - 1] for run_id in await store.to_drive(later(99))]
-    assert sorted(found) == sorted(wanting)
-
-
-async def test_progress_stands_beside_the_run_until_its_next_event(store: Store) -> None:
-    run = await ask(store)
-    claim = await store.claim("RB-1", T0, LEASE)
+    claim = await claims.claim("RB-1", T0, LEASE)
     assert claim is not None
     await store.progress("RB-1", claim.epoch, {"done": 1.0})
     assert await store.progress_of("RB-1") == {"done": 1.0}

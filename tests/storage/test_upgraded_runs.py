@@ -19,6 +19,7 @@ from bot.engine import Engine
 from bot.model import Do, Loss, Person, RestorePoint, Run
 from bot.planner import Planner
 from bot.policy import Click, Press
+from storage.claims import Claims
 from storage.database import open_database, sqlite_url, upgrade
 from storage.runs import Store, open_store
 from tests.bot.scripted import ENTITLED, HandClock, Journal, Register, Scripted, World
@@ -125,7 +126,7 @@ class Upgraded:
 
     async def drives(self, run: Run) -> Run:
         """Returns the run as it is when nothing is to be done about it."""
-        claim = await self.store.claim(run.id, self.clock(), LEASE)
+        claim = await Claims(self.store).claim(run.id, self.clock(), LEASE)
         if claim is None:
             return run
         planner = Planner(KNOWN, self.store, self.world, self.clock)

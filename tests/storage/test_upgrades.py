@@ -20,6 +20,7 @@ from bot.events import EventKind, Stored
 from bot.model import State
 from bot.policy import Click, Press
 from bot.signatures import why_not_signed
+from storage.claims import Claims
 from storage.database import HEAD, Database, open_database, revision, sqlite_url, upgrade
 from storage.evidence import first_break
 from storage.integrity import damage_of
@@ -135,7 +136,7 @@ async def test_every_run_that_has_to_be_driven_can_be_claimed(old: Database, nam
     waiting = [row["run_id"] for row in golden.written(name)["runs"] if row["wants_driving"]]
     assert waiting
     for run_id in waiting:
-        assert await store.claim(run_id, later(10_000), timedelta(seconds=15)) is not None
+        assert await Claims(store).claim(run_id, later(10_000), timedelta(seconds=15)) is not None
 
 
 @in_use
@@ -205,7 +206,7 @@ async def test_what_was_put_back_is_still_read_only(old: Database, name: str) ->
     told = await restored(old)
     assert told is not None
     store = RestoredStore(old, told.installation, None)
-    assert await store.to_drive(later(10_000)) == []
+    assert await Claims(store).to_drive(later(10_000)) == []
 
 
 @pytest.mark.parametrize("name", [PUT_BACK], indirect=True)

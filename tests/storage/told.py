@@ -1,6 +1,6 @@
 """What people and drivers do to a stored run, in one line each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,37 @@ from bot.events import EventKind as E
 from bot.model import Do, Person, Plan, Run
 from bot.policy import Click, Press
 from storage.runs import Opening, Store
-from tests.bot.stories import ANA, BEN, ORDERS, T0, Story, happened, later, plan_data, requested, went_well
+from tests.bot.stories import (
+    ANA,
+    BEN,
+    CY,
+    ORDERS,
+    T0,
+    Story,
+    happened,
+    later,
+    plan_data,
+    requested,
+    went_well,
+)
 
 CHANNEL = "C01INC"
+STORIES: dict[str, Callable[[], Story]] = {
+    "requested": Story,
+    "refused": lambda: Story().tell(E.REFUSED, why="no"),
+    "awaiting approval": lambda: Story().posted(),
+    "approved": lambda: Story().approved(),
+    "running": lambda: Story().up_to(Do.RESTORE),
+    "paused": lambda: Story().fail(Do.RESTORE),
+    "stuck": lambda: Story().lose(Do.RESTORE),
+    "succeeded": lambda: Story().succeeded(),
+    "failed": lambda: Story().fail(Do.RESTORE).tell(E.ENDED, BEN),
+    "leaving maintenance": lambda: Story().fail(Do.RESTORE).tell(E.ENDED, BEN).tell(E.LEAVE_AGREED, CY),
+    "vetoed": lambda: Story().posted().tell(E.VETOED, BEN),
+    "expired": lambda: Story().posted().tell(E.EXPIRED),
+    "void": lambda: Story().approved().tell(E.VOIDED, why="moved"),
+    "cancelled": lambda: Story().posted().tell(E.CANCELLED, ANA),
+}
 
 
 async def ask(

@@ -1,0 +1,117 @@
+"""Who may drive a run: one claim at a time, for as long as its lease is renewed.
+
+Every claim has a higher epoch than the one before it, and a driver writes only under the newest one
+(`Change.append`): a driver that slept past its lease writes nothing any more.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, func, null, or_, select, update
+
+from bot.canonical_json import iso
+from bot.errors import ClaimLost
+from bot.model import Run
+from storage.runs import Store
+from storage.tables import runs
+from storage.times import loaded_if
+
+FOUND_AT_MOST = 200  # runs in one sweep; the next sweep finds what is left
+
+# Built once: they are asked for every run that is driven.
+_RELEASE = (
+    update(runs)
+    .where(
+        runs.c.run_id == bindparam("of_run"),
+        runs.c.epoch == bindparam("of_epoch"),
+        runs.c.seq == bindparam("at_seq"),
+    )
+    .values(lease_until=null())
+)
+_CLAIM = (
+    update(runs)
+    .where(
+        runs.c.run_id == bindparam("of_run"),
+        runs.c.wants_driving,
+        or_(runs.c.lease_until.is_(None), runs.c.lease_until < bindparam("now")),
+    )
+    .values(epoch=runs.c.epoch + 1, lease_until=bindparam("until"))
+    .returning(runs.c.epoch)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Proof of being the only driver of a run. Only `Claims.claim` makes one."""
+
+    run: Run
+    epoch: int
+
+
+class Claims:
+    """Gives out the right to drive. A store that is only read gives out none."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._database = store.database
+
+    async def claim(self, run_id: str, now: datetime, lease: timedelta) -> Claim | None:
+        """Returns the right to drive; None: somebody else is driving, or nothing is to be done."""
+        if self._store.why_read_only is not None:
+            return None
+        asked = {"of_run": run_id, "now": iso(now), "until": iso(now + lease)}
+        epoch = await self._database.write(lambda connection: connection.scalar(_CLAIM, asked))
+        return None if epoch is None else Claim(await self._store.load(run_id), epoch)
+
+    async def reloaded(self, claim: Claim) -> Claim:
+        """Returns the same claim with its run as it is stored now."""
+        return replace(claim, run=await self._store.load(claim.run.id))
+
+    async def renew(self, claim: Claim, until: datetime) -> bool:
+        """Returns False when the claim was lost or given back: the driver has to stop."""
+        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        held = update(runs).where(*mine, runs.c.lease_until.is_not(None))
+        return await self._database.changes_one(held.values(lease_until=iso(until)))
+
+    async def release(self, claim: Claim, seq: int) -> bool:
+        """Returns False when the run moved since `seq`: the driver goes round again. Raises ClaimLost."""
+        held = {"of_run": claim.run.id, "of_epoch": claim.epoch, "at_seq": seq}
+        if await self._database.changes_one(_RELEASE, held):
+            return True
+        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        async with self._database.read() as connection:
+            if await connection.scalar(select(runs.c.seq).where(*mine)) is None:
+                raise ClaimLost(claim.run.id)
+        return False
+
+    async def give_back(self, claim: Claim) -> None:
+        """Lets the next driver begin before the lease is over. Does nothing when the claim was lost."""
+        mine = (runs.c.run_id == claim.run.id, runs.c.epoch == claim.epoch)
+        await self._database.changes_one(update(runs).where(*mine).values(lease_until=None))
+
+    async def release_all(self) -> None:
+        """Ends every claim. For the start of the only process: all other drivers are dead."""
+        held = update(runs).where(runs.c.lease_until.is_not(None))
+        await self._database.changes_one(held.values(lease_until=None))
+
+    async def to_drive(self, now: datetime, elsewhere: Collection[str] = ()) -> list[str]:
+        """Returns the ids of runs that want driving and have no live claim.
+
+        `elsewhere`: targets that only the workers of other zones reach.
+        """
+        if self._store.why_read_only is not None:
+            return []
+        free = or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now))
+        wanted = select(runs.c.run_id).where(runs.c.wants_driving, free)
+        if elsewhere:
+            wanted = wanted.where(runs.c.target.not_in(elsewhere))
+        async with self._database.read() as connection:
+            found = await connection.execute(wanted.limit(FOUND_AT_MOST))
+            return [str(row.run_id) for row in found]
+
+    async def next_lease_over(self, now: datetime) -> datetime | None:
+        """Returns when the first live claim ends, unless it is renewed; None: nobody drives."""
+        held = (runs.c.wants_driving, runs.c.lease_until >= iso(now))
+        async with self._database.read() as connection:
+            return loaded_if(await connection.scalar(select(func.min(runs.c.lease_until)).where(*held)))
