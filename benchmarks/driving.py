@@ -30,7 +30,7 @@ from bot.planner import Planner
 from bot.policy import Click, Press
 from bot.procedures import targets_of
 from bot.signatures import Signer
-from handlers.context import Nudge
+from handlers.context import Wake
 from handlers.keys import signer_at
 from handlers.serve import GROWN_SWEEP_EVERY, JOBS_AT_ONCE
 from handlers.worker import SWEEP_EVERY, Worker
@@ -80,7 +80,7 @@ class Driving:
         self._store = store
         self._clock = clock
         self._jobs = jobs
-        self._nudge = Nudge()
+        self._wake = Wake()
         world, looks = SleepingWorld(), LookStore(store.database)
         keys = (signer.public,)
         planner, claims = Planner(configuration, store, world, clock), Claims(store)
@@ -93,8 +93,8 @@ class Driving:
             claims,
             looks,
             clock,
-            self._nudge,
-            Nudge(),
+            self._wake,
+            Wake(),
             sweep_every=every,
         )
         self._loops: list[asyncio.Task[None]] = []
@@ -104,12 +104,12 @@ class Driving:
         match order:
             case "open":
                 opened = [await self._open(target) for target in self._targets]
-                self._nudge()
+                self._wake()
                 await self._planned()
                 self._runs = await asyncio.gather(*(self._post(run.id) for run in opened))
             case "approve":
                 await asyncio.gather(*(self._approve(run) for run in self._runs))
-                self._nudge()
+                self._wake()
             case "drive":
                 self._loops = [asyncio.create_task(loop) for loop in self._driving()]
             case _:

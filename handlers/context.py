@@ -1,4 +1,4 @@
-"""What every handler is given: the store, the people, the clock, and who to nudge."""
+"""What every handler is given: the store, the people, the clock, and whom to wake."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -21,8 +21,8 @@ from storage.runs import Store
 log = structlog.get_logger()
 
 
-class Nudge:
-    """Wakes one loop. Losing a nudge costs a tick, never a run: the loop asks the database."""
+class Wake:
+    """Wakes one loop. Losing a wake costs a tick, never a run: the loop asks the database."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -31,7 +31,7 @@ class Nudge:
         self._event.set()
 
     async def wait(self, at_most: float) -> None:
-        """Returns when nudged, or after `at_most` seconds."""
+        """Returns when woken, or after `at_most` seconds."""
         try:
             await asyncio.wait_for(self._event.wait(), at_most)
         except TimeoutError:
@@ -72,7 +72,7 @@ class Context:
     sender: Sender
     links: Links
     clock: Clock
-    work: Nudge  # something wants driving or looking at
-    publish: Nudge  # something wants showing
+    work: Wake  # something wants driving or looking at
+    publish: Wake  # something wants showing
     background: Background = field(default_factory=Background)
     metrics: Metrics = field(default_factory=new_metrics)

@@ -25,7 +25,7 @@ from bot.configuration import Configuration
 from bot.errors import ConfigurationError, StaleRun, TemporaryError
 from bot.events import Event, Expired
 from bot.machine import NotAllowed
-from handlers.context import Context, Nudge
+from handlers.context import Context, Wake
 from handlers.door.deliver import Door, Identity
 from handlers.door.socket import Socket
 from handlers.settings import Settings
@@ -100,8 +100,8 @@ async def open_front(
         sender=Sender(client, clock, windows),
         links=links_from(settings.front_key),
         clock=clock,
-        work=Nudge(),
-        publish=Nudge(),
+        work=Wake(),
+        publish=Wake(),
     )
     publisher = Publisher(context, may_publish)
     door = Door(bolt(client, authorized, context), identity, context.metrics)

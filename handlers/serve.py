@@ -24,19 +24,19 @@ from bot.engine import Directory, Engine
 from bot.errors import ConfigurationError, TemporaryError
 from bot.planner import Planner
 from bot.signatures import Signer
-from handlers.context import Nudge
+from handlers.context import Wake
 from handlers.door.guard import self_test
 from handlers.front import SLACK_ANSWERS_WITHIN, Front, client_for, open_front, who_am_i
 from handlers.keys import public_keys, signer_at
 from handlers.settings import Role, Settings
 from handlers.slack.directory import SlackDirectory
-from handlers.slack.publisher_lease import Turn
+from handlers.slack.publisher_lease import PublisherLease
 from handlers.slack.sending import WINDOWS, Windows
 from handlers.web.app import web_app
 from handlers.web.idle_connections import HEARD, drop_silent
 from handlers.web.metrics import new_metrics
-from handlers.web.parts import Insight, Parts
 from handlers.web.readiness import Readiness
+from handlers.web.route_state import FrontState, ProcessState
 from handlers.worker import SWEEP_EVERY, Worker
 from storage.claims import Claims
 from storage.database import (
@@ -53,7 +53,7 @@ from storage.leases import Leases
 from storage.looks import LookStore
 from storage.restored import RestoredStore, restored
 from storage.runs import Store, open_store
-from storage.shared_clock import Wall
+from storage.shared_clock import SharedClock
 
 if TYPE_CHECKING:
     from storage.jobs import Jobs
@@ -164,7 +164,7 @@ async def _start(
 ) -> Service:
     configuration = load(settings.config)
     database = await _open(settings, resources)
-    wall = Wall(database)
+    wall = SharedClock(database)
     await wall.read()
     signer = signer_at(settings.front_key) if role.hears else None
     jobs = await _jobs(settings, configuration, database, role, resources)
@@ -182,7 +182,7 @@ async def _start(
     if role.hears:
         if reason := self_test(clock().timestamp()):
             raise ConfigurationError((f"The guard's self-test failed: {reason}. Do not expose this bot.",))
-        turn = Turn(Leases(database), clock, _name_of_this_process(), alone=jobs is None)
+        turn = PublisherLease(Leases(database), clock, _name_of_this_process(), alone=jobs is None)
         resources.push_async_callback(turn.give_up)
         may_publish = _never if put_back else turn.is_mine
         front = await open_front(configuration, settings, store, jobs, session, clock, may_publish, windows)
@@ -190,7 +190,7 @@ async def _start(
     if role.drives:
         keys = _keys(settings, signer)
         directory = await _directory(configuration, settings, front, session, clock)
-        nudges = (front.context.work, front.context.publish) if front else (Nudge(), Nudge())
+        nudges = (front.context.work, front.context.publish) if front else (Wake(), Wake())
         worker = _worker(configuration, settings, store, directory, keys, clock, nudges, zone)
     sender, socket = (front.context.sender, front.socket) if front else (None, None)
     readiness = Readiness(store, clock, wall, worker, sender, socket)
@@ -308,7 +308,7 @@ def _worker(
     directory: Directory,
     keys: Sequence[Ed25519PublicKey],
     clock: Clock,
-    nudges: tuple[Nudge, Nudge],
+    nudges: tuple[Wake, Wake],
     zone: str,
 ) -> Worker:
     world = ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
@@ -338,8 +338,8 @@ async def _listen(
     parts = None
     if front is not None:
         secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
-        parts = Parts(front.context, front.door, secret)
-    app = web_app(Insight(store, metrics, clock, readiness), parts)
+        parts = FrontState(front.context, front.door, secret)
+    app = web_app(ProcessState(store, metrics, clock, readiness), parts)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, port = settings.address
@@ -358,7 +358,7 @@ async def _listen(
 
 def _loops(
     settings: Settings,
-    wall: Wall,
+    wall: SharedClock,
     front: Front | None,
     worker: Worker | None,
     jobs: "Jobs | None",
@@ -404,7 +404,7 @@ async def _end(loops: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*loops, return_exceptions=True)
 
 
-async def _read_clock(wall: Wall) -> None:
+async def _read_clock(wall: SharedClock) -> None:
     while True:
         await asyncio.sleep(CLOCK_READ_EVERY)
         try:

@@ -16,7 +16,7 @@ from bot.engine import Engine
 from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
 from bot.model import Goal, Plan, Points
 from bot.planner import Planner
-from handlers.context import Nudge
+from handlers.context import Wake
 from storage.claims import Claim, Claims
 from storage.database import CommitUnknown, NotAccepted
 from storage.looks import Look, LookStore
@@ -41,8 +41,8 @@ class Worker:
         claims: Claims,
         looks: LookStore,
         clock: Clock,
-        work: Nudge,
-        publish: Nudge,
+        work: Wake,
+        publish: Wake,
         *,
         zone: str = MAIN_ZONE,
         sweep_every: float = SWEEP_EVERY,
@@ -64,7 +64,7 @@ class Worker:
         self.swept_at = clock()  # for /readyz
 
     async def run(self) -> None:
-        """Until cancelled or stopped: at every sweep, and at once when nudged, takes what has to be done."""
+        """Until cancelled or stopped: at every sweep, and at once when woken, takes what has to be done."""
         while not self._stopping:
             await self._sweep()
             await self._work.wait(await self._until_next())

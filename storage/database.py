@@ -123,12 +123,12 @@ def open_database(url: str) -> Database:
     match make_url(url).drivername:
         case "sqlite+aiosqlite":
             writing, readers = sqlite.engines(url)
-            return Database(url, Writer(writing, sqlite.MANNER, ENDING), readers, None)
+            return Database(url, Writer(writing, sqlite.BEHAVIOUR, ENDING), readers, None)
         case "postgresql+psycopg":
             from storage import postgres  # of an extra that a file does not need
 
             writing, readers = postgres.engines(url)
-            return Database(url, Writer(writing, postgres.MANNER, ENDING), readers, postgres.READ_WITHIN)
+            return Database(url, Writer(writing, postgres.BEHAVIOUR, ENDING), readers, postgres.READ_WITHIN)
         case other:
             raise ArgumentError(f"{other} is no database that this program can use")
 

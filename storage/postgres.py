@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.writing import CHANNEL, CommitUnknown, Manner, NotAccepted
+from storage.writing import CHANNEL, CommitUnknown, DatabaseBehaviour, NotAccepted
 
 T = TypeVar("T")
 AT_ONCE = 2  # transactions: one waits for the disk while the next is made ready
@@ -91,7 +91,7 @@ def _breaks(problem: Exception) -> bool:
     return False  # a server whose disk has failed stops by itself
 
 
-MANNER = Manner(AT_ONCE, WRITTEN_WITHIN, _passes, _in_our_words, _breaks)
+BEHAVIOUR = DatabaseBehaviour(AT_ONCE, WRITTEN_WITHIN, _passes, _in_our_words, _breaks)
 
 
 def engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:

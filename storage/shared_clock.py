@@ -6,8 +6,8 @@ from bot.clock import utc_now
 from storage.database import Database, offset
 
 
-class Wall:
-    """Two processes whose own clocks differ still agree on what is over."""
+class SharedClock:
+    """Lets processes agree on what is over although their own clocks differ."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

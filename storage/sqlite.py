@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from storage.writing import CommitUnknown, DiskFailed, Manner, NotAccepted
+from storage.writing import CommitUnknown, DatabaseBehaviour, DiskFailed, NotAccepted
 
 T = TypeVar("T")
 BUSY = 2.5  # seconds; a command is answered within Slack's 3 s, so nobody waits longer for another process
@@ -57,7 +57,7 @@ def _is_not_durable(problem: Exception) -> bool:
     return _code(problem) in NOT_DURABLE
 
 
-MANNER = Manner(
+BEHAVIOUR = DatabaseBehaviour(
     at_once=1,
     at_most=None,
     passes=lambda problem, committing: False,

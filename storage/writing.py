@@ -88,7 +88,7 @@ class _GivenUp(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class DatabaseBehaviour:
     """How a kind of database is written to."""
 
     at_once: int  # transactions
@@ -109,9 +109,9 @@ class Ending:
 class Writer:
     """What waits shares a transaction, and so the wait for the disk; what goes wrong is done again alone."""
 
-    def __init__(self, engine: AsyncEngine, manner: Manner, ending: Ending) -> None:
+    def __init__(self, engine: AsyncEngine, behaviour: DatabaseBehaviour, ending: Ending) -> None:
         self._engine = engine
-        self._manner = manner
+        self._behaviour = behaviour
         self._ending = ending
         self._waiting: deque[Job[Any]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -127,9 +127,9 @@ class Writer:
             raise NotAccepted("Too much waits to be stored.")
         job = Job(work)
         self._waiting.append(job)
-        if len(self._tasks) < self._manner.at_once:
+        if len(self._tasks) < self._behaviour.at_once:
             self._tasks.add(asyncio.create_task(self._write_waiting()))
-        return await job.answer(self._manner.at_most if within is None else within)
+        return await job.answer(self._behaviour.at_most if within is None else within)
 
     async def _write_waiting(self) -> None:
         try:
@@ -156,7 +156,7 @@ class Writer:
     async def _try(self, jobs: Sequence[Job[Any]]) -> Sequence[Any]:
         if self.broken.is_set():
             raise NotAccepted("The disk of the database has failed.")
-        async with asyncio.timeout(self._manner.at_most), lent(self._engine) as connection:
+        async with asyncio.timeout(self._behaviour.at_most), lent(self._engine) as connection:
             self._ending.forget(connection)
             async with connection.begin():
                 answers = [await job.work(connection) for job in jobs]
@@ -166,9 +166,9 @@ class Writer:
 
     async def _after(self, problem: Exception, jobs: Sequence[Job[Any]]) -> None:
         committing = any(job.committing for job in jobs)
-        if self._manner.breaks(problem):
+        if self._behaviour.breaks(problem):
             self.broken.set()
-        if self._manner.passes(problem, committing):
+        if self._behaviour.passes(problem, committing):
             for job in jobs:
                 job.committing = False
             self._waiting.extendleft(reversed(jobs))
@@ -178,11 +178,11 @@ class Writer:
                 await self._write_together([job])
         else:
             for job in jobs:
-                job.end(self._manner.in_our_words(problem, committing))
+                job.end(self._behaviour.in_our_words(problem, committing))
 
     async def close(self) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._manner.at_most)
+            await asyncio.wait(self._tasks, timeout=self._behaviour.at_most)
         await self._engine.dispose()
 
 

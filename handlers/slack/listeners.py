@@ -1,4 +1,4 @@
-"""What Slack sends, to who answers it. Each listener records and nudges; nothing here decides.
+"""What Slack sends, to who answers it. Each listener records and wakes; nothing here decides.
 
 A listener commits before it acks, and whatever may wait (modals, replies) goes to the background. What
 was not accepted, by the door or by the database, is said in the form that fits what came.

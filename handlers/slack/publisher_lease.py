@@ -1,4 +1,4 @@
-"""Whose turn it is to speak to Slack: one process at a time, by a lease that passes on when it dies."""
+"""One process at a time publishes to Slack: the holder of this lease. When it dies, the lease passes on."""
 
 import asyncio
 from datetime import timedelta
@@ -17,17 +17,15 @@ HELD_FOR = timedelta(seconds=15)
 RENEWED_AFTER = 4.0  # seconds
 
 
-class Turn:
+class PublisherLease:
     def __init__(self, leases: Leases, clock: Clock, holder: str, *, alone: bool) -> None:
-        """`alone`: nobody else serves from this database, so it is always our turn."""
+        """`alone`: nobody else serves from this database, so this process always holds it."""
         self._leases = leases
         self._clock = clock
         self._holder = holder
         self._alone = alone
         self._epoch: int | None = None  # None: not ours
-        self._asked_at = (
-            0.0  # on the monotonic clock, as far as it is ours: when it was last taken or renewed
-        )
+        self._asked_at = 0.0  # loop time when it was last taken or renewed, while it is ours
 
     async def is_mine(self) -> bool:
         """Asks the database only when the answer has grown old."""
@@ -39,7 +37,7 @@ class Turn:
         try:
             held = await self._take_or_renew()
         except (DBAPIError, TemporaryError) as problem:
-            log.warning("turn", error=str(problem))
+            log.warning("publisher lease", error=str(problem))
             return self._epoch is not None and now - self._asked_at < HELD_FOR.total_seconds()
         if held:
             self._asked_at = now
@@ -50,7 +48,7 @@ class Turn:
         if self._epoch is not None:
             if await self._leases.renew(PUBLISHER, self._epoch, now + HELD_FOR):
                 return True
-            log.warning("turn lost")
+            log.warning("publisher lease lost")
         self._epoch = await self._leases.take(PUBLISHER, self._holder, now, HELD_FOR)
         return self._epoch is not None
 

@@ -14,8 +14,8 @@ from handlers.web.drawing import protect
 from handlers.web.health import healthz, metrics, readyz
 from handlers.web.idle_connections import keep_heard
 from handlers.web.pages import newest_runs, one_run
-from handlers.web.parts import INSIGHT, PARTS, Insight, Parts
 from handlers.web.readers import may_read, not_forwarded
+from handlers.web.route_state import FRONT, PROCESS, FrontState, ProcessState
 from handlers.web.slack_events import signed_by_slack, slack_events
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -62,16 +62,16 @@ GATES: Mapping[Audience, Gate] = {
 }
 
 
-def web_app(insight: Insight, parts: Parts | None) -> web.Application:
-    """`parts` None: a worker, which answers only those who watch it."""
+def web_app(process: ProcessState, front: FrontState | None) -> web.Application:
+    """`front` None: a worker, which answers only those who watch it."""
     app = web.Application(client_max_size=BODY_AT_MOST)
-    app[INSIGHT] = insight
-    if parts is not None:
-        app[PARTS] = parts
+    app[PROCESS] = process
+    if front is not None:
+        app[FRONT] = front
     app.on_response_prepare.append(protect)
     keep_heard(app)
     for route in ROUTES:
-        if parts is not None or route.audience in WATCHERS:
+        if front is not None or route.audience in WATCHERS:
             app.router.add_route(route.method, route.path, _behind(GATES[route.audience], route.handler))
     return app
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from handlers.web.parts import INSIGHT
+from handlers.web.route_state import PROCESS
 from handlers.web.scrape import Scrape
 from storage.reading import counts
 
@@ -13,17 +13,17 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    why_not = await request.app[INSIGHT].readiness.why_not()
+    why_not = await request.app[PROCESS].readiness.why_not()
     return web.json_response({"ready": why_not is None, "why": why_not}, status=503 if why_not else 200)
 
 
 async def metrics(request: web.Request) -> web.Response:
-    insight = request.app[INSIGHT]
+    process = request.app[PROCESS]
     scrape = Scrape(
-        await counts(insight.store.database),
-        insight.readiness.sweep_age(),
-        await insight.readiness.connected(),
-        insight.clock(),
+        await counts(process.store.database),
+        process.readiness.sweep_age(),
+        await process.readiness.connected(),
+        process.clock(),
     )
-    text = generate_latest(insight.metrics.registry) + generate_latest(scrape)
+    text = generate_latest(process.metrics.registry) + generate_latest(scrape)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

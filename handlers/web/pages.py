@@ -14,8 +14,8 @@ from bot.views.facts import CardFacts
 from handlers.context import Context
 from handlers.slack.command import reading_facts
 from handlers.web.drawing import draw, missing
-from handlers.web.parts import PARTS
 from handlers.web.readers import READER
+from handlers.web.route_state import FRONT
 from handlers.web.run_page import TONES, run_page
 from storage.reading import Proof, proofs
 
@@ -27,7 +27,7 @@ _ACCOUNT = re.compile(r"[UW][A-Z0-9]{1,20}")
 
 
 async def one_run(request: web.Request) -> web.Response:
-    context, reader = request.app[PARTS].context, request[READER]
+    context, reader = request.app[FRONT].context, request[READER]
     run_id = request.match_info["run_id"]
     events = await context.store.events(run_id)
     if not events:
@@ -43,7 +43,7 @@ async def one_run(request: web.Request) -> web.Response:
 
 
 async def newest_runs(request: web.Request) -> web.Response:
-    context = request.app[PARTS].context
+    context = request.app[FRONT].context
     runs = await context.store.summaries(limit=50)
     names = await _names(context, {run.requester for run in runs})
     return draw("runs.html", runs=runs, names=names, tones=TONES, now=context.clock())

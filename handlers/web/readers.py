@@ -18,7 +18,7 @@ from bot.errors import TemporaryError
 from handlers.access import Rule, why_not
 from handlers.context import Context
 from handlers.web.drawing import missing
-from handlers.web.parts import PARTS
+from handlers.web.route_state import FRONT
 
 log = structlog.get_logger()
 
@@ -90,15 +90,15 @@ def _is_loopback(address: str) -> bool:
 
 
 async def _why_not_linked(request: web.Request) -> str | None:
-    parts = request.app[PARTS]
-    if parts.context.configuration.public_url is None:
+    front = request.app[FRONT]
+    if front.context.configuration.public_url is None:
         return "no links without a public_url"
     run_id = request.match_info.get("run_id")
     if run_id is None:
         return "no links to this page"
-    if reason := parts.context.links.why_not(run_id, request.query, parts.context.clock()):
+    if reason := front.context.links.why_not(run_id, request.query, front.context.clock()):
         return reason
-    return await _why_barred(parts.context, request.query["person"])
+    return await _why_barred(front.context, request.query["person"])
 
 
 async def _why_barred(context: Context, user_id: str) -> str | None:

@@ -8,7 +8,7 @@ from handlers.door.socket import Socket
 from handlers.slack.sending import Sender
 from handlers.worker import Worker
 from storage.runs import Store
-from storage.shared_clock import Wall
+from storage.shared_clock import SharedClock
 
 SWEPT_WITHIN = timedelta(seconds=10)
 DATABASE_ANSWERS_WITHIN = 2.5  # seconds; a command is told "NOT accepted" after the same time
@@ -22,7 +22,7 @@ class Readiness:
         self,
         store: Store,
         clock: Clock,
-        wall: Wall,
+        wall: SharedClock,
         worker: Worker | None,
         sender: Sender | None,
         socket: Socket | None,

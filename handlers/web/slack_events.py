@@ -9,7 +9,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from handlers.door.guard import BODY_AT_MOST, Admitted, Refused, admit
-from handlers.web.parts import PARTS
+from handlers.web.route_state import FRONT
 
 log = structlog.get_logger()
 
@@ -19,15 +19,15 @@ PAYLOAD = web.RequestKey("payload", dict[str, Any])
 
 async def signed_by_slack(request: web.Request) -> web.Response | None:
     """The gate. The wall clock, because that is what Slack signs with."""
-    parts = request.app[PARTS]
-    if parts.secret is None:
+    front = request.app[FRONT]
+    if front.secret is None:
         return web.Response(status=404)
     raw = await read_body(request, READ_WITHIN)
-    admitted = raw if isinstance(raw, Refused) else admit(request.headers, raw, parts.secret, time.time())
+    admitted = raw if isinstance(raw, Refused) else admit(request.headers, raw, front.secret, time.time())
     if isinstance(admitted, Admitted):
         request[PAYLOAD] = admitted.payload
         return None
-    parts.context.metrics.turned_away.labels(str(admitted.status)).inc()
+    front.context.metrics.turned_away.labels(str(admitted.status)).inc()
     log.info("turned away", status=admitted.status, why=admitted.why)
     return web.Response(status=admitted.status)
 
@@ -59,7 +59,7 @@ async def slack_events(request: web.Request) -> web.Response:
         return web.Response(text=str(payload.get("challenge", "")))
     if "ssl_check" in payload:
         return web.Response()
-    answer = await request.app[PARTS].door.deliver(payload)
+    answer = await request.app[FRONT].door.deliver(payload)
     return web.Response(status=answer.status, text=answer.body, content_type=_type(answer.body))
 
 

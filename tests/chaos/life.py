@@ -27,7 +27,7 @@ from bot.engine import Claim, Engine
 from bot.model import Run
 from bot.planner import Planner
 from bot.signatures import Signer
-from handlers.context import Context, Nudge
+from handlers.context import Context, Wake
 from handlers.door.deliver import Door, Identity
 from handlers.front import bolt, expire_due
 from handlers.slack.channels import Channels
@@ -201,8 +201,8 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
         sender=Sender(client, clock),
         links=Links(bytes(32)),
         clock=clock,
-        work=Nudge(),
-        publish=Nudge(),
+        work=Wake(),
+        publish=Wake(),
     )
     me = AuthorizeResult(
         enterprise_id=None, team_id=APP.team_id, bot_token=client.token, bot_user_id=APP.bot_user

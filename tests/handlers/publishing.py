@@ -17,7 +17,7 @@ from sqlalchemy import update
 from bot.configuration import load
 from bot.events import EventKind as E
 from bot.model import Run
-from handlers.context import Context, Nudge
+from handlers.context import Context, Wake
 from handlers.keys import signer_at
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
@@ -152,8 +152,8 @@ async def publishing(
         sender=Sender(client, clock),
         links=links_from(folder / "front.key"),
         clock=clock,
-        work=Nudge(),
-        publish=Nudge(),
+        work=Wake(),
+        publish=Wake(),
     )
     try:
         yield Publishing(Publisher(context, may_publish), context, slack, clock)

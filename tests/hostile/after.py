@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 
 from handlers.cli.logs import is_bad_http
 from handlers.door.deliver import Door
-from handlers.web.parts import PARTS
+from handlers.web.route_state import FRONT
 from storage.tables import run_events, runs
 from tests.handlers.world import CHANNEL, PEOPLE, STANDARD, World
 from tests.hostile.result import Result
@@ -70,7 +70,7 @@ async def run(
 async def _run(world: World, n: int, seed: int, progress: Callable[[int], None]) -> Result:
     result, chance = Result("after authentication", seed), random.Random(seed)
     samples = await story(world)
-    door, before = world.bot.runner.app[PARTS].door, await _decided(world)
+    door, before = world.bot.runner.app[FRONT].door, await _decided(world)
     began = time.perf_counter()
     for done in range(0, n, LOOKED_AT_EVERY):
         with errors() as found:

@@ -1,4 +1,4 @@
-"""What the handlers of requests are given, under keys of the application: one for each kind of asker."""
+"""Gives the handlers of requests what they need, under keys of the application: one a kind of asker."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from storage.runs import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Insight:
+class ProcessState:
     """For machines that watch: every process has it."""
 
     store: Store
@@ -23,7 +23,7 @@ class Insight:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class FrontState:
     """For Slack and for readers of pages: a front's."""
 
     context: Context
@@ -31,5 +31,5 @@ class Parts:
     secret: str | None  # None: HTTP from Slack is not open
 
 
-INSIGHT = web.AppKey("insight", Insight)
-PARTS = web.AppKey("parts", Parts)
+PROCESS = web.AppKey("process", ProcessState)
+FRONT = web.AppKey("front", FrontState)
