@@ -32,8 +32,7 @@ from bot.procedures import targets_of
 from bot.signatures import Signer
 from handlers.context import Wake
 from handlers.keys import signer_at
-from handlers.serve import GROWN_SWEEP_EVERY, JOBS_AT_ONCE
-from handlers.worker import SWEEP_EVERY, Worker
+from handlers.worker import GROWN_SWEEP_EVERY, JOBS_AT_ONCE, SWEEP_EVERY, Worker
 from storage.claims import Claims
 from storage.database import Database, open_database
 from storage.jobs import Jobs

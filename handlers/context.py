@@ -1,14 +1,19 @@
-"""What every handler is given: the store, the people, the clock, and whom to wake."""
+"""What the two roles are opened with, and what every handler is given: store, people, clock, whom to wake."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
+from aiohttp import ClientSession
 
 from bot.clock import Clock
 from bot.configuration import Configuration
+from bot.signatures import Signer
+from handlers.settings import Settings
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.sending import Sender
@@ -17,6 +22,9 @@ from handlers.web.metrics import Metrics, new_metrics
 from storage.cards import CardStore
 from storage.looks import LookStore
 from storage.runs import Store
+
+if TYPE_CHECKING:
+    from storage.jobs import Jobs
 
 log = structlog.get_logger()
 
@@ -38,6 +46,29 @@ class Wake:
             return
         finally:
             self._event.clear()
+
+
+@asynccontextmanager
+async def running(anew: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs the loops until it is left. None should end by itself: when one breaks, `anew` is set.
+
+    Rather than go on without it, everything is opened again.
+    """
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    for task in tasks:
+        task.add_done_callback(partial(_ended_by_itself, anew))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ended_by_itself(anew: asyncio.Event, loop: asyncio.Task[None]) -> None:
+    if not loop.cancelled() and (problem := loop.exception()) is not None:
+        log.error("a loop ended", error=type(problem).__name__, exc_info=problem)
+        anew.set()
 
 
 class Background:
@@ -62,7 +93,24 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What both roles are opened with. The configuration is loaded, so neither sees how that is done."""
+
+    settings: Settings
+    configuration: Configuration
+    store: Store
+    jobs: "Jobs | None"  # between processes; None: there is one process
+    signer: Signer | None  # None: this process hears nobody
+    session: ClientSession  # for Slack
+    clock: Clock
+    work: Wake  # something wants driving or looking at
+    publish: Wake  # something wants showing
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
+    """What every handler of a front is given."""
+
     configuration: Configuration
     store: Store
     cards: CardStore

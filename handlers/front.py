@@ -6,38 +6,38 @@ look, and a worker answers it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from aiohttp import ClientSession
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from sqlalchemy.exc import DBAPIError
 
-from bot.clock import Clock
-from bot.configuration import Configuration
 from bot.errors import ConfigurationError, StaleRun, TemporaryError
 from bot.events import Event, Expired
 from bot.machine import NotAllowed
-from handlers.context import Context, Wake
+from handlers.context import Context, Parts, Wake, running
 from handlers.door.deliver import Door, Identity
+from handlers.door.guard import self_test
 from handlers.door.socket import Socket
-from handlers.settings import Settings
 from handlers.slack.channels import Channels
+from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
 from handlers.slack.publisher import Publisher
+from handlers.slack.publisher_lease import PublisherLease
 from handlers.slack.sending import WINDOWS, Sender, Windows
 from handlers.web.links import links_from
 from storage.cards import CardStore
+from storage.leases import Leases
 from storage.looks import LookStore
-from storage.runs import Dispatch, Store
 
 log = structlog.get_logger()
 
@@ -45,108 +45,87 @@ EXPIRY_EVERY = 1.0  # seconds
 HOUSEKEEPING_EVERY = 600  # seconds
 LOOKS_KEPT = timedelta(hours=2)
 DELIVERIES_KEPT = timedelta(days=1)
-SLACK_ANSWERS_WITHIN = 3  # seconds, while a trigger waits
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Front:
     context: Context
     publisher: Publisher
+    lease: PublisherLease
     door: Door
     socket: Socket | None  # None: Socket Mode is not open, Slack comes by HTTP
-    scheduler: AsyncIOScheduler
-    publishing: asyncio.Task[None]
-    expiring: asyncio.Task[None]
+    shared: str | None  # the URL of the database that other processes change too; None: there are none
+
+    @asynccontextmanager
+    async def at_work(self, anew: asyncio.Event) -> AsyncIterator[None]:
+        """Hears, publishes and keeps house until it is left. `anew` is set when one of its loops breaks."""
+        loops = [self.publisher.run(), _expire_again_and_again(self.context)]
+        if self.shared is not None:
+            loops.append(_hear_of_others(self.shared, self.context.publish))
+        scheduler = _ticks(self.context)
+        try:
+            async with running(anew, *loops):
+                try:
+                    if self.socket is not None:
+                        await self.socket.open()
+                    yield
+                finally:
+                    scheduler.shutdown(wait=False)
+                    await self._show_how_far_things_came()
+        finally:
+            await self.lease.give_up()
 
     async def hear_no_more(self) -> None:
         if self.socket is not None:
             await self.socket.close(2.0)
 
-    async def stop(self) -> None:
-        """Lets what was heard be answered, and shows how far things came."""
-        self.scheduler.shutdown(wait=False)
+    async def _show_how_far_things_came(self) -> None:
+        """Lets what was heard be answered first."""
         await self.context.background.drain(2.0)
-        await self.publisher.stop()
-        await asyncio.wait([self.publishing], timeout=4.0)
-        for loop in (self.publishing, self.expiring):
-            loop.cancel()
-        await asyncio.gather(self.publishing, self.expiring, return_exceptions=True)
+        await self.publisher.stop(4.0)
 
 
-async def open_front(
-    configuration: Configuration,
-    settings: Settings,
-    store: Store,
-    dispatch: Dispatch | None,
-    session: ClientSession,
-    clock: Clock,
-    may_publish: Callable[[], Awaitable[bool]],
-    windows: Windows = WINDOWS,
-) -> Front:
-    """Everything but its ears: `listen_on` and the web application open those. Raises ConfigurationError.
+async def open_front(parts: Parts, windows: Windows = WINDOWS) -> Front:
+    """Returns a front that does nothing yet, see `at_work`. Raises ConfigurationError.
 
     `windows`: Slack's budgets.
     """
+    settings, store, clock = parts.settings, parts.store, parts.clock
+    if reason := self_test(clock().timestamp()):
+        raise ConfigurationError((f"The guard's self-test failed: {reason}. Do not expose this bot.",))
     assert settings.bot_token is not None  # `why_not_serve` has looked
-    client = client_for(settings, settings.bot_token.get_secret_value(), session)
+    client = client_for(settings.api_url, settings.bot_token.get_secret_value(), parts.session)
     identity, authorized = await _introduce(client)
     context = Context(
-        configuration=configuration,
+        configuration=parts.configuration,
         store=store,
         cards=CardStore(store.database),
-        looks=LookStore(store.database, dispatch),
-        directory=SlackDirectory(configuration, client, identity.team_id, clock),
-        channels=Channels(configuration, client, clock),
+        looks=LookStore(store.database, parts.jobs),
+        directory=SlackDirectory(parts.configuration, client, identity.team_id, clock),
+        channels=Channels(parts.configuration, client, clock),
         sender=Sender(client, clock, windows),
         links=links_from(settings.front_key),
         clock=clock,
-        work=Wake(),
-        publish=Wake(),
+        work=parts.work,
+        publish=parts.publish,
     )
-    publisher = Publisher(context, may_publish)
+    alone = parts.jobs is None
+    lease = PublisherLease(Leases(store.database), clock, _name_of_this_process(), alone=alone)
+    publisher = Publisher(context, lease.is_mine if store.why_read_only is None else _never)
     door = Door(bolt(client, authorized, context), identity, context.metrics)
     socket = None
     if settings.app_token is not None:
         socket = Socket(door, settings.app_token.get_secret_value(), client)
-    publishing, expiring = publisher.run(), _expire_again_and_again(context)
-    return Front(
-        context,
-        publisher,
-        door,
-        socket,
-        _ticks(context),
-        asyncio.create_task(publishing),
-        asyncio.create_task(expiring),
-    )
+    return Front(context, publisher, lease, door, socket, None if alone else settings.database)
 
 
-def client_for(settings: Settings, token: str, session: ClientSession) -> AsyncWebClient:
-    return AsyncWebClient(
-        token=token,
-        base_url=settings.api_url,
-        session=session,
-        timeout=SLACK_ANSWERS_WITHIN,
-        retry_handlers=[],  # a resent chat.postMessage is a second card; `sending` decides what comes again
-    )
+def _name_of_this_process() -> str:
+    """Returns a name for leases that no other process has, also after a restart under the same pid."""
+    return f"{os.uname().nodename[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-async def who_am_i(client: AsyncWebClient) -> AsyncSlackResponse:
-    """`auth.test`, asked until Slack answers. Raises ConfigurationError when it says no."""
-    pause = 0.5
-    while True:
-        try:
-            return await client.auth_test()
-        except SlackApiError as problem:
-            if problem.response.status_code < 500 and problem.response.get("error") != "ratelimited":
-                refused = (
-                    f"Slack refuses the token: {problem.response.get('error')}. "
-                    "Copy it again from the app's page, under OAuth & Permissions."
-                )
-                raise ConfigurationError((refused,)) from None
-        except (OSError, TimeoutError) as problem:
-            log.warning("Slack does not answer yet", error=str(problem) or type(problem).__name__)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, 15.0)
+async def _never() -> bool:
+    return False
 
 
 async def _introduce(client: AsyncWebClient) -> tuple[Identity, AuthorizeResult]:
@@ -195,6 +174,12 @@ def _ticks(context: Context) -> AsyncIOScheduler:
     scheduler.add_job(forget, "interval", seconds=HOUSEKEEPING_EVERY, **options)
     scheduler.start()
     return scheduler
+
+
+async def _hear_of_others(database: str, publish: Wake) -> None:
+    from storage.postgres import listen as listen_to  # needs the extra `postgres`
+
+    await listen_to(database, lambda _: publish())
 
 
 async def _expire_again_and_again(context: Context) -> None:

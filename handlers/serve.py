@@ -2,42 +2,31 @@
 
 import asyncio
 import gc
-import os
-import secrets
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import ClientSession, ClientTimeout, web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.exc import DBAPIError
 
-from backends.opening import resolver_for
-from backends.world import ConfiguredWorld
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
-from bot.engine import Directory, Engine
 from bot.errors import ConfigurationError, TemporaryError
-from bot.planner import Planner
-from bot.signatures import Signer
-from handlers.context import Wake
-from handlers.door.guard import self_test
-from handlers.front import SLACK_ANSWERS_WITHIN, Front, client_for, open_front, who_am_i
-from handlers.keys import public_keys, signer_at
+from handlers.context import Parts, Wake, running
+from handlers.front import Front, open_front
+from handlers.keys import signer_at
 from handlers.settings import Role, Settings
-from handlers.slack.directory import SlackDirectory
-from handlers.slack.publisher_lease import PublisherLease
+from handlers.slack.client import SLACK_ANSWERS_WITHIN
 from handlers.slack.sending import WINDOWS, Windows
 from handlers.web.app import web_app
 from handlers.web.idle_connections import HEARD, drop_silent
 from handlers.web.metrics import new_metrics
 from handlers.web.readiness import Readiness
 from handlers.web.route_state import FrontState, ProcessState
-from handlers.worker import SWEEP_EVERY, Worker
+from handlers.worker import Worker, open_worker
 from storage.claims import Claims
 from storage.database import (
     Database,
@@ -49,10 +38,8 @@ from storage.database import (
     why_not_current,
 )
 from storage.integrity import Unsound, seal, take_seal_off, why_not_sound
-from storage.leases import Leases
-from storage.looks import LookStore
 from storage.restored import RestoredStore, restored
-from storage.runs import Store, open_store
+from storage.runs import open_store
 from storage.shared_clock import SharedClock
 
 if TYPE_CHECKING:
@@ -60,12 +47,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-GROWN_SWEEP_EVERY = 5.0  # seconds; jobs bring what is new at once, so the sweep is for what they lost
 CLOCK_READ_EVERY = 30.0  # seconds
-STALLED_EVERY = 60.0  # seconds
 CONFIRMED_EVERY = 1.0  # seconds
-JOBS_AT_ONCE = 10  # a job only wakes the worker
-DRAINED_WITHIN = 5.0  # seconds for the work under way; what takes longer is found again at the next start
 
 
 @dataclass(slots=True)
@@ -85,8 +68,6 @@ class Service:
         if self.front is not None:
             await self.front.hear_no_more()
         await self.runner.cleanup()
-        if self.worker is not None:
-            await self.worker.stop(DRAINED_WITHIN)
         await self.resources.aclose()
 
 
@@ -163,56 +144,26 @@ async def _start(
     resources: AsyncExitStack,
 ) -> Service:
     configuration = load(settings.config)
-    database = await _open(settings, resources)
-    wall = SharedClock(database)
-    await wall.read()
-    signer = signer_at(settings.front_key) if role.hears else None
-    jobs = await _jobs(settings, configuration, database, role, resources)
-    store = await open_store(database, signer, (clock or SteadyClock(wall=wall))(), jobs)
-    clock = clock or SteadyClock(await store.newest_time(), wall)
-    put_back = await restored(database) is not None
-    if put_back:
-        store = RestoredStore(database, store.installation, signer)
-    elif jobs is None:
-        await Claims(store).release_all()
-    await store.note_if_new("configuration", clock(), {"digest": configuration.digest})
-    session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN))
-    resources.push_async_callback(session.close)
-    front = worker = None
-    if role.hears:
-        if reason := self_test(clock().timestamp()):
-            raise ConfigurationError((f"The guard's self-test failed: {reason}. Do not expose this bot.",))
-        turn = PublisherLease(Leases(database), clock, _name_of_this_process(), alone=jobs is None)
-        resources.push_async_callback(turn.give_up)
-        may_publish = _never if put_back else turn.is_mine
-        front = await open_front(configuration, settings, store, jobs, session, clock, may_publish, windows)
-        resources.push_async_callback(front.stop)
-    if role.drives:
-        keys = _keys(settings, signer)
-        directory = await _directory(configuration, settings, front, session, clock)
-        nudges = (front.context.work, front.context.publish) if front else (Wake(), Wake())
-        worker = _worker(configuration, settings, store, directory, keys, clock, nudges, zone)
-    sender, socket = (front.context.sender, front.socket) if front else (None, None)
-    readiness = Readiness(store, clock, wall, worker, sender, socket)
-    runner, url = await _listen(settings, store, clock, readiness, front)
+    database = await _open_database(settings, resources)
+    shared = SharedClock(database)
+    parts = await _parts(settings, configuration, database, role, clock, shared, resources)
+    front = await open_front(parts, windows) if role.hears else None
+    directory = front.context.directory if front else None
+    worker = await open_worker(parts, zone, directory) if role.drives else None
+    readiness = _readiness(parts, shared, front, worker)
+    runner, url = await _listen(parts, readiness, front)
     resources.push_async_callback(runner.cleanup)
-    if front is not None and front.socket is not None:
-        await front.socket.open()
     anew = asyncio.Event()
-    loops = _loops(settings, wall, front, worker, jobs, zone)
-    assert runner.server is not None  # it was set up
-    loops.append(asyncio.create_task(drop_silent(runner.server, runner.app[HEARD])))
-    if put_back:
-        loops.append(asyncio.create_task(_until_confirmed(database, anew)))
-    for loop in loops:
-        loop.add_done_callback(partial(_ended_by_itself, anew))
-    resources.push_async_callback(_end, loops)
-    if not put_back:  # else it never is: it only reads
+    for opened in (front, worker):
+        if opened is not None:
+            await resources.enter_async_context(opened.at_work(anew))
+    await resources.enter_async_context(running(anew, *_loops(parts, shared, runner, anew)))
+    if parts.store.why_read_only is None:  # else it never is ready: it only reads
         await readiness.wait()
     return Service(front, worker, runner, url, resources, anew, database.broken)
 
 
-async def _open(settings: Settings, resources: AsyncExitStack) -> Database:
+async def _open_database(settings: Settings, resources: AsyncExitStack) -> Database:
     """An SQLite file is ours alone, looked through and brought up to date; a server is its operator's."""
     database = open_database(settings.database)
     alone = database.kind == "sqlite"
@@ -268,78 +219,45 @@ async def _jobs(
     return jobs
 
 
-def _name_of_this_process() -> str:
-    """For leases: nobody else's, also after a restart under the same pid."""
-    return f"{os.uname().nodename[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
-def _keys(settings: Settings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:
-    """Of the fronts whose decisions are carried out here."""
-    own = (signer.public,) if signer is not None else ()
-    if settings.front_keys is None:
-        return own
-    try:
-        return (*own, *public_keys(settings.front_keys))
-    except (OSError, ValueError) as problem:
-        raise ConfigurationError(
-            (f"ROLLBACK_FRONT_KEYS_FILE: {settings.front_keys} holds no public key: {problem}.",)
-        ) from None
-
-
-async def _directory(
-    configuration: Configuration,
+async def _parts(
     settings: Settings,
-    front: Front | None,
-    session: ClientSession,
-    clock: Clock,
-) -> Directory:
-    if front is not None:
-        return front.context.directory
-    assert settings.read_token is not None  # `why_not_serve` has looked
-    client = client_for(settings, settings.read_token.get_secret_value(), session)
-    me = await who_am_i(client)
-    return SlackDirectory(configuration, client, me["team_id"], clock)
-
-
-def _worker(
     configuration: Configuration,
-    settings: Settings,
-    store: Store,
-    directory: Directory,
-    keys: Sequence[Ed25519PublicKey],
-    clock: Clock,
-    nudges: tuple[Wake, Wake],
-    zone: str,
-) -> Worker:
-    world = ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
-    planner = Planner(configuration, store, world, clock)
-    engine = Engine(configuration, store, world, planner, directory, keys, clock, asyncio.sleep)
-    looks, claims = LookStore(store.database), Claims(store)
-    every = SWEEP_EVERY if store.database.kind == "sqlite" else GROWN_SWEEP_EVERY
-    work, publish = nudges
-    return Worker(
-        configuration,
-        engine,
-        planner,
-        claims,
-        looks,
-        clock,
-        work,
-        publish,
-        zone=zone,
-        sweep_every=every,
-    )
+    database: Database,
+    role: Role,
+    clock: Clock | None,
+    shared: SharedClock,
+    resources: AsyncExitStack,
+) -> Parts:
+    """Returns the parts that both roles need. The store of a database that was put back only reads."""
+    await shared.read()
+    signer = signer_at(settings.front_key) if role.hears else None
+    jobs = await _jobs(settings, configuration, database, role, resources)
+    store = await open_store(database, signer, (clock or SteadyClock(wall=shared))(), jobs)
+    clock = clock or SteadyClock(await store.newest_time(), shared)
+    if await restored(database) is not None:
+        store = RestoredStore(database, store.installation, signer)
+    elif jobs is None:
+        await Claims(store).release_all()
+    await store.note_if_new("configuration", clock(), {"digest": configuration.digest})
+    session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN))
+    resources.push_async_callback(session.close)
+    return Parts(settings, configuration, store, jobs, signer, session, clock, Wake(), Wake())
 
 
-async def _listen(
-    settings: Settings, store: Store, clock: Clock, readiness: Readiness, front: Front | None
-) -> tuple[web.AppRunner, str]:
+def _readiness(parts: Parts, shared: SharedClock, front: Front | None, worker: Worker | None) -> Readiness:
+    sender, socket = (front.context.sender, front.socket) if front else (None, None)
+    swept_at = (lambda: worker.swept_at) if worker else None
+    return Readiness(parts.store, parts.clock, shared, swept_at, sender, socket)
+
+
+async def _listen(parts: Parts, readiness: Readiness, front: Front | None) -> tuple[web.AppRunner, str]:
+    settings = parts.settings
     metrics = front.context.metrics if front else new_metrics()
-    parts = None
+    state = None
     if front is not None:
         secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
-        parts = FrontState(front.context, front.door, secret)
-    app = web_app(ProcessState(store, metrics, clock, readiness), parts)
+        state = FrontState(front.context, front.door, secret)
+    app = web_app(ProcessState(parts.store, metrics, parts.clock, readiness), state)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, port = settings.address
@@ -357,31 +275,16 @@ async def _listen(
 
 
 def _loops(
-    settings: Settings,
-    wall: SharedClock,
-    front: Front | None,
-    worker: Worker | None,
-    jobs: "Jobs | None",
-    zone: str,
-) -> list[asyncio.Task[None]]:
-    loops = []
-    if worker is not None:
-        loops.append(worker.run())
-    if jobs is not None:
-        from storage.postgres import listen  # needs the extra `postgres`
-
-        loops.append(_read_clock(wall))
-        if front is not None:
-            publish = front.context.publish
-            loops.append(listen(settings.database, lambda _: publish()))
-        if worker is not None:
-            loops.append(jobs.run([zone], worker.take_run, worker.take_look, JOBS_AT_ONCE))
-            loops.append(_forget_stalled(jobs))
-    return [asyncio.create_task(loop) for loop in loops]
-
-
-async def _never() -> bool:
-    return False
+    parts: Parts, shared: SharedClock, runner: web.AppRunner, anew: asyncio.Event
+) -> list[Coroutine[Any, Any, None]]:
+    """Returns the loops that every role has."""
+    assert runner.server is not None  # it was set up
+    loops = [drop_silent(runner.server, runner.app[HEARD])]
+    if parts.jobs is not None:
+        loops.append(_read_clock(shared))
+    if parts.store.why_read_only is not None:
+        loops.append(_until_confirmed(parts.store.database, anew))
+    return loops
 
 
 async def _until_confirmed(database: Database, anew: asyncio.Event) -> None:
@@ -391,36 +294,10 @@ async def _until_confirmed(database: Database, anew: asyncio.Event) -> None:
     anew.set()
 
 
-def _ended_by_itself(anew: asyncio.Event, loop: asyncio.Task[None]) -> None:
-    """None of them should: rather than go on without it, everything is opened again."""
-    if not loop.cancelled() and (problem := loop.exception()) is not None:
-        log.error("a loop ended", error=type(problem).__name__, exc_info=problem)
-        anew.set()
-
-
-async def _end(loops: Sequence[asyncio.Task[None]]) -> None:
-    for loop in loops:
-        loop.cancel()
-    await asyncio.gather(*loops, return_exceptions=True)
-
-
-async def _read_clock(wall: SharedClock) -> None:
+async def _read_clock(shared: SharedClock) -> None:
     while True:
         await asyncio.sleep(CLOCK_READ_EVERY)
         try:
-            await wall.read()
-        except (
-            DBAPIError,
-            TemporaryError,
-            TimeoutError,
-        ) as problem:  # readiness says so
-            log.warning("clock not compared", error=str(problem))
-
-
-async def _forget_stalled(jobs: "Jobs") -> None:
-    while True:
-        await asyncio.sleep(STALLED_EVERY)
-        try:
-            await jobs.forget_stalled()
+            await shared.read()
         except (DBAPIError, TemporaryError, TimeoutError) as problem:
-            log.warning("stalled jobs", error=str(problem))
+            log.warning("clock not compared", error=str(problem))

@@ -1,31 +1,47 @@
 """The worker: drives runs under a claim and answers looks. The only caller of targets."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.exc import DBAPIError
 
+from backends.opening import resolver_for
+from backends.world import ConfiguredWorld
 from bot import codec, planning
 from bot.clock import Clock
 from bot.configuration import MAIN_ZONE, Configuration
 from bot.contract import OutcomeUnknown
-from bot.engine import Engine
-from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError
+from bot.engine import Directory, Engine
+from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError
 from bot.model import Goal, Plan, Points
 from bot.planner import Planner
-from handlers.context import Wake
+from bot.signatures import Signer
+from handlers.context import Parts, Wake, running
+from handlers.keys import public_keys
+from handlers.settings import Settings
+from handlers.slack.client import client_for, who_am_i
+from handlers.slack.directory import SlackDirectory
 from storage.claims import Claim, Claims
 from storage.database import CommitUnknown, NotAccepted
 from storage.looks import Look, LookStore
+
+if TYPE_CHECKING:
+    from storage.jobs import Jobs
 
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=14)  # with the sweep, a run of a dead worker is taken over within 15
 RENEWED_EVERY = 4.0  # seconds
 SWEEP_EVERY = 1.0  # seconds
+GROWN_SWEEP_EVERY = 5.0  # seconds; jobs bring what is new at once, so the sweep is for what they lost
+JOBS_AT_ONCE = 10  # a job only wakes the worker
+STALLED_EVERY = 60.0  # seconds
+DRAINED_WITHIN = 5.0  # seconds for the work under way; what takes longer is found again at the next start
 TRIED_AT_MOST = 3  # times in a row that driving a run may fail without a reason that it knows itself
 AT_LEAST = 0.05  # seconds between two sweeps
 LOOK_AT_MOST = 60.0  # seconds
@@ -46,8 +62,9 @@ class Worker:
         *,
         zone: str = MAIN_ZONE,
         sweep_every: float = SWEEP_EVERY,
+        jobs: "Jobs | None" = None,
     ) -> None:
-        """`sweep_every` in seconds."""
+        """`sweep_every` in seconds. `jobs` None: it finds its work by the sweep and by being woken alone."""
         self._configuration = configuration
         self._engine = engine
         self._planner = planner
@@ -56,12 +73,27 @@ class Worker:
         self._clock = clock
         self._work = work
         self._publish = publish
+        self._zone = zone
+        self._jobs = jobs
         self._elsewhere = frozenset(t.name for t in configuration.targets.values() if t.zone != zone)
         self._sweep_every = sweep_every
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, tuple[int, int]] = {}  # run to its seq and how often driving it failed there
         self._stopping = False
         self.swept_at = clock()  # for /readyz
+
+    @asynccontextmanager
+    async def at_work(self, anew: asyncio.Event) -> AsyncIterator[None]:
+        """Drives and answers until it is left, then drains. `anew` is set when one of its loops breaks."""
+        loops = [self.run()]
+        if self._jobs is not None:
+            loops.append(self._jobs.run([self._zone], self.take_run, self.take_look, JOBS_AT_ONCE))
+            loops.append(_forget_stalled(self._jobs))
+        async with running(anew, *loops):
+            try:
+                yield
+            finally:
+                await self.stop(DRAINED_WITHIN)
 
     async def run(self) -> None:
         """Until cancelled or stopped: at every sweep, and at once when woken, takes what has to be done."""
@@ -225,3 +257,61 @@ class _Heart:
                 self._until = 0.0
                 return
             self._until = asked + LEASE.total_seconds()
+
+
+# Opening ---------------------------------------------------------------------------------------------
+
+
+async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> Worker:
+    """Returns a worker that does nothing yet, see `at_work`. Raises ConfigurationError.
+
+    `directory` None: it asks Slack who stands where with a token of its own.
+    """
+    configuration, store, clock = parts.configuration, parts.store, parts.clock
+    keys = _keys(parts.settings, parts.signer)
+    directory = directory or await _directory(parts)
+    world = ConfiguredWorld(configuration, resolver_for(configuration, parts.settings.state))
+    planner = Planner(configuration, store, world, clock)
+    return Worker(
+        configuration,
+        Engine(configuration, store, world, planner, directory, keys, clock, asyncio.sleep),
+        planner,
+        Claims(store),
+        LookStore(store.database),
+        clock,
+        parts.work,
+        parts.publish,
+        zone=zone,
+        sweep_every=SWEEP_EVERY if parts.jobs is None else GROWN_SWEEP_EVERY,
+        jobs=parts.jobs,
+    )
+
+
+def _keys(settings: Settings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:
+    """Returns the keys of the fronts whose decisions are carried out here."""
+    own = (signer.public,) if signer is not None else ()
+    if settings.front_keys is None:
+        return own
+    try:
+        return (*own, *public_keys(settings.front_keys))
+    except (OSError, ValueError) as problem:
+        raise ConfigurationError(
+            (f"ROLLBACK_FRONT_KEYS_FILE: {settings.front_keys} holds no public key: {problem}.",)
+        ) from None
+
+
+async def _directory(parts: Parts) -> Directory:
+    assert parts.settings.read_token is not None  # `why_not_serve` has looked
+    token = parts.settings.read_token.get_secret_value()
+    client = client_for(parts.settings.api_url, token, parts.session)
+    me = await who_am_i(client)
+    return SlackDirectory(parts.configuration, client, me["team_id"], parts.clock)
+
+
+async def _forget_stalled(jobs: "Jobs") -> None:
+    while True:
+        await asyncio.sleep(STALLED_EVERY)
+        try:
+            await jobs.forget_stalled()
+        except (DBAPIError, TemporaryError, TimeoutError) as problem:
+            log.warning("stalled jobs", error=str(problem))

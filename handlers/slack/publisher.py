@@ -7,6 +7,7 @@ Slack is in `posting`, Slack's budgets are kept by `sending`. One publisher at a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -84,6 +85,7 @@ class Publisher:
         self._posting = Posting(ctx.sender, ctx.cards, ctx.clock, may_publish)
         self._dnd: dict[str, frozenset[str]] = {}
         self._stopping = False
+        self._ended = asyncio.Event()
         self._soon = False  # something was left out that will be worth drawing in a moment
         self._turns = asyncio.Semaphore(SHOWN_AT_ONCE)
         self._held: dict[str, Held] = {}
@@ -97,19 +99,28 @@ class Publisher:
     async def run(self) -> None:
         """Until it is stopped, and then once more, so that the cards tell how far things are."""
         last = False
-        while not last:
-            last = self._stopping
-            try:
-                if await self._may_publish():
-                    await self.round()
-            except Exception as problem:
-                log.error("publish", error=type(problem).__name__, exc_info=problem)
-            if not last:
-                await self._ctx.publish.wait(SOON if self._soon else ROUND_EVERY)
+        try:
+            while not last:
+                last = self._stopping
+                await self._round_though_all_fails()
+                if not last:
+                    await self._ctx.publish.wait(SOON if self._soon else ROUND_EVERY)
+        finally:
+            self._ended.set()
 
-    async def stop(self) -> None:
+    async def _round_though_all_fails(self) -> None:
+        try:
+            if await self._may_publish():
+                await self.round()
+        except Exception as problem:
+            log.error("publish", error=type(problem).__name__, exc_info=problem)
+
+    async def stop(self, at_most: float) -> None:
+        """Returns after the last round, or after `at_most` seconds."""
         self._stopping = True
         self._ctx.publish()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), at_most)
 
     async def round(self) -> None:
         """One comparison of everything that may differ."""

@@ -1,12 +1,12 @@
 """Whether this process would do its work now: take a command, carry out a run, or both."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from bot.clock import Clock
 from handlers.door.socket import Socket
 from handlers.slack.sending import Sender
-from handlers.worker import Worker
 from storage.runs import Store
 from storage.shared_clock import SharedClock
 
@@ -16,21 +16,21 @@ CLOCKS_APART_AT_MOST = 5.0  # seconds between the database's clock and ours
 
 
 class Readiness:
-    """What this process has not got is None: a front no worker, a worker no sender, HTTP alone no socket."""
+    """What this process has not got is None: a front sweeps not, a worker has no sender, HTTP no socket."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         wall: SharedClock,
-        worker: Worker | None,
+        swept_at: Callable[[], datetime] | None,
         sender: Sender | None,
         socket: Socket | None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._wall = wall
-        self._worker = worker
+        self._swept_at = swept_at
         self._sender = sender
         self._socket = socket
 
@@ -59,7 +59,7 @@ class Readiness:
 
     def sweep_age(self) -> timedelta | None:
         """Since work was last looked for; None: this process drives nothing."""
-        return None if self._worker is None else self._clock() - self._worker.swept_at
+        return None if self._swept_at is None else self._clock() - self._swept_at()
 
     async def wait(self) -> None:
         while await self.why_not() is not None:  # noqa: ASYNC110 - what is waited for has no event

@@ -17,7 +17,7 @@ from storage.database import sqlite_url
 from storage.restored import READ_ONLY
 from storage.tables import cards, runs
 from tests.handlers.killed_world import KilledWorld
-from tests.handlers.world import STANDARD, World
+from tests.handlers.world import PATIENCE, STANDARD, World
 
 Open = Callable[..., Awaitable[World]]
 SERVES_AGAIN_WITHIN = 2.0  # seconds after the confirmation
@@ -188,8 +188,7 @@ async def test_no_card_is_drawn_as_the_backup_remembers_it(world: World) -> None
     await brought_back(world, backup)
     for behind in (update(runs).values(shown_seq=0), update(cards).values(drawn="")):
         await world.store.database.write(lambda connection, it=behind: connection.execute(it))  # type: ignore[misc]
-    await world.front.publisher.stop()
-    await world.front.publishing  # it has ended with a last round
+    await world.front.publisher.stop(PATIENCE)  # it ends with a last round
     assert world.card() == card
 
 
