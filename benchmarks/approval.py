@@ -24,7 +24,7 @@ from benchmarks.programs import running
 from bot.canonical_json import from_iso
 from bot.contract import Taken, Work
 from bot.model import Goal
-from handlers.settings import Role
+from handlers.role import Role
 
 TARGET, CHANNEL, ASKS, APPROVES = "shop", "C000", "UASK000", "UYES000"
 LOOK_EVERY = 0.02  # seconds

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.programs import Program, running
-from handlers.settings import Role
+from handlers.role import Role
 
 VERSIONS = ("v40", "v41", "v42")
 HOUR = 3600

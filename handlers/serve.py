@@ -18,7 +18,8 @@ from bot.errors import ConfigurationError, TemporaryError
 from handlers.context import Parts, Wake, running
 from handlers.front import Front, open_front
 from handlers.keys import signer_at
-from handlers.settings import Role, Settings
+from handlers.role import Role
+from handlers.settings import Settings
 from handlers.slack.client import SLACK_ANSWERS_WITHIN
 from handlers.slack.sending import WINDOWS, Windows
 from handlers.web.app import web_app

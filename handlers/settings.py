@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import ConfigurationError
+from handlers.role import Role
 
 SECRETS = (
     "SLACK_BOT_TOKEN",
@@ -19,22 +19,6 @@ SECRETS = (
     "SLACK_READ_TOKEN",
     "ROLLBACK_DATABASE_URL",  # of a server it carries a password
 )
-
-
-class Role(StrEnum):
-    """Apart, neither half holds the other's secrets."""
-
-    ALL = "all"
-    FRONT = "front"  # hears Slack and speaks to it; no credentials of targets
-    WORKER = "worker"  # drives runs; no signing secret of Slack
-
-    @property
-    def hears(self) -> bool:
-        return self is not Role.WORKER
-
-    @property
-    def drives(self) -> bool:
-        return self is not Role.FRONT
 
 
 class Settings(BaseSettings):

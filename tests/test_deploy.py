@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from bot.configuration import load
-from handlers.settings import SECRETS, Role, Settings
+from handlers.role import Role
+from handlers.settings import SECRETS, Settings
 
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

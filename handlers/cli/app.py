@@ -17,7 +17,7 @@ import typer
 from bot.errors import UserError
 from handlers.cli.endings import Code, ending
 from handlers.cli.output import aside, data, say
-from handlers.settings import Role
+from handlers.role import Role
 
 app = typer.Typer(
     add_completion=False,

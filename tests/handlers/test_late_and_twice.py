@@ -1,6 +1,7 @@
 """What comes late, twice, or from an older card: it counts for what it meant, once, or says why not."""
 
-from handlers.settings import Role, read_settings
+from handlers.role import Role
+from handlers.settings import read_settings
 from tests.handlers.conftest import Open
 from tests.handlers.world import CHANNEL, QUORUM_OF_TWO, World
 

@@ -8,8 +8,9 @@ import argparse
 import asyncio
 
 from handlers.cli import logs
+from handlers.role import Role
 from handlers.serve import serve
-from handlers.settings import Role, read_settings
+from handlers.settings import read_settings
 from handlers.slack.sending import WINDOWS
 
 WIDER = 100  # times
