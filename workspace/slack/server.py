@@ -64,7 +64,7 @@ class PretendSlack:
         self.open_home, self.change_group, self.happen = acts.open_home, acts.change_group, acts.happen
         self.click, self.submit, self.close_view = forms.click, forms.submit, forms.close_view
         self.fill_in = forms.fill_in
-        self._page = Page(self, outside, page_dir)
+        self._page = Page(workspace, acts, forms, self._connection, outside, page_dir)
         self._ack_timeout = ack_timeout
         self._session: aiohttp.ClientSession | None = None  # made when payloads go over HTTP
         self._runner: web.AppRunner | None = None
@@ -121,6 +121,14 @@ class PretendSlack:
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         self.workspace.site = self.url
+
+    def _connection(self) -> Json:
+        """Returns how the bot is reached now, as the page shows it."""
+        return {
+            "connected": self.mode == "http" or len(self.sockets) > 0,
+            "mode": self.mode,
+            "faults": self.faults.active(),
+        }
 
     async def stop(self) -> None:
         """Everything ends: streams, sockets, retries, the port."""

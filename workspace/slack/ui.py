@@ -9,18 +9,17 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from workspace.slack import ui_state
-from workspace.slack.forms import ClickReply, SubmitReply
+from workspace.slack.acts import Acts
+from workspace.slack.forms import ClickReply, Forms, SubmitReply
 from workspace.slack.nouns import Message, View
 from workspace.slack.refusal import Impossible
+from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
-
-if TYPE_CHECKING:
-    from workspace.slack.server import PretendSlack
 
 COALESCE_SECONDS: Final = 0.05  # states are never pushed faster than this
 LOOK_OUTSIDE_SECONDS: Final = 0.3  # how old the world, the events and the story may be while somebody watches
@@ -38,8 +37,20 @@ class Outside:
 
 
 class Page:
-    def __init__(self, server: "PretendSlack", outside: Outside, page_dir: Path | None) -> None:
-        self._server = server
+    def __init__(
+        self,
+        workspace: Workspace,
+        acts: Acts,
+        forms: Forms,
+        connection: Callable[[], Json],
+        outside: Outside,
+        page_dir: Path | None,
+    ) -> None:
+        """`connection`: how the bot is reached now, and which faults are on."""
+        self._workspace = workspace
+        self._acts = acts
+        self._forms = forms
+        self._connection = connection
         self._outside = outside
         self._page_dir = page_dir
         self._closing = False
@@ -70,7 +81,7 @@ class Page:
     def close(self) -> None:
         """End every stream."""
         self._closing = True
-        self._server.workspace.changed.touch()
+        self._workspace.changed.touch()
 
     # What the page shows
 
@@ -87,7 +98,7 @@ class Page:
         loop = asyncio.get_running_loop()
         sent, sent_at = "", loop.time()
         while not self._closing:
-            seen = self._server.workspace.changed.count
+            seen = self._workspace.changed.count
             state = json.dumps(await self._drawn(viewer))
             try:
                 if state != sent:
@@ -99,22 +110,18 @@ class Page:
             except ConnectionError:
                 break
             await asyncio.sleep(COALESCE_SECONDS)
-            await self._server.workspace.changed.wait(seen, LOOK_OUTSIDE_SECONDS)
+            await self._workspace.changed.wait(seen, LOOK_OUTSIDE_SECONDS)
         return stream
 
     def _viewer(self, request: web.Request) -> str:
         """Who is looking; the first human when the page does not know yet."""
-        users = self._server.workspace.users
+        users = self._workspace.users
         asked = request.query.get("user", "")
-        return asked if asked in users else next(iter(ui_state.humans(self._server.workspace)), "")
+        return asked if asked in users else next(iter(ui_state.humans(self._workspace)), "")
 
     async def _drawn(self, viewer: str) -> Json:
-        drawn = ui_state.state(self._server.workspace, viewer)
-        drawn["app"] |= {
-            "connected": self._server.mode == "http" or len(self._server.sockets) > 0,
-            "mode": self._server.mode,
-            "faults": self._server.faults.active(),
-        }
+        drawn = ui_state.state(self._workspace, viewer)
+        drawn["app"] |= self._connection()
         return drawn | await self._look_outside()
 
     async def _look_outside(self) -> Json:
@@ -135,40 +142,40 @@ class Page:
     async def _command(self, body: Json) -> Json:
         text = str(body.get("text", "")).strip()
         thread_ts = body.get("thread_ts")
-        command = self._server.workspace.app.command
+        command = self._workspace.app.command
         first, _, rest = text.partition(" ")
         if first.startswith("/") and first != command:
             raise Impossible("no_such_command", f"{first} is not a valid command here, only {command} is.")
         if first != command:
-            said = await self._server.say(body["user"], body["channel"], text, thread_ts)
+            said = await self._acts.say(body["user"], body["channel"], text, thread_ts)
             return {"ok": True, "ts": said.message.ts}
-        reply = await self._server.slash(body["user"], body["channel"], rest.strip(), thread_ts=thread_ts)
+        reply = await self._acts.slash(body["user"], body["channel"], rest.strip(), thread_ts=thread_ts)
         return {"ok": True} if reply.acked else _failed(reply.error, _TROUBLE)
 
     async def _click(self, body: Json) -> Json:
         message = self._message(body)
-        reply = await self._server.click(body["user"], message, body["action_id"], **_choice(body))
+        reply = await self._forms.click(body["user"], message, body["action_id"], **_choice(body))
         return _clicked(reply)
 
     async def _view_action(self, body: Json) -> Json:
         view = self._filled(body)
-        reply = await self._server.click(body["user"], view, body["action_id"], **_choice(body))
+        reply = await self._forms.click(body["user"], view, body["action_id"], **_choice(body))
         return _clicked(reply)
 
     async def _submit(self, body: Json) -> Json:
-        reply = await self._server.submit(body["user"], self._filled(body))
+        reply = await self._forms.submit(body["user"], self._filled(body))
         return _submitted(reply)
 
     async def _close(self, body: Json) -> Json:
-        await self._server.close_view(body["user"], self._view(body))
+        await self._forms.close_view(body["user"], self._view(body))
         return {"ok": True}
 
     async def _home(self, body: Json) -> Json:
-        await self._server.open_home(body["user"])
+        await self._acts.open_home(body["user"])
         return {"ok": True}
 
     async def _shortcut(self, body: Json) -> Json:
-        sent = await self._server.shortcut(body["user"], self._message(body), body["callback_id"])
+        sent = await self._acts.shortcut(body["user"], self._message(body), body["callback_id"])
         return {"ok": True} if sent.acked else _failed(sent.error, _TROUBLE)
 
     async def _break(self, body: Json) -> Json:
@@ -177,13 +184,13 @@ class Page:
         return {"ok": True, "message": await self._outside.on_break(str(body["what"]))}
 
     def _message(self, body: Json) -> Message:
-        message = self._server.workspace.message(body["channel"], body["ts"])
+        message = self._workspace.message(body["channel"], body["ts"])
         if message is None:
             raise Impossible("message_gone", "This message is not there any more.")
         return message
 
     def _view(self, body: Json) -> View:
-        view = self._server.workspace.modals.find(body["view_id"])
+        view = self._workspace.modals.find(body["view_id"])
         if view is None:
             raise Impossible("view_gone", "This view is not open any more.")
         return view
@@ -196,7 +203,7 @@ class Page:
                 # What did not change may be an old choice that is no longer offered: Slack sends it too.
                 if entry != view.state.get(block_id, {}).get(action_id):
                     value = next((held for key, held in entry.items() if key != "type"), None)
-                    view = self._server.fill_in(body["user"], view, action_id, value, block_id=block_id)
+                    view = self._forms.fill_in(body["user"], view, action_id, value, block_id=block_id)
         return view
 
 
