@@ -28,8 +28,9 @@ from bot.views.limits import Message, message
 from handlers.context import Context
 from handlers.slack import start_modal
 from handlers.slack.facts import facts_for
+from handlers.slack.holding import Holding, is_about_to_change
 from handlers.slack.posting import Impossible, MessageGone, Posted, Posting, ThreadGone
-from handlers.slack.sending import Budget, Wait
+from handlers.slack.sending import Wait
 from handlers.slack.undrawn import Undrawn
 from storage.cards import Card, Kind, ToDraw, place
 from storage.runs import Change
@@ -40,13 +41,8 @@ log = structlog.get_logger()
 
 ROUND_EVERY = 1.0  # seconds
 SHOWN_AT_ONCE = 4  # runs: a storm of cards leaves room for the next command
-STEPS_EVERY = timedelta(seconds=1)
-PROGRESS_EVERY = timedelta(seconds=3)
-PLANNING_IS_QUICK = timedelta(seconds=1.5)  # a plan within this time makes its card's first drawing
-STARTING_IS_QUICK = timedelta(seconds=0.3)  # and so does what is done this soon after the last approval
 COPIES_AFTER = timedelta(seconds=1)  # so that copies of a run that is over by then are drawn once
 SOON = 0.1  # seconds
-HELD_AT_LEAST = timedelta(seconds=0.2)
 POSTED_AGAIN_EVERY = timedelta(seconds=30)  # a card that Slack keeps losing must not flood the channel
 LEFT_ALONE_AT_MOST = timedelta(seconds=10)  # an older copy of its card may have to be marked
 REACHED_FOR_EVERY = timedelta(seconds=20)  # a channel may be opened again, or the bot invited again
@@ -57,16 +53,6 @@ UNDECIDED = frozenset({State.REQUESTED, State.APPROVED, State.RUNNING})  # it go
 
 async def always() -> bool:
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A run that is left alone for a while, unless it moves."""
-
-    seq: int
-    until: datetime
-    budget: Budget | None = None  # that it waits for
-    can_wait: bool = False  # behind what cannot
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +74,8 @@ class Publisher:
         self._ended = asyncio.Event()
         self._soon = False  # something was left out that will be worth drawing in a moment
         self._turns = asyncio.Semaphore(SHOWN_AT_ONCE)
-        self._held: dict[str, Held] = {}
-        self._drawn: dict[
-            str, int
-        ] = {}  # by the key of a card: the seq that it shows, while others are behind
+        self._holding = Holding()
+        self._drawn: dict[str, int] = {}  # by key of the card: the seq that it shows, while others are behind
         self._posted_again: dict[str, datetime] = {}  # by the key of the card
         self._undrawn = Undrawn()
         self._reached_for = datetime.min.replace(tzinfo=UTC)
@@ -127,18 +111,9 @@ class Publisher:
         self._soon = False
         await start_modal.fill_waiting(self._ctx)
         await self._reach_again()
-        wanted = await self._wanted()
+        wanted = self._holding.not_held(await self._ctx.cards.to_draw(), self._ctx.clock())
         shown = await self._each(wanted, self._show_card)
         await self._each([one for one in shown if one is not None], self._show_rest)
-
-    async def _wanted(self) -> list[ToDraw]:
-        now = self._ctx.clock()
-        self._held = {run_id: held for run_id, held in self._held.items() if now < held.until}
-        return [
-            one
-            for one in await self._ctx.cards.to_draw()
-            if (held := self._held.get(one.run_id)) is None or held.seq != one.seq
-        ]
 
     async def _each(self, things: Sequence[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
         """A few at a time, in order; one card that Slack refuses must not hold up the others."""
@@ -156,7 +131,7 @@ class Publisher:
     async def _show_card(self, wanted: ToDraw) -> Shown | None:
         """None: there is nothing to show beside it yet."""
         run = await self._ctx.store.load(wanted.run_id)
-        if _is_about_to_change(run, self._ctx.clock()):
+        if is_about_to_change(run, self._ctx.clock()):
             self._soon = True
             return None
         cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
@@ -166,7 +141,7 @@ class Publisher:
             for card in _standing(cards, Kind.CARD):
                 run = await self._reconcile(run, card, cards)
         except Wait as wait:
-            self._hold(run, wait)
+            self._holding.hold(run, wait, self._ctx.clock())
             return Shown(run, complete=False) if run.posted_at else None
         return Shown(run, complete=True)
 
@@ -178,7 +153,7 @@ class Publisher:
             try:
                 await self._reconcile(run, card, cards)
             except Wait as wait:
-                self._hold(run, wait)
+                self._holding.hold(run, wait, self._ctx.clock())
                 complete = False
         for card in cards:
             if card.superseded_ts is not None and card.ts is not None:
@@ -191,22 +166,6 @@ class Publisher:
             await self._ctx.store.shown(run.id, run.seq)
             if self._undrawn:
                 self._leave_alone(run, await self._ctx.cards.of_run(run.id))
-
-    def _hold(self, run: Run, wait: Wait) -> None:
-        """Until its turn: whoever waits for the same budget goes one behind the other."""
-        now = self._ctx.clock()
-        until = wait.until
-        if wait.budget is not None:
-            ahead = [
-                held
-                for held in self._held.values()
-                if held.budget is wait.budget and (wait.can_wait or not held.can_wait)
-            ]
-            until = wait.budget.free_at(now.timestamp(), len(ahead))
-        moment = max(datetime.fromtimestamp(until, UTC), now + HELD_AT_LEAST)
-        known = self._held.get(run.id)
-        if known is None or known.seq != run.seq or moment < known.until:
-            self._held[run.id] = Held(run.seq, moment, wait.budget, wait.can_wait)
 
     async def _owed(self, run: Run, cards: Sequence[Card]) -> Sequence[Card]:
         """The messages of a run, those too that its state asks for now."""
@@ -223,7 +182,7 @@ class Publisher:
             if (
                 card.kind in {Kind.NOTICE, Kind.LINE}
                 or self._is_drawn(run, card)
-                or self._is_fresh(run, card)
+                or self._holding.is_fresh(run, card, self._ctx.clock())
             ):
                 return run
             if card.kind is not Kind.CARD and run.state in UNDECIDED:
@@ -261,7 +220,7 @@ class Publisher:
         pauses = [self._undrawn.pauses_until(card.key, now) for card in owed]
         again = [until for until in pauses if until is not None]
         if again and len(again) == len(owed) and run.state is not State.RUNNING:
-            self._hold(run, Wait(min(*again, now + LEFT_ALONE_AT_MOST).timestamp()))
+            self._holding.hold(run, Wait(min(*again, now + LEFT_ALONE_AT_MOST).timestamp()), now)
 
     def _wait_until(self, moment: datetime) -> None:
         if self._ctx.clock() < moment:
@@ -276,21 +235,6 @@ class Publisher:
     def _is_drawn(self, run: Run, card: Card) -> bool:
         """Its words say how long ago something was, which alone is not worth a part of the budget."""
         return run.state is not State.RUNNING and self._drawn.get(card.key) == run.seq
-
-    def _is_fresh(self, run: Run, card: Card) -> bool:
-        """A running card changes with every look at the clock, so its age decides when it is drawn again.
-
-        Copies show the decision and leave the progress to the card: all cards share one budget.
-        """
-        if not _is_progress(run, card) or card.drawn_at is None or run.changed_at is None:
-            return False
-        if card.kind is not Kind.CARD:
-            return True
-        again = card.drawn_at + (STEPS_EVERY if card.drawn_at < run.changed_at else PROGRESS_EVERY)
-        if again <= self._ctx.clock():
-            return False
-        self._held[run.id] = Held(run.seq, again)
-        return True
 
     async def _draw(self, run: Run, card: Card, cards: Sequence[Card]) -> Message | None:
         now = self._ctx.clock()
@@ -426,7 +370,7 @@ class Publisher:
         try:
             await self._posting.mark_older(card, thread_line(run, await self._link(cards)))
         except Wait as wait:
-            self._hold(run, wait)
+            self._holding.hold(run, wait, self._ctx.clock())
 
     async def _reach_again(self) -> None:
         """Cards that stand where nothing could be said: the channel may be open again."""
@@ -478,19 +422,6 @@ def _called(run: Run) -> list[str]:
     return list(dict.fromkeys([run.requester.id, *(approval.person for approval in run.approvals)]))
 
 
-def _is_about_to_change(run: Run, now: datetime) -> bool:
-    """Drawing it now would only be drawing it twice, and would take the time that the work needs."""
-    match run.state:
-        case State.REQUESTED:
-            return now - run.requested_at < PLANNING_IS_QUICK
-        case State.APPROVED:
-            return now - (run.changed_at or now) < STARTING_IS_QUICK
-        case State.RUNNING:
-            return now - (run.started_at or now) < STARTING_IS_QUICK
-        case _:
-            return False
-
-
 def _moment(run: Run) -> str | None:
     """The moment that makes phones ring, once: it ended, or people have to decide since then."""
     if run.state.final:
@@ -498,10 +429,3 @@ def _moment(run: Run) -> str | None:
     if run.state in {State.PAUSED, State.STUCK} and run.waiting_since is not None:
         return f"{run.state.value}.{run.waiting_since.timestamp():.3f}"
     return None
-
-
-def _is_progress(run: Run, card: Card) -> bool:
-    """The card says already that it runs: what is new is only how far."""
-    if run.state is not State.RUNNING or run.started_at is None or card.drawn_at is None:
-        return False
-    return card.drawn_at >= run.started_at
