@@ -20,14 +20,14 @@ from benchmarks.sleeping import (
     TwoPeople,
     configured,
 )
-from bot import codec, policy
+from bot import codec, presses
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.engine import Engine
 from bot.events import EventKind as E
 from bot.model import Goal, Person, Purpose, Run, State
 from bot.planner import Planner
-from bot.policy import Click, Press
+from bot.presses import Click
 from bot.procedures import targets_of
 from bot.signatures import Signer
 from handlers.context import Wake
@@ -135,7 +135,7 @@ class Driving:
 
     async def _approve(self, run: Run) -> None:
         now = self._clock()
-        await self._store.append(run, *policy.events_for(Press.APPROVE, run, APPROVES, Click(), now))
+        await self._store.append(run, *presses.events_for(presses.APPROVE, run, APPROVES, Click(), now))
 
     def _driving(self) -> Iterator[Coroutine[Any, Any, None]]:
         yield self._worker.run()

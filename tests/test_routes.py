@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import pytest
 import typer
@@ -10,11 +10,12 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bot import commands
 from bot.model import Person
-from bot.policy import RIGHTS, Press
+from bot.presses import PRESSES
 from bot.spelling import Misunderstood
-from handlers.access import FROM_A_SHELL, FROM_SLACK, WORDS, Rule, way_of, why_not
+from handlers.access import FROM_A_SHELL, FROM_SLACK, OpenTo, way_of, why_not
 from handlers.cli.app import app as program
 from handlers.context import Context
+from handlers.slack.command import ANSWERS
 from handlers.slack.listeners import listen
 from handlers.web.app import GATES, ROUTES
 from tests.handlers.conftest import open_world
@@ -59,21 +60,30 @@ def test_whatever_is_listened_to_in_slack_has_a_rule_and_nothing_else_has() -> N
 
 
 def test_every_command_that_can_be_typed_in_slack_has_a_rule() -> None:
-    assert set(WORDS) == {*get_args(commands.Command), Misunderstood}
+    assert set(ANSWERS) == {*(verb.yields for verb in commands.VERBS), Misunderstood}
 
 
-def test_every_verb_of_the_help_is_read_as_a_command_with_a_rule() -> None:
-    examples = {"points": "points shop", "cancel": "cancel RB-1", "undo": "undo RB-1"}
-    examples["resolve"] = "resolve RB-1 live unchanged because I looked"
+def example(usage: str) -> str:
+    """A command as somebody types it who follows this row of the help."""
+    needed = usage.partition(" [")[0]
+    first = " ".join(words.split("|")[0] for words in needed.split())
+    return first.replace("TARGET", "shop").replace("RUN", "RB-1").replace("REASON", "I looked")
+
+
+def test_every_row_of_the_help_is_read_as_the_command_that_it_belongs_to() -> None:
     now = datetime(2026, 11, 22, tzinfo=UTC)
     for verb in commands.VERBS:
-        asked = commands.parse(examples.get(verb.name, verb.name), ["shop"], now, "UTC")
-        assert not isinstance(asked, Misunderstood), verb.name
-        assert type(asked) in WORDS
+        for row in verb.help:
+            asked = commands.parse(example(row.typed), ["shop"], now, "UTC")
+            assert type(asked) is verb.yields, row.typed
+
+
+def test_every_command_that_is_another_way_to_a_press_names_one() -> None:
+    assert {verb.press for verb in commands.VERBS} - {None} <= set(PRESSES)
 
 
 def test_every_press_has_a_right() -> None:
-    assert set(RIGHTS) == set(Press)
+    assert all(press.right.roles and press.right.states for press in PRESSES.values())
 
 
 def test_every_verb_of_the_command_line_has_a_rule_and_nothing_else_has() -> None:
@@ -100,14 +110,14 @@ def test_each_payload_has_the_name_of_its_way(payload: dict[str, Any], way: str)
     assert way_of(payload) == way
 
 
-@pytest.mark.parametrize("rule", Rule)
-def test_a_way_that_is_not_in_the_table_is_closed_and_the_others_are_not(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", OpenTo)
+def test_a_way_that_is_not_in_the_table_is_closed_and_the_others_are_not(rule: OpenTo) -> None:
     assert why_not(None, ANA) is not None
     assert why_not(rule, ANA) is None
 
 
 def test_what_is_for_members_is_closed_to_guests() -> None:
-    assert why_not(Rule.MEMBER, GUEST) == "You cannot read this: guests may neither ask nor approve."
+    assert why_not(OpenTo.MEMBER, GUEST) == "You cannot read this: guests may neither ask nor approve."
 
 
 # At the door -----------------------------------------------------------------------------------

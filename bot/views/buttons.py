@@ -3,7 +3,7 @@
 Two rows, each a block of its own. The first row only looks (Details always first in it); the second row
 acts. A place that was harmless is therefore never harmful when the card is redrawn, whatever follows
 what. Everything in the second row but *Reject* asks once more, in a dialog or a modal.
-Whether a press is let through is for `policy`.
+What a press asks, and whether it is let through, is for `bot.presses`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,21 @@ from datetime import datetime
 
 from bot import machine
 from bot.events import EventKind as E
-from bot.model import Live, LossQuality, Pause, Phase, Plan, Risk, Run, State
+from bot.model import Live, LossQuality, Pause, Phase, Plan, Run, State
+from bot.presses import (
+    APPROVE,
+    ASK_AGAIN,
+    CANCEL,
+    CONTINUE,
+    DETAILS,
+    RESOLVE,
+    RETRY,
+    STOP,
+    UNDO,
+    VETO,
+    Press,
+)
+from bot.presses.press import DIALOG
 from bot.views.limits import CONFIRM_TEXT, Block, actions, button, confirm, cut, unmarked
 from bot.views.plan import goal_name, place
 from bot.views.words import counted, duration, utc
@@ -22,7 +36,7 @@ ACTS = "acts"
 
 def rows(run: Run, value: str, now: datetime) -> list[Block]:
     """`value` is opaque: it comes back with the click and says for which state the button was drawn."""
-    looks = [button("Details", "details", value), *_looks(run, value)]
+    looks = [_button(DETAILS, run, "Details", value), *_looks(run, value)]
     acts = [make(run, value, now) for make in _acts(run, now)]
     return [*actions(LOOKS, looks), *actions(ACTS, acts)]
 
@@ -30,11 +44,11 @@ def rows(run: Run, value: str, now: datetime) -> list[Block]:
 def _looks(run: Run, value: str) -> list[Block]:
     match run.state:
         case State.PAUSED if run.pause is Pause.CHECKS:
-            return [button("Check again", "retry", value)]
+            return [_button(RETRY, run, "Check again", value)]
         case State.PAUSED | State.STUCK if can_look_again(run):
-            return [button("Look again", "retry", value)]
+            return [_button(RETRY, run, "Look again", value)]
         case State.REFUSED | State.VOID | State.EXPIRED | State.VETOED:
-            return [button("Ask again", "ask_again", value)]
+            return [_button(ASK_AGAIN, run, "Ask again", value)]
         case _:
             return []
 
@@ -87,15 +101,21 @@ def can_undo(run: Run, now: datetime) -> bool:
 # One button each -------------------------------------------------------------------------------
 
 
+def _button(
+    press: Press, run: Run, label: str, value: str, *, style: str | None = None, dialog: Block | None = None
+) -> Block:
+    """`dialog` is shown only if the press asks in one: a critical plan for instance is approved in a form."""
+    ask = dialog if press.form(run) is DIALOG else None
+    return button(label, press.action_id, value, style=style, ask=ask)
+
+
 def _approve(run: Run, value: str, now: datetime) -> Block:
     plan = run.plan
     if plan is None:  # the table has no awaiting run without a plan
         raise ValueError(f"{run.id} has no plan to approve")
     given, needed = len(run.approvals), plan.approvals_needed
     label = "Approve and start" if given + 1 >= needed else f"Approve {given + 1} of {needed}"
-    # a critical plan is approved in a modal that asks for its code
-    ask = None if plan.risk is Risk.CRITICAL else _approval(run, plan, label, now)
-    return button(label, "approve", value, style="primary", ask=ask)
+    return _button(APPROVE, run, label, value, style="primary", dialog=_approval(run, plan, label, now))
 
 
 def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
@@ -126,45 +146,44 @@ def _removes(plan: Plan, now: datetime) -> str:
 
 
 def _veto(run: Run, value: str, now: datetime) -> Block:
-    return button("Reject", "veto", value)
+    return _button(VETO, run, "Reject", value)
 
 
 def _cancel(run: Run, value: str, now: datetime) -> Block:
-    ask = confirm(
-        f"Cancel {run.id}?", "Nothing was changed yet, and nothing will be.", "Cancel it", "Keep it"
-    )
-    return button("Cancel", "cancel", value, ask=ask)
+    said = "Nothing was changed yet, and nothing will be."
+    dialog = confirm(f"Cancel {run.id}?", said, "Cancel it", "Keep it")
+    return _button(CANCEL, run, "Cancel", value, dialog=dialog)
 
 
 def _stop(run: Run, value: str, now: datetime) -> Block:
-    return button("Stop…", "cancel", value, style="danger")
+    return _button(CANCEL, run, "Stop…", value, style="danger")
 
 
 def _go_on(run: Run, value: str, now: datetime) -> Block:
     question = run.why if run.pause is Pause.CHECKPOINT else "It goes on with the next step."
-    ask = confirm(f"Go on with {run.id}?", question, "Yes, go on", "Not yet")
-    return button("Yes, go on", "continue", value, ask=ask)
+    dialog = confirm(f"Go on with {run.id}?", question, "Yes, go on", "Not yet")
+    return _button(CONTINUE, run, "Yes, go on", value, dialog=dialog)
 
 
 def _go_online(run: Run, value: str, now: datetime) -> Block:
     label = "Accept it anyway…" if run.phase is Phase.FINISH else "Go online anyway…"
-    return button(label, "continue", value, style="danger")
+    return _button(CONTINUE, run, label, value, style="danger")
 
 
 def _end(run: Run, value: str, now: datetime) -> Block:
-    return button("End it…", "stop", value, style="danger")
+    return _button(STOP, run, "End it…", value, style="danger")
 
 
 def _undo(run: Run, value: str, now: datetime) -> Block:
-    return button("Undo…", "undo", value)
+    return _button(UNDO, run, "Undo…", value)
 
 
 def _resolve(run: Run, value: str, now: datetime) -> Block:
-    return button("Say what is live…", "resolve", value)
+    return _button(RESOLVE, run, "Say what is live…", value)
 
 
 def _leave(run: Run, value: str, now: datetime) -> Block:
-    return button("Leave maintenance…", "continue", value, style="danger")
+    return _button(CONTINUE, run, "Leave maintenance…", value, style="danger")
 
 
 _FORWARD: Mapping[Pause, tuple[Make, ...]] = {

@@ -11,17 +11,23 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
-from bot.policy import Press
+from bot.commands import VERBS
+from bot.presses import PRESSES, forms_before, forms_then
 
-BRAKES = frozenset({Press.VETO, Press.CANCEL, Press.STOP})
-DECIDING = BRAKES | {Press.APPROVE, Press.CONTINUE, Press.RETRY, Press.RESOLVE}
-DECIDING_FORMS: Mapping[str, bool] = {  # callback ids; whether it brakes
-    "approve_run": False,
-    "veto_run": False,  # only the reason: the click itself was the veto
-    "stop_run": True,
-    "resolve_run": False,
-}
-DECIDING_WORDS: Mapping[str, bool] = {"cancel": True, "resolve": False}
+# A name that is missing decides nothing; for the others: whether it brakes.
+DECIDING_PRESSES = {press.action_id: press.brakes for press in PRESSES.values() if press.decides}
+DECIDING_WORDS = {verb.name: DECIDING_PRESSES[verb.press] for verb in VERBS if verb.press in DECIDING_PRESSES}
+
+
+def _deciding_forms() -> dict[str, bool]:
+    """By callback id. A form that several presses share brakes if one of them does."""
+    forms = dict.fromkeys((form.callback_id for _, form in forms_then()), False)  # the press is done already
+    for press, form in forms_before():
+        forms[form.callback_id] = press.brakes or forms.get(form.callback_id, False)
+    return forms
+
+
+DECIDING_FORMS = _deciding_forms()
 
 
 class Rank(Enum):
@@ -86,8 +92,7 @@ def _brakes(payload: Mapping[str, Any]) -> bool | None:
         return DECIDING_WORDS.get(word)
     match payload["type"]:
         case "block_actions":
-            action = payload["actions"][0]["action_id"]
-            return action in BRAKES if action in DECIDING else None
+            return DECIDING_PRESSES.get(payload["actions"][0]["action_id"])
         case "view_submission" | "view_closed":
             return DECIDING_FORMS.get(payload["view"].get("callback_id", ""))
         case _:

@@ -1,37 +1,40 @@
-"""The slash command and the mention: one grammar, one answer for each command."""
+"""The slash command and the mention: a row for each command says to whom it is open and what answers it.
+
+A command that is not in the table is closed to everyone.
+"""
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from bot import codec, commands
-from bot.commands import VERBS
+from bot import codec, commands, presses
 from bot.errors import UserError
-from bot.model import Goal, Live, Person, Points, Run, State
-from bot.policy import Click, Press
+from bot.model import Goal, Live, Person, Points, Run
+from bot.presses import Click
 from bot.spelling import Misunderstood
 from bot.views import lists
-from bot.views.card import CardFacts, card
+from bot.views.card import card
 from bot.views.decision import why_not_answer
 from bot.views.home import Linked
 from bot.views.limits import Message, code, message, sentence
 from handlers import access
+from handlers.access import OpenTo
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack import asking, pressing
 from handlers.slack.asking import Wish
-from handlers.slack.facts import facts_for
+from handlers.slack.facts import reading_facts
 from handlers.slack.typed import plain
 from storage.runs import Summary
 
 ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
-OPENS_OR_DECIDES = (commands.OpenModal, commands.Ask, commands.Cancel, commands.Undo, commands.Resolve)
-ANSWERS = {Live.BEFORE: "unchanged", Live.POINT: "point", Live.UNKNOWN: "unclear"}
+RESOLUTION = {Live.BEFORE: "unchanged", Live.POINT: "point", Live.UNKNOWN: "unclear"}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TypedLine:
     """What somebody typed, and where."""
 
     person: Person
@@ -55,76 +58,46 @@ class Asked:
     run: Run
 
 
-async def answer(ctx: Context, said: Said) -> Message | OpenForm | Asked:
+Answer: TypeAlias = Message | OpenForm | Asked
+C = TypeVar("C", bound=commands.TypedCommand | Misunderstood)
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[C]):
+    open_to: OpenTo
+    answer: Callable[[Context, TypedLine, C], Awaitable[Answer]]
+    changes: bool = False  # it asks for a run or decides about one: closed while this bot only reads
+
+
+async def answer(ctx: Context, said: TypedLine) -> Answer:
     """Raises UserError, Repeated."""
     asked = commands.parse(plain(said.text), ctx.configuration.targets, ctx.clock(), said.person.timezone)
-    if reason := access.why_not(access.WORDS.get(type(asked)), said.person):
+    row = ANSWERS.get(type(asked))
+    if reason := access.why_not(row.open_to if row else None, said.person):
         raise UserError(reason)
-    if isinstance(asked, OPENS_OR_DECIDES):
+    assert row is not None  # else it was closed
+    if row.changes:
         await pressing.refuse_if_read_only(ctx, said.person, said.text[:500])
-    match asked:
-        case Misunderstood():
-            return await _misunderstood(ctx, said, asked)
-        case commands.OpenModal():
-            return OpenForm(None)
-        case commands.Ask(target, None, None, _):
-            return OpenForm(target)
-        case commands.Ask():
-            return await _ask(ctx, said, asked)
-        case commands.Cancel(run_id):
-            await pressing.press(ctx, Press.CANCEL, run_id, said.person, Click(), said.delivery)
-            return _line(f"{run_id}: your word is kept, the card shows what follows.")
-        case commands.Undo(run_id, reason):
-            run = await pressing.press(ctx, Press.UNDO, run_id, said.person, Click(why=reason), said.delivery)
-            return _line(f"{run.id} asks to undo {run_id}. Its card follows in <#{run.channel}>.")
-        case commands.Resolve():
-            return await _resolve(ctx, said, asked)
-        case _:
-            return await _read(ctx, said.person, asked)
+    return await row.answer(ctx, said, asked)
 
 
-async def _misunderstood(ctx: Context, said: Said, asked: Misunderstood) -> Message:
-    body = {"text": said.text[:500], "why": asked.words}
-    await ctx.store.note("command_refused", ctx.clock(), said.person.id, body)
-    example = f"{ctx.configuration.command} {asked.example}".strip()
-    return _line(f"{sentence(asked.words, 600)} Example: {code(example, 300)}")
+# One answer each -------------------------------------------------------------------------------
 
 
-async def _ask(ctx: Context, said: Said, asked: commands.Ask) -> Asked:
+async def _open_form(ctx: Context, said: TypedLine, asked: commands.OpenModal) -> OpenForm:
+    return OpenForm(None)
+
+
+async def _ask(ctx: Context, said: TypedLine, asked: commands.Ask) -> Answer:
+    if asked.point is None and asked.before is None:
+        return OpenForm(asked.target)
     goal = Goal(point=asked.point) if asked.point else Goal(before=asked.before)
     wish = Wish(asked.target, goal, said.channel, reason=asked.reason, thread=said.thread)
     return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
 
 
-async def _resolve(ctx: Context, said: Said, asked: commands.Resolve) -> Message:
-    run = await pressing.load(ctx, asked.run)
-    if asked.live is Live.POINT and run.plan and (reason := why_not_answer(run, asked.point)):
-        raise UserError(reason)
-    click = Click(answer=ANSWERS[asked.live], why=asked.because)
-    await pressing.press(ctx, Press.RESOLVE, run.id, said.person, click, said.delivery)
-    return _line(f"{run.id}: your word is kept. Two people must say the same; the card shows who has.")
-
-
-async def _read(ctx: Context, person: Person, asked: commands.Command) -> Message:
-    now = ctx.clock()
-    match asked:
-        case commands.ListPoints(target):
-            return await _points(ctx, target)
-        case commands.ListTargets():
-            return lists.targets(await _targets(ctx), now)
-        case commands.Status(None):
-            return lists.status(await linked(ctx, await ctx.store.summaries(only_open=True, limit=20)), now)
-        case commands.Status(str() as run_id):
-            return await _status(ctx, person, run_id)
-        case commands.History(target):
-            earlier = await ctx.store.summaries(target=target, limit=20)
-            return lists.history(target, await linked(ctx, earlier), now)
-        case _:
-            command = ctx.configuration.command
-            return lists.help_([(f"{command} {verb.usage}".strip(), verb.meaning) for verb in VERBS])
-
-
-async def _points(ctx: Context, target: str) -> Message:
+async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> Message:
+    target = asked.target
     look_id = await ctx.looks.want(target, None, ctx.clock())
     ctx.work()
     until = ctx.clock() + ANSWERED_WITHIN
@@ -138,7 +111,7 @@ async def _points(ctx: Context, target: str) -> Message:
     return lists.no_points(target, "still being read. Ask again in a moment.")
 
 
-async def _targets(ctx: Context) -> list[lists.TargetRow]:
+async def _targets(ctx: Context, said: TypedLine, asked: commands.ListTargets) -> Message:
     """Of those beyond the last row that is shown there is no more to know than how many they are."""
     open_runs = await ctx.store.open_runs()
     rows: list[lists.TargetRow] = []
@@ -146,23 +119,69 @@ async def _targets(ctx: Context) -> list[lists.TargetRow]:
         run_id = open_runs.get(target.name) if len(rows) < lists.ROWS else None
         run = Linked(await ctx.store.load(run_id)) if run_id is not None else None
         rows.append(lists.TargetRow(target.name, target.kind, target.environment, run))
-    return rows
+    return lists.targets(rows, ctx.clock())
 
 
-async def _status(ctx: Context, person: Person, run_id: str) -> Message:
-    """The card as it would be drawn now, without its buttons."""
-    run = await pressing.load(ctx, run_id)
-    shown = card(run, await reading_facts(ctx, run, person.id), ctx.clock())
+async def _status(ctx: Context, said: TypedLine, asked: commands.Status) -> Message:
+    if asked.run is None:
+        summaries = await ctx.store.summaries(only_open=True, limit=20)
+        return lists.status(await linked(ctx, summaries), ctx.clock())
+    run = await pressing.load(ctx, asked.run)
+    shown = card(run, await reading_facts(ctx, run, said.person.id), ctx.clock())
+    # the card as it would be drawn now, without its buttons
     return message(shown.text, [block for block in shown.blocks if block.get("type") != "actions"])
 
 
-async def reading_facts(ctx: Context, run: Run, person_id: str) -> CardFacts:
-    """Facts for showing a run to one person who only reads; the link to its page is good for them alone."""
-    cards = await ctx.cards.of_run(run.id)
-    progress = await ctx.store.progress_of(run.id) if run.state is State.RUNNING else None
-    now, public = ctx.clock(), ctx.configuration.public_url
-    facts = facts_for(ctx.configuration, run, None, cards, progress=progress, dnd=frozenset(), now=now)
-    return replace(facts, url=f"{public}{ctx.links.make(run.id, person_id, now)}" if public else None)
+async def _history(ctx: Context, said: TypedLine, asked: commands.History) -> Message:
+    earlier = await ctx.store.summaries(target=asked.target, limit=20)
+    return lists.history(asked.target, await linked(ctx, earlier), ctx.clock())
+
+
+async def _help(ctx: Context, said: TypedLine, asked: commands.Help) -> Message:
+    command = ctx.configuration.command
+    return lists.help_([(f"{command} {row.typed}".strip(), row.meaning) for row in commands.HELP_ROWS])
+
+
+async def _cancel(ctx: Context, said: TypedLine, asked: commands.Cancel) -> Message:
+    await pressing.press(ctx, presses.CANCEL, asked.run, said.person, Click(), said.delivery)
+    return _line(f"{asked.run}: your word is kept, the card shows what follows.")
+
+
+async def _undo(ctx: Context, said: TypedLine, asked: commands.Undo) -> Message:
+    click = Click(why=asked.reason)
+    run = await pressing.press(ctx, presses.UNDO, asked.run, said.person, click, said.delivery)
+    return _line(f"{run.id} asks to undo {asked.run}. Its card follows in <#{run.channel}>.")
+
+
+async def _resolve(ctx: Context, said: TypedLine, asked: commands.Resolve) -> Message:
+    run = await pressing.load(ctx, asked.run)
+    if asked.live is Live.POINT and run.plan and (reason := why_not_answer(run, asked.point)):
+        raise UserError(reason)
+    click = Click(answer=RESOLUTION[asked.live], why=asked.because)
+    await pressing.press(ctx, presses.RESOLVE, run.id, said.person, click, said.delivery)
+    return _line(f"{run.id}: your word is kept. Two people must say the same; the card shows who has.")
+
+
+async def _misunderstood(ctx: Context, said: TypedLine, asked: Misunderstood) -> Message:
+    body = {"text": said.text[:500], "why": asked.words}
+    await ctx.store.note("command_refused", ctx.clock(), said.person.id, body)
+    example = f"{ctx.configuration.command} {asked.example}".strip()
+    return _line(f"{sentence(asked.words, 600)} Example: {code(example, 300)}")
+
+
+ANSWERS: Mapping[type, Row[Any]] = {
+    commands.OpenModal: Row(OpenTo.MEMBER, _open_form, changes=True),
+    commands.Ask: Row(OpenTo.RIGHTS, _ask, changes=True),
+    commands.ListPoints: Row(OpenTo.MEMBER, _points),
+    commands.ListTargets: Row(OpenTo.MEMBER, _targets),
+    commands.Status: Row(OpenTo.MEMBER, _status),
+    commands.History: Row(OpenTo.MEMBER, _history),
+    commands.Cancel: Row(OpenTo.RIGHTS, _cancel, changes=True),
+    commands.Undo: Row(OpenTo.RIGHTS, _undo, changes=True),
+    commands.Resolve: Row(OpenTo.RIGHTS, _resolve, changes=True),
+    commands.Help: Row(OpenTo.CHANNEL, _help),
+    Misunderstood: Row(OpenTo.CHANNEL, _misunderstood),
+}
 
 
 async def linked(ctx: Context, summaries: Iterable[Summary]) -> list[Linked]:

@@ -1,6 +1,7 @@
 """What a card says beside its run: who was reached, what the configuration says, how far a step is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from bot.contract import Progress
 from bot.model import Kind as TargetKind
 from bot.model import Purpose, Run, State
 from bot.views.facts import CardFacts
+from handlers.context import Context
 from handlers.slack.pressing import button_value
 from storage.cards import Card, Kind
 
@@ -43,6 +45,15 @@ def facts_for(
         owner=(target.owner or "") if target else "",
         point_of_contact=target.point_of_contact if target else None,
     )
+
+
+async def reading_facts(ctx: Context, run: Run, person_id: str) -> CardFacts:
+    """Facts for showing a run to one person who only reads; the link to its page is good for them alone."""
+    cards = await ctx.cards.of_run(run.id)
+    progress = await ctx.store.progress_of(run.id) if run.state is State.RUNNING else None
+    now, public = ctx.clock(), ctx.configuration.public_url
+    facts = facts_for(ctx.configuration, run, None, cards, progress=progress, dnd=frozenset(), now=now)
+    return replace(facts, url=f"{public}{ctx.links.make(run.id, person_id, now)}" if public else None)
 
 
 def _is_the_card(card: Card | None) -> bool:

@@ -5,7 +5,6 @@ was not accepted, by the door or by the database, is said in the form that fits 
 """
 
 import asyncio
-import json
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -16,21 +15,21 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
 
 from bot.errors import TemporaryError, UserError
-from bot.events import Event, ReasonGiven
-from bot.model import Person, Run
-from bot.policy import Click, Press, marks
-from bot.views import modals
-from bot.views.limits import View, sentence
+from bot.model import Run
+from bot.presses import PRESSES, Click, forms_before, veto
+from bot.presses.press import DIALOG
+from bot.views.limits import sentence
+from bot.views.refusal import refusal, to_card
 from handlers import access
 from handlers.context import Context
 from handlers.door.admission import Turned
 from handlers.door.delivery import Delivery, TurnedAway
-from handlers.slack import command, home, pressing, start_modal
-from handlers.slack.command import Asked, OpenForm, Said
-from handlers.slack.forms import any_block, block_of, typed
+from handlers.slack import command, home, press_forms, pressing, start_modal
+from handlers.slack.command import Asked, OpenForm, TypedLine
+from handlers.slack.forms import any_block, block_of
 from handlers.slack.sending import Wait
 from storage.cards import Card, Kind
-from storage.runs import Change, Repeated, TargetTaken
+from storage.runs import Repeated, TargetTaken
 
 log = structlog.get_logger()
 Body = Mapping[str, Any]
@@ -44,15 +43,15 @@ def listen(app: AsyncApp, ctx: Context) -> None:
     hear = Listeners(ctx)
     app.command(ctx.configuration.command)(hear.command)
     app.message_shortcut("rollback_shortcut")(hear.shortcut)
-    for press in Press:
-        app.action(press.value)(hear.button)
+    for action_id in PRESSES:
+        app.action(action_id)(hear.button)
     for choice in ("target", "point", "before"):
         app.action(choice)(hear.choice)
     app.action("send_to_me")(hear.send_to_me)
     app.view("start_rollback")(hear.start)
-    for decision in ("approve_run", "stop_run", "resolve_run"):
-        app.view(decision)(hear.decision)
-    app.view("veto_run")(hear.veto_reason)
+    for callback_id in sorted({form.callback_id for _, form in forms_before()}):
+        app.view(callback_id)(hear.decision)
+    app.view(veto.REASON.callback_id)(hear.veto_reason)
     app.event("app_mention")(hear.mention)
     app.event("app_home_opened")(hear.home)
     for event in ("subteam_members_changed", "subteam_updated"):
@@ -88,7 +87,7 @@ class Listeners:
             await ack()
             return
         except TargetTaken as taken:
-            await ack(f"{sentence(str(taken))} {modals.to_card(await self._url(taken.run_id))}".strip())
+            await ack(f"{sentence(str(taken))} {to_card(await self._url(taken.run_id))}".strip())
             return
         except REFUSALS as reason:
             await ack(sentence(str(reason)))
@@ -101,11 +100,13 @@ class Listeners:
         else:
             await ack(text=answer.text, blocks=list(answer.blocks) or None)
 
-    async def _said(self, user: str, channel: str, text: str, thread: str | None, delivery: Delivery) -> Said:
+    async def _said(
+        self, user: str, channel: str, text: str, thread: str | None, delivery: Delivery
+    ) -> TypedLine:
         person = await self._ctx.directory.person(user, age=60.0)
-        return Said(person, channel, text, thread, delivery)
+        return TypedLine(person, channel, text, thread, delivery)
 
-    async def _open_form(self, trigger_id: str, said: Said, target: str | None) -> None:
+    async def _open_form(self, trigger_id: str, said: TypedLine, target: str | None) -> None:
         try:
             await start_modal.open_modal(
                 self._ctx, trigger_id, said.person, said.channel, target, said.thread
@@ -201,23 +202,25 @@ class Listeners:
     async def _pressed(self, body: Body, delivery: Delivery) -> Coroutine[Any, Any, None] | None:
         """Records what was pressed. What is left to do after the ack, if anything."""
         action = body["actions"][0]
-        press = Press(action["action_id"])
+        press = PRESSES[action["action_id"]]
         person = await self._ctx.directory.person(body["user"]["id"])
-        if press is not Press.DETAILS:
-            await pressing.refuse_if_read_only(self._ctx, person, press.value)
+        if not press.for_everybody:
+            await pressing.refuse_if_read_only(self._ctx, person, press.action_id)
         card, draw = await pressing.card_of(self._ctx, str(action.get("value", "")))
         await self._stands_there(card, body)
         run = await pressing.load(self._ctx, card.run_id)
         click = Click(stamp=pressing.drawn_for(run, card.key, draw))
-        if press is Press.DETAILS:
-            return self._open(body, await self._details(run, person))
-        if pressing.asks_more(press, run):
-            await pressing.check(self._ctx, press, run, person, pressing.as_if_filled(click, run))
-            return self._ask_more(body, press, run, person, card)
+        form, trigger = press.form(run), body["trigger_id"]
+        if form is not None and press.for_everybody:
+            view = await press_forms.draw(self._ctx, press, form, run, person, card)
+            return press_forms.show(self._ctx, trigger, view)
+        if form is not None and form is not DIALOG:
+            await press_forms.check(self._ctx, press, run, person, click)
+            return press_forms.open_form(self._ctx, trigger, press, form, run, person, card)
         moved = await pressing.press(self._ctx, press, run.id, person, click, delivery)
-        if press is Press.VETO:
-            return self._open(body, modals.veto_reason(moved, _about(press, card, moved)))
-        return None
+        if press.then is None:
+            return None
+        return press_forms.open_form(self._ctx, trigger, press, press.then, moved, person, card)
 
     async def _stands_there(self, card: Card, body: Body) -> None:
         """A button's value is good only on the card that it was drawn on, and only on the newest of it."""
@@ -251,67 +254,22 @@ class Listeners:
         """A small modal; an ephemeral only when that fails."""
         url = reason.url if isinstance(reason, OlderCopy) else None
         try:
-            view = modals.refusal("Not done", str(reason), url=url)
+            view = refusal("Not done", str(reason), url=url)
             await self._ctx.sender.call("views.open", trigger_id=body["trigger_id"], view=view)
         except (SlackApiError, Wait):
             channel = _channel_of(body)
             if channel:
-                words = f"{sentence(str(reason))} {modals.to_card(url)}".strip()
+                words = f"{sentence(str(reason))} {to_card(url)}".strip()
                 await self._reply(channel, body["user"]["id"], None, words)
 
-    async def _open(self, body: Body, view: View) -> None:
-        try:
-            await self._ctx.sender.call("views.open", trigger_id=body["trigger_id"], view=view)
-        except (SlackApiError, Wait) as problem:
-            log.warning("modal", error=str(problem))
-
-    async def _ask_more(self, body: Body, press: Press, run: Run, person: Person, card: Card) -> None:
-        now, about = self._ctx.clock(), _about(press, card, run)
-        if press is Press.UNDO:
-            try:
-                await start_modal.open_undo(self._ctx, body["trigger_id"], person, run)
-            except (SlackApiError, Wait) as problem:
-                log.warning("modal", error=str(problem))
-            return
-        facts = await command.reading_facts(self._ctx, run, person.id)
-        match press:
-            case Press.APPROVE:
-                assert run.plan is not None  # an awaiting run has one
-                view = modals.approve(run, run.plan, facts, about, now)
-            case Press.CANCEL:
-                view = modals.stop(run, facts.progress, about)
-            case Press.STOP:
-                view = modals.end_it(run, about, now)
-            case Press.RESOLVE:
-                view = modals.resolve(run, facts, about, now)
-            case _ if run.state.final:
-                view = modals.leave_maintenance(run, about, now)
-            case _:
-                view = modals.go_online(run, about, now)
-        await self._open(body, view)
-
-    async def _details(self, run: Run, person: Person) -> View:
-        events = await self._ctx.store.events(run.id)
-        summaries = await self._ctx.store.summaries(target=run.target, limit=6)
-        earlier = [await self._ctx.store.load(s.id) for s in summaries if s.id != run.id]
-        facts = await command.reading_facts(self._ctx, run, person.id)
-        return modals.details(run, facts, events, earlier, self._ctx.clock())
-
     async def decision(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        """A modal that a button opened was sent."""
-        view, given = body["view"], typed(body["view"])
+        """A form that a button opened was sent."""
+        view = body["view"]
         try:
             async with _delivery(context) as delivery:
                 person = await self._ctx.directory.person(body["user"]["id"])
                 await pressing.refuse_if_read_only(self._ctx, person, str(view["callback_id"]))
-                press, run, stamp = await self._asked_about(view)
-                click = Click(
-                    stamp=stamp,
-                    code=given.get("plan_code", ""),
-                    answer=given.get("answer", ""),
-                    why=given.get("reason", ""),
-                )
-                await pressing.press(self._ctx, press, run.id, person, click, delivery)
+                await press_forms.submit(self._ctx, person, view, delivery)
             await ack()
         except Repeated:
             await ack()
@@ -325,47 +283,19 @@ class Listeners:
         if block is not None:
             await ack(response_action="errors", errors={block: str(reason)})
         else:
-            await ack(response_action="update", view=modals.refusal("Not done", str(reason)))
-
-    async def _asked_about(self, view: Body) -> tuple[Press, Run, str]:
-        """The metadata is only a pointer: what it points to is read from the database."""
-        try:
-            about = json.loads(view.get("private_metadata") or "{}")
-            press, value = Press(about["press"]), str(about["value"])
-            value.encode()  # it may hold half a character, which is a ValueError too
-        except (ValueError, KeyError, TypeError):
-            raise UserError(
-                "This form belongs to no card of mine. Press the button on the card again."
-            ) from None
-        card, draw = await pressing.card_of(self._ctx, value)
-        run = await pressing.load(self._ctx, card.run_id)
-        return press, run, pressing.drawn_for(run, card.key, draw)
+            await ack(response_action="update", view=refusal("Not done", str(reason)))
 
     async def veto_reason(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        why = typed(body["view"]).get("reason", "")
         try:
             async with _delivery(context) as delivery:
                 person = await self._ctx.directory.person(body["user"]["id"])
-                _, run, _ = await self._asked_about(body["view"])
-                if why and run.ended_by == person.id:
-                    await self._keep_reason(run, person, why, delivery)
+                await press_forms.keep_reason(self._ctx, person, body["view"], delivery)
         except TurnedAway as reason:
             await self._in_the_form(ack, any_block(body["view"]), reason)
             return
         except (UserError, TemporaryError, Repeated) as problem:
             log.info("veto reason", why=str(problem))
         await ack()
-
-    async def _keep_reason(self, run: Run, person: Person, reason: str, delivery: Delivery) -> None:
-        now = self._ctx.clock()
-        event = Event(ReasonGiven(marks=tuple(sorted(marks(person))), why=reason), now, person.id)
-
-        async def work(change: Change) -> None:
-            await change.once(delivery.key, now)
-            await change.append(run, (event,))
-
-        await delivery.change(self._ctx.store, work)
-        self._ctx.publish()
 
     # The start modal
 
@@ -443,10 +373,6 @@ def _channel_of(body: Body) -> str | None:
     """None: it was pressed where there is no channel, in a modal for instance."""
     channel: Body = body.get("channel") or {}
     return channel.get("id")
-
-
-def _about(press: Press, card: Card, run: Run) -> str:
-    return json.dumps({"press": press.value, "value": pressing.button_value(card.key, run)})
 
 
 def _delivery(context: AsyncBoltContext) -> Delivery:

@@ -1,28 +1,27 @@
-"""What happens when somebody presses a button or types the same as a command: ask policy, record, show."""
+"""What happens when somebody presses a button or types the same as a command: ask the rules, record, show."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 
-from bot import machine, policy
+from bot import machine, presses
 from bot.errors import StaleRun, UserError
-from bot.model import Pause, Person, Risk, Run, State
-from bot.policy import Click, Press
+from bot.model import Person, Run
+from bot.presses import Click, Press
+from bot.presses.stamps import GO_ON, stamp
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack import asking
 from storage.cards import Card
 from storage.runs import Change
 
-NEEDS_WORDS = "…"  # stands for the reason that the modal will ask for
-
 
 def button_value(card_key: str, run: Run) -> str:
     """Opaque to people: which card it is on, and what it was drawn for."""
-    return f"{card_key}.{_draw(card_key, policy.stamp(run))}"
+    return f"{card_key}.{_draw(card_key, stamp(run))}"
 
 
-def _draw(card_key: str, stamp: str) -> str:
-    return hashlib.sha256(f"{card_key} {stamp}".encode()).hexdigest()[:10]
+def _draw(card_key: str, state: str) -> str:
+    return hashlib.sha256(f"{card_key} {state}".encode()).hexdigest()[:10]
 
 
 async def card_of(ctx: Context, value: str) -> tuple[Card, str]:
@@ -38,9 +37,9 @@ async def card_of(ctx: Context, value: str) -> tuple[Card, str]:
 
 def drawn_for(run: Run, card_key: str, draw: str) -> str:
     """The stamp that a button's draw stands for: the run's own, an earlier one, or one that fits no run."""
-    for stamp in (policy.stamp(run), *policy.GO_ON):
-        if draw == _draw(card_key, stamp):
-            return stamp
+    for state in (stamp(run), *GO_ON):
+        if draw == _draw(card_key, state):
+            return state
     return "another state"
 
 
@@ -67,8 +66,8 @@ async def check(ctx: Context, press: Press, run: Run, person: Person, click: Cli
     """Raises UserError, and keeps the refusal as evidence."""
     target = asking.known_target(ctx, run.target)
     entitled = await ctx.directory.entitled(target)
-    if reason := policy.why_not(press, run, person, entitled, click, ctx.clock()):
-        body = {"press": press.value, "why": reason}
+    if reason := presses.why_not(press, run, person, entitled, click, ctx.clock()):
+        body = {"press": press.action_id, "why": reason}
         await ctx.store.note("press_refused", ctx.clock(), person.id, body, run_id=run.id)
         ctx.metrics.refusals.labels("press").inc()
         raise UserError(reason)
@@ -91,16 +90,13 @@ async def press(
 async def _record(
     ctx: Context, press: Press, run: Run, person: Person, click: Click, delivery: Delivery
 ) -> Run:
-    if press is Press.UNDO:
-        wish = asking.undo(run, click.why)
-        return await asking.ask(ctx, person, wish, delivery, asking.ended_by_undo(run))
-    if press is Press.ASK_AGAIN:
-        return await asking.ask(ctx, person, asking.again(run), delivery)
+    if press in _ASKS_FOR_A_RUN:
+        return await _ASKS_FOR_A_RUN[press](ctx, run, person, click, delivery)
     now = ctx.clock()
 
     async def work(change: Change) -> Run:
         await change.once(delivery.key, now)
-        return await change.append(run, policy.events_for(press, run, person, click, now))
+        return await change.append(run, presses.events_for(press, run, person, click, now))
 
     moved = await delivery.change(ctx.store, work)
     ctx.work()
@@ -108,21 +104,16 @@ async def _record(
     return moved
 
 
-def asks_more(press: Press, run: Run) -> bool:
-    """Whether a button opens a modal before anything is recorded."""
-    match press:
-        case Press.APPROVE:
-            return run.plan is not None and run.plan.risk is Risk.CRITICAL
-        case Press.CANCEL:
-            return run.state is State.RUNNING and run.touched
-        case Press.CONTINUE:
-            return run.state is State.FAILED or run.pause is Pause.CHECKS
-        case Press.STOP | Press.RESOLVE | Press.UNDO:
-            return True
-        case _:
-            return False
+async def _undo(ctx: Context, run: Run, person: Person, click: Click, delivery: Delivery) -> Run:
+    wish = asking.undo(run, click.why)
+    return await asking.ask(ctx, person, wish, delivery, asking.ended_by_undo(run))
 
 
-def as_if_filled(click: Click, run: Run) -> Click:
-    """For asking policy before the modal opens: what will be typed is not the question yet."""
-    return replace(click, why=click.why or NEEDS_WORDS, code=run.code[:4])
+async def _ask_again(ctx: Context, run: Run, person: Person, click: Click, delivery: Delivery) -> Run:
+    return await asking.ask(ctx, person, asking.again(run), delivery)
+
+
+_ASKS_FOR_A_RUN: Mapping[Press, Callable[[Context, Run, Person, Click, Delivery], Awaitable[Run]]] = {
+    presses.UNDO: _undo,
+    presses.ASK_AGAIN: _ask_again,
+}

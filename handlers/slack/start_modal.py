@@ -13,7 +13,7 @@ from bot.model import Goal, Person, Plan, Points, Run
 from bot.policy import same_human
 from bot.spelling import Misunderstood
 from bot.times import time_of
-from bot.views import lists, modals
+from bot.views import lists, press_forms, refusal, start_form
 from bot.views.limits import View
 from handlers.context import Context
 from handlers.door.delivery import Delivery
@@ -37,7 +37,7 @@ async def open_modal(
     chosen = target or (next(iter(known)) if len(known) == 1 else None)
     context = {"channel": channel, "thread": thread}
     if chosen is None:
-        view = modals.start_form(await _form(ctx, person, None, context, None), "", ctx.clock())
+        view = start_form.start_form(await _form(ctx, person, None, context, None), "", ctx.clock())
         answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=view)
         await ctx.looks.open_modal(
             Modal(answer["view"]["id"], person.id, "", 0, context, ctx.clock(), FILLED, None)
@@ -45,7 +45,9 @@ async def open_modal(
         return
     look_id = await ctx.looks.want(chosen, {}, ctx.clock())
     ctx.work()
-    answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=modals.start_loading(chosen, ""))
+    answer = await ctx.sender.call(
+        "views.open", trigger_id=trigger_id, view=start_form.start_loading(chosen, "")
+    )
     await ctx.looks.open_modal(
         Modal(answer["view"]["id"], person.id, chosen, look_id, context, ctx.clock(), READING, None)
     )
@@ -56,7 +58,7 @@ async def open_undo(ctx: Context, trigger_id: str, person: Person, run: Run) -> 
     """The undo's own plan and loss are worked out while its modal is open."""
     look_id = await ctx.looks.want(run.target, {"undo_of": run.id}, ctx.clock())
     ctx.work()
-    loading = modals.undo_form(run, None, None, "", ctx.clock())
+    loading = press_forms.undo_form(run, None, None, "", ctx.clock())
     answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=loading)
     context = {"channel": run.channel, "undo_of": run.id}
     await ctx.looks.open_modal(
@@ -95,7 +97,7 @@ async def _chosen(ctx: Context, modal: Modal, value: str | None) -> str | None:
     if value is None or look is None or look.answer is None or "points" not in look.answer:
         return value
     points: Points = codec.load(Points, look.answer["points"])
-    point = modals.chosen_point(points.points, value)
+    point = start_form.chosen_point(points.points, value)
     return point.id if point else value
 
 
@@ -131,7 +133,7 @@ async def fill_waiting(ctx: Context) -> None:
             if look is not None and look.answer is not None:
                 await _fill(ctx, modal, look)
             elif modal.filled == READING and ctx.clock() - modal.opened_at >= LATE:
-                await _show(ctx, modal, modals.start_slow(modal.target, ""), SLOW)
+                await _show(ctx, modal, start_form.start_slow(modal.target, ""), SLOW)
         except Wait:
             continue
         except SlackApiError:
@@ -148,10 +150,10 @@ async def _fill(ctx: Context, modal: Modal, look: Look) -> None:
         return
     if modal.context.get("undo_of"):
         run = await load(ctx, str(modal.context["undo_of"]))
-        view = modals.undo_form(run, _plan(look), _reason(look), "", ctx.clock())
+        view = press_forms.undo_form(run, _plan(look), _reason(look), "", ctx.clock())
     else:
         target = ctx.configuration.targets[modal.target]
-        view = modals.start_form(await _form(ctx, person, target, modal.context, look), "", ctx.clock())
+        view = start_form.start_form(await _form(ctx, person, target, modal.context, look), "", ctx.clock())
     await _show(ctx, modal, view, FILLED)
 
 
@@ -179,18 +181,18 @@ async def send_later(ctx: Context, person_id: str, view_id: str) -> None:
 
 async def _form(
     ctx: Context, person: Person, target: Target | None, context: Mapping[str, Any], look: Look | None
-) -> modals.StartForm:
+) -> start_form.StartForm:
     place = await ctx.channels.place(str(context["channel"]))
     choices = tuple(
-        modals.TargetChoice(t.name, t.kind, t.environment) for t in ctx.configuration.targets.values()
+        start_form.TargetChoice(t.name, t.kind, t.environment) for t in ctx.configuration.targets.values()
     )
     if target is None or look is None or look.answer is None:
-        return modals.StartForm(choices, place.id, place.why_not is None)
+        return start_form.StartForm(choices, place.id, place.why_not is None)
     plan, reason = _plan(look), _reason(look)
     points: Points | None = codec.load(Points, look.answer["points"]) if "points" in look.answer else None
     offered = _offered(points)
     problems = [context.get("problem"), reason if points is not None else None]
-    return modals.StartForm(
+    return start_form.StartForm(
         targets=choices,
         channel=place.id,
         can_post=place.why_not is None,
@@ -214,11 +216,11 @@ def _offered(points: Points | None) -> tuple[Any, ...]:
     return tuple(p for p in points.points if not p.current and p.id != points.current.id)
 
 
-async def _reachable(ctx: Context, person: Person, target: Target) -> tuple[modals.Reachable, ...]:
+async def _reachable(ctx: Context, person: Person, target: Target) -> tuple[start_form.Reachable, ...]:
     entitled = await ctx.directory.entitled(target, KNOWN)
     others = [p for p in entitled.approvers if not p.barred and not same_human(p, person)]
     quiet = await ctx.directory.on_dnd([p.id for p in others])
-    return tuple(modals.Reachable(p.id, p.name, p.id in quiet) for p in others)
+    return tuple(start_form.Reachable(p.id, p.name, p.id in quiet) for p in others)
 
 
 def _plan(look: Look) -> Plan | None:
@@ -271,5 +273,5 @@ def errors(view: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """The answer that keeps the modal open and shows why."""
     block = block_of(view, "target") or block_of(view, "reason")
     if block is None:
-        return {"response_action": "update", "view": modals.refusal("Not asked", reason)}
+        return {"response_action": "update", "view": refusal.refusal("Not asked", reason)}
     return {"response_action": "errors", "errors": {block: reason}}

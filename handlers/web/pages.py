@@ -12,7 +12,7 @@ from bot.errors import TemporaryError
 from bot.model import Run
 from bot.views.facts import CardFacts
 from handlers.context import Context
-from handlers.slack.command import reading_facts
+from handlers.slack.facts import reading_facts
 from handlers.web.drawing import draw, missing
 from handlers.web.readers import READER
 from handlers.web.route_state import FRONT

@@ -15,7 +15,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from bot.errors import TemporaryError
-from handlers.access import Rule, why_not
+from handlers.access import OpenTo, why_not
 from handlers.context import Context
 from handlers.web.drawing import missing
 from handlers.web.route_state import FRONT
@@ -107,4 +107,4 @@ async def _why_barred(context: Context, user_id: str) -> str | None:
         person = await context.directory.person(user_id)
     except TemporaryError:
         return "Slack does not say who it was made for"
-    return why_not(Rule.MEMBER, person)
+    return why_not(OpenTo.MEMBER, person)

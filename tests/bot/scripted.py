@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backends.programs.spool import ELSEWHERE
-from bot import codec, machine, policy
+from bot import codec, machine, presses
 from bot.configuration import Configuration, Target
 from bot.contract import (
     Cancelled,
@@ -50,7 +50,8 @@ from bot.model import (
 )
 from bot.planner import Planner
 from bot.planning import Hold
-from bot.policy import Click, Entitled, Press
+from bot.policy import Entitled
+from bot.presses import Click, Press
 from bot.signatures import Signer, sealed
 from tests.bot.configured import configuration
 from tests.bot.stories import ANA, BEN, CY, DORA, LOSS, T0, happened, later, requested
@@ -482,10 +483,10 @@ class Play:
 
     async def press(self, who: Person, press: Press, why: str = "because", answer: str = "") -> Run:
         click = Click(why=why, answer=answer)
-        reason = policy.why_not(press, self.run, who, self.register.now, click, self.clock())
+        reason = presses.why_not(press, self.run, who, self.register.now, click, self.clock())
         assert reason is None, reason
         return await self.notes.append(
-            self.run, *policy.events_for(press, self.run, who, click, self.clock())
+            self.run, *presses.events_for(press, self.run, who, click, self.clock())
         )
 
     async def planned(self, goal: Goal | None = None) -> Run:
@@ -498,7 +499,7 @@ class Play:
         await self.notes.append(self.run, happened(E.POSTED, self.clock()))
         await self.clock.sleep(2)
         for who in (BEN, CY)[: run.plan.approvals_needed]:
-            await self.press(who, Press.APPROVE)
+            await self.press(who, presses.APPROVE)
         return self.run
 
     async def give_up(self, problem: Exception) -> Run:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.commands import (
+    HELP_ROWS,
     KEYWORDS,
     LATER,
     LONGEST_REASON,
@@ -14,7 +15,6 @@ from bot.commands import (
     VERBS,
     Ask,
     Cancel,
-    Command,
     Help,
     History,
     ListPoints,
@@ -22,6 +22,7 @@ from bot.commands import (
     OpenModal,
     Resolve,
     Status,
+    TypedCommand,
     Undo,
     parse,
 )
@@ -35,7 +36,7 @@ BERLIN = "Europe/Berlin"
 TARGETS = frozenset({"orders", "storefront", "payload-api", "checkout.api_2"})
 
 
-def read(text: str) -> Command | Misunderstood:
+def read(text: str) -> TypedCommand | Misunderstood:
     return parse(plain(text), TARGETS, MORNING, BERLIN)
 
 
@@ -86,7 +87,7 @@ def at(text: str) -> datetime:
         ("resolve RB-42 unclear because ctl", Resolve("RB-42", Live.UNKNOWN, None, "ctl")),
     ],
 )
-def test_every_form_of_the_command_is_read(text: str, command: Command) -> None:
+def test_every_form_of_the_command_is_read(text: str, command: TypedCommand) -> None:
     assert read(text) == command
 
 
@@ -112,7 +113,7 @@ def test_every_form_of_the_command_is_read(text: str, command: Command) -> None:
         ("<http://checkout.api_2|checkout.api_2> to v41", Ask("checkout.api_2", point="v41")),
     ],
 )
-def test_case_quotes_spacing_and_a_mention_in_front_do_not_matter(text: str, command: Command) -> None:
+def test_case_quotes_spacing_and_a_mention_in_front_do_not_matter(text: str, command: TypedCommand) -> None:
     assert read(text) == command
 
 
@@ -226,7 +227,7 @@ def test_the_nearest_name_does_not_depend_on_case() -> None:
 
 
 def test_help_lists_only_what_works_now() -> None:
-    words = {word for verb in VERBS for word in verb.usage.split()}
+    words = {word for row in HELP_ROWS for word in row.typed.split()}
     assert not words & LATER
     assert {verb.name for verb in VERBS} - {""} == NOW
 
@@ -392,7 +393,7 @@ RUNS = st.integers(1, 10**9).map("RB-{}".format)
 REASONS = st.lists(st.from_regex(r"[A-Za-z0-9äß.:-]{1,20}", fullmatch=True), max_size=8).map(" ".join)
 GIVEN = REASONS.filter(bool)
 TARGET = st.sampled_from(sorted(TARGETS))
-COMMANDS: st.SearchStrategy[Command] = st.one_of(
+COMMANDS: st.SearchStrategy[TypedCommand] = st.one_of(
     st.builds(Ask, TARGET, point=st.none() | POINTS, reason=REASONS),
     st.builds(
         Ask, TARGET, before=MOMENTS.map(lambda at: min(at, MORNING).replace(microsecond=0)), reason=REASONS
@@ -407,7 +408,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
 )
 
 
-def written(command: Command) -> str:
+def written(command: TypedCommand) -> str:
     """A command as somebody would type it."""
     match command:
         case Ask(target, point, before, reason):
@@ -435,7 +436,7 @@ def _because(reason: str) -> str:
 
 @settings(deadline=None)
 @given(COMMANDS)
-def test_a_command_written_down_is_read_back_as_itself(command: Command) -> None:
+def test_a_command_written_down_is_read_back_as_itself(command: TypedCommand) -> None:
     assert read(written(command)) == command
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from backends.programs.spool import ELSEWHERE
-from bot import codec, machine
+from bot import codec, machine, presses
 from bot.configuration import Declared, Procedure, ProcedureStep, Rule
 from bot.contract import (
     Blocked,
@@ -46,7 +46,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.policy import Entitled, Press
+from bot.policy import Entitled
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
 from tests.bot.stories import ANA, BEN, CY, LOSS, T0, happened, retold
@@ -193,7 +193,7 @@ async def test_looked_at_again_by_the_worker_that_announced_it_a_stuck_run_goes_
     await begun_by_another(play, play.backend)
     await play.drive()
     play.backend.place = "one"
-    await play.press(ANA, Press.RETRY)
+    await play.press(ANA, presses.RETRY)
     assert (await play.drive()).state is State.SUCCEEDED
 
 
@@ -320,7 +320,7 @@ async def test_a_failed_step_that_is_looked_at_again_is_started_only_because_it_
     play.backend.starts = [Busy("locked")]
     await play.driven()
     play.backend.asked.clear()
-    await play.press(BEN, Press.RETRY)
+    await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, play.backend.asked[:2]) == (State.SUCCEEDED, ["find", "start"])
 
@@ -372,8 +372,8 @@ async def test_a_stuck_run_goes_on_to_verify_when_two_say_that_the_point_is_live
     play.backend.starts = ["answer_lost"]
     play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
     await play.driven()
-    await play.press(ANA, Press.RESOLVE, answer="point")
-    await play.press(BEN, Press.RESOLVE, answer="point")
+    await play.press(ANA, presses.RESOLVE, answer="point")
+    await play.press(BEN, presses.RESOLVE, answer="point")
     run = await play.drive()
     assert (run.state, play.backend.asked.count("start")) == (State.SUCCEEDED, 1)
 
@@ -448,7 +448,7 @@ async def test_a_backend_that_never_answers_a_poll_is_bounded_by_the_steps_time(
 async def test_a_stop_comes_before_the_next_step(careful: Play) -> None:
     await careful.approved()
     maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
-    maintenance.meanwhile = lambda: careful.press(BEN, Press.CANCEL)
+    maintenance.meanwhile = lambda: careful.press(BEN, presses.CANCEL)
     run = await careful.drive()
     assert (run.state, run.pause, run.in_maintenance) == (State.PAUSED, Pause.STOPPED, True)
     assert careful.effects == ["MAINTENANCE_ON orders"]
@@ -457,9 +457,9 @@ async def test_a_stop_comes_before_the_next_step(careful: Play) -> None:
 async def test_a_yes_after_a_stop_goes_on_where_it_was(careful: Play) -> None:
     await careful.approved()
     maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
-    maintenance.meanwhile = lambda: careful.press(BEN, Press.CANCEL)
+    maintenance.meanwhile = lambda: careful.press(BEN, presses.CANCEL)
     await careful.drive()
-    await careful.press(BEN, Press.CONTINUE)
+    await careful.press(BEN, presses.CONTINUE)
     run = await careful.drive()
     assert (run.state, careful.effects.count("MAINTENANCE_ON orders")) == (State.SUCCEEDED, 1)
 
@@ -467,7 +467,7 @@ async def test_a_yes_after_a_stop_goes_on_where_it_was(careful: Play) -> None:
 async def stopped_in_the_restore(play: Play) -> Run:
     await play.approved()
     play.backend.starts = ["takes_long"]
-    play.backend.meanwhile = lambda: play.press(BEN, Press.CANCEL)
+    play.backend.meanwhile = lambda: play.press(BEN, presses.CANCEL)
     return await play.drive()
 
 
@@ -495,7 +495,7 @@ async def test_a_cancel_that_is_not_heard_is_waited_for(play: Play, answer: Canc
 
 async def test_a_veto_before_the_first_intent_wins(careful: Play) -> None:
     await careful.approved()
-    careful.world.offline.meanwhile = lambda: careful.press(BEN, Press.VETO)
+    careful.world.offline.meanwhile = lambda: careful.press(BEN, presses.VETO)
     run = await careful.drive()
     assert (run.state, careful.effects) == (State.VETOED, [])
 
@@ -506,7 +506,7 @@ async def test_a_veto_before_the_first_intent_wins(careful: Play) -> None:
 async def test_an_outcome_is_appended_again_when_somebody_was_quicker(play: Play) -> None:
     await play.approved()
     play.backend.capabilities = replace(play.backend.capabilities, cancel=False)
-    play.backend.meanwhile = lambda: play.press(BEN, Press.CANCEL)  # while start is under way
+    play.backend.meanwhile = lambda: play.press(BEN, presses.CANCEL)  # while start is under way
     await play.drive()
     told = play.kinds()
     assert told[told.index("stop_requested") + 1] == "step_succeeded"
@@ -650,7 +650,7 @@ async def test_a_target_is_down_when_no_check_sees_anything(
 
 async def test_a_request_that_was_cancelled_while_it_was_planned_stays_cancelled(play: Play) -> None:
     play.ask()
-    play.world.offline.meanwhile = lambda: play.press(ANA, Press.CANCEL)
+    play.world.offline.meanwhile = lambda: play.press(ANA, presses.CANCEL)
     assert (await play.drive()).state is State.CANCELLED
 
 
@@ -850,7 +850,7 @@ async def test_a_veto_during_preflight_wins(play: Play) -> None:
     class Meanwhile(_Slow):
         async def entitled(self, target: object) -> Entitled:
             if play.run.state is State.APPROVED:
-                await play.press(CY, Press.VETO)
+                await play.press(CY, presses.VETO)
             return self.now
 
     play.register = Meanwhile(play)
@@ -898,7 +898,7 @@ async def test_a_loss_that_cannot_be_measured_behind_maintenance_pauses(
 async def test_a_loss_that_is_looked_at_again_and_fits_goes_on(careful: Play) -> None:
     careful.backend.measured = [MUCH]
     await careful.driven()
-    await careful.press(BEN, Press.RETRY)
+    await careful.press(BEN, presses.RETRY)
     assert (await careful.drive()).state is State.SUCCEEDED
 
 
@@ -917,7 +917,7 @@ async def test_an_undo_point_is_taken_once_however_often_it_is_asked_for(play: P
     play.backend.saves = ["answer_lost"]
     run = await play.driven()
     assert (run.state, run.why) == (State.STUCK, "no answer")
-    await play.press(BEN, Press.RETRY)
+    await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, play.effects.count("SAVE orders")) == (State.SUCCEEDED, 1)
     assert run.undo_points == {"orders": "undo-v42"}
@@ -1012,7 +1012,7 @@ async def test_a_backend_that_cannot_say_whether_it_arrived_is_inconclusive(
 async def test_checks_that_are_looked_at_again_and_pass_go_on(play: Play) -> None:
     play.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
     await play.driven()
-    await play.press(BEN, Press.RETRY)
+    await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, run.overridden, play.effects.count("RESTORE orders p41")) == (
         State.SUCCEEDED,
@@ -1024,8 +1024,8 @@ async def test_checks_that_are_looked_at_again_and_pass_go_on(play: Play) -> Non
 async def test_two_people_go_online_against_a_check(careful: Play) -> None:
     careful.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
     await careful.driven()
-    await careful.press(ANA, Press.CONTINUE, why="customers wait")
-    await careful.press(BEN, Press.CONTINUE, why="customers wait")
+    await careful.press(ANA, presses.CONTINUE, why="customers wait")
+    await careful.press(BEN, presses.CONTINUE, why="customers wait")
     run = await careful.drive()
     assert (run.state, run.overridden, run.verdict, run.in_maintenance) == (
         State.SUCCEEDED,
@@ -1049,20 +1049,20 @@ async def test_a_checkpoint_waits_for_a_yes() -> None:
     play = Play(configuration(target(procedure="asking"), procedures={"asking": asking}))
     run = await play.driven()
     assert (run.pause, run.why, play.effects) == (Pause.CHECKPOINT, "Drained?", [])
-    await play.press(BEN, Press.CONTINUE)
+    await play.press(BEN, presses.CONTINUE)
     assert (await play.drive()).state is State.SUCCEEDED
 
 
 async def failed_in_maintenance(careful: Play) -> None:
     careful.backend.starts = [Denied("no")]
     await careful.driven()
-    await careful.press(BEN, Press.STOP)
+    await careful.press(BEN, presses.STOP)
 
 
 async def test_two_people_take_a_failed_run_out_of_maintenance(careful: Play) -> None:
     await failed_in_maintenance(careful)
-    await careful.press(ANA, Press.CONTINUE)
-    await careful.press(BEN, Press.CONTINUE)
+    await careful.press(ANA, presses.CONTINUE)
+    await careful.press(BEN, presses.CONTINUE)
     run = await careful.drive()
     assert (run.state, run.in_maintenance, careful.effects[-1]) == (
         State.FAILED,
@@ -1078,7 +1078,7 @@ async def test_maintenance_that_failed_is_switched_once_more_when_somebody_looks
     run = await careful.driven()
     assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "exit code 3")
     enter.arrive = lambda work: None  # type: ignore[method-assign]
-    await careful.press(BEN, Press.RETRY)
+    await careful.press(BEN, presses.RETRY)
     assert (await careful.drive()).state is State.SUCCEEDED
     assert list(enter.fates) == ["k7f3a91c.RB-42.2", "k7f3a91c.RB-42.2.2"]
 
@@ -1087,7 +1087,7 @@ async def test_a_restore_that_failed_is_only_looked_for_when_somebody_looks_agai
     play.backend.polls = [Progress(False, T0, "exit code 3")]
     play.backend.arrive = lambda work: play.backend.fates.update({work.op_id: Fate.FAILED})  # type: ignore[method-assign]
     await play.driven()
-    await play.press(BEN, Press.RETRY)
+    await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, run.pause, play.backend.asked.count("start")) == (State.PAUSED, Pause.STEP_FAILED, 1)
 
@@ -1098,8 +1098,8 @@ async def test_a_leaving_that_failed_is_done_again_when_two_agree_again(careful:
     leave.polls = [Progress(False, T0, "exit code 3")]
     leave.arrive = lambda work: leave.fates.update({work.op_id: Fate.FAILED})  # type: ignore[method-assign]
     for _ in range(2):
-        await careful.press(ANA, Press.CONTINUE)
-        await careful.press(BEN, Press.CONTINUE)
+        await careful.press(ANA, presses.CONTINUE)
+        await careful.press(BEN, presses.CONTINUE)
         await careful.drive()
         leave.arrive = lambda work: None  # type: ignore[method-assign]
     assert not careful.run.in_maintenance
@@ -1188,7 +1188,7 @@ async def waiting() -> Play:
 
 
 async def confirmed(play: Play) -> Run:
-    await play.press(BEN, Press.CONTINUE)
+    await play.press(BEN, presses.CONTINUE)
     return await play.drive()
 
 
@@ -1238,7 +1238,7 @@ LAPSED: dict[str, tuple[Callable[[Play], object], Pause, str]] = {
 @pytest.mark.parametrize("name", LAPSED)
 async def test_an_approval_that_lapsed_at_a_checkpoint_restores_nothing(name: str, waiting: Play) -> None:
     sabotage, pause, why = LAPSED[name]
-    await waiting.press(BEN, Press.CONTINUE)
+    await waiting.press(BEN, presses.CONTINUE)
     sabotage(waiting)
     run = await waiting.drive()
     assert (run.state, run.pause, run.why, waiting.effects) == (State.PAUSED, pause, why, [])
@@ -1247,14 +1247,14 @@ async def test_an_approval_that_lapsed_at_a_checkpoint_restores_nothing(name: st
 async def test_a_lapse_that_has_passed_is_seen_when_somebody_looks_again(waiting: Play) -> None:
     waiting.backend.plans.append(Unreachable("no route"))
     await confirmed(waiting)
-    await waiting.press(BEN, Press.RETRY)
+    await waiting.press(BEN, presses.RETRY)
     assert (await waiting.drive()).state is State.SUCCEEDED
 
 
 async def test_a_stop_before_the_restore_asks_the_same_before_going_on(careful: Play) -> None:
     await careful.approved()
     maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
-    maintenance.meanwhile = lambda: careful.press(BEN, Press.CANCEL)
+    maintenance.meanwhile = lambda: careful.press(BEN, presses.CANCEL)
     await careful.drive()
     careful.backend.live = "v43"
     run = await confirmed(careful)
@@ -1307,10 +1307,10 @@ async def test_a_word_that_was_written_into_the_database_moves_nothing(name: str
 async def test_a_true_word_after_a_forged_one_does_not_make_it_true(waiting: Play) -> None:
     await waiting.write_by_hand(E.CONFIRMED, BEN)
     await waiting.drive()
-    await waiting.press(CY, Press.RETRY)
+    await waiting.press(CY, presses.RETRY)
     run = await waiting.drive()
     assert (run.state, run.pause, waiting.effects) == (State.PAUSED, Pause.HALTED, [])
-    assert (await waiting.press(CY, Press.STOP)).state is State.FAILED
+    assert (await waiting.press(CY, presses.STOP)).state is State.FAILED
 
 
 async def test_two_forged_words_take_no_failed_run_out_of_maintenance(careful: Play) -> None:
@@ -1378,7 +1378,7 @@ async def test_a_step_under_way_is_not_looked_for_with_other_settings(careful: P
     assert (run.state, run.why) == (State.STUCK, CONFIGURATION_CHANGED)
     assert careful.world.maintenance("orders", Do.MAINTENANCE_ON).asked == ["start"]
     careful.configuration = kept
-    await careful.press(BEN, Press.RETRY)
+    await careful.press(BEN, presses.RETRY)
     assert (await careful.drive()).state is State.SUCCEEDED
 
 
@@ -1386,7 +1386,7 @@ async def test_no_step_is_begun_with_other_settings(careful: Play) -> None:
     careful.backend.measured = [MUCH]
     await careful.driven()
     resettled(careful)
-    await careful.press(BEN, Press.RETRY)
+    await careful.press(BEN, presses.RETRY)
     run = await careful.drive()
     assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
 
@@ -1395,7 +1395,7 @@ async def test_a_target_that_left_the_configuration_is_not_driven(careful: Play)
     careful.backend.measured = [MUCH]
     await careful.driven()
     careful.configuration = configuration(target("search"))
-    await careful.press(BEN, Press.RETRY)
+    await careful.press(BEN, presses.RETRY)
     run = await careful.drive()
     assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
 
@@ -1411,7 +1411,7 @@ async def test_who_gives_up_between_steps_pauses_and_says_why(careful: Play) -> 
     run = await careful.give_up(broken.value)
     assert (run.state, run.pause) == (State.PAUSED, Pause.HALTED)
     assert run.why == ("The bot could not go on: the secret SHOP_TOKEN is not set. Look again, or end it.")
-    await careful.press(BEN, Press.RETRY)
+    await careful.press(BEN, presses.RETRY)
     assert (await careful.drive()).state is State.SUCCEEDED
 
 
@@ -1435,7 +1435,7 @@ async def test_who_gives_up_while_a_step_is_under_way_leaves_it_to_people(play: 
         await play.drive()
     run = await play.give_up(KeyError("orders"))
     assert (run.state, run.live) == (State.STUCK, Live.UNKNOWN)
-    await play.press(BEN, Press.RETRY)
+    await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, play.effects.count("RESTORE orders p41")) == (State.SUCCEEDED, 1)
 
@@ -1455,7 +1455,7 @@ async def test_nothing_is_given_up_that_waits_for_people(waiting: Play) -> None:
 
 async def test_who_gives_up_when_somebody_was_quicker_looks_again(careful: Play) -> None:
     stale = await careful.approved()
-    await careful.press(CY, Press.VETO)
+    await careful.press(CY, presses.VETO)
     run = await careful.engine().give_up(Claim(stale, careful.notes.epoch), KeyError("orders"))
     assert run.state is State.VETOED
 
@@ -1473,7 +1473,7 @@ async def test_a_driver_whose_lease_is_over_saves_no_undo_point(play: Play) -> N
 async def test_a_driver_whose_lease_is_over_cancels_nothing(play: Play) -> None:
     await play.approved()
     play.backend.starts = ["takes_long"]
-    play.backend.meanwhile = lambda: play.press(BEN, Press.CANCEL)
+    play.backend.meanwhile = lambda: play.press(BEN, presses.CANCEL)
     with pytest.raises(ClaimLost):
         await play.drive(alive=lambda: not play.run.stop_requested)
     assert "cancel" not in play.backend.asked
@@ -1564,7 +1564,7 @@ async def test_targets_that_failed_for_a_moment_are_all_restored_once_in_the_end
         play.world.executor(name).starts = [Busy("locked")]
     await play.driven()
     for _ in FIVE:
-        await play.press(BEN, Press.RETRY)
+        await play.press(BEN, presses.RETRY)
         await play.drive()
     assert play.run.state is State.SUCCEEDED
     assert [entry for entry in play.effects if entry.startswith("RESTORE")] == [
@@ -1600,8 +1600,8 @@ async def test_a_run_of_a_backup_is_not_driven_before_people_have_said_what_is_l
 async def test_a_run_of_a_backup_whose_point_is_live_is_verified_and_brought_online(careful: Play) -> None:
     await restoring_in_maintenance(careful)
     await put_back(careful)
-    await careful.press(ANA, Press.RESOLVE, answer="point")
-    await careful.press(BEN, Press.RESOLVE, answer="point")
+    await careful.press(ANA, presses.RESOLVE, answer="point")
+    await careful.press(BEN, presses.RESOLVE, answer="point")
     run = await careful.drive()
     assert (run.state, run.live, run.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
     assert careful.backend.asked.count("start") == 1
@@ -1612,8 +1612,8 @@ async def test_a_run_of_a_backup_that_is_not_at_its_point_is_found_out_by_the_ba
     await restoring_in_maintenance(careful)
     await put_back(careful)
     careful.backend.live = "v43"
-    await careful.press(ANA, Press.RESOLVE, answer="point")
-    await careful.press(BEN, Press.RESOLVE, answer="point")
+    await careful.press(ANA, presses.RESOLVE, answer="point")
+    await careful.press(BEN, presses.RESOLVE, answer="point")
     run = await careful.drive()
     assert (run.state, run.phase, run.pause) == (State.PAUSED, Phase.VERIFY, Pause.CHECKS)
 

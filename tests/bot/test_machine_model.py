@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot import codec, machine, policy
+from bot import codec, machine, policy, presses
 from bot.codec import encode
 from bot.events import EventKind as E
 from bot.events import Fact
@@ -34,7 +34,9 @@ from bot.model import (
     StepState,
     op_id,
 )
-from bot.policy import RESOLUTIONS, Click, Entitled, Press
+from bot.policy import Entitled
+from bot.presses import PRESSES, Click, Press
+from bot.presses.resolve import RESOLUTIONS
 from tests.bot.stories import (
     ANA,
     BEN,
@@ -57,8 +59,10 @@ from tests.bot.stories import (
 ANA_AT_HOME = Person("U09ANA", "ana", "Ana", marks=frozenset({"U09ANA", "person:ana"}))
 BEN_AT_HOME = Person("U09BEN", "ben", "Ben", marks=frozenset({"U09BEN", "person:ben"}))
 PEOPLE = (ANA, ANA_AT_HOME, BEN, BEN_AT_HOME, CY, DORA, EVE, GUEST)
-RECORDED = [press for press in Press if press not in {Press.UNDO, Press.ASK_AGAIN, Press.DETAILS}]
-ENDING = [Press.VETO, Press.CANCEL, Press.STOP]
+RECORDED = [
+    press for press in PRESSES.values() if press not in {presses.UNDO, presses.ASK_AGAIN, presses.DETAILS}
+]
+ENDING = [presses.VETO, presses.CANCEL, presses.STOP]
 Key = tuple[int, str]
 SELDOM = st.integers(0, 5).map(lambda n: n == 5)
 MUCH = Loss(LossQuality.MEASURED, 90_000.0)
@@ -115,7 +119,7 @@ class Histories(RuleBasedStateMachine):
             self.tell(E.POSTED)
             self.time_passes(5)
             for who in (BEN, CY)[: self.plan.approvals_needed]:
-                self._press(Press.APPROVE, who, "")
+                self._press(presses.APPROVE, who, "")
             self._drive(data)
 
     # Who tells what
@@ -149,22 +153,22 @@ class Histories(RuleBasedStateMachine):
     def somebody_presses(self, data: st.DataObject, sure: bool, stops_it: bool) -> None:
         """Few stop it: else hardly any history would come to a restore."""
         answer = self._answer(sure)
-        presses = ENDING if stops_it else [press for press in RECORDED if press not in ENDING]
-        may = [(press, who) for press in presses for who in PEOPLE if self._may(press, who, answer)]
+        possible = ENDING if stops_it else [press for press in RECORDED if press not in ENDING]
+        may = [(press, who) for press in possible for who in PEOPLE if self._may(press, who, answer)]
         if may:
             self._press(*data.draw(st.sampled_from(may), "who presses what"), answer)
         self._drive(data)
 
     def _may(self, press: Press, who: Person, answer: str) -> bool:
         click = self._click(press, answer)
-        return policy.why_not(press, self.run, who, self.entitled, click, self.now) is None
+        return presses.why_not(press, self.run, who, self.entitled, click, self.now) is None
 
     def _click(self, press: Press, answer: str) -> Click:
-        said = answer if press is Press.RESOLVE else ""
-        return Click(stamp=policy.stamp(self.run), why="because", answer=said)
+        said = answer if press is presses.RESOLVE else ""
+        return Click(stamp=presses.stamp(self.run), why="because", answer=said)
 
     def _press(self, press: Press, who: Person, answer: str) -> None:
-        said = policy.events_for(press, self.run, who, self._click(press, answer), self.now)
+        said = presses.events_for(press, self.run, who, self._click(press, answer), self.now)
         assert said
         for event in said:  # what policy lets through, the machine takes
             self.add(event.fact, event.by)

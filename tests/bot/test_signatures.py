@@ -72,6 +72,7 @@ def test_without_any_key_nothing_is_believed() -> None:
 
 
 REQUEST = encode(Story().events[0].fact).data
+REQUEST = encode(Story().events[0].fact).data
 CHANGES: dict[str, dict[str, Any]] = {
     "another person": {"by": CY.id},
     "another time": {"at": Story().approved().now + timedelta(milliseconds=1)},

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from bot import machine, policy
+from bot import machine, presses
 from bot.events import Event
 from bot.events import EventKind as E
 from bot.model import Do, Person, Run, State
-from bot.policy import Click, Entitled, Press
+from bot.policy import Entitled
+from bot.presses import Click, Press
 from tests.bot.stories import ANA, BEN, CY, DORA, ORDERS, T0, happened, plan_data, requested, went_well
 from tests.handlers.world import PATIENCE, World
 from workspace.slack.refusal import Impossible
@@ -29,15 +30,15 @@ class Delivery:
 
 
 ASKS, WORKS = Delivery("command", ANA), Delivery("worker", None)
-APPROVES, VETOES = Delivery("ben", BEN, Press.APPROVE), Delivery("dora", DORA, Press.VETO)
+APPROVES, VETOES = Delivery("ben", BEN, presses.APPROVE), Delivery("dora", DORA, presses.VETO)
 EIGHT = (
     ASKS,
     ASKS,
     APPROVES,
     APPROVES,
-    Delivery("cy", CY, Press.APPROVE),
+    Delivery("cy", CY, presses.APPROVE),
     VETOES,
-    Delivery("ana", ANA, Press.CANCEL),
+    Delivery("ana", ANA, presses.CANCEL),
     WORKS,
 )
 
@@ -68,10 +69,10 @@ class Then:
             return self  # there is no card that could be pressed
         now = T0 + timedelta(minutes=1)
         click = Click(why="because")
-        if policy.why_not(delivery.press, self.run, delivery.who, PEOPLE, click, now):
+        if presses.why_not(delivery.press, self.run, delivery.who, PEOPLE, click, now):
             return self
         run = self.run
-        for event in policy.events_for(delivery.press, run, delivery.who, click, now):
+        for event in presses.events_for(delivery.press, run, delivery.who, click, now):
             run = machine.apply(run, replace(event, seq=run.seq + 1))
         stopped = run.state in {State.VETOED, State.CANCELLED}
         return replace(

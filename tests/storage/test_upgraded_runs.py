@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from bot import codec, policy
+from bot import codec, presses
 from bot.configuration import load
 from bot.contract import Fate
 from bot.engine import Engine
 from bot.model import Do, Loss, Person, RestorePoint, Run
 from bot.planner import Planner
-from bot.policy import Click, Press
+from bot.presses import Click, Press
 from storage.claims import Claims
 from storage.database import open_database, sqlite_url, upgrade
 from storage.runs import Store, open_store
@@ -32,16 +32,16 @@ LEASE = timedelta(seconds=15)
 KNOWN = load(golden.CONFIGURATION)
 Said = tuple[Person, Press, str]  # who, what, and the answer
 
-AGAIN = (BEN, Press.RETRY, "")
-ANA_GOES_ON = (ANA, Press.CONTINUE, "")
-BEN_GOES_ON = (BEN, Press.CONTINUE, "")
-NO = (BEN, Press.CANCEL, "")
+AGAIN = (BEN, presses.RETRY, "")
+ANA_GOES_ON = (ANA, presses.CONTINUE, "")
+BEN_GOES_ON = (BEN, presses.CONTINUE, "")
+NO = (BEN, presses.CANCEL, "")
 
 # By file and target: what people say next, and the state that it leads to.
 GOES: dict[tuple[str, str], tuple[tuple[Said, ...], str]] = {
     ("0003", "requested"): ((), "awaiting_approval"),
     ("0003", "planned"): ((NO,), "cancelled"),  # its card was never posted
-    ("0003", "posted"): (((CY, Press.APPROVE, ""),), "succeeded"),
+    ("0003", "posted"): (((CY, presses.APPROVE, ""),), "succeeded"),
     ("0003", "approved"): ((), "succeeded"),
     ("0003", "agreed-long-ago"): ((), "expired"),
     ("0003", "running-prepare"): ((), "succeeded"),
@@ -64,7 +64,7 @@ GOES: dict[tuple[str, str], tuple[tuple[Said, ...], str]] = {
     ("0003", "paused-finish"): ((AGAIN,), "succeeded"),
     ("0003", "stuck-undo-point"): ((AGAIN,), "succeeded"),
     ("0003", "stuck-maintenance"): ((AGAIN,), "succeeded"),
-    ("0003", "stuck-restore"): (((BEN, Press.RESOLVE, "point"),), "succeeded"),  # the second of two people
+    ("0003", "stuck-restore"): (((BEN, presses.RESOLVE, "point"),), "succeeded"),  # the second of two people
     ("0003", "stuck-doubted"): ((AGAIN,), "succeeded"),
     ("0003", "stuck-finish"): ((AGAIN,), "succeeded"),
     ("0003", "failed-undone"): ((NO,), "cancelled"),
@@ -74,24 +74,24 @@ GOES: dict[tuple[str, str], tuple[tuple[Said, ...], str]] = {
     ("0003", "failed-leaving"): ((), "failed"),
     ("0003", "failed-lost"): ((ANA_GOES_ON, BEN_GOES_ON), "failed"),
     ("0003-restored", "put-back-running"): (
-        ((ANA, Press.RESOLVE, "point"), (BEN, Press.RESOLVE, "point")),
+        ((ANA, presses.RESOLVE, "point"), (BEN, presses.RESOLVE, "point")),
         "succeeded",
     ),
     ("0003-restored", "put-back-paused"): (
-        ((ANA, Press.RESOLVE, "unchanged"), (BEN, Press.RESOLVE, "unchanged"), (BEN, Press.STOP, "")),
+        ((ANA, presses.RESOLVE, "unchanged"), (BEN, presses.RESOLVE, "unchanged"), (BEN, presses.STOP, "")),
         "failed",
     ),
-    ("0003-restored", "put-back-stuck"): (((BEN, Press.RESOLVE, "point"),), "succeeded"),
+    ("0003-restored", "put-back-stuck"): (((BEN, presses.RESOLVE, "point"),), "succeeded"),
     ("0003-restored", "put-back-verified"): (
-        ((ANA, Press.RESOLVE, "point"), (BEN, Press.RESOLVE, "point")),
+        ((ANA, presses.RESOLVE, "point"), (BEN, presses.RESOLVE, "point")),
         "succeeded",
     ),
     ("0003-restored", "put-back-told"): ((), "succeeded"),
-    ("0003-restored", "put-back-unchanged"): (((BEN, Press.STOP, ""),), "failed"),
+    ("0003-restored", "put-back-unchanged"): (((BEN, presses.STOP, ""),), "failed"),
     ("0003-restored", "put-back-leaving"): ((ANA_GOES_ON, BEN_GOES_ON), "failed"),
     ("0003-restored", "put-back-failed"): ((ANA_GOES_ON, BEN_GOES_ON), "failed"),
     ("0003-restored", "running-restore"): ((), "succeeded"),
-    ("0003-restored", "posted"): (((BEN, Press.APPROVE, ""),), "succeeded"),
+    ("0003-restored", "posted"): (((BEN, presses.APPROVE, ""),), "succeeded"),
 }
 NEVER_ARRIVED = {  # what was announced last in these; everything else that was begun is done by now
     "running-maintenance",
@@ -120,7 +120,7 @@ class Upgraded:
     async def hears(self, run: Run, said: tuple[Said, ...]) -> Run:
         for who, wanted, answer in said:
             click = Click(why="seen", answer=answer, code=run.code[:4])
-            assert policy.why_not(wanted, run, who, ENTITLED, click, self.clock()) is None
+            assert presses.why_not(wanted, run, who, ENTITLED, click, self.clock()) is None
             run = await press(self.store, run, who, wanted, click, self.clock())
         return run
 

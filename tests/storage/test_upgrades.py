@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bot import machine, policy
+from bot import machine, presses
 from bot.canonical_json import iso
 from bot.codec import decode
 from bot.events import EventKind, Stored
 from bot.model import State
-from bot.policy import Click, Press
+from bot.presses import Click
 from bot.signatures import why_not_signed
 from storage.claims import Claims
 from storage.database import HEAD, Database, open_database, revision, sqlite_url, upgrade
@@ -39,9 +39,9 @@ IN_USE = tuple(name for name in golden.EVERY if name != PUT_BACK)
 SIGNED_AS_TODAY = tuple(name for name in IN_USE if name != "0001")  # the first version signed less of a word
 OLDER = tuple(name for name in golden.EVERY if golden.revision_of(name) != HEAD)
 NEXT = {  # what people say, by the state that waits for them
-    "awaiting_approval": (Press.CANCEL, Click()),
-    "paused": (Press.STOP, Click()),
-    "stuck": (Press.RESOLVE, Click(answer="unclear")),
+    "awaiting_approval": (presses.CANCEL, Click()),
+    "paused": (presses.STOP, Click()),
+    "stuck": (presses.RESOLVE, Click(answer="unclear")),
 }
 in_use = pytest.mark.parametrize("name", IN_USE, indirect=True)
 
@@ -147,7 +147,7 @@ async def test_every_run_that_waits_for_people_takes_their_next_word(old: Databa
     for row in waiting:
         run = await store.load(row["run_id"])
         wanted, click = NEXT[row["state"]]
-        assert policy.why_not(wanted, run, BEN, ENTITLED, click, later(10_000)) is None
+        assert presses.why_not(wanted, run, BEN, ENTITLED, click, later(10_000)) is None
         moved = await press(store, run, BEN, wanted, click, later(10_000))
         assert moved.seq == run.seq + 1
         assert await store.load(run.id) == moved

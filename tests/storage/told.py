@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bot import machine, policy
+from bot import machine, presses
 from bot.events import EventKind as E
 from bot.model import Do, Person, Plan, Run
-from bot.policy import Click, Press
+from bot.presses import Click, Press
 from storage.runs import Opening, Store
 from tests.bot.stories import (
     ANA,
@@ -68,7 +68,7 @@ async def tell(store: Store, run: Run, kind: E, by: Person | None = None, **data
 
 async def press(store: Store, run: Run, who: Person, wanted: Press, click: Click, at: datetime) -> Run:
     """Appends what a permitted press records."""
-    return await store.append(run, *policy.events_for(wanted, run, who, click, at))
+    return await store.append(run, *presses.events_for(wanted, run, who, click, at))
 
 
 async def approved(store: Store, run: Run | None = None) -> Run:

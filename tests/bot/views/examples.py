@@ -38,11 +38,11 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.views import home, lists, modals
+from bot.views import details, home, lists, press_forms, refusal, start_form
 from bot.views.facts import CardFacts
 from bot.views.home import Linked
 from bot.views.limits import Message, View
-from bot.views.modals import Reachable, StartForm, TargetChoice
+from bot.views.start_form import Reachable, StartForm, TargetChoice
 from tests.bot.stories import happened, plan_data, requested
 
 
@@ -601,47 +601,49 @@ META = '{"run":"RB-42"}'
 NOW = at("03:02:10")
 
 MODALS: dict[str, View] = {
-    "start_loading": modals.start_loading("orders", META),
-    "start_loading_no_target": modals.start_loading(None, META),
-    "start_slow": modals.start_slow("orders", META),
-    "start_form": modals.start_form(PLAN_FORM, META, NOW),
-    "start_form_system": modals.start_form(SHOP_FORM, META, NOW),
-    "start_form_no_target": modals.start_form(replace(PLAN_FORM, target=None, reason="page 500"), META, NOW),
-    "start_form_planning": modals.start_form(replace(PLAN_FORM, plan=None), META, NOW),
-    "start_form_no_points": modals.start_form(
+    "start_loading": start_form.start_loading("orders", META),
+    "start_loading_no_target": start_form.start_loading(None, META),
+    "start_slow": start_form.start_slow("orders", META),
+    "start_form": start_form.start_form(PLAN_FORM, META, NOW),
+    "start_form_system": start_form.start_form(SHOP_FORM, META, NOW),
+    "start_form_no_target": start_form.start_form(
+        replace(PLAN_FORM, target=None, reason="page 500"), META, NOW
+    ),
+    "start_form_planning": start_form.start_form(replace(PLAN_FORM, plan=None), META, NOW),
+    "start_form_no_points": start_form.start_form(
         replace(PLAN_FORM, points=(), plan=None, why_no_points="`orders` has no backups in backups/."),
         META,
         NOW,
     ),
-    "start_form_problem": modals.start_form(
+    "start_form_problem": start_form.start_form(
         replace(PLAN_FORM, before="25:00", problems=("25:00 is not a time. Type it like 14:05.",)), META, NOW
     ),
-    "start_form_not_in_channel": modals.start_form(replace(PLAN_FORM, can_post=False), META, NOW),
-    "not_in_channel": modals.not_in_channel("C01INC", META),
-    "approve": modals.approve(CRITICAL, ORDERS, FACTS, META, NOW),
-    "veto_reason": modals.veto_reason(VETOED, META),
-    "stop_before_the_first_intent": modals.stop(APPROVED, None, META),
-    "stop_while_restoring": modals.stop(RESTORING, RUNNING_FACTS.progress, META),
-    "stop_between_steps": modals.stop(VERIFYING, None, META),
-    "end_it": modals.end_it(NOT_ONLINE, META, at("03:12")),
-    "go_online": modals.go_online(NOT_ONLINE, META, at("03:12")),
-    "go_online_second": modals.go_online(SECOND_WANTED, META, at("03:14")),
-    "accept_it": modals.go_online(ONLINE_UNSURE, META, at("03:18")),
-    "leave_maintenance": modals.leave_maintenance(FAILED_LEAVING, META, at("03:23")),
-    "resolve": modals.resolve(STUCK, STUCK_FACTS, META, at("03:10")),
-    "resolve_second": modals.resolve(STUCK_ONE_SAID, STUCK_FACTS, META, at("03:13")),
-    "resolve_maintenance": modals.resolve(STUCK_MAINTENANCE, STUCK_FACTS, META, at("03:10")),
-    "undo_loading": modals.undo_form(SUCCEEDED, None, None, META, at("03:20")),
-    "undo_impossible": modals.undo_form(SUCCEEDED, None, "The undo point is gone.", META, at("03:20")),
-    "undo": modals.undo_form(SUCCEEDED, UNDO_PLAN, None, META, at("03:20")),
-    "undo_of_paused": modals.undo_form(NOT_ONLINE, UNDO_PLAN, None, META, at("03:12")),
-    "refusal": modals.refusal(
+    "start_form_not_in_channel": start_form.start_form(replace(PLAN_FORM, can_post=False), META, NOW),
+    "not_in_channel": start_form.not_in_channel("C01INC", META),
+    "approve": press_forms.approve(CRITICAL, FACTS, META, NOW),
+    "veto_reason": press_forms.veto_reason(VETOED, FACTS, META, NOW),
+    "stop_before_the_first_intent": press_forms.stop(APPROVED, FACTS, META, NOW),
+    "stop_while_restoring": press_forms.stop(RESTORING, RUNNING_FACTS, META, NOW),
+    "stop_between_steps": press_forms.stop(VERIFYING, FACTS, META, NOW),
+    "end_it": press_forms.end_it(NOT_ONLINE, FACTS, META, at("03:12")),
+    "go_online": press_forms.go_online(NOT_ONLINE, FACTS, META, at("03:12")),
+    "go_online_second": press_forms.go_online(SECOND_WANTED, FACTS, META, at("03:14")),
+    "accept_it": press_forms.go_online(ONLINE_UNSURE, FACTS, META, at("03:18")),
+    "leave_maintenance": press_forms.leave_maintenance(FAILED_LEAVING, FACTS, META, at("03:23")),
+    "resolve": press_forms.resolve(STUCK, STUCK_FACTS, META, at("03:10")),
+    "resolve_second": press_forms.resolve(STUCK_ONE_SAID, STUCK_FACTS, META, at("03:13")),
+    "resolve_maintenance": press_forms.resolve(STUCK_MAINTENANCE, STUCK_FACTS, META, at("03:10")),
+    "undo_loading": press_forms.undo_form(SUCCEEDED, None, None, META, at("03:20")),
+    "undo_impossible": press_forms.undo_form(SUCCEEDED, None, "The undo point is gone.", META, at("03:20")),
+    "undo": press_forms.undo_form(SUCCEEDED, UNDO_PLAN, None, META, at("03:20")),
+    "undo_of_paused": press_forms.undo_form(NOT_ONLINE, UNDO_PLAN, None, META, at("03:12")),
+    "refusal": refusal.refusal(
         "Not by you",
         "You asked for this rollback, so you cannot approve it. <@U01BEN> or <@U01CY> can.",
         "Both were messaged at 03:02.",
     ),
-    "details": modals.details(SUCCEEDED, DONE_FACTS, EVENTS, (replace(SUCCEEDED, id="RB-40"),), at("03:20")),
-    "details_requested": modals.details(REQUESTED, FACTS, EVENTS[:1], (), at("03:02")),
+    "details": details.details(SUCCEEDED, DONE_FACTS, EVENTS, (replace(SUCCEEDED, id="RB-40"),), at("03:20")),
+    "details_requested": details.details(REQUESTED, FACTS, EVENTS[:1], (), at("03:02")),
     "home": home.home(
         [Linked(AWAITING, "https://example.slack.com/archives/C01INC/p1")], [Linked(RESTORING)], NOW
     ),

@@ -19,7 +19,8 @@ from bot.model import (
     Step,
     StepRecord,
 )
-from bot.policy import Click, Entitled, Press, stamp, why_not
+from bot.policy import Entitled
+from bot.presses import PRESSES, Click, stamp, why_not
 from bot.views import buttons
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.decision import answer_words, why_not_answer
@@ -250,7 +251,7 @@ def test_a_button_is_shown_only_when_somebody_may_press_it(name: str, action: st
     run, _, now = CARDS[name]
     click = Click(stamp(run), code=run.code[:4], answer="point", why="because")
     people = (ANA, person(BEN), person(CY), person("U01DI"))
-    reasons = [why_not(Press(action), run, somebody, ENTITLED, click, now) for somebody in people]
+    reasons = [why_not(PRESSES[action], run, somebody, ENTITLED, click, now) for somebody in people]
     assert None in reasons
 
 

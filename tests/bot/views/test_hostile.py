@@ -27,7 +27,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.views import home, lists, modals
+from bot.views import details, home, lists, press_forms, start_form
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
 from bot.views.limits import Message, View
@@ -148,20 +148,20 @@ def modals_of(text: str) -> tuple[View, ...]:
         problems=(text,) * 3,
         before=text,
         reason=text,
-        reachable=(modals.Reachable("U01BEN", text),),
+        reachable=(start_form.Reachable("U01BEN", text),),
     )
     return (
-        modals.start_form(form, "", now),
-        modals.start_form(replace(form, points=(), why_no_points=text), "", now),
-        modals.approve(run, plan, facts, "", now),
-        modals.go_online(run, "", now),
-        modals.end_it(run, "", now),
-        modals.leave_maintenance(run, "", now),
-        modals.resolve(replace(run, live=Live.UNKNOWN), facts, "", now),
-        modals.undo_form(run, plan, None, "", now),
-        modals.undo_form(run, None, text, "", now),
-        modals.stop(run, Progress(None, now, text), ""),
-        modals.details(run, facts, hostile_events(text), (run,), now),
+        start_form.start_form(form, "", now),
+        start_form.start_form(replace(form, points=(), why_no_points=text), "", now),
+        press_forms.approve(replace(run, plan=plan), facts, "", now),
+        press_forms.go_online(run, facts, "", now),
+        press_forms.end_it(run, facts, "", now),
+        press_forms.leave_maintenance(run, facts, "", now),
+        press_forms.resolve(replace(run, live=Live.UNKNOWN), facts, "", now),
+        press_forms.undo_form(run, plan, None, "", now),
+        press_forms.undo_form(run, None, text, "", now),
+        press_forms.stop(run, replace(facts, progress=Progress(None, now, text)), "", now),
+        details.details(run, facts, hostile_events(text), (run,), now),
         home.home([Linked(run, text)], [], now),
     )
 

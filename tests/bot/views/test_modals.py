@@ -8,7 +8,11 @@ import pytest
 
 from bot.events import EventKind as E
 from bot.model import Kind, RestorePoint
-from bot.views import modals
+from bot.presses import PRESSES
+from bot.presses.details import LONG_FORM
+from bot.presses.press import DIALOG
+from bot.presses.undo import UNDO_FORM
+from bot.views import details, press_forms, refusal, start_form
 from bot.views.limits import View
 from tests.bot.stories import happened
 from tests.bot.views.examples import (
@@ -74,18 +78,18 @@ def test_the_newest_good_point_stands_first_and_is_suggested() -> None:
 
 
 def test_of_a_system_the_version_stands_first() -> None:
-    option = modals.point_option(RestorePoint("r41", at("02:45"), "v41"), Kind.SYSTEM, False, NOW)
+    option = start_form.point_option(RestorePoint("r41", at("02:45"), "v41"), Kind.SYSTEM, False, NOW)
     assert option["text"]["text"] == "v41 · 02:45 UTC · 17 min ago"
 
 
 @pytest.mark.parametrize("point_id", ["20261122T024500Z", "release-" + "x" * 300])
 def test_a_chosen_point_is_found_again_whatever_its_length(point_id: str) -> None:
     points = (RestorePoint("other", None), RestorePoint(point_id, None))
-    assert modals.chosen_point(points, modals.point_value(point_id)) == points[1]
+    assert start_form.chosen_point(points, start_form.point_value(point_id)) == points[1]
 
 
 def test_a_point_that_was_not_offered_is_not_found() -> None:
-    assert modals.chosen_point(PLAN_FORM.points, "made up") is None
+    assert start_form.chosen_point(PLAN_FORM.points, "made up") is None
 
 
 def test_whoever_is_active_is_offered_before_whoever_is_not() -> None:
@@ -112,13 +116,13 @@ def test_where_the_bot_is_no_member_that_is_said_before_anything_is_asked() -> N
 def test_blockers_are_shown() -> None:
     assert PLAN_FORM.plan
     plan = replace(PLAN_FORM.plan, blockers=("orders is locked by a migration",))
-    view = modals.start_form(replace(PLAN_FORM, plan=plan), META, NOW)
+    view = start_form.start_form(replace(PLAN_FORM, plan=plan), META, NOW)
     assert "⛔ orders is locked by a migration" in words_of(view)
 
 
 def test_a_refusal_links_the_card_and_mentions_who_can() -> None:
     url = "https://example.slack.com/archives/C01INC/p1"
-    said = words_of(modals.refusal("Not done", "<@U01BEN> can.", url=url))
+    said = words_of(refusal.refusal("Not done", "<@U01BEN> can.", url=url))
     assert ("<@U01BEN> can." in said, f"<{url}|Open its card>" in said) == (True, True)
 
 
@@ -142,7 +146,7 @@ def test_stopping_a_restore_says_that_it_cannot_be_taken_back() -> None:
 
 
 def test_stopping_between_two_steps_waits_for_nothing() -> None:
-    assert "half-way" not in words_of(modals.stop(VERIFYING, None, META))
+    assert "half-way" not in words_of(press_forms.stop(VERIFYING, FACTS, META, NOW))
 
 
 def test_what_is_live_has_three_answers() -> None:
@@ -158,6 +162,12 @@ def test_details_tell_everything_newest_first() -> None:
 
 def test_a_long_timeline_is_shown_as_far_as_slack_can() -> None:
     events = tuple(replace(EVENTS[7], seq=n) for n in range(9_000))
-    view = modals.details(SUCCEEDED, FACTS, (*events, happened(E.SUCCEEDED, at("03:17"))), (), NOW)
+    view = details.details(SUCCEEDED, FACTS, (*events, happened(E.SUCCEEDED, at("03:17"))), (), NOW)
     assert problems_of_view(view) == []
     assert "Ended well" in words_of(view)
+
+
+def test_every_form_that_a_press_names_is_drawn() -> None:
+    asked = {ask.form for press in PRESSES.values() for ask in press.asks} - {DIALOG}
+    then = {press.then for press in PRESSES.values()} - {None}
+    assert asked | then == {*press_forms.DRAWN, LONG_FORM, UNDO_FORM}

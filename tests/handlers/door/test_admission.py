@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from bot.policy import Press
+from bot import presses
+from bot.presses import PRESSES, Press
 from handlers.door.admission import Admission, Limits, Quota, Rank, Turned, brakes, decides, person_of
 from tests.handlers.door.test_shapes import CHOICE, COMMAND, MENTION, OTHER, PRESS, SHORTCUT, SUBMISSION
 
@@ -36,10 +37,10 @@ async def waiting(admission: Admission, rank: Rank) -> asyncio.Task[Turned | Non
 # What comes first ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("press", Press)
+@pytest.mark.parametrize("press", PRESSES.values(), ids=PRESSES)
 def test_every_press_but_those_that_open_something_decides(press: Press) -> None:
-    opens = {Press.UNDO, Press.ASK_AGAIN, Press.DETAILS}
-    assert decides(pressed(press.value)) == (press not in opens)
+    opens = {presses.UNDO, presses.ASK_AGAIN, presses.DETAILS}
+    assert decides(pressed(press.action_id)) == (press not in opens)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""One grammar for the slash command and the mention: text to a command, or to what was misunderstood.
+
+One file a command, one table. Pure: what is known comes in as arguments. Nothing is guessed: a name that is
+nearly right is asked about. Texts leave out the command's own name, which is configurable and absent in a
+mention. Times are in the person's own zone; who may do what, and whether a point exists, is for others.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from bot.commands.ask import ASK, Ask
+from bot.commands.cancel import CANCEL, Cancel
+from bot.commands.help_ import HELP, Help
+from bot.commands.history import HISTORY, History
+from bot.commands.open_modal import OPEN_MODAL, OpenModal
+from bot.commands.points import POINTS, ListPoints
+from bot.commands.reading import KEYWORDS, LONGEST_REASON, Sentence, TypedCommand, any_target, split
+from bot.commands.resolve import RESOLVE, Resolve
+from bot.commands.status import STATUS, Status
+from bot.commands.targets import TARGETS, ListTargets
+from bot.commands.undo import UNDO, Undo
+from bot.spelling import Misunderstood, Unclear
+
+__all__ = [
+    "HELP_ROWS",
+    "KEYWORDS",
+    "LATER",
+    "LONGEST_REASON",
+    "NOW",
+    "RESERVED",
+    "VERBS",
+    "Ask",
+    "Cancel",
+    "Help",
+    "History",
+    "ListPoints",
+    "ListTargets",
+    "OpenModal",
+    "Resolve",
+    "Status",
+    "TypedCommand",
+    "Undo",
+    "parse",
+]
+
+VERBS = (  # in the order of the help
+    OPEN_MODAL,
+    ASK,
+    POINTS,
+    TARGETS,
+    STATUS,
+    HISTORY,
+    CANCEL,
+    UNDO,
+    RESOLVE,
+    HELP,
+)
+HELP_ROWS = tuple(usage for verb in VERBS for usage in verb.help)
+NOW = frozenset(verb.name for verb in VERBS if verb.name)
+LATER = frozenset({"drill", "drills", "snapshot", "freeze", "break-glass", "report"})
+RESERVED = NOW | LATER | KEYWORDS  # no target may be named so
+_READERS = {verb.name: verb.read for verb in VERBS if verb.name}
+
+
+def parse(
+    text: str, known_targets: Collection[str], now: datetime, timezone: str
+) -> TypedCommand | Misunderstood:
+    """Returns what `text`, plain and in one line, asks for. `timezone` is the person's; `now` is aware."""
+    words, reason = split(text)
+    try:
+        return _command(Sentence(words, reason, known_targets, tuple(_READERS), now, timezone))
+    except Unclear as unclear:
+        return unclear.misunderstood
+
+
+def _command(sentence: Sentence) -> TypedCommand:
+    if not sentence.words:
+        return OPEN_MODAL.read(sentence)
+    verb = sentence.words[0].casefold()
+    if verb in _READERS:
+        return _READERS[verb](sentence)
+    if verb in LATER:
+        raise Unclear(f"`{verb}` does not work yet.", "help")
+    if verb in KEYWORDS:
+        example = sentence.retyped(any_target(sentence), *sentence.words)
+        raise Unclear(f"Say what to roll back, and then `{verb}`.", example)
+    return ASK.read(sentence)

@@ -1,0 +1,44 @@
+"""*Check again* and *Look again*: reads first; a step is repeated only if it was surely not done."""
+
+from datetime import datetime
+
+from bot import machine
+from bot.events import Event, EventKind, Retried
+from bot.model import Pause, Person, Run, State
+from bot.presses.press import THEM, Attempt, Click, Press, Right, said
+
+RIGHT = Right(THEM, frozenset({State.PAUSED, State.STUCK}))
+
+
+def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event, ...]:
+    return (said(Retried(), person, now),)
+
+
+def why_not_now(attempt: Attempt) -> str | None:
+    run = attempt.run
+    if not machine.allows(run, EventKind.RETRIED):
+        return (
+            f"{run.id} was under way in a backup that our database was put back from, so looking at one step "
+            f"cannot tell what is live. {_way_out(run)}"
+        )
+    if run.pause in {Pause.CHECKPOINT, Pause.STOPPED}:
+        return (
+            f"{run.id} waits for a yes or an end, there is nothing to look at. The card shows what is "
+            "possible."
+        )
+    return None
+
+
+def _way_out(run: Run) -> str:
+    if run.state is State.STUCK:
+        return "Look at the target yourself, and press *Say what is live…*."
+    return "Press *End it…*, and ask again."
+
+
+RETRY = Press(
+    action_id="retry",
+    verb="look again at",
+    right=RIGHT,
+    events=events,
+    why_not_now=why_not_now,
+)

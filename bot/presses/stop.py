@@ -1,0 +1,24 @@
+"""*End it…*: a paused run ends failed, and stays as it is."""
+
+from datetime import datetime
+
+from bot.events import Ended, Event
+from bot.model import Person, Run, State
+from bot.presses.press import THEM, Asks, Click, Form, Press, Right, said
+
+RIGHT = Right(THEM, frozenset({State.PAUSED}))
+END_IT = Form("end_it", "stop_run")
+
+
+def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event, ...]:
+    return (said(Ended(why=click.why), person, now),)
+
+
+STOP = Press(
+    action_id="stop",
+    verb="end",
+    right=RIGHT,
+    events=events,
+    asks=(Asks(END_IT),),
+    brakes=True,
+)

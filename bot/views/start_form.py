@@ -1,0 +1,225 @@
+"""The form that asks for a rollback, as pure functions that return the view.
+
+`metadata` is the caller's: it comes back with the submission. Block ids change with the target, since Slack
+otherwise keeps the old choice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model import Kind, Plan, RestorePoint
+from bot.views.limits import (
+    OPTION_VALUE,
+    Block,
+    View,
+    actions,
+    button,
+    channel_select,
+    context,
+    entry,
+    escape,
+    fitting,
+    mention_channel,
+    modal,
+    option,
+    section,
+    select,
+    text_input,
+    unmarked,
+)
+from bot.views.plan import cost, goes_back, others_go_back, outage, undo, warnings
+from bot.views.words import date, duration, target_name, utc, version
+
+READING = "Reading restore points{of}… nothing happens yet."
+WARNINGS_IN_A_MODAL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChoice:
+    name: str
+    kind: Kind
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """Somebody who could approve."""
+
+    id: str
+    name: str
+    dnd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartForm:
+    """What the start modal shows. Nothing of it decides: the submission is looked at again."""
+
+    targets: tuple[TargetChoice, ...]
+    channel: str  # where the card would go
+    can_post: bool = True  # in `channel`; False: another one is asked for first
+    target: str | None = None
+    points: tuple[RestorePoint, ...] = ()  # newest good one first, without the current state
+    why_no_points: str | None = None
+    read_at: datetime | None = None  # when the points were read
+    point: str | None = None  # id
+    plan: Plan | None = None  # for the chosen point; None: still being made
+    problems: tuple[str, ...] = ()  # what was wrong with the last choice
+    before: str = ""  # as typed
+    reason: str = ""
+    reachable: tuple[Reachable, ...] = ()
+    not_undone: str | None = None
+
+
+def start_loading(target: str | None, metadata: str) -> View:
+    return modal("Roll back", [section(_reading(target))], close="Cancel", metadata=metadata)
+
+
+def start_slow(target: str, metadata: str) -> View:
+    """After 10 s without an answer."""
+    later = button("Send it to me", "send_to_me", style="primary")
+    rows = [f"{target_name(target)} has not answered for 10 s. You can wait here, or get it as a message."]
+    blocks = [section(_reading(target), *rows), *actions("slow", [later])]
+    return modal("Roll back", blocks, close="Cancel", metadata=metadata)
+
+
+def _reading(target: str | None) -> str:
+    return READING.format(of=f" of {target_name(target)}" if target else "")
+
+
+def start_form(form: StartForm, metadata: str, now: datetime) -> View:
+    """Also what the message shortcut opens: without a target only that is asked."""
+    blocks = [
+        *[section(f"⚠️ {escape(problem, 500)}") for problem in form.problems[:5]],
+        *_where_to_post(form),
+        _target_entry(form),
+        *(_point_blocks(form, now) if form.target else []),
+        entry(
+            "reason",
+            "Why",
+            text_input("reason", initial=form.reason, placeholder="no reason given"),
+            optional=True,
+        ),
+        context(_what_happens(form, now)),
+    ]
+    return modal(
+        "Roll back",
+        blocks,
+        callback_id="start_rollback",
+        submit="Ask for approval",
+        close="Cancel",
+        metadata=metadata,
+    )
+
+
+def _where_to_post(form: StartForm) -> list[Block]:
+    if form.can_post:
+        return []
+    text = f"I am not in {mention_channel(form.channel)}. Type `/invite @rollback` there, or post in:"
+    return [section(f"⚠️ {text}"), entry("channel", "Post the card in", channel_select("channel"))]
+
+
+def _target_entry(form: StartForm) -> Block:
+    options = [
+        option(
+            f"{choice.name} · {choice.environment.upper()} · {choice.kind.value}",
+            fitting(choice.name, OPTION_VALUE),
+        )
+        for choice in form.targets
+    ]
+    chosen = fitting(form.target, OPTION_VALUE) if form.target else None
+    return entry(
+        "target",
+        "Target",
+        select("target", options, chosen=chosen, placeholder="What to take back"),
+        tells=True,
+    )
+
+
+def _point_blocks(form: StartForm, now: datetime) -> list[Block]:
+    if not form.points:
+        why = escape(form.why_no_points, 500) if form.why_no_points else _reading(form.target)
+        return [section(why)]
+    kind = next((choice.kind for choice in form.targets if choice.name == form.target), Kind.DATABASE)
+    options = [point_option(point, kind, n == 0, now) for n, point in enumerate(form.points)]
+    chosen = point_value(form.point) if form.point else None
+    before = text_input("before", initial=form.before, placeholder="14:05, your time")
+    return [
+        entry(f"point {form.target}", "Back to", select("point", options, chosen=chosen), tells=True),
+        section(*_preview(form, now)),
+        entry(f"before {form.target}", "Or to the last point before", before, optional=True, tells=True),
+        *_ask_first(form),
+    ]
+
+
+def point_option(point: RestorePoint, kind: Kind, suggested: bool, now: datetime) -> Block:
+    """`02:45 UTC · 17 min ago · hourly backup · drill 12 Nov ok`; a system's version comes first."""
+    name = version(point.label or point.id)
+    if point.at is None:
+        when = ["time not known"]
+    else:
+        when = [utc(point.at, now), f"{duration((now - point.at).total_seconds())} ago"]
+    parts = [name, *when] if kind is Kind.SYSTEM else [*when, name]
+    parts += [f"drill {date(point.proven_at)} ok"] if point.proven_at else []
+    about = ", ".join(
+        filter(None, ("suggested" if suggested else "", f"by {point.author}" if point.author else ""))
+    )
+    return option(unmarked(" · ".join(parts)), point_value(point.id), about)
+
+
+def point_value(point_id: str) -> str:
+    """How a point stands in a select: its id, or the digest of an id that Slack has no room for."""
+    return fitting(point_id, OPTION_VALUE)
+
+
+def chosen_point(points: Sequence[RestorePoint], value: str) -> RestorePoint | None:
+    """The inverse of `point_value`; None: it was not among those."""
+    return next((point for point in points if point_value(point.id) == value), None)
+
+
+def _preview(form: StartForm, now: datetime) -> list[str]:
+    plan = form.plan
+    if plan is None:
+        return ["Working out what would be lost…"]
+    return [
+        goes_back(plan, now),
+        others_go_back(plan, now),
+        *cost(plan, plan.loss, now),
+        f"{outage(plan)} · {undo(plan)}",
+        *warnings(plan, WARNINGS_IN_A_MODAL),
+        *[f"⛔ {escape(blocker, 300)}" for blocker in plan.blockers[:5]],
+        f"Stays done: {escape(form.not_undone, 120)}" if form.not_undone else "",
+    ]
+
+
+def _ask_first(form: StartForm) -> list[Block]:
+    if not form.reachable:
+        return []
+    by_quiet = sorted(form.reachable, key=lambda person: person.dnd)
+    options = [
+        option(person.name + (" · do-not-disturb" if person.dnd else ""), person.id) for person in by_quiet
+    ]
+    return [
+        entry("ask_first", "Ask first", select("ask_first", options, placeholder="Anybody"), optional=True)
+    ]
+
+
+def _what_happens(form: StartForm, now: datetime) -> str:
+    goes = f"Card goes to {mention_channel(form.channel)}. " if form.can_post else ""
+    read = f" Restore points read {utc(form.read_at, now)}." if form.read_at else ""
+    return f"{goes}Nothing runs until somebody else approves.{read}"
+
+
+def not_in_channel(channel: str, metadata: str) -> View:
+    """A typed request from where no card can stand."""
+    text = (
+        f"I am not in {mention_channel(channel)}. Type `/invite @rollback` there and ask again, or post in:"
+    )
+    return modal(
+        "Where to post?",
+        [section(text), entry("channel", "Post the card in", channel_select("channel"))],
+        callback_id="start_rollback",
+        submit="Ask for approval",
+        close="Cancel",
+        metadata=metadata,
+    )

@@ -1,0 +1,126 @@
+"""The forms of presses: one function opens each of them, one takes what was sent.
+
+Which form a press asks for is said by `bot.presses`, how it looks by `bot.views.press_forms`. What is sent
+is judged like a click: the form shows, it decides nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.errors import UserError
+from bot.model import Person, Run
+from bot.presses import PRESSES, Click, Form, Press, veto
+from bot.presses.details import LONG_FORM
+from bot.presses.undo import UNDO_FORM
+from bot.views.details import details
+from bot.views.facts import CardFacts
+from bot.views.limits import View
+from bot.views.press_forms import DRAWN
+from handlers.context import Context
+from handlers.door.delivery import Delivery
+from handlers.slack import pressing, start_modal
+from handlers.slack.facts import reading_facts
+from handlers.slack.forms import typed
+from handlers.slack.sending import Wait
+from storage.cards import Card
+from storage.runs import Change
+
+log = structlog.get_logger()
+NEEDS_WORDS = "…"  # stands for the reason that the form will ask for
+
+
+# Opening ---------------------------------------------------------------------------------------
+
+
+async def check(ctx: Context, press: Press, run: Run, person: Person, click: Click) -> None:
+    """Asks the rules before a form opens, as if it were filled in. Raises UserError."""
+    filled = replace(click, why=click.why or NEEDS_WORDS, code=run.code[:4])
+    await pressing.check(ctx, press, run, person, filled)
+
+
+async def draw(ctx: Context, press: Press, form: Form, run: Run, person: Person, card: Card) -> View:
+    facts = await reading_facts(ctx, run, person.id)
+    if form is LONG_FORM:
+        return await _long_form(ctx, run, facts)
+    return DRAWN[form](run, facts, _about(press, card, run), ctx.clock())
+
+
+async def open_form(
+    ctx: Context, trigger_id: str, press: Press, form: Form, run: Run, person: Person, card: Card
+) -> None:
+    """Shows the form; that Slack would not show it is only logged."""
+    if form is not UNDO_FORM:
+        await show(ctx, trigger_id, await draw(ctx, press, form, run, person, card))
+        return
+    try:
+        await start_modal.open_undo(ctx, trigger_id, person, run)
+    except (SlackApiError, Wait) as problem:
+        log.warning("modal", error=str(problem))
+
+
+async def show(ctx: Context, trigger_id: str, view: View) -> None:
+    try:
+        await ctx.sender.call("views.open", trigger_id=trigger_id, view=view)
+    except (SlackApiError, Wait) as problem:
+        log.warning("modal", error=str(problem))
+
+
+async def _long_form(ctx: Context, run: Run, facts: CardFacts) -> View:
+    events = await ctx.store.events(run.id)
+    summaries = await ctx.store.summaries(target=run.target, limit=6)
+    earlier = [await ctx.store.load(s.id) for s in summaries if s.id != run.id]
+    return details(run, facts, events, earlier, ctx.clock())
+
+
+def _about(press: Press, card: Card, run: Run) -> str:
+    return json.dumps({"press": press.action_id, "value": pressing.button_value(card.key, run)})
+
+
+# Sending ---------------------------------------------------------------------------------------
+
+
+async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery: Delivery) -> None:
+    """Does what the form was opened for. Raises UserError, Repeated."""
+    press, run, stamp = await _asked_about(ctx, view)
+    given = typed(view)
+    click = Click(
+        stamp=stamp,
+        code=given.get("plan_code", ""),
+        answer=given.get("answer", ""),
+        why=given.get("reason", ""),
+    )
+    await pressing.press(ctx, press, run.id, person, click, delivery)
+
+
+async def keep_reason(ctx: Context, person: Person, view: Mapping[str, Any], delivery: Delivery) -> None:
+    """Keeps why somebody rejected. Raises UserError, Repeated."""
+    _, run, _ = await _asked_about(ctx, view)
+    now = ctx.clock()
+    events = veto.reason_events(run, person, typed(view).get("reason", ""), now)
+    if not events:
+        return
+
+    async def work(change: Change) -> None:
+        await change.once(delivery.key, now)
+        await change.append(run, events)
+
+    await delivery.change(ctx.store, work)
+    ctx.publish()
+
+
+async def _asked_about(ctx: Context, view: Mapping[str, Any]) -> tuple[Press, Run, str]:
+    """The metadata is only a pointer: what it points to is read from the database."""
+    try:
+        about = json.loads(view.get("private_metadata") or "{}")
+        press, value = PRESSES[about["press"]], str(about["value"])
+        value.encode()  # it may hold half a character, which is a ValueError too
+    except (ValueError, KeyError, TypeError):
+        raise UserError("This form belongs to no card of mine. Press the button on the card again.") from None
+    card, drawn = await pressing.card_of(ctx, value)
+    run = await pressing.load(ctx, card.run_id)
+    return press, run, pressing.drawn_for(run, card.key, drawn)
