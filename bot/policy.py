@@ -14,7 +14,7 @@ OPEN_REQUESTS_A_PERSON = 3
 MESSAGED_AT_MOST = 5
 
 
-class Role(StrEnum):
+class PersonRole(StrEnum):
     REQUESTER = "requester"  # who asked for this run
     APPROVER = "approver"
     OWNER = "owner"
@@ -35,16 +35,16 @@ class Entitled:
         """The approvers whose account may decide."""
         return [person for person in self.approvers if not person.barred]
 
-    def roles(self, person: Person, run: Run | None) -> frozenset[Role]:
-        roles = {Role.ANYBODY}
+    def roles(self, person: Person, run: Run | None) -> frozenset[PersonRole]:
+        roles = {PersonRole.ANYBODY}
         if any(same_human(person, approver) for approver in self.approvers):
-            roles.add(Role.APPROVER)
+            roles.add(PersonRole.APPROVER)
         if marks(person) & self.owners:
-            roles.add(Role.OWNER)
+            roles.add(PersonRole.OWNER)
         if self.requesters is None or marks(person) & self.requesters:
-            roles.add(Role.MAY_ASK)
+            roles.add(PersonRole.MAY_ASK)
         if run is not None and same_human(run.requester, person):
-            roles.add(Role.REQUESTER)
+            roles.add(PersonRole.REQUESTER)
         return frozenset(roles)
 
 
@@ -67,7 +67,7 @@ def why_not_ask(
         return (
             f"You cannot ask for a rollback: {person.barred}. Ask a full member of this workspace to do it."
         )
-    if Role.MAY_ASK not in entitled.roles(person, None):
+    if PersonRole.MAY_ASK not in entitled.roles(person, None):
         return f"You are not in a group that may ask for a rollback of `{target}`. Ask somebody who is."
     if open_requests >= OPEN_REQUESTS_A_PERSON:
         return f"You have {open_requests} open requests already. Cancel one, or wait until one has ended."

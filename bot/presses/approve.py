@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from bot.events import Approved, Event, QuorumReached
 from bot.model import Person, Risk, Run, State
-from bot.policy import Entitled, Role, can, humans, listed, marks, mentions, same_human
+from bot.policy import Entitled, PersonRole, can, humans, listed, marks, mentions, same_human
 from bot.presses.press import DIALOG, Asks, Attempt, Click, Form, Press, Right, said
 
-RIGHT = Right(frozenset({Role.APPROVER}), frozenset({State.AWAITING_APPROVAL}))
+RIGHT = Right(frozenset({PersonRole.APPROVER}), frozenset({State.AWAITING_APPROVAL}))
 CODE = Form("approve", "approve_run")
 TOO_QUICK = timedelta(seconds=1)  # an approval this soon after the posting was not read
 
@@ -26,7 +26,7 @@ def why_not_now(attempt: Attempt) -> str | None:
         return f"You asked for this rollback, so you cannot approve it. {_others(run, person, entitled)}"
     if any(approval.marks & marks(person) for approval in run.approvals):
         return f"You have approved {run.id} already. {_others(run, person, entitled)}"
-    if Role.APPROVER in entitled.roles(person, run):
+    if PersonRole.APPROVER in entitled.roles(person, run):
         return None
     if entitled.unread:
         return (

@@ -1,11 +1,11 @@
 """*Ask again*: a fresh plan and a new run, for one that changed nothing."""
 
 from bot.model import State
-from bot.policy import Role
+from bot.policy import PersonRole
 from bot.presses.press import Press, Right
 
 RIGHT = Right(
-    frozenset({Role.MAY_ASK}),
+    frozenset({PersonRole.MAY_ASK}),
     frozenset({State.REFUSED, State.VOID, State.EXPIRED, State.VETOED}),
 )
 

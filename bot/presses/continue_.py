@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.events import Confirmed, Continued, ContinueProposed, Event, LeaveAgreed, LeaveProposed
 from bot.model import Matter, Pause, Person, Proposal, Run, State
-from bot.policy import Role, can, marks, mentions, same_human
+from bot.policy import PersonRole, can, marks, mentions, same_human
 from bot.presses.agreement import first_word, why_not_twice
 from bot.presses.press import DIALOG, THEM, Asks, Attempt, Click, Form, Press, Right, said
 
@@ -38,7 +38,7 @@ def why_not(attempt: Attempt) -> str | None:
     if attempt.run.pause not in ONE_YES:
         return _why_not_against_the_checks(attempt)
     run, entitled = attempt.run, attempt.entitled
-    if entitled.roles(attempt.person, run) & {Role.REQUESTER, Role.APPROVER}:
+    if entitled.roles(attempt.person, run) & {PersonRole.REQUESTER, PersonRole.APPROVER}:
         return None
     return f"Only the requester or an approver can say yes here: {RIGHT.who_can(run, entitled)}"
 

@@ -10,23 +10,26 @@ from typing import TypeAlias
 
 from bot.events import Event, EventKind, Word
 from bot.model import Person, Run, State
-from bot.policy import Entitled, Role, can, marks, mentions
+from bot.policy import Entitled, PersonRole, can, marks, mentions
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    roles: frozenset[Role]
+    roles: frozenset[PersonRole]
     states: frozenset[State]
 
     def who_can(self, run: Run, entitled: Entitled) -> str:
         """Names the people who have this right, for a refusal."""
-        if Role.MAY_ASK in self.roles:
+        if PersonRole.MAY_ASK in self.roles:
             return f"only people who may ask for a rollback of `{run.target}` can."
-        asked = [f"<@{run.requester.id}>"] if Role.REQUESTER in self.roles else []
-        return can([*asked, *(name for name in mentions(entitled.able()) if name not in asked)])
+        if self.roles == {PersonRole.OWNER}:
+            return f"only the owner of `{run.target}` can."
+        asked = [f"<@{run.requester.id}>"] if PersonRole.REQUESTER in self.roles else []
+        approvers = mentions(entitled.able()) if PersonRole.APPROVER in self.roles else []
+        return can([*asked, *(name for name in approvers if name not in asked)])
 
 
-THEM = frozenset({Role.REQUESTER, Role.APPROVER, Role.OWNER})
+THEM = frozenset({PersonRole.REQUESTER, PersonRole.APPROVER, PersonRole.OWNER})
 BEFORE_EFFECT = frozenset({State.AWAITING_APPROVAL, State.APPROVED, State.RUNNING, State.PAUSED})
 
 
@@ -94,7 +97,7 @@ class Press:
     @property
     def for_everybody(self) -> bool:
         """Whether it only reads: nothing is refused, looked up or recorded for it."""
-        return Role.ANYBODY in self.right.roles
+        return PersonRole.ANYBODY in self.right.roles
 
     @property
     def decides(self) -> bool:

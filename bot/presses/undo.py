@@ -1,10 +1,10 @@
 """*Undo…*: asks for a run of its own, with its own plan and its own approval."""
 
 from bot.model import State
-from bot.policy import Role
+from bot.policy import PersonRole
 from bot.presses.press import Asks, Attempt, Form, Press, Right
 
-RIGHT = Right(frozenset({Role.MAY_ASK}), frozenset({State.PAUSED, State.SUCCEEDED, State.FAILED}))
+RIGHT = Right(frozenset({PersonRole.MAY_ASK}), frozenset({State.PAUSED, State.SUCCEEDED, State.FAILED}))
 UNDO_FORM = Form("undo")  # sent like the start form: it asks for a new run
 
 

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from bot.events import Event, EventKind, ReasonGiven, Vetoed
 from bot.model import Person, Run
-from bot.policy import Role
+from bot.policy import PersonRole
 from bot.presses.press import BEFORE_EFFECT, Attempt, Click, Form, Press, Right, said
 
-RIGHT = Right(frozenset({Role.APPROVER, Role.OWNER}), BEFORE_EFFECT)
+RIGHT = Right(frozenset({PersonRole.APPROVER, PersonRole.OWNER}), BEFORE_EFFECT)
 REASON = Form("veto_reason", "veto_run")
 
 

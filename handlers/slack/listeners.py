@@ -4,7 +4,6 @@ A listener commits before it acks, and whatever may wait (modals, replies) goes 
 was not accepted, by the door or by the database, is said in the form that fits what came.
 """
 
-import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -17,7 +16,6 @@ from slack_sdk.errors import SlackApiError
 from bot.errors import TemporaryError, UserError
 from bot.model import Run
 from bot.presses import PRESSES, Click, forms_before, veto
-from bot.presses.press import DIALOG
 from bot.views.limits import sentence
 from bot.views.refusal import refusal, to_card
 from handlers import access
@@ -27,14 +25,14 @@ from handlers.door.delivery import Delivery, TurnedAway
 from handlers.slack import command, home, press_forms, pressing, start_modal
 from handlers.slack.command import Asked, OpenForm, TypedLine
 from handlers.slack.forms import any_block, block_of
+from handlers.slack.press_forms import Pressed
+from handlers.slack.pressing import OlderCopy
 from handlers.slack.sending import Wait
-from storage.cards import Card, Kind
 from storage.runs import Repeated, TargetTaken
 
 log = structlog.get_logger()
 Body = Mapping[str, Any]
 REFUSALS = (UserError, TemporaryError)
-LINKED_WITHIN = 0.5  # seconds; a refusal is worth more than its link
 TOLD_AT_ONCE = 20  # people who are told by a modal that there was no room: Slack, too, has to answer those
 
 
@@ -61,14 +59,6 @@ def listen(app: AsyncApp, ctx: Context) -> None:
         app.event(event)(hear.uninstalled)
 
 
-class OlderCopy(UserError):
-    """A button was pressed on a card that is not the newest one. `url`: of the newest, when Slack said it."""
-
-    def __init__(self, url: str | None) -> None:
-        super().__init__("This is an older copy of the card.")
-        self.url = url
-
-
 class Listeners:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -87,7 +77,9 @@ class Listeners:
             await ack()
             return
         except TargetTaken as taken:
-            await ack(f"{sentence(str(taken))} {to_card(await self._url(taken.run_id))}".strip())
+            await ack(
+                f"{sentence(str(taken))} {to_card(await pressing.card_url(self._ctx, taken.run_id))}".strip()
+            )
             return
         except REFUSALS as reason:
             await ack(sentence(str(reason)))
@@ -158,17 +150,6 @@ class Listeners:
         except (SlackApiError, Wait) as problem:
             log.warning("reply", error=str(problem))
 
-    async def _url(self, run_id: str) -> str | None:
-        """The address of the run's card; None: it is not posted, or Slack does not say in time."""
-        for card in await self._ctx.cards.of_run(run_id):
-            if card.kind is Kind.CARD and card.channel and card.ts:
-                try:
-                    async with asyncio.timeout(LINKED_WITHIN):
-                        return await self._ctx.sender.permalink(card.channel, card.ts)
-                except (SlackApiError, Wait, TimeoutError):
-                    return None
-        return None
-
     async def shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         message = body["message"]
         thread = message.get("thread_ts") or message["ts"]
@@ -207,34 +188,13 @@ class Listeners:
         if not press.for_everybody:
             await pressing.refuse_if_read_only(self._ctx, person, press.action_id)
         card, draw = await pressing.card_of(self._ctx, str(action.get("value", "")))
-        await self._stands_there(card, body)
-        run = await pressing.load(self._ctx, card.run_id)
-        click = Click(stamp=pressing.drawn_for(run, card.key, draw))
-        form, trigger = press.form(run), body["trigger_id"]
-        if form is not None and press.for_everybody:
-            view = await press_forms.draw(self._ctx, press, form, run, person, card)
-            return press_forms.show(self._ctx, trigger, view)
-        if form is not None and form is not DIALOG:
-            await press_forms.check(self._ctx, press, run, person, click)
-            return press_forms.open_form(self._ctx, trigger, press, form, run, person, card)
-        moved = await pressing.press(self._ctx, press, run.id, person, click, delivery)
-        if press.then is None:
-            return None
-        return press_forms.open_form(self._ctx, trigger, press, press.then, moved, person, card)
-
-    async def _stands_there(self, card: Card, body: Body) -> None:
-        """A button's value is good only on the card that it was drawn on, and only on the newest of it."""
         place = body.get("container", {})
         channel = place.get("channel_id") or _channel_of(body)
-        if card.channel is not None and channel != card.channel:
-            raise UserError(
-                "This button was not pressed on its card. Look for the card of the run in its channel."
-            )
-        older = place.get("message_ts")
-        if card.ts is not None and older is not None and older != card.ts:
-            await self._ctx.cards.supersede(card.key, older)
-            self._ctx.publish()
-            raise OlderCopy(await self._url(card.run_id))
+        await pressing.stands_there(self._ctx, card, channel, place.get("message_ts"))
+        run = await pressing.load(self._ctx, card.run_id)
+        click = Click(stamp=pressing.drawn_for(run, card.key, draw))
+        pressed = Pressed(press, run, person, card, body["trigger_id"])
+        return await press_forms.follow(self._ctx, pressed, click, delivery)
 
     async def _not_done(self, ack: AsyncAck, body: Body, reason: Exception) -> None:
         """Said by a small modal; when even that is too much, by Slack's own warning: it was not acked."""

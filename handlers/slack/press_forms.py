@@ -5,8 +5,8 @@ is judged like a click: the form shows, it decides nothing.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from bot.errors import UserError
 from bot.model import Person, Run
 from bot.presses import PRESSES, Click, Form, Press, veto
 from bot.presses.details import LONG_FORM
+from bot.presses.press import DIALOG
 from bot.presses.undo import UNDO_FORM
 from bot.views.details import details
 from bot.views.facts import CardFacts
@@ -34,36 +35,59 @@ log = structlog.get_logger()
 NEEDS_WORDS = "…"  # stands for the reason that the form will ask for
 
 
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A button that somebody pressed, and the card that it stands on."""
+
+    press: Press
+    run: Run
+    person: Person
+    card: Card
+    trigger_id: str  # lets one modal open, within three seconds
+
+
 # Opening ---------------------------------------------------------------------------------------
 
 
-async def check(ctx: Context, press: Press, run: Run, person: Person, click: Click) -> None:
-    """Asks the rules before a form opens, as if it were filled in. Raises UserError."""
-    filled = replace(click, why=click.why or NEEDS_WORDS, code=run.code[:4])
-    await pressing.check(ctx, press, run, person, filled)
+async def follow(
+    ctx: Context, pressed: Pressed, click: Click, delivery: Delivery
+) -> Coroutine[Any, Any, None] | None:
+    """Does what was pressed, or asks first. Returns what is left to do after the ack; None: nothing.
+
+    Raises UserError, Repeated.
+    """
+    press, run, form = pressed.press, pressed.run, pressed.press.form(pressed.run)
+    if form is not None and press.for_everybody:
+        return _show(ctx, pressed.trigger_id, await _draw(ctx, form, pressed))
+    if form is not None and form is not DIALOG:
+        as_if_filled = replace(click, why=click.why or NEEDS_WORDS, code=run.code[:4])
+        await pressing.check(ctx, press, run, pressed.person, as_if_filled)
+        return _open(ctx, form, pressed)
+    moved = await pressing.press(ctx, press, run.id, pressed.person, click, delivery)
+    return _open(ctx, press.then, replace(pressed, run=moved)) if press.then else None
 
 
-async def draw(ctx: Context, press: Press, form: Form, run: Run, person: Person, card: Card) -> View:
-    facts = await reading_facts(ctx, run, person.id)
-    if form is LONG_FORM:
-        return await _long_form(ctx, run, facts)
-    return DRAWN[form](run, facts, _about(press, card, run), ctx.clock())
-
-
-async def open_form(
-    ctx: Context, trigger_id: str, press: Press, form: Form, run: Run, person: Person, card: Card
-) -> None:
+async def _open(ctx: Context, form: Form, pressed: Pressed) -> None:
     """Shows the form; that Slack would not show it is only logged."""
     if form is not UNDO_FORM:
-        await show(ctx, trigger_id, await draw(ctx, press, form, run, person, card))
+        await _show(ctx, pressed.trigger_id, await _draw(ctx, form, pressed))
         return
     try:
-        await start_modal.open_undo(ctx, trigger_id, person, run)
+        await start_modal.open_undo(ctx, pressed.trigger_id, pressed.person, pressed.run)
     except (SlackApiError, Wait) as problem:
         log.warning("modal", error=str(problem))
 
 
-async def show(ctx: Context, trigger_id: str, view: View) -> None:
+async def _draw(ctx: Context, form: Form, pressed: Pressed) -> View:
+    run = pressed.run
+    facts = await reading_facts(ctx, run, pressed.person.id)
+    if form is LONG_FORM:
+        return await _long_form(ctx, run, facts)
+    about = {"press": pressed.press.action_id, "value": pressing.button_value(pressed.card.key, run)}
+    return DRAWN[form](run, facts, json.dumps(about), ctx.clock())
+
+
+async def _show(ctx: Context, trigger_id: str, view: View) -> None:
     try:
         await ctx.sender.call("views.open", trigger_id=trigger_id, view=view)
     except (SlackApiError, Wait) as problem:
@@ -75,10 +99,6 @@ async def _long_form(ctx: Context, run: Run, facts: CardFacts) -> View:
     summaries = await ctx.store.summaries(target=run.target, limit=6)
     earlier = [await ctx.store.load(s.id) for s in summaries if s.id != run.id]
     return details(run, facts, events, earlier, ctx.clock())
-
-
-def _about(press: Press, card: Card, run: Run) -> str:
-    return json.dumps({"press": press.action_id, "value": pressing.button_value(card.key, run)})
 
 
 # Sending ---------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """What happens when somebody presses a button or types the same as a command: ask the rules, record, show."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+
+from slack_sdk.errors import SlackApiError
 
 from bot import machine, presses
 from bot.errors import StaleRun, UserError
@@ -11,8 +14,11 @@ from bot.presses.stamps import GO_ON, stamp
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack import asking
-from storage.cards import Card
+from handlers.slack.sending import Wait
+from storage.cards import Card, Kind
 from storage.runs import Change
+
+LINKED_WITHIN_SECONDS = 0.5  # a refusal is worth more than its link
 
 
 def button_value(card_key: str, run: Run) -> str:
@@ -41,6 +47,41 @@ def drawn_for(run: Run, card_key: str, draw: str) -> str:
         if draw == _draw(card_key, state):
             return state
     return "another state"
+
+
+class OlderCopy(UserError):
+    """A button was pressed on a card that is not the newest one. `url`: of the newest, when Slack said it."""
+
+    def __init__(self, url: str | None) -> None:
+        super().__init__("This is an older copy of the card.")
+        self.url = url
+
+
+async def stands_there(ctx: Context, card: Card, channel: str | None, message_ts: str | None) -> None:
+    """A button's value is good only on the card that it was drawn on, and only on the newest of it.
+
+    Raises UserError, OlderCopy.
+    """
+    if card.channel is not None and channel != card.channel:
+        raise UserError(
+            "This button was not pressed on its card. Look for the card of the run in its channel."
+        )
+    if card.ts is not None and message_ts is not None and message_ts != card.ts:
+        await ctx.cards.supersede(card.key, message_ts)
+        ctx.publish()
+        raise OlderCopy(await card_url(ctx, card.run_id))
+
+
+async def card_url(ctx: Context, run_id: str) -> str | None:
+    """The address of the run's card; None: it is not posted, or Slack does not say in time."""
+    for card in await ctx.cards.of_run(run_id):
+        if card.kind is Kind.CARD and card.channel and card.ts:
+            try:
+                async with asyncio.timeout(LINKED_WITHIN_SECONDS):
+                    return await ctx.sender.permalink(card.channel, card.ts)
+            except (SlackApiError, Wait, TimeoutError):
+                return None
+    return None
 
 
 async def load(ctx: Context, run_id: str) -> Run:

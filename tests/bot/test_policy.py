@@ -184,9 +184,9 @@ def test_neither_the_requester_nor_the_barred_nor_a_second_account_gets_a_copy()
 def test_one_human_may_stand_in_several_places() -> None:
     everything = Entitled((ANA,), requesters=frozenset({ANA.id}), owners=frozenset({ANA.id}))
     run = STATES["awaiting"]().run
-    assert everything.roles(ANA, run) == set(policy.Role)
+    assert everything.roles(ANA, run) == set(policy.PersonRole)
 
 
 def test_the_owner_is_recognised_by_every_account() -> None:
     home = replace(DORA, id="U09DORA", marks=frozenset({"U09DORA", DORA.id}))
-    assert policy.Role.OWNER in ENTITLED.roles(home, None)
+    assert policy.PersonRole.OWNER in ENTITLED.roles(home, None)

@@ -36,7 +36,7 @@ def the_element(
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
+class ElementPress:
     """One press of one element, ready to be sent."""
 
     block_id: str
@@ -45,7 +45,7 @@ class Press:
     state: Json | None  # what the element holds afterwards; None: it holds nothing
 
 
-def pressed(block: Json, element: Json, value: Any, action_ts: str) -> Press:
+def pressed(block: Json, element: Json, value: Any, action_ts: str) -> ElementPress:
     """Press a button, or choose `value` in anything else."""
     ids = {"action_id": element["action_id"], "block_id": block["block_id"]}
     shown: Json = {
@@ -58,7 +58,7 @@ def pressed(block: Json, element: Json, value: Any, action_ts: str) -> Press:
     elif element["type"] != "button":
         state = filled(element, value)
         action |= state
-    return Press(block["block_id"], element["action_id"], action, state)
+    return ElementPress(block["block_id"], element["action_id"], action, state)
 
 
 def filled(element: Json, value: Any) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 from workspace.slack import limits, payloads, responses
 from workspace.slack.acts import entered, person
 from workspace.slack.delivery import Delivered, Delivery
-from workspace.slack.filling import Press, filled, missing, pressed, the_element
+from workspace.slack.filling import ElementPress, filled, missing, pressed, the_element
 from workspace.slack.nouns import Message, User, View
 from workspace.slack.refusal import Impossible, Refused
 from workspace.slack.state import Workspace
@@ -136,18 +136,18 @@ class Forms:
             raise Impossible("covered", "Another modal lies on top of this one.")
         return current
 
-    def _kept(self, view: View, press: Press) -> View:
+    def _kept(self, view: View, press: ElementPress) -> View:
         if press.state is None:
             return view
         return self._workspace.modals.fill_in(view, press.block_id, press.action_id, press.state)
 
-    def _in_view(self, user: User, view: View, press: Press) -> Json:
+    def _in_view(self, user: User, view: View, press: ElementPress) -> Json:
         trigger_id = self._workspace.modals.issue(user.id, view.id)
         return payloads.block_actions_in_view(
             self._workspace, user, view, press.action, trigger_id=trigger_id
         )
 
-    def _in_message(self, user: User, message: Message, press: Press) -> Json:
+    def _in_message(self, user: User, message: Message, press: ElementPress) -> Json:
         chosen = self._chosen.setdefault((user.id, message.channel, message.ts), {})
         if press.state is not None:
             chosen.setdefault(press.block_id, {})[press.action_id] = press.state

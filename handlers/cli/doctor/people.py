@@ -7,7 +7,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.configuration import Configuration, Target
 from bot.errors import TemporaryError
 from bot.model import Person
-from bot.policy import Entitled, Role, why_nobody_else
+from bot.policy import Entitled, PersonRole, why_nobody_else
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
 from handlers.cli.doctor.slack import NotAnswered, Refused, asked
 from handlers.slack.directory import KNOWN, SlackDirectory
@@ -92,10 +92,10 @@ def _names(people: Iterable[Person]) -> str:
 
 async def rights(directory: SlackDirectory, configuration: Configuration, person: Person) -> Result:
     """What this person may do, so that a rehearsal shows more than a button."""
-    may: dict[Role, list[str]] = {Role.MAY_ASK: [], Role.APPROVER: []}
+    may: dict[PersonRole, list[str]] = {PersonRole.MAY_ASK: [], PersonRole.APPROVER: []}
     for target in configuration.targets.values():
         entitled = await directory.entitled(target, KNOWN)
         for role in may.keys() & entitled.roles(person, None):
             may[role].append(target.name)
-    asks, approves = (", ".join(may[role]) or "nothing" for role in (Role.MAY_ASK, Role.APPROVER))
+    asks, approves = (", ".join(may[role]) or "nothing" for role in (PersonRole.MAY_ASK, PersonRole.APPROVER))
     return ok("rehearsal, rights", f"{person.name} may ask for {asks}, and approve for {approves}")

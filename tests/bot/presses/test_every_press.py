@@ -8,8 +8,9 @@ import pytest
 from bot import machine, presses
 from bot.events import EventKind as E
 from bot.model import State
-from bot.policy import Entitled
+from bot.policy import Entitled, PersonRole
 from bot.presses import PRESSES, Click, Press, events_for, stamp, why_not
+from bot.presses.press import Right
 from tests.bot.presses.examples import AN_HOUR_LATER, ENTITLED, STATES, asked
 from tests.bot.stories import ANA, BEN, FINN, Story, later, planned
 
@@ -108,3 +109,17 @@ def test_rule_9_nothing_can_be_pressed_after_a_veto_but_ask_again_and_details() 
         if why_not(press, run, BEN, open_to_all, Click(stamp(run), why="…"), AN_HOUR_LATER) is None
     ]
     assert possible == [presses.ASK_AGAIN, presses.DETAILS]
+
+
+@pytest.mark.parametrize(
+    ("roles", "who"),
+    [
+        ({PersonRole.OWNER}, "only the owner of `orders` can."),
+        ({PersonRole.REQUESTER}, "<@U01ANA> can."),
+        ({PersonRole.REQUESTER, PersonRole.OWNER}, "<@U01ANA> can."),
+        ({PersonRole.APPROVER}, "<@U01BEN> or <@U01CY> can."),
+    ],
+)
+def test_only_people_who_have_the_right_are_named_in_a_refusal(roles: set[PersonRole], who: str) -> None:
+    right = Right(frozenset(roles), frozenset(State))
+    assert right.who_can(STATES["awaiting"]().run, ENTITLED) == who

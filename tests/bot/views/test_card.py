@@ -250,7 +250,7 @@ OFFERED = [
 def test_a_button_is_shown_only_when_somebody_may_press_it(name: str, action: str) -> None:
     run, _, now = CARDS[name]
     click = Click(stamp(run), code=run.code[:4], answer="point", why="because")
-    people = (ANA, person(BEN), person(CY), person("U01DI"))
+    people = (ANA, person(BEN), person(CY), person("U01DI"), person("U01OWN"))
     reasons = [why_not(PRESSES[action], run, somebody, ENTITLED, click, now) for somebody in people]
     assert None in reasons
 

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from bot import presses
 from bot.presses import PRESSES, Press
 from handlers.door.admission import Admission, Limits, Quota, Rank, Turned, brakes, decides, person_of
 from tests.handlers.door.test_shapes import CHOICE, COMMAND, MENTION, OTHER, PRESS, SHORTCUT, SUBMISSION
@@ -38,9 +37,14 @@ async def waiting(admission: Admission, rank: Rank) -> asyncio.Task[Turned | Non
 
 
 @pytest.mark.parametrize("press", PRESSES.values(), ids=PRESSES)
-def test_every_press_but_those_that_open_something_decides(press: Press) -> None:
-    opens = {presses.UNDO, presses.ASK_AGAIN, presses.DETAILS}
-    assert decides(pressed(press.action_id)) == (press not in opens)
+def test_a_press_that_records_something_about_its_run_decides(press: Press) -> None:
+    assert decides(pressed(press.action_id)) == (press.events is not None)
+
+
+def test_those_that_open_something_do_not_decide_and_the_seven_others_do() -> None:
+    deciding = ("approve", "veto", "cancel", "continue", "retry", "stop", "resolve")
+    assert [decides(pressed(action)) for action in deciding] == [True] * 7
+    assert [decides(pressed(action)) for action in ("undo", "ask_again", "details")] == [False] * 3
 
 
 @pytest.mark.parametrize(
