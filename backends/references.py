@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backends.surroundings import Surroundings
-from bot.configuration import Reference, resolve
+from bot.configuration.values import Reference, resolve
 
 
 class Resolver:

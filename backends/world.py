@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from backends.discreet import DiscreetCheck, DiscreetExecutor, DiscreetOperation
+from backends.installed import builder
 from backends.programs.spool import CommandOperation
 from backends.references import Resolver
-from backends.registry import build_check, build_executor
 from bot.configuration import Configuration
+from bot.configuration.definitions import Definitions
+from bot.configuration.settings import CheckSettings
 from bot.contract import Executor, Operation
 from bot.looking import PatientCheck
 from bot.model import Do
@@ -15,15 +17,20 @@ from bot.model import Do
 class ConfiguredWorld:
     """Fulfils the engine's World. Secrets are resolved here, and only here, and do not leave it again."""
 
-    def __init__(self, configuration: Configuration, resolver: Resolver) -> None:
+    def __init__(self, configuration: Configuration, definitions: Definitions, resolver: Resolver) -> None:
+        """`definitions`: those that the configuration was loaded with."""
         self._configuration = configuration
+        self._definitions = definitions
         self._resolver = resolver
         self._executors: dict[str, Executor] = {}
 
     def executor(self, target: str) -> Executor:
+        """Raises ConfigurationError when it cannot be built, or a reference cannot be resolved."""
         if target not in self._executors:
             settings = self._configuration.targets[target].executor
-            executor = build_executor(settings, self._resolver)
+            definition = self._definitions.executor(settings.type)
+            assert definition is not None  # the configuration was loaded with these definitions
+            executor: Executor = builder(definition)(settings, self._resolver)
             self._executors[target] = DiscreetExecutor(executor, self._resolver.surroundings.secrets)
         return self._executors[target]
 
@@ -37,13 +44,19 @@ class ConfiguredWorld:
         )
 
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
-        """Under names of their own: before and after are compared by name."""
+        """Under names of their own: before and after are compared by name. Raises as `executor` does."""
         found: dict[str, PatientCheck] = {}
         for target in targets:
             for settings in self._configuration.targets[target].checks:
-                check = build_check(settings, self._resolver)
+                check = self._check(settings)
                 name = check.name if len(targets) == 1 else f"{target}: {check.name}"
                 while name in found:
                     name += "'"
-                found[name] = build_check(settings.model_copy(update={"name": name}), self._resolver)
+                found[name] = self._check(settings.model_copy(update={"name": name}))
         return tuple(DiscreetCheck(check, self._resolver.surroundings.secrets) for check in found.values())
+
+    def _check(self, settings: CheckSettings) -> PatientCheck:
+        definition = self._definitions.check(settings.type)
+        assert definition is not None  # the configuration was loaded with these definitions
+        check: PatientCheck = builder(definition)(settings, self._resolver)
+        return check

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backends.installed import definitions
 from bot.configuration import Configuration, Target, load
 from bot.contract import (
     Cancelled,
@@ -50,7 +51,7 @@ def configured(folder: Path, runs: int) -> Configuration:
     """For each run a target, and two beside it that its procedure takes back as well. Written, and read."""
     path = folder / "rollback.yaml"
     path.write_text(json.dumps({"version": 1, "targets": _targets(runs), "procedures": _procedures(runs)}))
-    return load(path)
+    return load(path, definitions())
 
 
 def asked_target(n: int) -> str:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from bot.contract import Check
 from bot.model import Finding, Verdict, When
@@ -44,6 +44,17 @@ class Habits:
     every: float = 1.0
     wait: float = 180.0
     timeout: float = 10.0  # of one look
+
+
+class AllHabits(TypedDict):
+    """The arguments of `Habits`, as settings hand them over."""
+
+    when: When
+    label: str | None
+    stable: int
+    every: float
+    wait: float
+    timeout: float
 
 
 async def look_until_sure(

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import ClientSession, ClientTimeout, web
 from sqlalchemy.exc import DBAPIError
 
+from backends.installed import definitions
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.errors import ConfigurationError, TemporaryError
@@ -103,7 +104,7 @@ async def serve(
 def _reread(settings: Settings, again: asyncio.Event) -> None:
     """SIGHUP: a configuration without problems is taken by starting again, one with problems is not."""
     try:
-        load(settings.config)
+        load(settings.config, definitions())
     except ConfigurationError as problem:
         log.error("configuration kept as it was", problems=problem.problems)
     else:
@@ -144,7 +145,7 @@ async def _start(
     windows: Windows,
     resources: AsyncExitStack,
 ) -> Service:
-    configuration = load(settings.config)
+    configuration = load(settings.config, definitions())
     database = await _open_database(settings, resources)
     shared = SharedClock(database)
     parts = await _parts(settings, configuration, database, role, clock, shared, resources)

@@ -10,6 +10,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.exc import DBAPIError
 
+from backends.installed import definitions
 from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot import codec, planning
@@ -270,7 +271,7 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
     configuration, store, clock = parts.configuration, parts.store, parts.clock
     keys = _keys(parts.settings, parts.signer)
     directory = directory or await _directory(parts)
-    world = ConfiguredWorld(configuration, resolver_for(configuration, parts.settings.state))
+    world = ConfiguredWorld(configuration, definitions(), resolver_for(configuration, parts.settings.state))
     planner = Planner(configuration, store, world, clock)
     return Worker(
         configuration,

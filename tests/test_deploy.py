@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from backends.installed import definitions
 from bot.configuration import load
 from handlers.role import Role
 from handlers.settings import SECRETS, Settings
@@ -47,4 +48,4 @@ def test_only_the_proxy_is_published_and_on_loopback() -> None:
 
 
 def test_the_configuration_of_the_example_has_no_problems() -> None:
-    assert "shop-config" in load(ROOT / "deploy" / "rollback.yaml").targets
+    assert "shop-config" in load(ROOT / "deploy" / "rollback.yaml", definitions()).targets

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
+from backends.command.settings import CommandCheckSettings
 from backends.programs.process import run
+from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.looking import Habits
 from bot.model import Finding, Verdict
@@ -31,3 +33,9 @@ class CommandCheck(Habits):
             return Finding(self.name, self.when, Verdict.INCONCLUSIVE, None, was, words)
         verdict = Verdict.PASSED if said.rc == 0 else Verdict.FAILED
         return Finding(self.name, self.when, verdict, said.rc, was, said.last or f"ended with {said.rc}")
+
+
+def build(settings: CommandCheckSettings, resolver: Resolver) -> CommandCheck:
+    """Raises ConfigurationError when a reference cannot be resolved."""
+    surroundings = resolver.with_variables(settings.environment)
+    return CommandCheck(argv=settings.argv, surroundings=surroundings, **settings.habits())

@@ -16,8 +16,10 @@ from typing import Annotated, Final, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from backends.choosing import named, point_for
+from backends.command.settings import ArgvCall, CommandSettings
 from backends.programs.process import MOST_OUTPUT, Said, printable, run
 from backends.programs.spool import CommandOperation, filled, why_not_an_argument
+from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.clock import utc_now
 from bot.contract import (
@@ -335,3 +337,20 @@ def _changes(points: Points, point: RestorePoint) -> tuple[str, ...]:
     live = ids.index(points.current.id)
     going = points.points[live : max(ids.index(point.id), live + 1)]
     return tuple(f"{gone.id} {gone.label}".strip() for gone in going[:MOST_CHANGES])
+
+
+def build(settings: CommandSettings, resolver: Resolver) -> Command:
+    """Raises ConfigurationError when a reference cannot be resolved."""
+    return Command(
+        points=_call(settings.points),
+        current=_call(settings.current),
+        restore=_call(settings.restore),
+        find=_call(settings.find) if settings.find else None,
+        cancel=_call(settings.cancel) if settings.cancel else None,
+        measure=_call(settings.measure) if settings.measure else None,
+        surroundings=resolver.with_variables(settings.environment),
+    )
+
+
+def _call(settings: ArgvCall) -> Call:
+    return Call(settings.argv, settings.timeout)

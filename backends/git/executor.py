@@ -15,6 +15,8 @@ from types import MappingProxyType
 
 from backends.choosing import moment, named, point_for
 from backends.git.repository import OPERATION, PLAN, Commit, Push, Repository
+from backends.git.settings import GitSettings
+from backends.references import Resolver
 from bot.clock import utc_now
 from bot.contract import (
     Blocked,
@@ -250,3 +252,11 @@ def _refuse_if_moved(work: Work, seen: Seen) -> None:
     if seen.current.token != work.expected:
         last = seen.commits[0]
         raise StateChanged(f"Commit {last.id[:8]} of {moment(last.at)} changed it since the plan was made.")
+
+
+def build(settings: GitSettings, resolver: Resolver) -> Git:
+    """Raises ConfigurationError when a reference cannot be resolved."""
+    surroundings = resolver.surroundings
+    remote, branch = resolver.remote(settings.remote), resolver.text(settings.branch)
+    work = surroundings.spool / "git"
+    return Git(remote, branch, resolver.text(settings.path), work, surroundings.environment)

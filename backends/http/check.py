@@ -1,7 +1,7 @@
 """Check `http`: one GET, judged by its status and what the body contains.
 
 An answer that is not the expected one is `failed`; no answer in time is `inconclusive`: right after a restart
-nobody listens yet. Redirects are not followed unless asked: the status of somewhere else proves nothing here.
+nobody listens yet. Redirects are not followed: the status of somewhere else proves nothing here.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from aiohttp import (
     TCPConnector,
 )
 
+from backends.http.settings import HttpCheckSettings
+from backends.references import Resolver
 from bot.looking import Habits
 from bot.model import Finding, Verdict
 
@@ -29,7 +31,6 @@ class HttpCheck(Habits):
     url: str
     status: int = 200
     contains: str | None = None  # None: any body will do
-    follow_redirects: bool = False
 
     @property
     def name(self) -> str:
@@ -61,7 +62,7 @@ class HttpCheck(Habits):
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
             ) as session,
-            session.get(self.url, allow_redirects=self.follow_redirects) as response,
+            session.get(self.url, allow_redirects=False) as response,
         ):
             return response.status, await _first_of_body(response), loop.time() - started
 
@@ -88,3 +89,10 @@ async def _first_of_body(response: ClientResponse) -> bytes:
         if len(body) >= MOST_BODY:
             break
     return bytes(body)
+
+
+def build(settings: HttpCheckSettings, resolver: Resolver) -> HttpCheck:
+    """Raises ConfigurationError when a reference cannot be resolved."""
+    contains = None if settings.contains is None else resolver.text(settings.contains)
+    url = resolver.text(settings.url)
+    return HttpCheck(url=url, status=settings.status, contains=contains, **settings.habits())

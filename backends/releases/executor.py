@@ -15,6 +15,8 @@ from pathlib import Path
 
 from backends.choosing import moment, named, point_for
 from backends.marker import ENDED, Marker, Markers, Slot, Stage, file_errors, sync_folder
+from backends.references import Resolver
+from backends.releases.settings import ReleasesSettings
 from bot.clock import utc_now
 from bot.contract import (
     Blocked,
@@ -241,3 +243,8 @@ def _live_of(listed: Points) -> RestorePoint | None:
 
 def _line(point: RestorePoint) -> str:
     return point.id if point.at is None else f"{point.id} · {moment(point.at)}"
+
+
+def build(settings: ReleasesSettings, resolver: Resolver) -> Releases:
+    """Raises ConfigurationError when a reference cannot be resolved."""
+    return Releases(resolver.path(settings.root))

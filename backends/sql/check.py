@@ -21,6 +21,8 @@ from time import monotonic
 from typing import Final, TypeVar
 from urllib.parse import quote
 
+from backends.references import Resolver
+from backends.sql.settings import SqlCheckSettings
 from bot.looking import Habits
 from bot.model import Contents, Finding, Rows, Value, Verdict
 
@@ -222,3 +224,19 @@ def _told(contents: Contents) -> str:
 
 def _said(rows: Rows | None) -> str:
     return "nothing" if rows is None else f"{rows.count:,} rows {rows.hash}"
+
+
+def build(settings: SqlCheckSettings, resolver: Resolver) -> QueryCheck | TablesCheck:
+    """Raises ConfigurationError when a reference cannot be resolved."""
+    url, base = resolver.text(settings.url), resolver.surroundings.base
+    if settings.query is None:
+        return TablesCheck(url=url, base=base, tables=settings.tables, **settings.habits())
+    return QueryCheck(
+        url=url,
+        base=base,
+        query=resolver.text(settings.query),
+        equals=settings.equals,
+        minimum=settings.min,
+        maximum=settings.max,
+        **settings.habits(),
+    )

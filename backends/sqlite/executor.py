@@ -16,6 +16,7 @@ from pathlib import Path
 
 from backends.choosing import named, point_for
 from backends.marker import ENDED, Marker, Markers, Slot, Stage, file_errors
+from backends.references import Resolver
 from backends.sqlite.backups import backups_in, is_saved, was_wal
 from backends.sqlite.copying import Copy, Route, save_copy
 from backends.sqlite.reading import (
@@ -34,6 +35,7 @@ from backends.sqlite.reading import (
     tables,
     version,
 )
+from backends.sqlite.settings import SqliteSettings
 from bot.clock import utc_now
 from bot.contract import (
     Blocked,
@@ -444,3 +446,9 @@ def _rows_of(difference: Difference) -> Finding:
 
 def _finding(name: str, verdict: Verdict, value: Value, words: str) -> Finding:
     return Finding(name, When.OFFLINE, verdict, value, words=words)
+
+
+def build(settings: SqliteSettings, resolver: Resolver) -> Sqlite:
+    """Raises ConfigurationError when a reference cannot be resolved."""
+    database, backups = resolver.path(settings.database), resolver.path(settings.backups)
+    return Sqlite(database, backups, settings.tables, settings.pages_per_second)

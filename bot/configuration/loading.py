@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.canonical_json import digest
+from bot.configuration.definitions import Definitions, Fault
+from bot.configuration.documents import UNREADABLE, document_of, json_schema, mended_document_of
 from bot.configuration.lines import LARGEST, Location, Problem, Sheet, read
 from bot.configuration.rules import faults
 from bot.configuration.sentences import IGNORED, sentence
@@ -20,34 +22,39 @@ IN_PLACE_OF_MISSING: Mapping[str, Any] = {
     "version": 1,
     "targets": {},
     "kind": "system",
-    "executor": {"type": "releases", "root": "."},
+    "executor": {"type": UNREADABLE},
     "name": "?",
     "phase": "restore",
 }
 IN_PLACE_OF_ITEM: Mapping[str, Any] = {
     "people": {"name": "?"},
-    "checks": {"type": "command", "argv": ["true"]},
+    "checks": {"type": UNREADABLE},
     "steps": {"phase": "restore"},
 }
 NAMED = frozenset({"groups", "targets", "procedures"})
 ROUNDS = 10  # of mending; each takes at least one level off, and nothing is deeper
 
 
-def load(path: Path) -> Configuration:
-    """Raises ConfigurationError with every problem as `file:line: sentence`."""
+def load(path: Path, definitions: Definitions) -> Configuration:
+    """Raises ConfigurationError with every problem as `file:line: sentence`.
+
+    A problem of the definitions is told alone: much of what the file names is unknown because of it.
+    """
+    if definitions.problems:
+        raise ConfigurationError(definitions.problems)
     sheet = read(_bytes(path))
     if not isinstance(sheet.values, dict):
         words = "The file must hold settings, each as `name: value`. Start from rollback.example.yaml."
         raise _refusal(path, sheet.problems or [Problem(1, words)])
-    errors = _errors(sheet.values)
-    problems = [*sheet.problems, *_worded(sheet, errors)]
+    errors = _errors(document_of(definitions), sheet.values)
+    problems = [*sheet.problems, *_worded(sheet, errors, definitions)]
     sha = "" if errors else digest(sheet.values)
     broken = {_broken(sheet, error) for error in errors}
-    document = _mended(sheet, errors)
+    document = _mended(sheet, errors, definitions)
     if document is None:
         raise _refusal(path, problems)
-    configuration = _loaded(document, path, sha)
-    problems += _judged(sheet, configuration, broken)
+    configuration = _loaded(document, path, sha, definitions)
+    problems += _judged(sheet, faults(configuration, definitions), broken)
     if problems:
         raise _refusal(path, problems)
     return configuration
@@ -70,38 +77,42 @@ def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationError:
     return ConfigurationError(tuple(f"{path}:{each.line}: {each.words}" for each in ordered))
 
 
-def _loaded(document: Document, path: Path, sha: str) -> Configuration:
+def _loaded(document: Document, path: Path, sha: str, definitions: Definitions) -> Configuration:
     rule = document.defaults.approval
-    targets = {name: _target(name, settings, rule) for name, settings in document.targets.items()}
+    targets = {name: _target(name, each, rule, definitions) for name, each in document.targets.items()}
     return Configuration(**{**dict(document), "targets": targets}, path=path, digest=sha)
 
 
-def _target(name: str, settings: TargetSettings, default: Rule) -> Target:
+def _target(name: str, settings: TargetSettings, default: Rule, definitions: Definitions) -> Target:
     own = settings.approval
     said = {field: getattr(own, field) for field in own.model_fields_set}
-    return Target(**{**dict(settings), "approval": default.model_copy(update=said)}, name=name)
+    executor = definitions.executor(settings.executor.type)
+    look = executor.look_yourself(settings.executor) if executor else ""
+    return Target(
+        **{**dict(settings), "approval": default.model_copy(update=said)}, name=name, look_yourself=look
+    )
 
 
 # Problems --------------------------------------------------------------------------------------
 
 
-def _errors(values: Mapping[str, Any]) -> list[ErrorDetails]:
+def _errors(model: type[Document], values: Mapping[str, Any]) -> list[ErrorDetails]:
     try:
-        Document.model_validate(values, by_alias=True, by_name=False)
+        model.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         return [each for each in error.errors(include_url=False) if each["type"] not in IGNORED]
     return []
 
 
-def _worded(sheet: Sheet, errors: Iterable[ErrorDetails]) -> Iterator[Problem]:
+def _worded(sheet: Sheet, errors: Iterable[ErrorDetails], definitions: Definitions) -> Iterator[Problem]:
     for error in errors:
         place = sheet.place(error["loc"])
-        yield Problem(sheet.line(place), sentence(error, place))
+        yield Problem(sheet.line(place), sentence(error, place, json_schema(definitions)))
 
 
-def _judged(sheet: Sheet, configuration: Configuration, broken: Collection[Location]) -> Iterator[Problem]:
+def _judged(sheet: Sheet, found: Iterable[Fault], broken: Collection[Location]) -> Iterator[Problem]:
     """What the rules say, except about things that a broken part stands above or below."""
-    for fault in faults(configuration):
+    for fault in found:
         location = _written(sheet, fault.location)
         if not any(_starts(location, each) or _starts(each, location) for each in broken):
             yield Problem(sheet.line(location), fault.words)
@@ -130,14 +141,15 @@ def _starts(location: Location, beginning: Location) -> bool:
 # Mending ---------------------------------------------------------------------------------------
 
 
-def _mended(sheet: Sheet, errors: list[ErrorDetails]) -> Document | None:
+def _mended(sheet: Sheet, errors: list[ErrorDetails], definitions: Definitions) -> Document | None:
     """The document without what is broken. Changes the sheet's values. None: too broken to go on."""
+    model = mended_document_of(definitions) if errors else document_of(definitions)
     for _ in range(ROUNDS):
         if not errors:
-            return Document.model_validate(sheet.values, by_alias=True, by_name=False)
+            return model.model_validate(sheet.values, by_alias=True, by_name=False)
         for error in errors:
             _mend(sheet.values, _broken(sheet, error), error["type"] == "missing")
-        errors = _errors(sheet.values)
+        errors = _errors(model, sheet.values)
     return None
 
 

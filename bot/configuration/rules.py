@@ -5,22 +5,18 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 from bot.commands import RESERVED
+from bot.configuration.definitions import Definitions, Fault, variable_faults
 from bot.configuration.lines import Location
 from bot.configuration.settings import (
     ACCOUNT,
     NAME,
-    VARIABLE,
-    CommandCheck,
-    CommandSettings,
     Configuration,
-    HttpCheck,
     Human,
     Procedure,
     ProcedureStep,
-    SqlCheck,
     Target,
 )
 from bot.model import Phase
@@ -34,13 +30,7 @@ ADDRESS = re.compile(r"https?://[^\s/]+.*")
 KEY = "the key itself"  # ends the location of a fault in a name, apart from faults below that name
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    location: Location
-    words: str
-
-
-def faults(configuration: Configuration) -> Iterator[Fault]:
+def faults(configuration: Configuration, definitions: Definitions) -> Iterator[Fault]:
     yield from _globals(configuration)
     yield from _names(configuration)
     yield from _people(configuration)
@@ -48,16 +38,17 @@ def faults(configuration: Configuration) -> Iterator[Fault]:
     yield from _references(configuration)
     for name, target in configuration.targets.items():
         yield from _approval(configuration, target)
+        yield from _of_backends(definitions, target)
         yield from _checks(target)
-        yield from _variables(target)
+        yield from _maintenance(target)
         yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
     for name, procedure in configuration.procedures.items():
         yield from _procedure(configuration, name, procedure)
 
 
-def warnings(configuration: Configuration) -> tuple[str, ...]:
+def warnings(configuration: Configuration, definitions: Definitions) -> tuple[str, ...]:
     """Sentences about what works, and will surprise somebody."""
-    return tuple(_warnings(configuration))
+    return tuple(_warnings(configuration, definitions))
 
 
 # Settings that stand alone ---------------------------------------------------------------------
@@ -231,27 +222,29 @@ def _humans(configuration: Configuration, refs: Iterable[str]) -> frozenset[str]
     return frozenset(humans)
 
 
-# Programs --------------------------------------------------------------------------------------
+# Backends --------------------------------------------------------------------------------------
 
 
-def _variables(target: Target) -> Iterator[Fault]:
-    for location, environment in _environments(target):
-        for name in environment:
-            if not VARIABLE.fullmatch(name):
-                words = f"`{name}` cannot be the name of a variable. Use A-Z, a-z, 0-9 and underscore."
-                yield Fault(("targets", target.name, *location, "environment", name), words)
+def _of_backends(definitions: Definitions, target: Target) -> Iterator[Fault]:
+    """What only the executor and the checks themselves can judge."""
+    here: Location = ("targets", target.name)
+    if executor := definitions.executor(target.executor.type):
+        yield from _inside((*here, "executor"), executor.faults(target.executor, target))
+    for n, settings in enumerate(target.checks):
+        if check := definitions.check(settings.type):
+            yield from _inside((*here, "checks", n), check.faults(settings, target))
 
 
-def _environments(target: Target) -> Iterator[tuple[Location, Iterable[str]]]:
-    """Each with the place of the setting that it belongs to."""
-    if isinstance(target.executor, CommandSettings):
-        yield ("executor",), target.executor.environment
-    if target.maintenance is not None:
-        yield ("maintenance", "enter"), target.maintenance.enter.environment
-        yield ("maintenance", "leave"), target.maintenance.leave.environment
-    for n, check in enumerate(target.checks):
-        if isinstance(check, CommandCheck):
-            yield ("checks", n), check.environment
+def _inside(here: Location, found: Iterable[Fault]) -> Iterator[Fault]:
+    return (replace(fault, location=(*here, *fault.location)) for fault in found)
+
+
+def _maintenance(target: Target) -> Iterator[Fault]:
+    if target.maintenance is None:
+        return
+    for name, call in (("enter", target.maintenance.enter), ("leave", target.maintenance.leave)):
+        here: Location = ("targets", target.name, "maintenance", name)
+        yield from _inside(here, variable_faults(call.environment))
 
 
 # Checks and procedures -------------------------------------------------------------------------
@@ -260,44 +253,12 @@ def _environments(target: Target) -> Iterator[tuple[Location, Iterable[str]]]:
 def _checks(target: Target) -> Iterator[Fault]:
     taken: set[tuple[str, str]] = set()
     for n, check in enumerate(target.checks):
-        here: Location = ("targets", target.name, "checks", n)
-        if isinstance(check, HttpCheck):
-            yield from _http(target, check, here)
-        if isinstance(check, SqlCheck):
-            yield from _sql(check, here)
         if check.name is None:
             continue
         if (check.name, check.when) in taken:
             words = f"Two checks of `{target.name}` are named `{check.name}`. Rename one of them."
-            yield Fault((*here, "name"), words)
+            yield Fault(("targets", target.name, "checks", n, "name"), words)
         taken.add((check.name, check.when))
-
-
-def _http(target: Target, check: HttpCheck, here: Location) -> Iterator[Fault]:
-    if target.maintenance is not None and "when" not in check.model_fields_set:
-        words = f"This check of `{target.name}` must say when it looks, since the target has maintenance."
-        yield Fault((*here, "when"), f"{words} Add `when: offline` (behind it) or `when: online` (after it).")
-    if isinstance(check.url, str) and not ADDRESS.fullmatch(check.url):
-        yield Fault((*here, "url"), "The `url` of an http check must begin with http:// or https://.")
-
-
-def _sql(check: SqlCheck, here: Location) -> Iterator[Fault]:
-    bounds = check.min is not None or check.max is not None
-    judged = bounds or check.equals is not None
-    if isinstance(check.url, str) and not check.url.startswith("sqlite:///"):
-        yield Fault((*here, "url"), "The `url` of an sql check must begin with sqlite:/// and name a file.")
-    if (check.query is None) == (not check.tables):
-        words = "An sql check needs either `query` or `tables`."
-        yield Fault((*here, "query"), f"{words} Write one of them.")
-    elif check.query is not None and not judged:
-        yield Fault((*here, "query"), "Nothing judges this query. Add `equals`, or `min` and `max`.")
-    elif check.tables and judged:
-        words = "Tables are compared before and after; `equals`, `min` and `max` belong to a `query`."
-        yield Fault((*here, "tables"), f"{words} Remove them.")
-    if check.equals is not None and bounds:
-        yield Fault((*here, "equals"), "`equals` cannot stand beside `min` or `max`. Keep one of them.")
-    if check.min is not None and check.max is not None and check.min > check.max:
-        yield Fault((*here, "min"), "`min` is larger than `max`: no value could pass. Swap them.")
 
 
 def _use_of_procedure(configuration: Configuration, target: Target, here: Location) -> Iterator[Fault]:
@@ -354,7 +315,7 @@ def _restores(step: ProcedureStep) -> bool:
 # Warnings --------------------------------------------------------------------------------------
 
 
-def _warnings(configuration: Configuration) -> Iterator[str]:
+def _warnings(configuration: Configuration, definitions: Definitions) -> Iterator[str]:
     if configuration.audit_channel is None and any("*" in c for c in configuration.incident_channels):
         yield (
             "`incident_channels` has wildcards and there is no `audit_channel`: a request in a channel that "
@@ -366,12 +327,8 @@ def _warnings(configuration: Configuration) -> Iterator[str]:
                 f"`{target.name}` has no checks: a rollback counts as verified when the executor says so. "
                 "Add `checks`."
             )
-        if isinstance(target.executor, CommandSettings) and not _fills_in_point(target.executor):
-            yield (
-                f"`restore` of `{target.name}` does not use {{point}}: it goes to the same place whatever is "
-                "chosen. Add {point} to its argv."
-            )
-
-
-def _fills_in_point(executor: CommandSettings) -> bool:
-    return any("{point}" in word for word in executor.restore.argv)
+        if executor := definitions.executor(target.executor.type):
+            yield from executor.warnings(target.executor, target)
+        for settings in target.checks:
+            if check := definitions.check(settings.type):
+                yield from check.warnings(settings, target)

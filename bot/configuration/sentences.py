@@ -1,13 +1,11 @@
 """What pydantic found, in sentences for the person who wrote the file."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic_core import ErrorDetails
 
 from bot.configuration.lines import Location
-from bot.configuration.settings import Document
 from bot.spelling import did_you_mean
 
 IGNORED = frozenset({"default_factory_not_called"})  # follows from another problem of the same target
@@ -24,16 +22,10 @@ WANTED: Mapping[str, str] = {
 }
 
 
-def json_schema() -> dict[str, Any]:
-    """For editors: every setting with its type, default and description. JSON Schema 2020-12."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Document.model_json_schema(by_alias=True),
-        "title": "rollback.yaml",
-    }
+Schema: TypeAlias = Mapping[str, Any]  # JSON Schema of the file
 
 
-def sentence(error: ErrorDetails, place: Location) -> str:
+def sentence(error: ErrorDetails, place: Location, schema: Schema) -> str:
     """`place`: the part of the error's location that stands in the file."""
     context, given = error.get("ctx", {}), error["input"]
     where = dotted(place)
@@ -41,11 +33,11 @@ def sentence(error: ErrorDetails, place: Location) -> str:
         case "missing":
             return f"{where} needs `{error['loc'][-1]}`. Add it."
         case "extra_forbidden":
-            return _unknown_key(error["loc"], place)
+            return _unknown_key(error["loc"], place, schema)
         case "union_tag_not_found":
-            return f"{where} needs `type`: {_either(_types(error['loc']))}."
+            return f"{where} needs `type`: {_either(_types(error['loc'], schema))}."
         case "union_tag_invalid":
-            kinds = _types(error["loc"])
+            kinds = _types(error["loc"], schema)
             tag = context["tag"]
             mean = did_you_mean(str(tag), kinds)
             return f"{where}: type {_shown(tag)} is not known.{mean} Known: {_either(kinds)}."
@@ -76,8 +68,8 @@ def dotted(place: Location) -> str:
     return f"`{words.removeprefix('.')}`"
 
 
-def _unknown_key(location: Location, place: Location) -> str:
-    known = list(_at(location[:-1]).get("properties", {}))
+def _unknown_key(location: Location, place: Location, schema: Schema) -> str:
+    known = list(_at(location[:-1], schema).get("properties", {}))
     key = str(location[-1])
     return f"{dotted(place)} is not a setting.{did_you_mean(key, known)} Known here: {', '.join(known)}."
 
@@ -120,24 +112,22 @@ def _quoted(expected: str) -> list[str]:
 
 # The schema, walked along an error's location --------------------------------------------------
 
-_schema = cache(json_schema)
+
+def _types(location: Location, schema: Schema) -> list[str]:
+    return list(_at(location, schema)["discriminator"]["mapping"])
 
 
-def _types(location: Location) -> list[str]:
-    return list(_at(location)["discriminator"]["mapping"])
-
-
-def _at(location: Location) -> Mapping[str, Any]:
-    node: Mapping[str, Any] = _schema()
+def _at(location: Location, schema: Schema) -> Schema:
+    node = schema
     for part in location:
-        node = _inside(node, part) or {}
+        node = _inside(node, part, schema) or {}
     return node
 
 
-def _inside(node: Mapping[str, Any], part: str | int) -> Mapping[str, Any] | None:
+def _inside(node: Schema, part: str | int, schema: Schema) -> Schema | None:
     """The schema of one part of a location: a key, an index, or the tag of a union."""
     if "anyOf" in node:
-        options = (_inside(_target(option), part) for option in node["anyOf"])
+        options = (_inside(_target(option, schema), part, schema) for option in node["anyOf"])
         return next((option for option in options if option), None)
     by_tag = node.get("discriminator", {}).get("mapping", {})
     found = by_tag.get(part) or node.get("properties", {}).get(part) or node.get("additionalProperties")
@@ -145,11 +135,11 @@ def _inside(node: Mapping[str, Any], part: str | int) -> Mapping[str, Any] | Non
         found = node.get("items")
     if isinstance(found, str):
         found = {"$ref": found}
-    return _target(found) if isinstance(found, Mapping) else None
+    return _target(found, schema) if isinstance(found, Mapping) else None
 
 
-def _target(node: Mapping[str, Any]) -> Mapping[str, Any]:
+def _target(node: Schema, schema: Schema) -> Schema:
     """What a reference points at."""
     while "$ref" in node:
-        node = _schema()["$defs"][node["$ref"].removeprefix("#/$defs/")]
+        node = schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
     return node

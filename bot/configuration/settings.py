@@ -1,180 +1,32 @@
 """What rollback.yaml may say, as frozen values. These models are the nouns of the rest of the bot.
 
-Shapes and defaults only: whether names exist and rules make sense together is in `rules`, reading the
-file with its line numbers in `loading`. Durations are seconds, paths are as written (relative to
-the folder of the file). The text under a field is its description in the JSON Schema for editors.
+Shapes and defaults only: the field types are in `values`, whether names exist and rules make sense together
+is in `rules`, reading the file with its line numbers in `loading`. What a backend adds stands in its folder.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
+from pydantic import AfterValidator, Field, SerializeAsAny
+
+from bot.configuration.values import (
+    Argv,
+    Count,
+    Duration,
+    Environment,
+    Number,
+    Settings,
+    Text,
+    Wait,
 )
-from pydantic_core import PydanticCustomError
-
-from bot.errors import ConfigurationError
+from bot.looking import AllHabits
 from bot.model import Kind, OnFailure, Phase, Risk, When
 
 MAIN_ZONE = "main"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 ACCOUNT = re.compile(r"[UW][A-Z0-9]+")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-LONGEST = 365 * SECONDS["d"]
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)")
-
-
-# Values ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A value that does not stand in the file: read by the role that uses it, when it uses it."""
-
-    kind: Literal["env", "file"]
-    name: str  # of the environment variable, or the path of the file
-
-
-def resolve(value: str | Reference, environ: Mapping[str, str], base: Path) -> str:
-    """The text itself; of a file without its last line break. Raises ConfigurationError."""
-    if isinstance(value, str):
-        return value
-    if value.kind == "env":
-        if value.name not in environ:
-            raise ConfigurationError((f"The environment variable {value.name} is not set.",))
-        return environ[value.name]
-    try:
-        return (base / value.name).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-    except OSError as error:
-        raise ConfigurationError((f"The file {value.name} cannot be read: {error.strerror}.",)) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError((f"The file {value.name} is not UTF-8.",)) from None
-
-
-def _spelled(raw: object) -> object:
-    """Whole numbers where text is wanted stay as they are spelled: `argv: [sleep, 5]`."""
-    return str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
-
-
-def _value(raw: object) -> str | Reference:
-    match _spelled(raw):
-        case str() | Reference() as value:
-            return value
-        case {"env": str() as name, **rest} if name and not rest:
-            return Reference("env", name)
-        case {"file": str() as name, **rest} if name and not rest:
-            return Reference("file", name)
-    raise PydanticCustomError("value", "must be text (in quotes), {env: NAME} or {file: PATH}")
-
-
-def _word(raw: object) -> str:
-    match _spelled(raw):
-        case str() as word:
-            return word
-        case Reference() | {"env": str()} | {"file": str()}:
-            raise PydanticCustomError(
-                "secret_in_argv",
-                "cannot be a reference: everybody on the machine can read a command line. "
-                "Hand the value over by `environment`, or give the program the path of the file",
-            )
-    raise PydanticCustomError("word", "must be text (in quotes)")
-
-
-def _unresolved(value: str | Reference) -> str | dict[str, str]:
-    return {value.kind: value.name} if isinstance(value, Reference) else value
-
-
-def _seconds(raw: object) -> object:
-    if not isinstance(raw, str):
-        return raw
-    match = _DURATION.fullmatch(raw)
-    if match is None:
-        raise PydanticCustomError("duration", "must be a duration such as 90s, 5m, 1h, 2d or 500ms")
-    return float(match[1]) * SECONDS[match[2]]
-
-
-def _scalar(raw: object) -> float | str:
-    if isinstance(raw, str) or (isinstance(raw, int | float) and type(raw) is not bool and isfinite(raw)):
-        return raw
-    raise PydanticCustomError("scalar", "must be a number or text")
-
-
-def _no_trailing_slash(url: str) -> str:
-    return url.rstrip("/")
-
-
-def _from(key: str) -> dict[str, Any]:
-    properties = {key: {"type": "string", "minLength": 1}}
-    return {"type": "object", "properties": properties, "required": [key], "additionalProperties": False}
-
-
-Text: TypeAlias = Annotated[str, BeforeValidator(_spelled), Field(min_length=1)]
-Value: TypeAlias = Annotated[
-    str | Reference,
-    PlainValidator(_value),
-    PlainSerializer(_unresolved),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}, _from("env"), _from("file")]}),
-]
-Scalar: TypeAlias = Annotated[
-    float | str,
-    PlainValidator(_scalar),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
-]
-Word: TypeAlias = Annotated[
-    str,
-    PlainValidator(_word),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]}),
-]
-Argv: TypeAlias = Annotated[tuple[Word, ...], Field(min_length=1)]
-Environment: TypeAlias = Annotated[
-    Mapping[str, Value],
-    Field(json_schema_extra={"propertyNames": {"pattern": f"^{VARIABLE.pattern}$"}}),
-]
-_A_DURATION = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "number", "minimum": 0},
-            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"},
-        ]
-    }
-)
-Duration: TypeAlias = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    Field(strict=True, ge=0, le=LONGEST, allow_inf_nan=False),
-    _A_DURATION,
-]
-Wait: TypeAlias = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    Field(strict=True, gt=0, le=LONGEST, allow_inf_nan=False),
-    _A_DURATION,
-]
-Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
-Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_by_name=True,  # for constructors; the file itself is read by alias only
-        validate_by_alias=True,
-        use_attribute_docstrings=True,
-        defer_build=True,  # importing builds no validator, first use builds those that are needed
-    )
 
 
 # People ----------------------------------------------------------------------------------------
@@ -216,83 +68,17 @@ class Defaults(Settings):
     """For every target that does not say otherwise, setting by setting."""
 
 
-# Executors -------------------------------------------------------------------------------------
+# Backends --------------------------------------------------------------------------------------
 
 
-class ReleasesSettings(Settings):
-    """Release folders behind a symlink: root/releases/<id>/ and root/current."""
+class ExecutorSettings(Settings):
+    """What every executor has. Each backend's folder adds its own, with its name as the only `type`."""
 
-    type: Literal["releases"]
-    root: Value
-    """The folder that holds `releases` and `current`."""
+    type: str
 
 
-class SqliteSettings(Settings):
-    """An SQLite file and a folder of its backups, named like 20261122T100000Z.db."""
-
-    type: Literal["sqlite"]
-    database: Value
-    """The file that is in use."""
-    backups: Value
-    """The folder of the backups."""
-    tables: tuple[Text, ...] = ()
-    """Tables whose rows are counted to say what would be lost."""
-    pages_per_second: Count | None = None
-    """Slows the restore down for other users of the disk. Absent: as fast as it goes."""
-
-
-class GitSettings(Settings):
-    """A branch of a git repository. A restore point is a commit; going back is a new commit."""
-
-    type: Literal["git"]
-    remote: Value
-    """Where to clone from and push to."""
-    branch: Value = "main"
-    path: Value = ""
-    """Only this folder is taken back. Absent: the whole repository."""
-
-
-class ArgvCall(Settings):
-    """One program and its arguments. No shell; `{point}` and `{op}` are filled in."""
-
-    argv: Argv
-    timeout: Wait = 30.0
-
-
-class RestoreCall(ArgvCall):
-    timeout: Wait = 900.0
-
-
-class CommandSettings(Settings):
-    """Programs of your own that answer in JSON on standard output."""
-
-    type: Literal["command"]
-    points: ArgvCall
-    """Prints [{"id", "label", "created_at", "author"}, …], newest first."""
-    current: ArgvCall
-    """Prints {"id"} of what is live now."""
-    restore: RestoreCall
-    """Goes to `{point}`. Exit code 0 means it is there."""
-    find: ArgvCall | None = None
-    """Prints {"state": "absent|in_flight|done|failed|unknown"} of `{op}`. Absent: our own spool decides."""
-    cancel: ArgvCall | None = None
-    """Ends `{op}` early."""
-    measure: ArgvCall | None = None
-    """Prints {"seconds", "units": [{"name", "count"}]}: what going to `{point}` would lose now."""
-    environment: Environment = Field(default_factory=dict)
-    """Variables that all these programs see, and nobody else. The place for a secret."""
-
-
-ExecutorSettings: TypeAlias = Annotated[
-    ReleasesSettings | SqliteSettings | GitSettings | CommandSettings, Field(discriminator="type")
-]
-
-
-# Checks ----------------------------------------------------------------------------------------
-
-
-class Looking(Settings):
-    """What every check has."""
+class CheckSettings(Settings):
+    """What every check has. Each backend's folder adds its own, with its name as the only `type`."""
 
     name: Text | None = None
     """What cards call it."""
@@ -306,41 +92,18 @@ class Looking(Settings):
     """Time between two looks."""
     wait: Duration = 180.0
     """How long an inconclusive check is looked at again before people are asked."""
+    type: str
 
-
-class HttpCheck(Looking):
-    type: Literal["http"]
-    url: Value
-    status: Annotated[int, Field(strict=True, ge=100, le=599)] = 200
-    contains: Value | None = None
-    """Text that the body must hold."""
-
-
-class SqlCheck(Looking):
-    """Either a query with what it must answer, or tables compared before and after."""
-
-    type: Literal["sql"]
-    url: Value
-    """sqlite:/// and the path of the file."""
-    query: Value | None = None
-    """Answers one row with one value."""
-    tables: tuple[Text, ...] = ()
-    """Rows, hash and schema of these tables, before and after."""
-    equals: Scalar | None = None
-    min: Number | None = None
-    max: Number | None = None
-
-
-class CommandCheck(Looking):
-    """Passed when the program ends with exit code 0."""
-
-    type: Literal["command"]
-    argv: Argv
-    environment: Environment = Field(default_factory=dict)
-    """Variables that this program sees, and nobody else. The place for a secret."""
-
-
-CheckSettings: TypeAlias = Annotated[HttpCheck | SqlCheck | CommandCheck, Field(discriminator="type")]
+    def habits(self) -> AllHabits:
+        """Returns them as the arguments that every check of ours takes."""
+        return {
+            "when": self.when,
+            "label": self.name,
+            "stable": self.stable,
+            "every": self.every,
+            "wait": self.wait,
+            "timeout": self.timeout,
+        }
 
 
 # Targets ---------------------------------------------------------------------------------------
@@ -401,11 +164,11 @@ class TargetSettings(Settings):
     """How much each count may grow until the start, instead of by its rate: 0.5 is half as much again."""
     outage: Duration | None = None
     """The outage to expect, until runs have shown it."""
-    executor: ExecutorSettings
+    executor: SerializeAsAny[ExecutorSettings]
     approval: Rule = Rule()
     """Over the defaults, setting by setting."""
     maintenance: Maintenance | None = None
-    checks: tuple[CheckSettings, ...] = ()
+    checks: tuple[SerializeAsAny[CheckSettings], ...] = ()
     failover: Text | None = None
     """What to do instead when the target itself is down. Shown on the card."""
     procedure: Text | None = None
@@ -420,6 +183,8 @@ class Target(TargetSettings):
     """A target as loaded: with its name, and its own approval merged over the defaults."""
 
     name: str
+    look_yourself: str = ""
+    """What a person can type to see what is live. Empty: the backend has no such program."""
 
 
 class ProcedureStep(Settings):
@@ -440,6 +205,10 @@ class Procedure(Settings):
     """Where the procedure is written down for people."""
     steps: tuple[ProcedureStep, ...] = ()
     """In the order of the phases: prepare, restore, verify, finish."""
+
+
+def _no_trailing_slash(url: str) -> str:
+    return url.rstrip("/")
 
 
 # The whole -------------------------------------------------------------------------------------

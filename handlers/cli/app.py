@@ -81,13 +81,16 @@ def serve(
 @app.command()
 def check() -> None:
     """Say everything that is wrong with the configuration file."""
+    from backends.installed import definitions, missing_extras
     from bot.configuration import load, warnings
     from handlers.settings import read_settings
 
+    known = definitions()
     only_where_it_is = {name: value for name, value in os.environ.items() if name == "ROLLBACK_CONFIG"}
     path = read_settings(only_where_it_is).config
-    configuration = load(path)
-    aside(*(f"{path}: warning: {warning}" for warning in warnings(configuration)))
+    configuration = load(path, known)
+    surprises = (*warnings(configuration, known), *missing_extras(configuration, known))
+    aside(*(f"{path}: warning: {warning}" for warning in surprises))
     many = len(configuration.targets)
     say(f"{many} target{'' if many == 1 else 's'}, no problems")
 
@@ -103,13 +106,14 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Look at everything live, and say what to do next."""
+    from backends.installed import definitions
     from bot.configuration import load
     from handlers.cli.doctor import examine, exit_code
     from handlers.cli.doctor.results import as_value, line
     from handlers.settings import read_settings
 
     settings = read_settings()
-    configuration = load(settings.config)
+    configuration = load(settings.config, definitions())
     operator = _operator(who) if rehearse else None
 
     async def look() -> Code:
@@ -343,9 +347,11 @@ def schema(
 
         data(events_schema())
         return
+    from backends.installed import definitions
     from bot.configuration import json_schema
 
-    data(json_schema())
+    aside(*definitions().problems)
+    data(json_schema(definitions()))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from aiohttp import ClientSession, ClientTimeout
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from backends.installed import definitions
 from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot.clock import SteadyClock
@@ -51,8 +52,8 @@ async def forgotten(settings: Settings) -> tuple[Restored, Forgotten] | None:
         told = await restored(store.database)
         if told is None:
             return None
-        configuration = load(settings.config)
-        world = ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
+        configuration = load(settings.config, definitions())
+        world = ConfiguredWorld(configuration, definitions(), resolver_for(configuration, settings.state))
         async with _slack(settings) as client:
             return told, await look(told, store, configuration, world, client)
 

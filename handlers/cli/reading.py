@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from backends.installed import definitions
 from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot import planning
@@ -39,7 +40,7 @@ class Told:
 
 async def targets(settings: Settings) -> list[tuple[Target, str | None]]:
     """With the id of the open run. Raises ConfigurationError."""
-    configuration = load(settings.config)
+    configuration = load(settings.config, definitions())
     async with stored(settings) as store:
         open_runs = await store.open_runs()
     return [(target, open_runs.get(name)) for name, target in configuration.targets.items()]
@@ -47,7 +48,7 @@ async def targets(settings: Settings) -> list[tuple[Target, str | None]]:
 
 async def points(settings: Settings, name: str) -> Points:
     """Raises ConfigurationError, UserError, and what executors raise."""
-    configuration = load(settings.config)
+    configuration = load(settings.config, definitions())
     target = known(configuration, name)
     async with _patience(target):
         return await world_of(configuration, settings).executor(target.name).restore_points()
@@ -55,7 +56,7 @@ async def points(settings: Settings, name: str) -> Points:
 
 async def plan(settings: Settings, name: str, point: str | None) -> Plan:
     """Back to `point`, else to the one that is suggested. Raises as `points` does."""
-    configuration = load(settings.config)
+    configuration = load(settings.config, definitions())
     target, world = known(configuration, name), world_of(configuration, settings)
     async with stored(settings) as store, _patience(target):
         planner = Planner(configuration, store, world, SteadyClock())
@@ -85,7 +86,7 @@ async def run(settings: Settings, typed: str) -> Told:
 def _url(settings: Settings, run_id: str) -> str | None:
     """A configuration that is broken just now hides no run."""
     try:
-        public_url = load(settings.config).public_url
+        public_url = load(settings.config, definitions()).public_url
     except ConfigurationError:
         return None
     return f"{public_url}/runs/{run_id}" if public_url else None
@@ -112,7 +113,7 @@ async def suggested(target: str, listed: Points, planner: Planner) -> str:
 
 
 def world_of(configuration: Configuration, settings: Settings) -> ConfiguredWorld:
-    return ConfiguredWorld(configuration, resolver_for(configuration, settings.state))
+    return ConfiguredWorld(configuration, definitions(), resolver_for(configuration, settings.state))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.configuration import CommandSettings, Configuration, Target
+from bot.configuration import Configuration, Target
 from bot.contract import Progress
 from bot.model import Kind as TargetKind
 from bot.model import Purpose, Run, State
@@ -40,7 +40,7 @@ def facts_for(
         next_news_by=now + NEWS_WITHIN if run.state is State.RUNNING and _is_the_card(card) else None,
         holds=_holds(run),
         not_undone=target.not_undone if target else None,
-        look_yourself=_current_command(target),
+        look_yourself=target.look_yourself or None if target else None,
         failover=target.failover if target else None,
         owner=(target.owner or "") if target else "",
         point_of_contact=target.point_of_contact if target else None,
@@ -59,13 +59,6 @@ async def reading_facts(ctx: Context, run: Run, person_id: str) -> CardFacts:
 def _is_the_card(card: Card | None) -> bool:
     """Copies are not redrawn while it runs, so they promise no news."""
     return card is not None and card.kind is Kind.CARD
-
-
-def _current_command(target: Target | None) -> str | None:
-    """What a person can type to see what is live, where somebody has a program for it."""
-    if target is None or not isinstance(target.executor, CommandSettings):
-        return None
-    return " ".join(target.executor.current.argv)
 
 
 def _usergroups(configuration: Configuration, target: Target | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backends.conformance.harness import ended
+from backends.installed import definitions
 from backends.programs import supervisor
 from backends.references import Resolver
 from backends.surroundings import Surroundings
@@ -53,7 +54,8 @@ def world(tmp_path: Path) -> Iterator[ConfiguredWorld]:
     (tmp_path / "key").write_text(f"{OF_CHECK}\n")
     (tmp_path / "rollback.yaml").write_text(COMPLAINING)
     surroundings = Surroundings(tmp_path, tmp_path / "spool", {"PATH": os.environ["PATH"]}, place="7f3a")
-    yield ConfiguredWorld(load(tmp_path / "rollback.yaml"), Resolver(surroundings, SECRETS))
+    configuration = load(tmp_path / "rollback.yaml", definitions())
+    yield ConfiguredWorld(configuration, definitions(), Resolver(surroundings, SECRETS))
     for record in tmp_path.glob("spool/*/*/*.json"):
         if record.name in (supervisor.TAKEN, supervisor.CHILD):
             kill(supervisor.read(str(record.parent), record.name))

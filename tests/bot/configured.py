@@ -4,26 +4,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.configuration import (
-    CommandCall,
-    CommandCheck,
-    Configuration,
-    Group,
-    Maintenance,
-    Procedure,
-    ProcedureStep,
-    ReleasesSettings,
-    Rule,
-    Target,
-)
+from backends.command.definition import CHECK as COMMAND_CHECK
+from backends.command.definition import EXECUTOR as COMMAND
+from backends.command.settings import CommandCheckSettings
+from backends.git.definition import EXECUTOR as GIT
+from backends.http.definition import CHECK as HTTP
+from backends.releases.definition import EXECUTOR as RELEASES
+from backends.releases.settings import ReleasesSettings
+from backends.sql.definition import CHECK as SQL
+from backends.sqlite.definition import EXECUTOR as SQLITE
+from bot.configuration import Configuration, Procedure, ProcedureStep, Rule, Target
+from bot.configuration.definitions import Definitions
+from bot.configuration.settings import CommandCall, Group, Maintenance
 from bot.model import Kind, Phase, When
 
+# A few, named one by one: what these tests say stays true when another backend is added.
+KNOWN = Definitions(executors=(RELEASES, SQLITE, GIT, COMMAND), checks=(HTTP, SQL, COMMAND_CHECK))
 MAINTENANCE = Maintenance(
     enter=CommandCall(type="command", argv=("maint", "on"), timeout=20.0),
     leave=CommandCall(type="command", argv=("maint", "off"), timeout=30.0),
 )
-OFFLINE = CommandCheck(type="command", name="totals", argv=("totals",), when=When.OFFLINE)
-ONLINE = CommandCheck(type="command", name="errors", argv=("errors",), when=When.ONLINE)
+OFFLINE = CommandCheckSettings(type="command", name="totals", argv=("totals",), when=When.OFFLINE)
+ONLINE = CommandCheckSettings(type="command", name="errors", argv=("errors",), when=When.ONLINE)
 MANAGERS = Group(members=("U01ANA", "U01BEN", "U01CY"))
 
 

@@ -12,25 +12,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backends.command.settings import CommandCheckSettings, CommandSettings
+from backends.http.settings import HttpCheckSettings
+from backends.sql.settings import SqlCheckSettings
 from bot.commands import RESERVED
-from bot.configuration import (
-    CommandCheck,
-    CommandSettings,
-    Configuration,
-    HttpCheck,
-    Reference,
-    Rule,
-    SqlCheck,
-    json_schema,
-    load,
-    policy_digest,
-    procedure_digest,
-    resolve,
-    warnings,
-)
+from bot.configuration import Configuration, Rule, policy_digest, procedure_digest
+from bot.configuration import json_schema as schema_of
+from bot.configuration import load as loaded_with
+from bot.configuration import warnings as warnings_with
 from bot.configuration.lines import LARGEST, read
+from bot.configuration.values import Reference, resolve
 from bot.errors import ConfigurationError
 from bot.model import Kind, OnFailure, Phase, Risk, When
+from tests.bot.configured import KNOWN
 
 EXAMPLE = Path(__file__).parents[2] / "rollback.example.yaml"
 
@@ -58,6 +52,18 @@ procedures:
       - {phase: prepare, confirm: Drained}
       - {phase: restore}
 """
+
+
+def load(path: Path) -> Configuration:
+    return loaded_with(path, KNOWN)
+
+
+def json_schema() -> dict[str, Any]:
+    return schema_of(KNOWN)
+
+
+def warnings(configuration: Configuration) -> tuple[str, ...]:
+    return warnings_with(configuration, KNOWN)
 
 
 @pytest.fixture
@@ -96,7 +102,7 @@ def test_the_small_file_is_loaded_with_its_defaults(path: Path) -> None:
 
 def test_every_check_has_the_declared_defaults(path: Path) -> None:
     check = load(written(path)).targets["orders"].checks[0]
-    assert isinstance(check, CommandCheck)
+    assert isinstance(check, CommandCheckSettings)
     assert (check.when, check.timeout, check.stable, check.every, check.wait) == (When.OFFLINE, 10, 1, 1, 180)
 
 
@@ -138,7 +144,7 @@ def test_an_rpo_of_zero_means_that_nothing_may_be_lost(path: Path) -> None:
 def test_words_that_older_yaml_reads_as_something_else_stay_words(path: Path) -> None:
     written(path, "argv: [smoke-test]", "argv: [maint, on, off, yes, 1:30, 2026-11-22, 0123, 5, 12e4567]")
     check = load(path).targets["orders"].checks[0]
-    assert isinstance(check, CommandCheck)
+    assert isinstance(check, CommandCheckSettings)
     assert check.argv == ("maint", "on", "off", "yes", "1:30", "2026-11-22", "0123", "5", "12e4567")
 
 
@@ -146,14 +152,14 @@ def test_what_a_query_must_equal_keeps_its_type(path: Path) -> None:
     for text, value in {"0": 0, "0.5": 0.5, "ok": "ok", '"0"': "0"}.items():
         check = f'{{type: sql, url: "sqlite:///a.db", query: q, equals: {text}}}'
         found = load(written(path, "{type: command, argv: [smoke-test]}", check)).targets["orders"].checks[0]
-        assert isinstance(found, SqlCheck)
+        assert isinstance(found, SqlCheckSettings)
         assert (found.equals, type(found.equals)) == (value, type(value))
 
 
 def test_an_http_check_without_maintenance_is_offline(path: Path) -> None:
     check = '{type: http, url: "http://127.0.0.1:1/"}'
     found = load(written(path, "{type: command, argv: [smoke-test]}", check)).targets["orders"].checks[0]
-    assert isinstance(found, HttpCheck)
+    assert isinstance(found, HttpCheckSettings)
     assert found.when is When.OFFLINE
 
 
@@ -206,7 +212,7 @@ def test_a_value_from_the_environment_is_kept_as_a_reference_and_resolved_later(
 def test_a_variable_of_a_program_is_kept_as_a_reference(path: Path) -> None:
     written(path, "argv: [smoke-test]", "argv: [smoke-test], environment: {KEY: {file: key}, ZONE: eu}")
     check = load(path).targets["orders"].checks[0]
-    assert isinstance(check, CommandCheck)
+    assert isinstance(check, CommandCheckSettings)
     assert check.environment == {"KEY": Reference("file", "key"), "ZONE": "eu"}
 
 
@@ -838,10 +844,11 @@ def test_the_example_shows_every_setting_there_is() -> None:
 
 
 def test_the_example_shows_every_executor_and_every_check(example: Configuration) -> None:
-    kinds = json_schema()["$defs"]
     targets = example.targets.values()
-    assert len({target.executor.type for target in targets}) == sum("Settings" in name for name in kinds) - 1
-    assert {check.type for target in targets for check in target.checks} == {"http", "sql", "command"}
+    assert {target.executor.type for target in targets} == {each.type for each in KNOWN.executors}
+    assert {check.type for target in targets for check in target.checks} == {
+        each.type for each in KNOWN.checks
+    }
 
 
 def test_the_example_is_valid_against_the_schema_and_a_slip_is_not() -> None:

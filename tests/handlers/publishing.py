@@ -14,6 +14,7 @@ from aiohttp import ClientSession, ClientTimeout
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import update
 
+from backends.installed import definitions
 from bot.configuration import load
 from bot.events import EventKind as E
 from bot.model import Run
@@ -140,7 +141,7 @@ async def publishing(
     database = open_database(sqlite_url(folder / "rollback.db"))
     session = ClientSession(timeout=ClientTimeout(total=3))
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url, session=session, retry_handlers=[])
-    configuration = load(folder / "rollback.yaml")
+    configuration = load(folder / "rollback.yaml", definitions())
     signer = signer_at(folder / "front.key")
     context = Context(
         configuration=configuration,

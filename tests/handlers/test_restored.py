@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from backends.installed import definitions
 from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot.configuration import Configuration, load
@@ -101,12 +102,12 @@ async def put_back_bot(tmp_path: Path, template: Path) -> AsyncIterator[PutBack]
     database = open_database(url)
     told = await restored(database)
     assert told is not None
-    configuration = load(tmp_path / "rollback.yaml")
+    configuration = load(tmp_path / "rollback.yaml", definitions())
     workspace = Workspace(seed=1, scopes={*SCOPES, "channels:history", "groups:history"})
     workspace.add_user("U01ANA", "ana")
     workspace.add_channel(CHANNEL, "inc-1", members=["U01ANA"])
     slack = await PretendSlack.start(workspace)
-    world = ConfiguredWorld(configuration, resolver_for(configuration, tmp_path / "state"))
+    world = ConfiguredWorld(configuration, definitions(), resolver_for(configuration, tmp_path / "state"))
     yield PutBack(tmp_path, Store(database, told.installation, None), told, slack, configuration, world)
     await slack.stop()
     await database.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from backends.installed import definitions
 from bot import codec, presses
 from bot.configuration import load
 from bot.contract import Fate
@@ -29,7 +30,7 @@ from tests.storage.conftest import FRONT
 from tests.storage.told import press
 
 LEASE = timedelta(seconds=15)
-KNOWN = load(golden.CONFIGURATION)
+KNOWN = load(golden.CONFIGURATION, definitions())
 Said = tuple[Person, Press, str]  # who, what, and the answer
 
 AGAIN = (BEN, presses.RETRY, "")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.installed import definitions
 from bot.configuration import load
 from bot.errors import UserError
 from workspace import observation, processes, world
@@ -202,7 +203,7 @@ def test_what_a_link_in_the_folder_leads_to_is_never_emptied(tmp_path: Path) -> 
 
 
 def test_the_configuration_of_the_demo_has_no_problem(broken: World) -> None:
-    loaded = load(write_configuration(broken, "http://127.0.0.1:8080/"))
+    loaded = load(write_configuration(broken, "http://127.0.0.1:8080/"), definitions())
     assert set(loaded.targets) == {"storefront", "orders", "catalog"}
 
 

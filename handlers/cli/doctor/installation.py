@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from backends.installed import definitions
 from bot.configuration import Configuration, warnings
 from bot.errors import ConfigurationError
 from handlers.cli.database import opened, there_is_none, why_not_readable
@@ -32,7 +33,7 @@ def tokens(settings: Settings) -> Result:
 def configuration(loaded: Configuration) -> list[Result]:
     many = len(loaded.targets)
     read = ok("configuration", f"{many} target{'' if many == 1 else 's'} in {loaded.path}")
-    return [read, *(warn("configuration", words) for words in warnings(loaded))]
+    return [read, *(warn("configuration", words) for words in warnings(loaded, definitions()))]
 
 
 def guard(now: datetime) -> Result:

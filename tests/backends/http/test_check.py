@@ -11,12 +11,8 @@ from bot.model import Finding, Verdict, When
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-async def look(
-    url: str, status: int = 200, contains: str | None = None, follow_redirects: bool = False
-) -> Finding:
-    check = HttpCheck(
-        when=When.ONLINE, url=url, status=status, contains=contains, follow_redirects=follow_redirects
-    )
+async def look(url: str, status: int = 200, contains: str | None = None) -> Finding:
+    check = HttpCheck(when=When.ONLINE, url=url, status=status, contains=contains)
     return await check.look(None, NOW)
 
 
@@ -43,10 +39,6 @@ async def test_the_body_must_contain_what_was_said(site: str) -> None:
 async def test_a_redirect_is_an_answer_of_its_own(site: str) -> None:
     finding = await look(f"{site}/moved")
     assert (finding.verdict, finding.value) == (Verdict.FAILED, 302)
-
-
-async def test_a_redirect_is_followed_when_asked_for(site: str) -> None:
-    assert (await look(f"{site}/moved", follow_redirects=True)).value == 200
 
 
 async def test_a_body_without_end_is_read_in_bounds(site: str) -> None:

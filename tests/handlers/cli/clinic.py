@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from backends.installed import definitions
 from bot.configuration import load
 from handlers.cli.doctor import examine
 from handlers.cli.doctor.results import Grade, Result
@@ -35,7 +36,7 @@ class Clinic:
 
     async def results(self, **changed: str) -> list[Result]:
         settings = self.settings(**changed)
-        return [result async for result in examine(settings, load(settings.config))]
+        return [result async for result in examine(settings, load(settings.config, definitions()))]
 
     async def troubles(self, **changed: str) -> dict[str, Result]:
         """What is not ok, by what was looked at."""

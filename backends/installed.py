@@ -1,0 +1,179 @@
+"""Which backends there are: our own folders, and what other installed packages declare.
+
+One folder is all that a backend of ours needs, so nothing lists them: a sub-package with a `definition.py` is
+a backend, and EXECUTOR and CHECK in it are its definitions. Other packages declare theirs as entry points.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any
+
+import backends
+from bot.configuration import Configuration
+from bot.configuration.definitions import Definition, Definitions, why_not_defined
+from bot.configuration.settings import CheckSettings, ExecutorSettings
+from bot.configuration.values import Settings
+from bot.errors import ConfigurationError
+
+EXECUTORS, CHECKS = "rollback_bot.executors", "rollback_bot.checks"  # groups of entry points
+OUR_NAMES = {EXECUTORS: "EXECUTOR", CHECKS: "CHECK"}  # in a folder's definition.py
+BASES: dict[str, type[Settings]] = {EXECUTORS: ExecutorSettings, CHECKS: CheckSettings}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What was found under one name, whether it is of any use or not."""
+
+    group: str
+    found: object  # the error, when it could not be imported
+    place: str  # begins a sentence
+    advice: str  # what to do when it is of no use
+    name: str | None = None  # the type that it must have; None: any
+
+
+@cache
+def definitions() -> Definitions:
+    """Returns all that are installed here; what cannot be used is among its problems."""
+    return gathered([*_in_folders(), *_in_other_packages()])
+
+
+def gathered(declared: Iterable[Declared]) -> Definitions:
+    """Returns the definitions that can be used. Where two declare one type, neither counts."""
+    usable: dict[str, dict[str, list[Declared]]] = {EXECUTORS: {}, CHECKS: {}}
+    problems = []
+    for each in declared:
+        if reason := _why_not_used(each):
+            problems.append(f"{each.place} {reason}. {each.advice}")
+        elif isinstance(each.found, Definition):
+            usable[each.group].setdefault(each.found.type, []).append(each)
+    for by_type in usable.values():
+        problems += [_twice(name, several) for name, several in by_type.items() if len(several) > 1]
+    executors, checks = (_alone(usable[group]) for group in (EXECUTORS, CHECKS))
+    return Definitions(executors, checks, tuple(problems))
+
+
+def _why_not_used(declared: Declared) -> str | None:
+    found = declared.found
+    if isinstance(found, Exception):
+        return f"cannot be imported: {type(found).__name__}: {found}"
+    if reason := why_not_defined(found, BASES[declared.group]):
+        return reason
+    assert isinstance(found, Definition)  # `why_not_defined` has looked
+    if declared.name is not None and declared.name != found.type:
+        return f"defines the type `{found.type}`: both names must be the same"
+    module = found.build.partition(":")[0]
+    return None if _exists(module) else f"has the build {found.build!r}: there is no module {module}"
+
+
+def _exists(module: str) -> bool:
+    """Without importing it: that may need what is not installed here."""
+    try:
+        return find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def _twice(name: str, several: Iterable[Declared]) -> str:
+    places = " and ".join(each.place for each in several)
+    return f"Type `{name}` is defined twice: {places}. Uninstall one of them, or give it another type."
+
+
+def _alone(by_type: dict[str, list[Declared]]) -> tuple[Any, ...]:
+    return tuple(each[0].found for each in by_type.values() if len(each) == 1)
+
+
+# Where they are declared -----------------------------------------------------------------------
+
+
+def _in_folders() -> Iterator[Declared]:
+    for package in iter_modules(backends.__path__):
+        module = f"backends.{package.name}.definition"
+        if package.ispkg and _exists(module):
+            yield from in_module(module)
+
+
+def in_module(module: str) -> Iterator[Declared]:
+    """What one definition.py of ours declares."""
+    loaded = _tried(lambda: import_module(module))
+    if isinstance(loaded, Exception):
+        yield Declared(EXECUTORS, loaded, module, "Mend it.")
+        return
+    named = {group: getattr(loaded, name, None) for group, name in OUR_NAMES.items()}
+    for group, found in named.items():
+        if found is not None or not any(named.values()):
+            yield Declared(group, found, f"{OUR_NAMES[group]} of {module}", "Mend it.")
+
+
+def _in_other_packages() -> Iterator[Declared]:
+    for group in OUR_NAMES:
+        for point in entry_points(group=group):
+            package = point.dist.name if point.dist else "that declares it"
+            place = f"The entry point `{point.name}` of {group}, from the package {package},"
+            advice = f"Update the package {package}, or uninstall it."
+            yield Declared(group, _tried(point.load), place, advice, point.name)
+
+
+def _tried(load: Callable[[], object]) -> object:
+    try:
+        return load()
+    except Exception as error:  # noqa: BLE001 - code of somebody else; what it raises is told as a sentence
+        return error
+
+
+# What acts -------------------------------------------------------------------------------------
+
+
+class ExtraMissing(ConfigurationError):
+    """A library that only this backend needs is not installed here."""
+
+
+def builder(definition: Definition[Any]) -> Callable[..., Any]:
+    """Imports what acts. Raises ExtraMissing, and ConfigurationError when `build` leads nowhere."""
+    module, _, name = definition.build.partition(":")
+    try:
+        found: object = getattr(import_module(module), name, None)
+    except ImportError as error:
+        raise _not_imported(definition, error) from None
+    if not callable(found):
+        words = f"Type `{definition.type}` cannot be built: {module} has no function {name}."
+        raise ConfigurationError((f"{words} Mend `build` in its definition.",))
+    return found
+
+
+def missing_extras(configuration: Configuration, known: Definitions) -> tuple[str, ...]:
+    """Imports what acts on these targets, and returns what must be installed first, as sentences.
+
+    Raises ConfigurationError with everything that cannot be built for another reason.
+    """
+    missing: list[str] = []
+    problems: list[str] = []
+    for definition in _named(configuration, known):
+        try:
+            builder(definition)
+        except ExtraMissing as error:
+            missing += error.problems
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(tuple(problems))
+    return tuple(missing)
+
+
+def _named(configuration: Configuration, known: Definitions) -> Iterator[Definition[Any]]:
+    targets = configuration.targets.values()
+    executors = {target.executor.type for target in targets}
+    checks = {check.type for target in targets for check in target.checks}
+    yield from (each for each in known.executors if each.type in executors)
+    yield from (each for each in known.checks if each.type in checks)
+
+
+def _not_imported(definition: Definition[Any], error: ImportError) -> ConfigurationError:
+    words = f"Type `{definition.type}` cannot be built: {error}."
+    if definition.extra is None:
+        return ConfigurationError((f"{words} Mend {definition.build.partition(':')[0]}.",))
+    return ExtraMissing((f"{words} Run: pip install '{definition.extra}'",))

@@ -1,0 +1,20 @@
+"""Settings of a database in an SQLite file."""
+
+from typing import Literal
+
+from bot.configuration.settings import ExecutorSettings
+from bot.configuration.values import Count, Text, Value
+
+
+class SqliteSettings(ExecutorSettings):
+    """An SQLite file and a folder of its backups, named like 20261122T100000Z.db."""
+
+    type: Literal["sqlite"]
+    database: Value
+    """The file that is in use."""
+    backups: Value
+    """The folder of the backups."""
+    tables: tuple[Text, ...] = ()
+    """Tables whose rows are counted to say what would be lost."""
+    pages_per_second: Count | None = None
+    """Slows the restore down for other users of the disk. Absent: as fast as it goes."""

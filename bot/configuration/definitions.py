@@ -1,0 +1,100 @@
+"""What the configuration knows of backends: their names, their settings, and what only they can judge.
+
+A `Definition` is light, for every role imports it: what acts is named by `build`, and imported where it acts.
+Which definitions there are is found elsewhere, and handed to `load`.
+"""
+
+import builtins
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from bot.configuration.lines import Location
+from bot.configuration.settings import NAME, Target
+from bot.configuration.values import VARIABLE, Settings
+
+BUILD = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    location: Location
+    words: str
+
+
+def _none(settings: Settings, target: Target) -> tuple[()]:
+    return ()
+
+
+def _no_program(settings: Settings) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Generic[S]):
+    """One type of executor, or one type of check."""
+
+    type: str  # the word in the file: `executor: {type: git}`
+    settings: builtins.type[S]  # with `type: Literal["git"]`
+    build: str  # `package.module:function`, called with the settings and a Resolver
+    extra: str | None = None  # what pip installs for it, such as `rollback-bot[delta]`; None: nothing more
+    faults: Callable[[S, Target], Iterable[Fault]] = _none  # with locations inside the settings
+    warnings: Callable[[S, Target], Iterable[str]] = _none  # sentences that name the target
+    look_yourself: Callable[[S], str] = _no_program  # what a person can type to see what is live
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """All that are known here. With a problem nothing is loaded."""
+
+    executors: tuple[Definition[Any], ...]
+    checks: tuple[Definition[Any], ...]
+    problems: tuple[str, ...] = ()
+
+    def executor(self, name: str) -> Definition[Any] | None:
+        return next((each for each in self.executors if each.type == name), None)
+
+    def check(self, name: str) -> Definition[Any] | None:
+        return next((each for each in self.checks if each.type == name), None)
+
+
+def why_not_defined(found: object, base: type[Settings]) -> str | None:
+    """Returns what a definition lacks, as the end of a sentence. `base`: what its settings must extend."""
+    if not isinstance(found, Definition):
+        return f"is no Definition but {type(found).__name__}"
+    if not _is_name(found.type):
+        return f"has the type {found.type!r}: a type is a word of a-z, 0-9, dot, dash and underscore"
+    if not _extends(found.settings, base):
+        return f"has no settings: they must be a class that extends {base.__name__}"
+    only: Any = Literal[found.type]
+    if found.settings.model_fields["type"].annotation != only:
+        return f'has settings whose `type` is not Literal["{found.type}"]'
+    if not _names_a_function(found.build):
+        return f"has the build {found.build!r}: it must name a function, as in `package.module:build`"
+    return None
+
+
+# Whoever wrote a definition may not have been held by types.
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
+
+
+def _extends(value: object, base: type[Settings]) -> bool:
+    return isinstance(value, type) and issubclass(value, base)
+
+
+def _names_a_function(value: object) -> bool:
+    return isinstance(value, str) and BUILD.fullmatch(value) is not None
+
+
+def variable_faults(environment: Iterable[str]) -> Iterable[Fault]:
+    """For settings with an `environment`: names that no variable can have."""
+    for name in environment:
+        if not VARIABLE.fullmatch(name):
+            words = f"`{name}` cannot be the name of a variable. Use A-Z, a-z, 0-9 and underscore."
+            yield Fault(("environment", name), words)
