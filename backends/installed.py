@@ -4,7 +4,7 @@ One folder is all that a backend of ours needs, so nothing lists them: a sub-pac
 a backend, and EXECUTOR and CHECK in it are its definitions. Other packages declare theirs as entry points.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -14,7 +14,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import backends
-from bot.configuration import Configuration
+from bot.configuration import Target
 from bot.configuration.definitions import Definition, Definitions, why_not_defined
 from bot.configuration.settings import CheckSettings, ExecutorSettings
 from bot.configuration.values import Settings
@@ -145,14 +145,14 @@ def builder(definition: Definition[Any]) -> Callable[..., Any]:
     return found
 
 
-def missing_extras(configuration: Configuration, known: Definitions) -> tuple[str, ...]:
+def missing_extras(targets: Iterable[Target], known: Definitions) -> tuple[str, ...]:
     """Imports what acts on these targets, and returns what must be installed first, as sentences.
 
     Raises ConfigurationError with everything that cannot be built for another reason.
     """
     missing: list[str] = []
     problems: list[str] = []
-    for definition in _named(configuration, known):
+    for definition in _named(tuple(targets), known):
         try:
             builder(definition)
         except ExtraMissing as error:
@@ -164,8 +164,7 @@ def missing_extras(configuration: Configuration, known: Definitions) -> tuple[st
     return tuple(missing)
 
 
-def _named(configuration: Configuration, known: Definitions) -> Iterator[Definition[Any]]:
-    targets = configuration.targets.values()
+def _named(targets: Collection[Target], known: Definitions) -> Iterator[Definition[Any]]:
     executors = {target.executor.type for target in targets}
     checks = {check.type for target in targets for check in target.checks}
     yield from (each for each in known.executors if each.type in executors)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ EVIL = (
 hostile_names = st.one_of(st.lists(st.sampled_from(EVIL), min_size=1, max_size=5).map("".join), st.text())
 
 
+@pytest.mark.asyncio
 class ExecutorContract:
     world_type: ClassVar[type[World]]
 
@@ -57,12 +59,12 @@ class ExecutorContract:
     def executor(self, world: World) -> Executor:
         return world.executor()
 
-    @pytest.fixture
+    @pytest_asyncio.fixture
     async def good(self, executor: Executor) -> RestorePoint:
         """The oldest point: none of these worlds is there."""
         return (await executor.restore_points()).points[-1]
 
-    @pytest.fixture
+    @pytest_asyncio.fixture
     async def work(self, executor: Executor, good: RestorePoint) -> Work:
         return work_for(await executor.plan(Goal(point=good.id), utc_now()))
 
@@ -270,7 +272,7 @@ class ExecutorContract:
 
     # Hostile names
 
-    @pytest.fixture
+    @pytest_asyncio.fixture
     async def offered(self, world: World, executor: Executor) -> AsyncIterator[frozenset[str]]:
         """The names that are no lies. Whatever the test does, the world is the same after it."""
         before = world.live()

@@ -1,25 +1,28 @@
-"""What the contract tests need from a small real backend. One class for each executor fulfils `World`.
+"""What the contract tests need: a small real backend. `World` for an executor, `CheckWorld` for a check.
 
-To bring an executor under the contract: write a `World` in a file of its own (`world_<type>.py`) and add one
-line to `test_contract.py`. A world is a real backend in a folder of its own, and everything about it is on
-the disk: other processes open the same one with `World(root)`.
+To bring them under the contract, write the world in a file named world.py and declare it there, in
+EXECUTOR_WORLDS or CHECK_WORLDS. The world of an executor is a real backend in a folder of its own, and
+everything about it is on the disk: other processes open the same one with `World(root)`.
 """
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, Self
 
 from bot.contract import Executor, Handle, Operation, Progress, Taken, Work
+from bot.looking import PatientCheck
 from bot.model import Way
 
 PATIENCE = 30.0  # seconds for anything that a real process does
+SHORT = 0.3  # seconds that a look may take in a world that is too slow
 INSTALLATION = "k7f3a91c"
 
 
@@ -65,6 +68,24 @@ class World(Protocol):
         """After a restore: something other than the restore point goes live, and nobody says so."""
 
     def close(self) -> None: ...
+
+
+class CheckWorld(Protocol):
+    """Something to look at, and one check for each state in which it may be."""
+
+    @classmethod
+    def made(cls, root: Path) -> AbstractAsyncContextManager[Self]:
+        """Builds it in `root`, an empty folder, and takes it down again."""
+
+    def passing(self) -> PatientCheck: ...
+
+    def failing(self) -> PatientCheck: ...
+
+    def unreachable(self) -> PatientCheck:
+        """Looks at what is not there."""
+
+    def slow(self) -> PatientCheck:
+        """Looks at what does not answer, and gives up after SHORT."""
 
 
 def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64) -> Work:
@@ -145,6 +166,7 @@ async def strangers(
                     "backends.conformance.stranger",
                     json.dumps({**orders, "work": asdict(work)}),
                 ],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -89,7 +89,7 @@ def check() -> None:
     only_where_it_is = {name: value for name, value in os.environ.items() if name == "ROLLBACK_CONFIG"}
     path = read_settings(only_where_it_is).config
     configuration = load(path, known)
-    surprises = (*warnings(configuration, known), *missing_extras(configuration, known))
+    surprises = (*warnings(configuration, known), *missing_extras(configuration.targets.values(), known))
     aside(*(f"{path}: warning: {warning}" for warning in surprises))
     many = len(configuration.targets)
     say(f"{many} target{'' if many == 1 else 's'}, no problems")

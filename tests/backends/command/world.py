@@ -5,15 +5,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from backends.command.check import CommandCheck
 from backends.command.executor import Call, Command
-from backends.conformance.harness import PATIENCE, Moment
+from backends.conformance.harness import PATIENCE, SHORT, Moment
 from backends.programs import supervisor
 from backends.surroundings import Surroundings
 from bot.contract import Handle, Taken, Work
+from bot.model import When
 from tests.backends.command import ctl
 
 NEVER = "a file that nobody makes"
@@ -151,3 +154,35 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - other processes set no event here
             await asyncio.sleep(0.005)
+
+
+class ProgramWorld:
+    """A program of somebody's that looks for itself."""
+
+    def __init__(self, root: Path) -> None:
+        self.surroundings = Surroundings(root, root / "spool", {"PATH": os.defpath})
+
+    @classmethod
+    @asynccontextmanager
+    async def made(cls, root: Path) -> AsyncIterator["ProgramWorld"]:
+        yield cls(root)
+
+    def passing(self) -> CommandCheck:
+        return self.check("print('all well')")
+
+    def failing(self) -> CommandCheck:
+        return self.check("import sys; sys.exit('the till is empty')")
+
+    def unreachable(self) -> CommandCheck:
+        return CommandCheck(when=When.OFFLINE, argv=("no-such-test",), surroundings=self.surroundings)
+
+    def slow(self) -> CommandCheck:
+        return self.check("import time; time.sleep(60)", SHORT)
+
+    def check(self, program: str, timeout: float = 10.0) -> CommandCheck:
+        argv = (sys.executable, "-I", "-S", "-c", program)
+        return CommandCheck(when=When.OFFLINE, argv=argv, surroundings=self.surroundings, timeout=timeout)
+
+
+EXECUTOR_WORLDS = (CommandWorld,)
+CHECK_WORLDS = (ProgramWorld,)

@@ -116,3 +116,6 @@ def git(folder: Path, *argv: str, at: int = NOON) -> str:
         check=True,
     )
     return done.stdout.strip()
+
+
+EXECUTOR_WORLDS = (GitWorld,)

@@ -135,3 +135,6 @@ class DyingSlot(Slot):
         super().write(marker)
         if marker.stage is Stage.TAKEN and self._dies is Moment.TAKEN:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+EXECUTOR_WORLDS = (ReleasesWorld,)

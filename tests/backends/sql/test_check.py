@@ -193,3 +193,10 @@ async def test_text_in_no_encoding_is_read(base: Path) -> None:
     change(base, "insert into customers values (cast(x'fffe' as text))")
     assert (await compare(base, "customers")).verdict is Verdict.PASSED
     assert (await ask(base, "select name from customers", equals="\\xff\\xfe")).verdict is Verdict.PASSED
+
+
+async def test_a_check_may_be_called_by_a_name_of_its_own(base: Path) -> None:
+    check = QueryCheck(
+        when=When.OFFLINE, label="no debts", url="sqlite:///shop.db", base=base, query="select 1"
+    )
+    assert (await check.look(None, NOW)).name == "no debts"

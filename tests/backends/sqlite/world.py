@@ -115,3 +115,6 @@ def content(database: Path) -> str:
     """A hash of every statement that would build it again."""
     with closing(sqlite3.connect(database)) as connection:
         return hashlib.sha256("\n".join(connection.iterdump()).encode()).hexdigest()
+
+
+EXECUTOR_WORLDS = (SqliteWorld, SqliteJournalWorld)

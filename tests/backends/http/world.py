@@ -1,19 +1,21 @@
-"""What the checks look at: a site, and a database; and asserts of the contract that say what they saw."""
+"""A shop on the web: well, ill, slow, and somewhere else."""
 
 import asyncio
-import sqlite3
+import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from aiohttp import web
 
-pytest.register_assert_rewrite("backends.conformance.executors")
+from backends.conformance.harness import SHORT
+from backends.http.check import HttpCheck
+from bot.model import When
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[str]:
-    """A shop on the web: well, ill, slow, and somewhere else."""
+@asynccontextmanager
+async def shop() -> AsyncIterator[str]:
+    """Yields its address."""
     over = asyncio.Event()
 
     async def well(request: web.Request) -> web.Response:
@@ -50,13 +52,30 @@ async def site() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    with sqlite3.connect(tmp_path / "shop.db") as database:
-        database.execute("create table orders (id integer primary key, total real, note text)")
-        database.executemany(
-            "insert into orders values (?, ?, ?)", [(n, n * 1.5, f"n{n}") for n in range(1, 1235)]
-        )
-        database.execute("create table customers (name text)")
-    database.close()
-    return tmp_path
+class HttpWorld:
+    def __init__(self, site: str) -> None:
+        self.site = site
+
+    @classmethod
+    @asynccontextmanager
+    async def made(cls, root: Path) -> AsyncIterator["HttpWorld"]:
+        async with shop() as site:
+            yield cls(site)
+
+    def passing(self) -> HttpCheck:
+        return HttpCheck(when=When.ONLINE, url=f"{self.site}/well", contains="ok")
+
+    def failing(self) -> HttpCheck:
+        return HttpCheck(when=When.ONLINE, url=f"{self.site}/ill")
+
+    def unreachable(self) -> HttpCheck:
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            port = nobody.getsockname()[1]
+        return HttpCheck(when=When.ONLINE, url=f"http://127.0.0.1:{port}/well")
+
+    def slow(self) -> HttpCheck:
+        return HttpCheck(when=When.ONLINE, url=f"{self.site}/slow", timeout=SHORT)
+
+
+CHECK_WORLDS = (HttpWorld,)

@@ -1,0 +1,20 @@
+"""Makes tests of a world.py: one class for each world that it declares."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from backends.conformance import DECLARED
+from backends.conformance.checks import CheckContract
+from backends.conformance.executors import ExecutorContract
+
+CONTRACTS = dict(zip(DECLARED, (ExecutorContract, CheckContract), strict=True))
+
+
+class WorldFile(pytest.Module):
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        for declared, contract in CONTRACTS.items():
+            for world in getattr(self.obj, declared, ()):
+                tried: pytest.Class = pytest.Class.from_parent(self, name=world.__name__)
+                tried.obj = type(world.__name__, (contract,), {"world_type": world})
+                yield tried
