@@ -39,7 +39,7 @@ test: $(DEVELOPMENT) ## all tests
 lint: $(DEVELOPMENT) ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict backends bot handlers storage workspace tests benchmarks
+	$(BIN)/mypy --strict backends bot handlers rollback_bot storage workspace tests benchmarks
 	$(BIN)/lint-imports --no-cache --no-logo
 
 .PHONY: chaos

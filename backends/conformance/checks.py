@@ -21,7 +21,6 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 IN_TIME = 5.0  # seconds for a look that gives up after `harness.SHORT`
 
 
-@pytest.mark.asyncio
 class CheckContract:
     world_type: ClassVar[type[CheckWorld]]
 

@@ -17,4 +17,5 @@ class WorldFile(pytest.Module):
             for world in getattr(self.obj, declared, ()):
                 tried: pytest.Class = pytest.Class.from_parent(self, name=world.__name__)
                 tried.obj = type(world.__name__, (contract,), {"world_type": world})
+                tried.add_marker("asyncio")  # whatever mode the project of this world has chosen
                 yield tried

@@ -39,7 +39,6 @@ EVIL = (
 hostile_names = st.one_of(st.lists(st.sampled_from(EVIL), min_size=1, max_size=5).map("".join), st.text())
 
 
-@pytest.mark.asyncio
 class ExecutorContract:
     world_type: ClassVar[type[World]]
 

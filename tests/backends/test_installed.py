@@ -1,0 +1,234 @@
+"""Which backends there are, and how one that cannot be used is refused in a sentence."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Literal
+
+import grimp
+import pytest
+
+import backends
+from backends.git.settings import GitSettings
+from backends.installed import (
+    CHECKS,
+    EXECUTORS,
+    OUR_NAMES,
+    Declared,
+    ExtraMissing,
+    builder,
+    definitions,
+    gathered,
+    in_module,
+    missing_extras,
+)
+from backends.references import Resolver
+from bot.configuration import load
+from bot.configuration.definitions import Definition
+from bot.configuration.settings import CheckSettings, ExecutorSettings
+from bot.errors import ConfigurationError
+from tests.bot.configured import target
+
+FOLDERS = sorted(path.parent for path in Path(backends.__path__[0]).glob("*/definition.py"))
+WORLDS = {EXECUTORS: "EXECUTOR_WORLDS", CHECKS: "CHECK_WORLDS"}
+HERE = "The entry point `toy` of the package toys"
+
+
+class ToySettings(ExecutorSettings):
+    type: Literal["toy"]
+
+
+class LooseSettings(ExecutorSettings):
+    pass
+
+
+class ToyCheckSettings(CheckSettings):
+    type: Literal["toy"]
+
+
+def build(settings: ToySettings, resolver: Resolver) -> None:
+    """Nothing is built of it here."""
+
+
+def toy(**changed: Any) -> Any:
+    said = {"type": "toy", "settings": ToySettings, "build": f"{__name__}:build", **changed}
+    return Definition(**said)
+
+
+def declared(found: object, group: str = EXECUTORS, name: str | None = "toy", place: str = HERE) -> Declared:
+    return Declared(group, found, place, "Update toys, or uninstall it.", name)
+
+
+# Ours ------------------------------------------------------------------------------------------
+
+
+def test_all_that_is_installed_can_be_used() -> None:
+    assert definitions().problems == ()
+
+
+@pytest.mark.parametrize(
+    "definition", [*definitions().executors, *definitions().checks], ids=lambda each: each.type
+)
+def test_what_acts_is_where_the_definition_says(definition: Definition[Any]) -> None:
+    assert builder(definition).__module__ == definition.build.partition(":")[0]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_definition_of_ours_has_a_world(folder: Path) -> None:
+    world = Path(__file__).parent / folder.name / "world.py"
+    assert world.exists(), f"{world} is missing: it declares a small real backend for the contract tests."
+    for one in in_module(f"backends.{folder.name}.definition"):
+        words = f"{world} declares no {WORLDS[one.group]}, and the folder defines {OUR_NAMES[one.group]}."
+        assert WORLDS[one.group] in world.read_text(), words
+
+
+def test_no_backend_imports_another() -> None:
+    """As the contract in pyproject.toml, which names those of today; this finds new ones by itself."""
+    graph = grimp.build_graph("backends")
+    chains = [
+        graph.find_shortest_chain(f"backends.{one.name}", f"backends.{other.name}", as_packages=True)
+        for one, other in permutations(FOLDERS, 2)
+    ]
+    assert [chain for chain in chains if chain] == []
+
+
+# Those that cannot be used ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (None, "is no Definition but NoneType"),
+        (ImportError("No module named 'toys'"), "cannot be imported: ImportError: No module named 'toys'"),
+        (toy(type="Toy!"), "has the type 'Toy!': a type is a word of a-z, 0-9, dot, dash and underscore"),
+        (toy(settings=None), "has no settings: they must be a class that extends ExecutorSettings"),
+        (toy(settings=ToyCheckSettings), "has no settings: they must be a class that extends Exec"),
+        (toy(settings=LooseSettings), 'has settings whose `type` is not Literal["toy"]'),
+        (toy(settings=GitSettings), 'has settings whose `type` is not Literal["toy"]'),
+        (toy(build="nowhere"), "has the build 'nowhere': it must name a function, as in `package.module:"),
+        (toy(build=None), "has the build None: it must name a function"),
+        (toy(build="toys.gone:build"), "has the build 'toys.gone:build': there is no module toys.gone"),
+        (toy(build="backends.gone:build"), "has the build 'backends.gone:build': there is no module back"),
+    ],
+)
+def test_what_lacks_something_is_refused_in_a_sentence(found: object, reason: str) -> None:
+    (problem,) = gathered([declared(found)]).problems
+    assert problem.startswith(f"{HERE} {reason}")
+    assert problem.endswith(". Update toys, or uninstall it.")
+
+
+def test_the_name_of_an_entry_point_is_the_type() -> None:
+    (problem,) = gathered([declared(toy(), name="car")]).problems
+    assert problem.startswith(f"{HERE} defines the type `toy`: both names must be the same.")
+
+
+def test_two_definitions_of_one_type_are_both_out_and_both_named() -> None:
+    known = gathered([declared(toy()), declared(toy(), place="The entry point of cars"), *in_folder("git")])
+    assert [each.type for each in known.executors] == ["git"]
+    assert known.problems == (
+        f"Type `toy` is defined twice: {HERE} and The entry point of cars. "
+        "Uninstall one of them, or give it another type.",
+    )
+
+
+def test_an_executor_and_a_check_may_have_one_type() -> None:
+    check = toy(settings=ToyCheckSettings)
+    assert gathered([declared(toy()), declared(check, CHECKS)]).problems == ()
+
+
+def in_folder(name: str) -> list[Declared]:
+    return list(in_module(f"backends.{name}.definition"))
+
+
+def test_a_definition_file_of_ours_must_define_something() -> None:
+    problems = gathered(in_module(__name__.replace("test_installed", "test_choosing"))).problems
+    assert "is no Definition but NoneType" in problems[0]
+
+
+def test_a_definition_file_of_ours_that_breaks_is_named() -> None:
+    assert gathered(in_module("backends.gone.definition")).problems == (
+        "backends.gone.definition cannot be imported: ModuleNotFoundError: No module named 'backends.gone'. "
+        "Mend it.",
+    )
+
+
+def test_with_a_problem_nothing_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path / "missing.yaml", gathered([declared(None)]))
+    assert caught.value.problems == (f"{HERE} is no Definition but NoneType. Update toys, or uninstall it.",)
+
+
+def test_check_refuses_a_package_that_breaks_in_one_line(tmp_path: Path) -> None:
+    described = tmp_path / "rollback_toys-1.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: rollback-toys\nVersion: 1\n")
+    (described / "entry_points.txt").write_text(f"[{EXECUTORS}]\ntoy = rollback_toys:EXECUTOR\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-m", "handlers.cli", "check"],
+        env={"PATH": os.defpath, "PYTHONPATH": path, "ROLLBACK_CONFIG": str(tmp_path / "none.yaml")},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "The entry point `toy` of rollback_bot.executors, from the package rollback-toys, cannot be "
+        "imported: ModuleNotFoundError: No module named 'rollback_toys'. "
+        "Update the package rollback-toys, or uninstall it.\n"
+    )
+
+
+# What acts -------------------------------------------------------------------------------------
+
+
+def toys(**changed: Any) -> Callable[[], tuple[str, ...]]:
+    """What is missing for a target that is such a toy."""
+    settings = ToySettings(type="toy")
+    known = gathered([declared(toy(**changed))])
+    return lambda: missing_extras([target(executor=settings)], known)
+
+
+def test_a_function_that_is_not_there_is_told() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        toys(build="backends.git.executor:biuld")()
+    assert caught.value.problems == (
+        "Type `toy` cannot be built: backends.git.executor has no function biuld. "
+        "Mend `build` in its definition.",
+    )
+
+
+@pytest.fixture
+def heavy(tmp_path: Path) -> str:
+    """A module that needs a library which is not installed."""
+    (tmp_path / "heavy_toy.py").write_text("import a_library_that_is_not_installed\n")
+    return "heavy_toy:build"
+
+
+def test_a_missing_extra_is_one_sentence_with_what_pip_installs(
+    heavy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    words = "Type `toy` cannot be built: No module named 'a_library_that_is_not_installed'."
+    assert toys(build=heavy, extra="toys[heavy]")() == (f"{words} Run: pip install 'toys[heavy]'",)
+    with pytest.raises(ExtraMissing):
+        builder(toy(build=heavy, extra="toys[heavy]"))
+
+
+def test_a_module_that_breaks_without_an_extra_is_no_missing_extra(
+    heavy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigurationError, match="Mend heavy_toy"):
+        toys(build=heavy)()
+
+
+def test_what_no_target_names_is_not_imported(
+    heavy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    known = gathered([declared(toy(build=heavy)), *in_folder("releases")])
+    assert missing_extras([target()], known) == ()
+    assert "heavy_toy" not in sys.modules
