@@ -27,7 +27,7 @@ BASES: dict[str, type[Settings]] = {EXECUTORS: ExecutorSettings, CHECKS: CheckSe
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What was found under one name, whether it is of any use or not."""
+    """Something that was found under one name, whether it is of any use or not."""
 
     group: str
     found: object  # the error, when it could not be imported
@@ -43,7 +43,7 @@ def definitions() -> Definitions:
 
 
 def gathered(declared: Iterable[Declared]) -> Definitions:
-    """Returns the definitions that can be used. Where two declare one type, neither counts."""
+    """Returns the definitions that can be used. Neither of two for the same type can."""
     usable: dict[str, dict[str, list[Declared]]] = {EXECUTORS: {}, CHECKS: {}}
     problems = []
     for each in declared:
@@ -71,7 +71,7 @@ def _why_not_used(declared: Declared) -> str | None:
 
 
 def _exists(module: str) -> bool:
-    """Without importing it: that may need what is not installed here."""
+    """Looks without importing it: that may need what is not installed here."""
     try:
         return find_spec(module) is not None
     except ImportError:
@@ -98,7 +98,7 @@ def _in_folders() -> Iterator[Declared]:
 
 
 def in_module(module: str) -> Iterator[Declared]:
-    """What one definition.py of ours declares."""
+    """Yields all that one definition.py of ours declares."""
     loaded = _tried(lambda: import_module(module))
     if isinstance(loaded, Exception):
         yield Declared(EXECUTORS, loaded, module, "Mend it.")

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import ClientSession, ClientTimeout, web
 from sqlalchemy.exc import DBAPIError
 
-from backends.installed import definitions
+from backends.installed import definitions, missing_extras
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.errors import ConfigurationError, TemporaryError
@@ -84,7 +84,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _reread, settings, again)
+    loop.add_signal_handler(signal.SIGHUP, _reread, settings, role, zone, again)
     while not stop.is_set():
         starting = asyncio.ensure_future(start(settings, role=role, zone=zone, windows=windows))
         await _first_of(starting, stop)
@@ -101,14 +101,23 @@ async def serve(
         again.clear()
 
 
-def _reread(settings: Settings, again: asyncio.Event) -> None:
+def _reread(settings: Settings, role: Role, zone: str, again: asyncio.Event) -> None:
     """SIGHUP: a configuration without problems is taken by starting again, one with problems is not."""
     try:
-        load(settings.config, definitions())
+        _configured(settings, role, zone)
     except ConfigurationError as problem:
         log.error("configuration kept as it was", problems=problem.problems)
     else:
         again.set()
+
+
+def _configured(settings: Settings, role: Role, zone: str) -> Configuration:
+    """Raises ConfigurationError, also when a library that a target of this worker needs is not installed."""
+    configuration = load(settings.config, definitions())
+    mine = [target for target in configuration.targets.values() if target.zone == zone]
+    if role.drives and (missing := missing_extras(mine, definitions())):
+        raise ConfigurationError(missing)
+    return configuration
 
 
 async def _first_of(*waited: asyncio.Event | asyncio.Future[Service]) -> None:
@@ -145,7 +154,7 @@ async def _start(
     windows: Windows,
     resources: AsyncExitStack,
 ) -> Service:
-    configuration = load(settings.config, definitions())
+    configuration = await asyncio.to_thread(_configured, settings, role, zone)
     database = await _open_database(settings, resources)
     shared = SharedClock(database)
     parts = await _parts(settings, configuration, database, role, clock, shared, resources)

@@ -1,4 +1,4 @@
-"""What the world of a backend is made with. A file named world.py declares it: see backends.conformance."""
+"""For the world.py of a backend, which declares a small real one: see backends.conformance."""
 
 from backends.conformance.harness import PATIENCE, SHORT, CheckWorld, Moment, World
 

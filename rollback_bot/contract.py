@@ -1,4 +1,4 @@
-"""What an executor and a check promise, the nouns they speak in, and the closed set of errors."""
+"""The promises of an executor and of a check, the nouns they speak in, and the closed set of errors."""
 
 from backends.choosing import named, point_for
 from backends.references import Resolver

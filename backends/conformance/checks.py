@@ -1,4 +1,4 @@
-"""What every check must do, as tests: whoever passes them says what it saw, and never more.
+"""The contract of a check as tests: one that passes them says what it saw, and never more.
 
 A subclass names its `CheckWorld`; see harness.py for what that is.
 """

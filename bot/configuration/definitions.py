@@ -55,9 +55,11 @@ class Definitions:
     problems: tuple[str, ...] = ()
 
     def executor(self, name: str) -> Definition[Any] | None:
+        """Returns the executor of this type; None: there is none."""
         return next((each for each in self.executors if each.type == name), None)
 
     def check(self, name: str) -> Definition[Any] | None:
+        """Returns the check of this type; None: there is none."""
         return next((each for each in self.checks if each.type == name), None)
 
 
@@ -77,7 +79,7 @@ def why_not_defined(found: object, base: type[Settings]) -> str | None:
     return None
 
 
-# Whoever wrote a definition may not have been held by types.
+# A definition may have been written without a type checker, so nothing about it is taken for granted.
 
 
 def _is_name(value: object) -> bool:
@@ -93,7 +95,7 @@ def _names_a_function(value: object) -> bool:
 
 
 def variable_faults(environment: Iterable[str]) -> Iterable[Fault]:
-    """For settings with an `environment`: names that no variable can have."""
+    """Finds names that no variable can have; for settings with an `environment`."""
     for name in environment:
         if not VARIABLE.fullmatch(name):
             words = f"`{name}` cannot be the name of a variable. Use A-Z, a-z, 0-9 and underscore."

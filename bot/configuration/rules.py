@@ -226,7 +226,7 @@ def _humans(configuration: Configuration, refs: Iterable[str]) -> frozenset[str]
 
 
 def _of_backends(definitions: Definitions, target: Target) -> Iterator[Fault]:
-    """What only the executor and the checks themselves can judge."""
+    """Asks the executor and the checks for what only they can judge."""
     here: Location = ("targets", target.name)
     if executor := definitions.executor(target.executor.type):
         yield from _inside((*here, "executor"), executor.faults(target.executor, target))

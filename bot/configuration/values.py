@@ -1,4 +1,4 @@
-"""What one setting may hold: the field types of rollback.yaml, and the base of every model of settings.
+"""The field types of rollback.yaml, and the base of every model of settings.
 
 Durations are seconds, paths are as written (relative to the folder of the file). The text under a field is
 its description in the JSON Schema for editors.

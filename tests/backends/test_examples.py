@@ -34,7 +34,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def example(folder: Path) -> dict[str, Any]:
-    """The part of a target that this folder shows."""
+    """Reads the part of a target that this folder shows."""
     assert (folder / "example.yaml").exists(), f"{folder.name} has no example.yaml: show every setting there."
     shown: dict[str, Any] = yaml.safe_load((folder / "example.yaml").read_text())
     return shown

@@ -39,7 +39,7 @@ ELSEWHERE = {
 
 
 def write_backend(package: Path, world: Path, places: Mapping[str, str]) -> None:
-    """The package's folder, and the file of its test world."""
+    """Writes the folder of the package, and the file of its test world."""
     package.mkdir()
     world.parent.mkdir()
     world.write_text(_moved(WORLD.read_text(), places))
@@ -54,7 +54,7 @@ def _moved(text: str, places: Mapping[str, str]) -> str:
 
 
 def copy_of_the_tree(to: Path) -> Path:
-    """What a commit would hold: of this working folder, without what is ignored."""
+    """Copies all that a commit of this working folder would hold."""
     listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], ROOT).split("\0")
     for name in filter(None, listed):
         if (ROOT / name).is_file():  # a file that is deleted is still listed until it is committed
@@ -64,7 +64,7 @@ def copy_of_the_tree(to: Path) -> Path:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything below the folder, without what running Python leaves there."""
+    """Reads everything below the folder, without what running Python leaves there."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -73,7 +73,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def run(argv: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None) -> str:
-    """Returns what it prints; what it says when it fails is the failure of the test."""
+    """Returns what it prints. A program that fails fails the test, with what it says."""
     given = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [str(word) for word in argv],

@@ -23,7 +23,7 @@ def fill(folder: Path) -> None:
 
 
 class ShopWorld:
-    """What both have: the file, and a connection that can lock it."""
+    """The file that both look at, and a connection that can lock it."""
 
     def __init__(self, base: Path, lock: sqlite3.Connection) -> None:
         self.base = base
