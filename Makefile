@@ -8,6 +8,9 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 TEST_PROCESSES ?= 4
+WITHOUT_A_WORLD := tests/bot tests/test_house.py tests/test_deploy.py tests/workspace/slack/test_limits.py \
+	$(addprefix tests/backends/,test_choosing.py test_secrecy.py) \
+	$(addprefix tests/handlers/,door/test_admission.py door/test_shapes.py web/test_plot.py web/test_readers.py web/test_run_page.py)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +37,10 @@ story: $(RUNTIME) ## the same story played in the terminal
 .PHONY: test
 test: $(DEVELOPMENT) ## all tests
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal
+
+.PHONY: quick
+quick: lint ## lint, and the tests that touch no world: no database, no process, no network
+	$(BIN)/pytest -n 2 --dist worksteal --quiet $(WITHOUT_A_WORLD)
 
 .PHONY: lint
 lint: $(DEVELOPMENT) ## style, types and the direction of imports

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from benchmarks import ack, approval, cards, clone, history, process, runs, sustained, waiting
 from benchmarks.figure import Figure
-from benchmarks.keeping import keep
-from benchmarks.machine import commit, facts
+from tests.keeping import keep
+from tests.machine import commit, facts
 
 Measure = Callable[[bool], Awaitable[list[Figure]]]  # True: quick
 

@@ -5,7 +5,7 @@ import time
 
 from benchmarks.figure import Figure
 from benchmarks.installation import new_folder
-from benchmarks.machine import ROOT
+from tests.machine import ROOT
 
 DONE_WITHIN = 90.0  # seconds
 

@@ -15,8 +15,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.keeping import keep
-from benchmarks.machine import commit, facts
 from tests.chaos import (
     flips,
     hostile,
@@ -30,6 +28,8 @@ from tests.chaos import (
     zombies,
 )
 from tests.chaos.options import Options, Result
+from tests.keeping import keep
+from tests.machine import commit, facts
 
 PARTS: Mapping[str, Callable[[Options], Awaitable[list[Result]]]] = {
     "kill-points": kill_points.run,

@@ -1,4 +1,4 @@
-"""Results beside the code: one file a day and commit, whose lines are renewed by whoever measures again."""
+"""Keeps what was measured beside the code: a file a day and commit, renewed by whoever measures again."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import ROOT, commit
+from tests.machine import ROOT, commit
 
 Row = Mapping[str, Any]
 
