@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.databases import sqlite
 from benchmarks.figure import Figure
 from benchmarks.installation import new_folder
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from tests.bot.stories import ANA
 from tests.handlers.publishing import publishing
 from tests.storage.told import tell

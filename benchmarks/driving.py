@@ -24,7 +24,7 @@ from bot import codec, presses
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.engine import Engine
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Goal, Person, Purpose, Run, State
 from bot.planner import Planner
 from bot.presses import Click

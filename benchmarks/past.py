@@ -16,8 +16,8 @@ from sqlalchemy.engine import Connection
 
 from benchmarks.databases import Place
 from bot.canonical_json import canonical, from_iso
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import Person
 from bot.signatures import Signer, statement
 from storage.database import open_database

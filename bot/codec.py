@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from bot.canonical_json import digest
-from bot.events import FACTS, EventKind, Fact, Stored
+from bot.event_kinds import EventKind
+from bot.events import FACTS, Fact, Stored
 from bot.model import Plan
 
 

@@ -8,68 +8,11 @@ in `machine`, how it is written as JSON in `codec`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, ClassVar
 
+from bot.event_kinds import EventKind
+from bot.event_kinds import EventKind as E
 from bot.model import Do, Finding, Goal, Loss, Person, Plan, Purpose
-
-
-class EventKind(StrEnum):
-    """The names of the kinds, as they are stored and shown."""
-
-    REQUESTED = "requested"
-    PLANNED = "planned"
-    REFUSED = "refused"
-    POSTED = "posted"
-    CARD_IMPOSSIBLE = "card_impossible"
-    APPROVED = "approved"
-    QUORUM_REACHED = "quorum_reached"
-    VETOED = "vetoed"
-    REASON_GIVEN = "reason_given"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    VOIDED = "voided"
-    VOIDED_BY_RESTORE = "voided_by_restore"
-    STARTED = "started"
-    STEP_STARTED = "step_started"
-    STEP_ACCEPTED = "step_accepted"
-    STEP_SUCCEEDED = "step_succeeded"
-    STEP_FAILED = "step_failed"
-    STEP_STOPPED = "step_stopped"
-    STEP_LOST = "step_lost"
-    STEP_ABSENT = "step_absent"
-    BASELINE_TAKEN = "baseline_taken"
-    LOSS_MEASURED = "loss_measured"
-    LOSS_OUTGROWN = "loss_outgrown"
-    REVIEWED = "reviewed"
-    CHECKPOINT_REACHED = "checkpoint_reached"
-    CONFIRMED = "confirmed"
-    PREPARED = "prepared"
-    RESTORED = "restored"
-    CHECKS_PASSED = "checks_passed"
-    CHECKS_FAILED = "checks_failed"
-    CHECKS_INCONCLUSIVE = "checks_inconclusive"
-    STOP_REQUESTED = "stop_requested"
-    STOPPED = "stopped"
-    HALTED = "halted"
-    HALTED_BY_RESTORE = "halted_by_restore"
-    DOUBTED = "doubted"
-    DOUBTED_BY_RESTORE = "doubted_by_restore"
-    RETRIED = "retried"
-    CONTINUE_PROPOSED = "continue_proposed"
-    CONTINUED = "continued"
-    ENDED = "ended"
-    ENDED_BY_UNDO = "ended_by_undo"
-    RESOLVE_PROPOSED = "resolve_proposed"
-    RESOLVED_POINT = "resolved_point"
-    RESOLVED_UNCHANGED = "resolved_unchanged"
-    RESOLVED_UNCLEAR = "resolved_unclear"
-    LEAVE_PROPOSED = "leave_proposed"
-    LEAVE_AGREED = "leave_agreed"
-    SUCCEEDED = "succeeded"
-
-
-E = EventKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from functools import singledispatch
 from typing import Any
 
 from bot import events
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import (
     EFFECTS,
     MAINTENANCE,

@@ -27,11 +27,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import machine
 from bot.canonical_json import canonical, digest, iso
 from bot.errors import TemporaryError
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Purpose, Run, State
 from storage.database import HEAD, Database, file_of, revision
 from storage.evidence import AT_ONCE, FIRST_PREV, first_break
-from storage.runs import event_in, fixed_columns, moving_columns
+from storage.projection import fixed_columns, moving_columns
+from storage.runs import event_in
 from storage.tables import (
     evidence,
     evidence_head,

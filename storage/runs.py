@@ -19,12 +19,13 @@ from bot.canonical_json import iso
 from bot.codec import decode
 from bot.errors import ClaimLost, StaleRun, UserError
 from bot.events import Event, Stored
-from bot.model import Live, Purpose, Run, State
+from bot.model import Purpose, Run, State
 from bot.planning import Hold
 from bot.signatures import Signer, sealed
 from storage import cards
 from storage.database import Database
 from storage.evidence import FIRST_PREV, Entry, owe
+from storage.projection import Summary, fixed_columns, moving_columns, summary_in
 from storage.tables import (
     deliveries,
     evidence,
@@ -35,7 +36,7 @@ from storage.tables import (
     runs,
     target_locks,
 )
-from storage.times import loaded, loaded_if, stored
+from storage.times import loaded, loaded_if
 from storage.writing import insert_if_new
 
 T = TypeVar("T")
@@ -78,21 +79,6 @@ class TargetTaken(UserError):
             "Look at its card, or end it before asking again."
         )
         self.run_id = run_id
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A line of a list: the projection of a run."""
-
-    id: str
-    target: str
-    purpose: Purpose
-    state: State
-    phase: str | None
-    requester: str
-    channel: str
-    requested_at: datetime
-    changed_at: datetime
 
 
 class Dispatch(Protocol):
@@ -320,7 +306,7 @@ class Store:
         if only_open:
             query = query.where(runs.c.final.is_(False))
         async with self.database.read() as connection:
-            return tuple(_summary(row) for row in await connection.execute(query))
+            return tuple(summary_in(row) for row in await connection.execute(query))
 
     async def open_run_of(self, target: str) -> str | None:
         async with self.database.read() as connection:
@@ -454,52 +440,3 @@ def _event_row(run_id: str, event: Event) -> dict[str, Any]:
 def event_in(row: Row[Any]) -> Event:
     stored = Stored(row.kind, row.data)
     return Event(decode(stored, row.by), loaded(row.at), row.by, row.seq, row.signature, stored)
-
-
-def moving_columns(run: Run) -> dict[str, Any]:
-    """Of its projection: what an event may change."""
-    return {
-        "state": run.state.value,
-        "phase": None if run.phase is None else run.phase.value,
-        "final": run.state.final,
-        "seq": run.seq,
-        "changed_at": stored(run.changed_at),
-        "due_at": stored(machine.due_at(run)),
-        "wants_driving": machine.wants_driving(run),
-        "outage_seconds": _outage(run),
-    }
-
-
-def fixed_columns(run: Run) -> dict[str, Any]:
-    """Of its projection: what stands since it was opened."""
-    return {
-        "target": run.target,
-        "purpose": run.purpose.value,
-        "requester": run.requester.id,
-        "requester_human": run.requester.human,
-        "channel": run.channel,
-        "requested_at": stored(run.requested_at),
-    }
-
-
-def _outage(run: Run) -> int | None:
-    """From the last moment before the first effect to the end, of a run that reached its point."""
-    if run.state is not State.SUCCEEDED or run.live is not Live.POINT or run.started_at is None:
-        return None
-    began = run.maintenance_since or run.started_at
-    ended = run.maintenance_until or run.ended_at or run.started_at
-    return round((ended - began).total_seconds())
-
-
-def _summary(row: Row[Any]) -> Summary:
-    return Summary(
-        row.run_id,
-        row.target,
-        Purpose(row.purpose),
-        State(row.state),
-        row.phase,
-        row.requester,
-        row.channel,
-        loaded(row.requested_at),
-        loaded(row.changed_at),
-    )

@@ -36,6 +36,7 @@ from backends.sqlite.reading import (
     version,
 )
 from backends.sqlite.settings import SqliteSettings
+from backends.sqlite.telling import finding, rows_of, told
 from bot.clock import utc_now
 from bot.contract import (
     Blocked,
@@ -62,10 +63,8 @@ from bot.model import (
     RestorePoint,
     UndoMode,
     Unit,
-    Value,
     Verdict,
     Way,
-    When,
 )
 
 COUNTING = 10.0  # seconds; with a rollback journal nobody can write meanwhile
@@ -212,7 +211,7 @@ class Sqlite:
         missing = sorted(set(self._tables) - {one.table for one in found})
         uncounted = [
             *(f"no table {name}" for name in missing),
-            *(_also(one) for one in found if not self._counts(one)),
+            *(told(one) for one in found if not self._counts(one)),
         ]
         return Loss(
             quality=LossQuality.UNKNOWN if uncounted else LossQuality.MEASURED,
@@ -403,17 +402,17 @@ class Sqlite:
             with self._reading() as live:
                 fault = faults(live, "integrity_check", CHECKING)
         except OutOfTime as late:
-            return _finding("integrity", Verdict.INCONCLUSIVE, None, f"The check did not end: {late}.")
+            return finding("integrity", Verdict.INCONCLUSIVE, None, f"The check did not end: {late}.")
         except Blocked as damage:
             fault = str(damage)
         verdict = Verdict.FAILED if fault else Verdict.PASSED
-        return _finding("integrity", verdict, fault or "ok", fault or "The file is whole.")
+        return finding("integrity", verdict, fault or "ok", fault or "The file is whole.")
 
     def _arrival(self, work: Work) -> Finding:
         found = self._find(work)
         verdicts = {Fate.DONE: Verdict.PASSED, Fate.OVERTAKEN: Verdict.FAILED}
         verdict = verdicts.get(found.fate, Verdict.INCONCLUSIVE)
-        return _finding("restored database", verdict, self._current().id, found.words)
+        return finding("restored database", verdict, self._current().id, found.words)
 
     def _rows(self, work: Work) -> tuple[Finding, ...]:
         try:
@@ -421,31 +420,8 @@ class Sqlite:
             found = [one for one in self._differences(work.point) if self._is_named(one.table)]
         except (OutOfTime, PointUnavailable, Blocked) as reason:
             words = f"Nothing to compare with: {reason}"
-            return (_finding("rows", Verdict.INCONCLUSIVE, None, words),)
-        return tuple(map(_rows_of, found))
-
-
-def _also(difference: Difference) -> str:
-    """What a number of added rows does not say."""
-    columns = f", column {' and '.join(difference.columns)} was not compared" if difference.columns else ""
-    return (
-        f"{difference.table}: {difference.changed} changed rows get their earlier values, "
-        f"{difference.deleted} deleted rows come back, {difference.added} added rows go{columns}"
-    )
-
-
-def _rows_of(difference: Difference) -> Finding:
-    """Rows that traffic has added are no doubt; rows that are not as in the backup are one."""
-    name = f"rows of {difference.table}"
-    if other := difference.changed + difference.deleted:
-        words = f"{other} rows are not as in the backup: changed by traffic since, or not restored."
-        return _finding(name, Verdict.INCONCLUSIVE, other, words)
-    since = f"; {difference.added} were added since" if difference.added else ""
-    return _finding(name, Verdict.PASSED, 0, f"Every row of the backup is there{since}.")
-
-
-def _finding(name: str, verdict: Verdict, value: Value, words: str) -> Finding:
-    return Finding(name, When.OFFLINE, verdict, value, words=words)
+            return (finding("rows", Verdict.INCONCLUSIVE, None, words),)
+        return tuple(map(rows_of, found))
 
 
 def build(settings: SqliteSettings, resolver: Resolver) -> Sqlite:

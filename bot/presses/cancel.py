@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from bot import machine
-from bot.events import Cancelled, Event, EventKind, StopRequested
+from bot.event_kinds import EventKind
+from bot.events import Cancelled, Event, StopRequested
 from bot.model import Person, Run, State
 from bot.presses.press import BEFORE_EFFECT, DIALOG, THEM, Asks, Attempt, Click, Form, Press, Right, said
 

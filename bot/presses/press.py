@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from bot.events import Event, EventKind, Word
+from bot.event_kinds import EventKind
+from bot.events import Event, Word
 from bot.model import Person, Run, State
 from bot.policy import Entitled, PersonRole, can, marks, mentions
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from bot import machine
-from bot.events import Event, EventKind, Retried
+from bot.event_kinds import EventKind
+from bot.events import Event, Retried
 from bot.model import Pause, Person, Run, State
 from bot.presses.press import THEM, Attempt, Click, Press, Right, said
 

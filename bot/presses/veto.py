@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from bot.events import Event, EventKind, ReasonGiven, Vetoed
+from bot.event_kinds import EventKind
+from bot.events import Event, ReasonGiven, Vetoed
 from bot.model import Person, Run
 from bot.policy import PersonRole
 from bot.presses.press import BEFORE_EFFECT, Attempt, Click, Form, Press, Right, said

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bot import machine
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Live, LossQuality, Pause, Phase, Plan, Run, State
 from bot.presses import (
     APPROVE,

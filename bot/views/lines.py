@@ -6,8 +6,8 @@ The reader's place decides how they are shown: `name` turns a Slack user id into
 
 from collections.abc import Callable, Mapping
 
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import Purpose, Run, Step
 from bot.views.steps import step_name
 

@@ -22,7 +22,7 @@ from bot.planner import Planner
 from bot.spelling import did_you_mean
 from handlers.cli.database import stored
 from handlers.settings import Settings
-from storage.runs import Summary
+from storage.projection import Summary
 
 ASKED_AT_MOST = 60.0  # seconds that a target may take to answer
 EVERY_RUN = 2**31 - 1  # the largest limit that every database takes

@@ -26,7 +26,7 @@ from bot.model import (
     Value,
     op_id,
 )
-from storage.runs import Summary
+from storage.projection import Summary
 
 Json = dict[str, Any]
 CODE = 8  # hex digits of the digest that people call a plan by

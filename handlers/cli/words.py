@@ -13,7 +13,7 @@ from bot.views.words import deed, duration, number, state_words
 from handlers.cli.output import say, table
 from handlers.cli.reading import Told
 from handlers.web.run_page import in_a_line, plain
-from storage.runs import Summary
+from storage.projection import Summary
 
 NOT_KNOWN = "–"
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from bot import machine, policy
 from bot.configuration import Target
 from bot.errors import UserError
-from bot.events import EndedByUndo, Event, EventKind, Requested
+from bot.event_kinds import EventKind
+from bot.events import EndedByUndo, Event, Requested
 from bot.model import Goal, Person, Purpose, Run, State
 from bot.policy import Entitled
 from bot.procedures import targets_of

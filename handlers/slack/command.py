@@ -27,7 +27,7 @@ from handlers.slack import asking, pressing
 from handlers.slack.asking import Wish
 from handlers.slack.facts import reading_facts
 from handlers.slack.typed import plain
-from storage.runs import Summary
+from storage.projection import Summary
 
 ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
 RESOLUTION = {Live.BEFORE: "unchanged", Live.POINT: "point", Live.UNKNOWN: "unclear"}

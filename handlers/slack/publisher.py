@@ -18,6 +18,7 @@ from slack_sdk.errors import SlackApiError
 from bot import events, machine
 from bot.canonical_json import digest
 from bot.errors import StaleRun
+from bot.event_kinds import EventKind
 from bot.events import Event
 from bot.model import Run, State
 from bot.views.card import card as draw_card
@@ -330,7 +331,7 @@ class Publisher:
             return run
         # Without a card nobody can approve: whoever asked is told at once, instead of a time-out.
         why = f"The card could not be posted in the channel ({error}). Ask in another channel."
-        while machine.allows(run, events.EventKind.CARD_IMPOSSIBLE):
+        while machine.allows(run, EventKind.CARD_IMPOSSIBLE):
             try:
                 event = Event(events.CardImpossible(why), self._ctx.clock())
                 return await self._ctx.store.append(run, event)

@@ -30,8 +30,8 @@ from bot.contract import (
 )
 from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, StaleRun
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import (
     Current,
     Do,

@@ -7,8 +7,8 @@ from typing import Any
 
 from bot import codec, machine
 from bot.codec import decode, encode
+from bot.event_kinds import EventKind as E
 from bot.events import FACTS, Event, Fact, Stored
-from bot.events import EventKind as E
 from bot.model import (
     Ceiling,
     Current,

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from bot import codec
 from bot.canonical_json import canonical, digest
-from bot.events import FACTS, EventKind, Fact, Stored
+from bot.event_kinds import EventKind
+from bot.events import FACTS, Fact, Stored
 from bot.model import Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
 from tests.bot import nouns
 from tests.bot.stories import ANA, ORDERS, any_of, plan_data, requested

@@ -24,8 +24,8 @@ from bot.contract import (
 )
 from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
 from bot.errors import ClaimLost, PermanentError, StaleRun
+from bot.event_kinds import EventKind as E
 from bot.events import Event, StepStarted
-from bot.events import EventKind as E
 from bot.machine import NotAllowed
 from bot.model import (
     Do,

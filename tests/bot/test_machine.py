@@ -10,8 +10,8 @@ import pytest
 
 from bot import codec, events, machine
 from bot.codec import encode
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.machine import (
     TABLE,
     FindStep,

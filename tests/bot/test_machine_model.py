@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot import codec, machine, policy, presses
 from bot.codec import encode
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.events import Fact
 from bot.model import (
     FINAL,

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot import machine
 from bot.codec import encode
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import Do, Run
 from bot.signatures import Signer, statement, why_not_signed
 from handlers.keys import public_keys, signer_at

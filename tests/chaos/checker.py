@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from bot import machine
 from bot.canonical_json import from_iso
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import EFFECTS, Do, Outcome, Run, State, StepRecord, StepState
 from tests.bot.stories import happened
 from tests.chaos.histories import Answer, Effect, Histories, Row, Shown, Stored, of_kind

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.canonical_json import canonical, iso
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do
 from tests.bot.stories import ANA, BEN, CY, LIVE, Story, later, planned
 from tests.chaos.checker import RULES, Canaries, violations

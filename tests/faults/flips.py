@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do, Purpose
 from storage.cards import CardStore, Kind
 from storage.database import open_database, sqlite_url, upgrade, why_not_current

@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from backends.installed import definitions
 from bot.configuration import load
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Run
 from handlers.context import Context, Wake
 from handlers.keys import signer_at

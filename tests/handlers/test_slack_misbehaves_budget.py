@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Run
 from tests.bot.stories import ANA, BEN
 from tests.handlers.publishing import Publishing, publishing

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from tests.bot.stories import ANA
 from tests.handlers.publishing import Publishing, publishing
 from tests.storage.told import tell

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot import machine, presses
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import Do, Person, Run, State
 from bot.policy import Entitled
 from bot.presses import Click, Press

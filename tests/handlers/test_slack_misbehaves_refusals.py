@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import TemporaryError
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Run
 from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from bot import codec
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import State
 from handlers.worker import LEASE
 from storage.tables import runs

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select, update
 
 from bot.clock import utc_now
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Run
 from bot.signatures import Signer
 from storage.runs import Store

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 
 from bot import machine
 from bot.errors import UserError
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do, State
 from storage.backup import DUMP, LOAD, Backup, PutBack, back_up, put_back
 from storage.claims import Claims

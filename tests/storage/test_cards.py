@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Run
 from storage.cards import Card, CardStore, Kind, place
 from storage.database import Database

@@ -7,7 +7,7 @@ import pytest
 
 from bot import machine
 from bot.errors import ClaimLost
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from storage.claims import Claims
 from storage.runs import Store
 from tests.bot.stories import ANA, T0, later

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from storage.evidence import FIRST_PREV, first_break, link
 from storage.runs import Change, Store, TargetTaken
 from tests.bot.stories import ANA, BEN, T0, happened, later

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from bot import machine
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from storage.claims import Claim, Claims
 from storage.database import Database, open_database
 from storage.jobs import Jobs

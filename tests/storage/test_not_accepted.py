@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from storage.database import CommitUnknown, Database, NotAccepted, open_database, upgrade
 from storage.runs import Store, open_store
 from storage.tables import leases, runs

@@ -1,6 +1,6 @@
 """What pages and metrics read."""
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from storage.reading import counts, proofs
 from storage.runs import Store
 from tests.bot.stories import ANA, BEN, later

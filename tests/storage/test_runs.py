@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from bot import machine
 from bot.errors import ClaimLost, StaleRun
+from bot.event_kinds import EventKind as E
 from bot.events import Approved
-from bot.events import EventKind as E
 from bot.machine import NotAllowed
 from bot.model import Do, Goal, Purpose, Run, State
 from bot.signatures import why_not_signed

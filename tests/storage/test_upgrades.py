@@ -16,7 +16,8 @@ import pytest
 from bot import machine, presses
 from bot.canonical_json import iso
 from bot.codec import decode
-from bot.events import EventKind, Stored
+from bot.event_kinds import EventKind
+from bot.events import Stored
 from bot.model import State
 from bot.presses import Click
 from bot.signatures import why_not_signed

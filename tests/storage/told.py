@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from bot import machine, presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do, Person, Plan, Run
 from bot.presses import Click, Press
 from storage.runs import Opening, Store

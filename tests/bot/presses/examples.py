@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot import presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do, Person, Phase, Run, State, Step
 from bot.policy import Entitled
 from bot.presses import Click, Press, stamp, why_not

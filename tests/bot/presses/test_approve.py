@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bot import presses
+from bot.event_kinds import EventKind as E
 from bot.events import Approved
-from bot.events import EventKind as E
 from bot.model import Risk
 from bot.policy import Entitled
 from bot.presses import Click, events_for, stamp, why_not

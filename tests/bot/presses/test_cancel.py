@@ -1,7 +1,7 @@
 """*Cancel* and *Stop…*."""
 
 from bot import presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do
 from tests.bot.presses.examples import THREE, asked, let_through, rights
 from tests.bot.stories import BEN, CY, Story

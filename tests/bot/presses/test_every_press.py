@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot import machine, presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import State
 from bot.policy import Entitled, PersonRole
 from bot.presses import PRESSES, Click, Press, events_for, stamp, why_not

@@ -1,7 +1,7 @@
 """*Say what is live…*: two people who see the same."""
 
 from bot import presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.presses import Click, events_for
 from tests.bot.presses.examples import (
     AN_HOUR_LATER,

@@ -1,7 +1,7 @@
 """*Check again* and *Look again*."""
 
 from bot import machine, presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do, Run
 from tests.bot.presses.examples import THREE, asked, let_through, rights
 from tests.bot.stories import BEN, Story

@@ -1,6 +1,6 @@
 """Which drawings of a card stay good."""
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do
 from bot.presses import stamp
 from tests.bot.stories import ANA, Story

@@ -1,7 +1,7 @@
 """*End it…*, and clicks on what is no longer so."""
 
 from bot import presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do
 from bot.presses import Click, stamp, why_not
 from tests.bot.presses.examples import AN_HOUR_LATER, ENTITLED, PAUSED, STATES, THREE, let_through, rights

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot import presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Do
 from tests.bot.presses.examples import asked, let_through, rights
 from tests.bot.stories import BEN, EVE, Story

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot import presses
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.policy import Entitled
 from bot.presses import Click, events_for, stamp, why_not
 from tests.bot.presses.examples import STATES, asked, let_through, rights

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.contract import Progress
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import (
     Approval,
     Ceiling,

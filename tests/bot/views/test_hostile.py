@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.contract import Progress
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import (
     Current,
     Finding,

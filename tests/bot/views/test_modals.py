@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.events import EventKind as E
+from bot.event_kinds import EventKind as E
 from bot.model import Kind, RestorePoint
 from bot.presses import PRESSES
 from bot.presses.details import LONG_FORM

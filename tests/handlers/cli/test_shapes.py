@@ -7,7 +7,7 @@ import pytest
 
 from bot.model import Current, LossQuality, Points, Purpose, RestorePoint, Run, State
 from handlers.cli import shapes
-from storage.runs import Summary
+from storage.projection import Summary
 from tests.bot.views import examples
 from tests.bot.views.examples import CARDS, EVENTS, at
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
+from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.events import EventKind as E
 from bot.model import Ceiling, Finding, Live, Run, Verdict, When
 from bot.views.facts import CardFacts
 from handlers.web.drawing import draw

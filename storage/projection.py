@@ -1,0 +1,75 @@
+"""The row by which a run is found, listed and driven. It is made from the fold of the events, and only so."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from bot import machine
+from bot.model import Live, Purpose, Run, State
+from storage.times import loaded, stored
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A line of a list: the projection of a run."""
+
+    id: str
+    target: str
+    purpose: Purpose
+    state: State
+    phase: str | None
+    requester: str
+    channel: str
+    requested_at: datetime
+    changed_at: datetime
+
+
+def moving_columns(run: Run) -> dict[str, Any]:
+    """Of its projection: what an event may change."""
+    return {
+        "state": run.state.value,
+        "phase": None if run.phase is None else run.phase.value,
+        "final": run.state.final,
+        "seq": run.seq,
+        "changed_at": stored(run.changed_at),
+        "due_at": stored(machine.due_at(run)),
+        "wants_driving": machine.wants_driving(run),
+        "outage_seconds": _outage(run),
+    }
+
+
+def fixed_columns(run: Run) -> dict[str, Any]:
+    """Of its projection: what stands since it was opened."""
+    return {
+        "target": run.target,
+        "purpose": run.purpose.value,
+        "requester": run.requester.id,
+        "requester_human": run.requester.human,
+        "channel": run.channel,
+        "requested_at": stored(run.requested_at),
+    }
+
+
+def _outage(run: Run) -> int | None:
+    """From the last moment before the first effect to the end, of a run that reached its point."""
+    if run.state is not State.SUCCEEDED or run.live is not Live.POINT or run.started_at is None:
+        return None
+    began = run.maintenance_since or run.started_at
+    ended = run.maintenance_until or run.ended_at or run.started_at
+    return round((ended - began).total_seconds())
+
+
+def summary_in(row: Row[Any]) -> Summary:
+    return Summary(
+        row.run_id,
+        row.target,
+        Purpose(row.purpose),
+        State(row.state),
+        row.phase,
+        row.requester,
+        row.channel,
+        loaded(row.requested_at),
+        loaded(row.changed_at),
+    )
