@@ -5,7 +5,6 @@ about states (`machine`) and none about people (`policy`); it may not drive with
 not or cannot drive, it ends visibly (`machine.broken_off`): no run is silent.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -15,9 +14,9 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from bot import codec, events, machine, planning, policy
+from bot import asking, codec, events, machine, planning
 from bot.clock import Clock
-from bot.configuration import Configuration, Target, policy_digest, procedure_digest
+from bot.configuration import Configuration
 from bot.contract import (
     Fate,
     Found,
@@ -29,33 +28,26 @@ from bot.contract import (
     Work,
     answered,
 )
-from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError
+from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, sentence
 from bot.events import Event, Fact
-from bot.looking import PatientCheck, look_once, look_until_sure
+from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
 from bot.model import (
     Do,
     Finding,
-    Goal,
-    Leg,
     Loss,
     Phase,
     Plan,
     Run,
     Step,
     StepRecord,
-    Verdict,
     When,
     op_id,
 )
 from bot.planner import Executors, Planner
-from bot.policy import Entitled
+from bot.preflight import Directory, failover, plan_for, why_not_start, why_not_with_these_settings
 from bot.signatures import why_not_as_planned, why_not_signed
 
-ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
-ASKED_EVERY = 5.0  # seconds
 BEGUN_AT_MOST = 3  # times in a row that a step which never arrives at its backend is begun
-ANSWERED_WITHIN = 60.0  # seconds, for a question about a step; the step's own time when that is shorter
-LOOKED_AT_WITHIN = 2.0  # seconds, for whether the target itself is up: a plan does not wait longer
 
 
 class Records(Protocol):
@@ -67,12 +59,6 @@ class Records(Protocol):
     async def load(self, run_id: str) -> Run: ...
     async def events(self, run_id: str) -> tuple[Event, ...]: ...
     async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None: ...
-
-
-class Directory(Protocol):
-    """Who stands where, read from Slack and the configuration now."""
-
-    async def entitled(self, target: Target) -> Entitled: ...
 
 
 class World(Executors, Protocol):
@@ -164,7 +150,7 @@ class _Drive:
         return machine.Review() if machine.stood_still(run, self._clock()) else machine.next_action(run)
 
     async def take(self, run: Run, action: machine.Action) -> Run:
-        if reason := self._doubt or self._why_not_with_these_settings(run):
+        if reason := self._doubt or why_not_with_these_settings(run, self._engine.configuration):
             return await self._append_alone(run, machine.broken_off(run, reason, self._clock()))
         match action:
             case machine.MakePlan():
@@ -188,19 +174,6 @@ class _Drive:
 
     async def _append_alone(self, run: Run, event: Event) -> Run:
         return await self._records.append(run, event, epoch=self._epoch)
-
-    def _why_not_with_these_settings(self, run: Run) -> str | None:
-        """Whoever started a run did so with certain settings; nobody else's may end it."""
-        if run.started_at is None:
-            return None
-        configuration = self._engine.configuration
-        target = configuration.targets.get(run.target)
-        if target is not None and procedure_digest(configuration, target) == _plan(run).procedure_digest:
-            return None
-        return (
-            f"The configuration of `{run.target}` changed while {run.id} was under way. "
-            "Put it back and press “Look again”, or end it."
-        )
 
     async def _write(self, run: Run, fact: Fact) -> Run:
         run, begun = await self._append(run, fact)
@@ -239,43 +212,16 @@ class _Drive:
     # Planning and preflight
 
     async def _make_plan(self, run: Run) -> Run:
+        tools = self._engine
         try:
-            plan, awaited = await self._planned(run)
-            target_down = await self._is_down(plan)
+            plan, awaited = await plan_for(run, tools.planner, tools.directory)
+            target_down = await is_down(self._world.checks([plan.target]), self._clock)
         except (UserError, PermanentError) as refusal:
-            return await self._write(run, events.Refused(_sentence(refusal)))
+            return await self._write(run, events.Refused(sentence(refusal)))
         except (TemporaryError, OutcomeUnknown) as refusal:
-            why = f"`{run.target}` could not be read: {_sentence(refusal)}. Nothing was started; ask again."
-            return await self._write(run, events.Refused(f"{why}{self._failover(run.target)}"))
+            why = f"`{run.target}` could not be read: {sentence(refusal)}. Nothing was started; ask again."
+            return await self._write(run, events.Refused(f"{why}{failover(run.target, tools.configuration)}"))
         return await self._write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
-
-    async def _is_down(self, plan: Plan) -> bool:
-        """No check sees anything at all: down, not merely bad. A rollback is no failover."""
-        checks = self._world.checks([plan.target])
-        try:
-            async with asyncio.timeout(LOOKED_AT_WITHIN):
-                findings = await look_once(checks, self._clock)
-        except TimeoutError:
-            return False
-        return bool(findings) and all(finding.value is None for finding in findings)
-
-    def _failover(self, name: str) -> str:
-        """A rollback is no failover: a target that is down has another way."""
-        target = self._engine.configuration.targets.get(name)
-        return f" Declared failover: {target.failover}" if target and target.failover else ""
-
-    async def _planned(self, run: Run) -> tuple[Plan, tuple[str, ...]]:
-        target = self._engine.configuration.targets.get(run.target)
-        if target is None:
-            raise UserError(f"`{run.target}` is not in the configuration any more.")
-        plan = await self._engine.planner.plan(target, run.goal)
-        if plan.blockers:
-            raise UserError(" ".join(plan.blockers))
-        entitled = await self._engine.directory.entitled(target)
-        reason = policy.why_nobody_else(run.requester, target.name, entitled, plan.approvals_needed)
-        if reason:
-            raise UserError(reason)
-        return plan, policy.awaited(run.requester, entitled, run.ask_first)
 
     async def _preflight(self, run: Run) -> Run:
         reason, loss = await self._why_not_start(run)
@@ -295,44 +241,8 @@ class _Drive:
         return await self._write(run, events.Halted(reason))
 
     async def _why_not_start(self, run: Run) -> tuple[str | None, Loss | None]:
-        """The reason, and the loss as it is now; no loss: the reason is another, and it was not asked."""
-        try:
-            return await self._why_not_as_approved(run)
-        except (UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
-            return _sentence(problem), None
-
-    async def _why_not_as_approved(self, run: Run) -> tuple[str | None, Loss | None]:
-        plan, configuration = _plan(run), self._engine.configuration
-        target = configuration.targets.get(run.target)
-        if target is None:
-            return f"`{run.target}` is not in the configuration any more", None
-        if self._other_plan is not None:
-            return self._other_plan, None
-        changed = {
-            "policy": policy_digest(configuration, target) != plan.policy_digest,
-            "procedure": procedure_digest(configuration, target) != plan.procedure_digest,
-        }
-        for what, has_changed in changed.items():
-            if has_changed:
-                return f"the {what} of `{run.target}` changed after the plan was made", None
-        if reason := policy.why_not_start(run, await self._engine.directory.entitled(target)):
-            return reason, None
-        return await self._why_not_from_here(plan)
-
-    async def _why_not_from_here(self, plan: Plan) -> tuple[str | None, Loss | None]:
-        losses = []
-        for leg in plan.legs:
-            way = await self._engine.planner.way(leg.target, Goal(point=leg.point.id))
-            if reason := planning.moved(leg, way.current):
-                return reason, None
-            if way.blockers:
-                return " ".join(way.blockers), None
-            losses.append((leg.target, self._loss(leg, way.loss)))
-        loss = planning.joint(losses)
-        return planning.outgrown(plan, loss), loss
-
-    def _loss(self, leg: Leg, measured: Loss | None) -> Loss:
-        return planning.loss_of(self._engine.configuration.targets[leg.target], measured)
+        tools = self._engine
+        return await why_not_start(run, self._other_plan, tools.planner, tools.directory)
 
     # Reading
 
@@ -344,15 +254,7 @@ class _Drive:
 
     async def _measure(self, run: Run, step: Step) -> Run:
         plan = _plan(run)
-        losses = []
-        for leg in plan.legs:
-            try:
-                measure = self._world.executor(leg.target).measure(leg.point, self._clock())
-                measured = await answered(measure, step.timeout)
-            except (PermanentError, TemporaryError, OutcomeUnknown):
-                measured = None  # counts as unknown below, unless the target declares its loss
-            losses.append((leg.target, self._loss(leg, measured)))
-        loss = planning.joint(losses)
+        loss = await self._engine.planner.measured(plan, step.timeout)
         if why := planning.outgrown(plan, loss):
             return await self._write(run, events.LossOutgrown(why, loss, step.n))
         return await self._write(run, events.LossMeasured(step.n, loss))
@@ -368,23 +270,16 @@ class _Drive:
         )
         if when is When.OFFLINE:
             findings = [*await self._arrived(run), *findings]
-        return await self._write(run, _judged(step, findings))
+        return await self._write(run, judged(step, findings))
 
     async def _arrived(self, run: Run) -> list[Finding]:
         """What each backend itself says about having arrived."""
-        findings: list[Finding] = []
-        for record in run.steps:
-            if record.step.do is Do.RESTORE:
-                executor = self._world.executor(record.step.target)
-                try:
-                    verify = executor.verify(self._work(run, record.step))
-                    findings += await answered(verify, record.step.timeout)
-                except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
-                    name = f"{record.step.target} arrived"
-                    findings.append(
-                        Finding(name, When.OFFLINE, Verdict.INCONCLUSIVE, words=_sentence(problem))
-                    )
-        return findings
+        restored = [record.step for record in run.steps if record.step.do is Do.RESTORE]
+        answers = [
+            await arrived(self._world.executor(step.target), step.target, self._work(run, step))
+            for step in restored
+        ]
+        return [finding for findings in answers for finding in findings]
 
     # Effects
 
@@ -435,7 +330,7 @@ class _Drive:
         except OutcomeUnknown:
             return await self._find(run, _record(run, step))
         except (PermanentError, TemporaryError) as refusal:
-            return await self._write_outcome(run, machine.failure(step, _sentence(refusal), untouched=True))
+            return await self._write_outcome(run, machine.failure(step, sentence(refusal), untouched=True))
         if isinstance(handle, Taken):
             return await self._find(run, _record(run, step))
         return await self._follow(run, step, work, handle)
@@ -452,9 +347,9 @@ class _Drive:
             save = self._world.executor(step.target).undo_point(self._work(run, step))
             point = await answered(save, step.timeout)
         except OutcomeUnknown as doubt:
-            return await self._write_outcome(run, events.StepLost(step.n, _sentence(doubt)))
+            return await self._write_outcome(run, events.StepLost(step.n, sentence(doubt)))
         except (PermanentError, TemporaryError) as refusal:
-            return await self._write_outcome(run, machine.failure(step, _sentence(refusal)))
+            return await self._write_outcome(run, machine.failure(step, sentence(refusal)))
         words = "cannot be undone" if point is None else f"undo point {point.label or point.id}"
         saved = events.StepSucceeded(step.n, words, point.id if point else None)
         return await self._write_outcome(run, saved)
@@ -464,7 +359,7 @@ class _Drive:
         if step.do is Do.UNDO_POINT:
             return await self._save(run, step)
         work, operation = self._work(run, step), self._operation(step)
-        found = await self._ask(operation, work)
+        found = await asking.find(operation, work, self._engine.sleep)
         if found.fate is Fate.IN_FLIGHT:
             return await self._follow(run, step, work, found.handle or record.handle or {})
         return await self._settle(run, step, found)
@@ -485,20 +380,6 @@ class _Drive:
                 words = found.words or "the backend cannot tell"
                 return await self._write_outcome(run, events.StepLost(step.n, words, found.asked))
 
-    async def _ask(self, operation: Operation, work: Work) -> Found:
-        """What became of it, asked a few times before saying that nobody knows."""
-        words = ""
-        for attempt in range(1, ASKED_AT_MOST + 1):
-            if attempt > 1:
-                await self._engine.sleep(ASKED_EVERY)
-            try:
-                return replace(await answered(operation.find(work), _patience(work)), asked=attempt)
-            except (TemporaryError, OutcomeUnknown) as problem:
-                words = _sentence(problem)
-            except PermanentError as problem:
-                return Found(Fate.UNKNOWN, _sentence(problem), asked=attempt)
-        return Found(Fate.UNKNOWN, words, asked=ASKED_AT_MOST)
-
     def _fenced(self, step: Step) -> bool:
         """Whether "absent" can be trusted: only where the op id is taken at the backend."""
         return step.do is not Do.RESTORE or self._world.executor(step.target).capabilities.fenced
@@ -509,7 +390,7 @@ class _Drive:
         until = self._clock() + timedelta(seconds=step.timeout)
         asked_to_cancel = False
         while True:
-            progress = await self._poll(operation, work, handle)
+            progress = await asking.poll(operation, work, handle, self._engine.sleep)
             if isinstance(progress, Found):
                 return await self._settle(run, step, progress)
             if progress is not None and progress.ended is not None:
@@ -517,7 +398,8 @@ class _Drive:
             if _record(run, step).handle is None:
                 run = await self._write_outcome(run, events.StepAccepted(step.n, dict(handle)))
             if self._clock() >= until:
-                return await self._out_of_time(run, step, work, operation)
+                found = await asking.find_out_of_time(operation, work, self._engine.sleep)
+                return await self._settle(run, step, found)
             if progress is not None:
                 await self._records.progress(run.id, self._epoch, _shown(progress))
             await self._engine.sleep(progress.retry_after if progress else 1.0)
@@ -528,32 +410,12 @@ class _Drive:
                 asked_to_cancel = True
                 self._hold_the_lease(run)
                 with suppress(TemporaryError, PermanentError, OutcomeUnknown):
-                    await answered(operation.cancel(work, handle), _patience(work))  # else it is waited for
-
-    async def _poll(self, operation: Operation, work: Work, handle: Handle) -> Progress | Found | None:
-        """None: no answer this time, and the step's own time limit bounds how often. Found: it is over."""
-        try:
-            return await answered(operation.poll(work, handle), _patience(work))
-        except TemporaryError:
-            return None
-        except (OutcomeUnknown, PermanentError):
-            found = await self._ask(operation, work)
-            return None if found.fate is Fate.IN_FLIGHT else found
-
-    async def _out_of_time(self, run: Run, step: Step, work: Work, operation: Operation) -> Run:
-        """It may have ended in this very moment: asked once more before people are."""
-        found = await self._ask(operation, work)
-        if found.fate is Fate.IN_FLIGHT:
-            found = Found(Fate.UNKNOWN, f"no end after {step.timeout:.0f} s", asked=found.asked)
-        return await self._settle(run, step, found)
+                    # Without an answer it is waited for.
+                    await answered(operation.cancel(work, handle), asking.patience(work))
 
     def _may_cancel(self, step: Step) -> bool:
         """Only where a cancelled restore leaves the target as it was."""
         return step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancel
-
-
-def _patience(work: Work) -> float:
-    return min(ANSWERED_WITHIN, work.timeout)
 
 
 def _end_of(step: Step, went_well: bool, words: str) -> Fact:
@@ -565,18 +427,8 @@ def _why_given_up(problem: Exception) -> str:
     while isinstance(problem, ExceptionGroup):
         problem = problem.exceptions[0]
     told = isinstance(problem, (UserError, PermanentError, TemporaryError, OutcomeUnknown))
-    said = _sentence(problem) if told else f"an error of its own, {type(problem).__name__}"
+    said = sentence(problem) if told else f"an error of its own, {type(problem).__name__}"
     return f"The bot could not go on: {said.rstrip('.')}. Look again, or end it."
-
-
-def _judged(step: Step, findings: Sequence[Finding]) -> events.Checked:
-    verdicts = {finding.verdict for finding in findings}
-    bad = "; ".join(f"{f.name}: {f.words or f.value}" for f in findings if f.verdict is not Verdict.PASSED)
-    if Verdict.FAILED in verdicts:
-        return events.ChecksFailed(step.n, tuple(findings), bad)
-    if Verdict.INCONCLUSIVE in verdicts:
-        return events.ChecksInconclusive(step.n, tuple(findings), bad)
-    return events.ChecksPassed(step.n, tuple(findings))
 
 
 def _plan(run: Run) -> Plan:
@@ -595,7 +447,3 @@ def _shown(progress: Progress) -> dict[str, Any]:
         "unit": progress.unit,
         "words": progress.words,
     }
-
-
-def _sentence(problem: Exception) -> str:
-    return str(problem) or type(problem).__name__

@@ -27,3 +27,8 @@ class ConfigurationError(PermanentError):
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def sentence(problem: Exception) -> str:
+    """Returns what it says, or what it is called when it says nothing."""
+    return str(problem) or type(problem).__name__

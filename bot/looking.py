@@ -9,16 +9,20 @@ The checks of one phase are looked at side by side. What one look means is the c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypedDict
 
-from bot.contract import Check
-from bot.model import Finding, Verdict, When
+from bot import events
+from bot.contract import Check, Executor, OutcomeUnknown, Work, answered
+from bot.errors import PermanentError, TemporaryError, sentence
+from bot.model import Finding, Step, Verdict, When
 
 Clock = Callable[[], datetime]
 Sleep = Callable[[float], Awaitable[None]]
+
+DOWN_WITHIN = 2.0  # seconds, for whether the target itself is up: a plan does not wait longer
 
 
 class PatientCheck(Check, Protocol):
@@ -81,6 +85,25 @@ async def look_once(checks: Iterable[Check], clock: Clock) -> tuple[Finding, ...
     return tuple(replace(look.result(), verdict=None) for look in looks)
 
 
+async def is_down(checks: Iterable[Check], clock: Clock) -> bool:
+    """Returns whether no check sees anything at all: down, not merely bad. A rollback is no failover."""
+    try:
+        async with asyncio.timeout(DOWN_WITHIN):
+            findings = await look_once(checks, clock)
+    except TimeoutError:
+        return False
+    return bool(findings) and all(finding.value is None for finding in findings)
+
+
+async def arrived(executor: Executor, target: str, work: Work) -> tuple[Finding, ...]:
+    """Returns what the backend itself says about having arrived; without an answer it is inconclusive."""
+    try:
+        return await answered(executor.verify(work), work.timeout)
+    except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+        words = sentence(problem)
+        return (Finding(f"{target} arrived", When.OFFLINE, Verdict.INCONCLUSIVE, words=words),)
+
+
 async def _until_sure(check: PatientCheck, before: Finding | None, clock: Clock, sleep: Sleep) -> Finding:
     deadline = clock() + timedelta(seconds=check.wait)
     verdict, in_a_row = None, 0
@@ -98,3 +121,14 @@ async def _until_sure(check: PatientCheck, before: Finding | None, clock: Clock,
 def _unsure(finding: Finding, in_a_row: int, check: PatientCheck) -> Finding:
     words = f"{finding.verdict} only {in_a_row} of {check.stable} times in a row within {check.wait:g} s"
     return replace(finding, verdict=Verdict.INCONCLUSIVE, words=f"{words}: {finding.words}")
+
+
+def judged(step: Step, findings: Sequence[Finding]) -> events.Checked:
+    """Returns what the findings mean together: one that failed counts more than one that saw nothing."""
+    verdicts = {finding.verdict for finding in findings}
+    bad = "; ".join(f"{f.name}: {f.words or f.value}" for f in findings if f.verdict is not Verdict.PASSED)
+    if Verdict.FAILED in verdicts:
+        return events.ChecksFailed(step.n, tuple(findings), bad)
+    if Verdict.INCONCLUSIVE in verdicts:
+        return events.ChecksInconclusive(step.n, tuple(findings), bad)
+    return events.ChecksPassed(step.n, tuple(findings))

@@ -1,4 +1,4 @@
-"""Makes plans: asks the backends where targets stand, and has `planning` compose what would be done.
+"""Makes plans, and says whether one still fits: asks the backends, and has `planning` compose and compare.
 
 It changes nothing, so it needs no claim and no key: whoever may read a target may plan.
 """
@@ -10,9 +10,9 @@ from typing import Protocol
 from bot import planning
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
-from bot.contract import Executor, answered
-from bot.errors import UserError
-from bot.model import Do, Goal, Plan, Points, Purpose, RestorePoint, Run, UndoMode, Way
+from bot.contract import Executor, OutcomeUnknown, answered
+from bot.errors import PermanentError, TemporaryError, UserError
+from bot.model import Do, Goal, Leg, Loss, Plan, Points, Purpose, RestorePoint, Run, UndoMode, Way
 from bot.planning import Abandoned, Hold
 from bot.procedures import targets_of
 
@@ -62,6 +62,37 @@ class Planner:
     async def way(self, target: str, goal: Goal) -> Way:
         """Returns where a target stands and what going to `goal` would cost. Raises what executors raise."""
         return await answered(self.executors.executor(target).plan(goal, self.clock()), READ_WITHIN_SECONDS)
+
+    async def why_not_from_here(self, plan: Plan) -> tuple[str | None, Loss | None]:
+        """Returns why the plan no longer fits, and the loss as it is now; no loss: the reason is another.
+
+        Raises what executors raise.
+        """
+        losses = []
+        for leg in plan.legs:
+            way = await self.way(leg.target, Goal(point=leg.point.id))
+            if reason := planning.moved(leg, way.current):
+                return reason, None
+            if way.blockers:
+                return " ".join(way.blockers), None
+            losses.append((leg.target, self._loss(leg, way.loss)))
+        loss = planning.joint(losses)
+        return planning.outgrown(plan, loss), loss
+
+    async def measured(self, plan: Plan, within: float) -> Loss:
+        """Returns the loss as it is now, each backend asked for at most `within` seconds."""
+        losses = []
+        for leg in plan.legs:
+            try:
+                measure = self.executors.executor(leg.target).measure(leg.point, self.clock())
+                measured = await answered(measure, within)
+            except (PermanentError, TemporaryError, OutcomeUnknown):
+                measured = None  # counts as unknown below, unless the target declares its loss
+            losses.append((leg.target, self._loss(leg, measured)))
+        return planning.joint(losses)
+
+    def _loss(self, leg: Leg, measured: Loss | None) -> Loss:
+        return planning.loss_of(self.configuration.targets[leg.target], measured)
 
     async def suggested(self, target: str, listed: Points) -> RestorePoint | None:
         """Returns the point that form, command line and `doctor` take when nobody has chosen one."""

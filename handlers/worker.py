@@ -17,10 +17,11 @@ from bot import codec, planning
 from bot.clock import Clock
 from bot.configuration import MAIN_ZONE, Configuration
 from bot.contract import OutcomeUnknown
-from bot.engine import Directory, Engine
+from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError
 from bot.model import Goal, Plan, Points
 from bot.planner import Planner
+from bot.preflight import Directory
 from bot.signatures import Signer
 from handlers.context import Parts, Wake, running
 from handlers.keys import public_keys

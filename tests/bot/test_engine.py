@@ -8,6 +8,7 @@ import pytest
 
 from backends.programs.spool import ELSEWHERE
 from bot import codec, machine, presses
+from bot.asking import ASKED_AT_MOST, ASKED_EVERY
 from bot.configuration import Declared, Procedure, ProcedureStep, Rule
 from bot.contract import (
     Blocked,
@@ -22,7 +23,7 @@ from bot.contract import (
     StateChanged,
     Unreachable,
 )
-from bot.engine import ASKED_AT_MOST, ASKED_EVERY, BEGUN_AT_MOST
+from bot.engine import BEGUN_AT_MOST
 from bot.errors import ClaimLost, PermanentError, StaleRun
 from bot.event_kinds import EventKind as E
 from bot.events import Event, StepStarted

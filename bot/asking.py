@@ -1,0 +1,52 @@
+"""Asks a backend what became of a step, patiently but not for ever. The engine decides what follows."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from bot.contract import Fate, Found, Handle, Operation, OutcomeUnknown, Progress, Work, answered
+from bot.errors import PermanentError, TemporaryError, sentence
+
+ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
+ASKED_EVERY = 5.0  # seconds
+ANSWERED_WITHIN = 60.0  # seconds, for a question about a step; the step's own time when that is shorter
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def find(operation: Operation, work: Work, sleep: Sleep) -> Found:
+    """Returns what became of it, asked a few times before saying that nobody knows."""
+    words = ""
+    for attempt in range(1, ASKED_AT_MOST + 1):
+        if attempt > 1:
+            await sleep(ASKED_EVERY)
+        try:
+            return replace(await answered(operation.find(work), patience(work)), asked=attempt)
+        except (TemporaryError, OutcomeUnknown) as problem:
+            words = sentence(problem)
+        except PermanentError as problem:
+            return Found(Fate.UNKNOWN, sentence(problem), asked=attempt)
+    return Found(Fate.UNKNOWN, words, asked=ASKED_AT_MOST)
+
+
+async def find_out_of_time(operation: Operation, work: Work, sleep: Sleep) -> Found:
+    """Returns what became of it when its time is over: it may have ended in this very moment."""
+    found = await find(operation, work, sleep)
+    if found.fate is Fate.IN_FLIGHT:
+        return Found(Fate.UNKNOWN, f"no end after {work.timeout:.0f} s", asked=found.asked)
+    return found
+
+
+async def poll(operation: Operation, work: Work, handle: Handle, sleep: Sleep) -> Progress | Found | None:
+    """Returns how far it is; Found: it is over. None: no answer, and the step's own time bounds how often."""
+    try:
+        return await answered(operation.poll(work, handle), patience(work))
+    except TemporaryError:
+        return None
+    except (OutcomeUnknown, PermanentError):
+        found = await find(operation, work, sleep)
+        return None if found.fate is Fate.IN_FLIGHT else found
+
+
+def patience(work: Work) -> float:
+    """Returns the seconds within which a question about it has to be answered."""
+    return min(ANSWERED_WITHIN, work.timeout)
