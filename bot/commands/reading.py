@@ -13,12 +13,12 @@ KEYWORDS = frozenset({"to", "before", "because"})
 
 @dataclass(frozen=True, slots=True)
 class TypedCommand:
-    """What was typed, understood. Each command has a class of its own."""
+    """The base of the values that are read from words, one class a command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What was typed, in words, and what is known beside it."""
+    """The words that were typed, and what is known beside them."""
 
     words: tuple[str, ...]
     reason: str | None  # None: nobody wrote `because`
@@ -58,7 +58,7 @@ _RUN = re.compile(r"(?:rb-?|#)?0*([1-9][0-9]{0,11})", re.IGNORECASE)
 
 
 def target_at(sentence: Sentence, at: int, *, verbs: bool = False) -> str:
-    """The known target at this word. `verbs`: a verb may have been meant as well."""
+    """Returns the known target at this word. `verbs`: a verb may have been meant as well."""
     typed = sentence.words[at]
     if typed.casefold() in sentence.targets:
         return typed.casefold()
@@ -73,7 +73,7 @@ def target_at(sentence: Sentence, at: int, *, verbs: bool = False) -> str:
 
 
 def run_of(sentence: Sentence) -> str:
-    """The run that stands behind the verb."""
+    """Returns the run that stands behind the verb."""
     verb = sentence.words[0].casefold()
     typed = sentence.words[1] if len(sentence.words) > 1 else ""
     match = _RUN.fullmatch(typed)
@@ -98,7 +98,7 @@ def point_of(typed: str, example: str) -> str:
 
 
 def nothing_after(sentence: Sentence, count: int) -> None:
-    """For a command that takes no reason."""
+    """Refuses more words than that, and a reason: this command takes none."""
     if len(sentence.words) > count or sentence.reason is not None:
         known, rest = sentence.words[:count], sentence.words[count:]
         left = short(" ".join(rest) or "because")
@@ -106,7 +106,7 @@ def nothing_after(sentence: Sentence, count: int) -> None:
 
 
 def left_over(sentence: Sentence, count: int) -> Unclear:
-    """Words that belong to nothing: a slip of the pen, or a reason without its `because`."""
+    """Returns what to say about words that fit nowhere: a slip of the pen, or a reason without `because`."""
     known, rest = sentence.words[:count], sentence.words[count:]
     left = short(" ".join(rest) or "because")
     meant = nearest(rest[0], KEYWORDS, likeness=0.7)
@@ -119,7 +119,7 @@ def left_over(sentence: Sentence, count: int) -> Unclear:
 
 
 def any_target(sentence: Sentence) -> str:
-    """For examples. Which of several is for the person to say."""
+    """Returns a target for an example. Which of several it is, is for the person to say."""
     return next(iter(sentence.targets)) if len(sentence.targets) == 1 else "TARGET"
 
 
@@ -136,7 +136,7 @@ _STRAY = "".join((*_QUOTES.keys(), *_QUOTES.values(), ",;!?"))
 
 
 def split(text: str) -> tuple[tuple[str, ...], str | None]:
-    """The words before `because`, and the reason after it. Quotes hold a word together."""
+    """Returns the words before `because`, and the reason after it. Quotes hold a word together."""
     words: list[str] = []
     for match in _WORD.finditer(text):
         bare = match[0] if match[match.lastindex or 0] == match[0] else None
@@ -149,7 +149,7 @@ def split(text: str) -> tuple[tuple[str, ...], str | None]:
 
 
 def _unquoted(reason: str) -> str:
-    """Without quotes around the whole of it."""
+    """Takes away quotes that stand around the whole of it."""
     inside = reason[1:-1]
     wrapped = len(reason) > 1 and _QUOTES.get(reason[0]) == reason[-1]
     return inside.strip() if wrapped and not {reason[0], reason[-1]} & set(inside) else reason

@@ -19,7 +19,7 @@ from bot.spelling import Unclear
 
 @dataclass(frozen=True, slots=True)
 class Resolve(TypedCommand):
-    """What somebody saw to be live, or of a step that is no restore: whether it was done.
+    """Says which state is live or, for a step that is no restore, whether it was done.
 
     `point` is None except with POINT; there it is None for "it was done".
     """

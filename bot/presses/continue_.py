@@ -55,7 +55,7 @@ def _first_word(run: Run, click: Click) -> Proposal | None:
 
 
 def _why_not_against_the_checks(attempt: Attempt) -> str | None:
-    """Two people must agree, and an approver who is not the requester is among them."""
+    """Wants two people who agree, and among them an approver who is not the requester."""
     if not attempt.click.why.strip():
         return "Say why in one sentence: it is kept with the run."
     first = _first_word(attempt.run, attempt.click)

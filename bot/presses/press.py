@@ -36,7 +36,7 @@ BEFORE_EFFECT = frozenset({State.AWAITING_APPROVAL, State.APPROVED, State.RUNNIN
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """What came with a press: the state it was drawn for, and what was typed."""
+    """Comes with a press: the state it was drawn for, and what was typed."""
 
     stamp: str | None = None  # of the run when the button was drawn; None: typed, not clicked
     code: str = ""  # characters of the plan code

@@ -16,7 +16,7 @@ from bot.views.words import clock_seconds, people, state_words, target_name, utc
 def details(
     run: Run, facts: CardFacts, events: Sequence[Event], earlier: Sequence[Run], now: datetime
 ) -> View:
-    """The long form: nothing is folded. The timeline, newest first, goes as far back as Slack can show."""
+    """Shows everything unfolded. The timeline, newest first, goes as far back as Slack has room."""
     blocks = [
         *sections(_identity(run, facts, now)),
         *(sections(["*Plan*", *in_full(run.plan, now)]) if run.plan else []),

@@ -46,7 +46,7 @@ Draw: TypeAlias = Callable[[Run, CardFacts, str, datetime], View]  # the string 
 
 
 def approve(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
-    """Critical targets: a modal covers the card on a phone, so it repeats the card and shows the code."""
+    """Asks for the code of a critical plan. It repeats the card, which a modal covers on a phone."""
     plan = run.plan
     assert plan is not None  # an awaiting run has one
     code_input = text_input("plan_code", longest=8)
@@ -70,7 +70,7 @@ def _last(run: Run, plan: Plan) -> bool:
 
 
 def veto_reason(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
-    """After the click, which has ended the request already."""
+    """Asks for the reason after the click, which has ended the request already."""
     text = f"*{run.id} is rejected. Nothing was changed, nothing will run.*"
     return modal(
         "Rejected",
@@ -116,7 +116,7 @@ def end_it(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
 
 
 def go_online(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
-    """Against the checks. The same modal for the first and the second person."""
+    """Asks for a reason to go against the checks, the first person and the second alike."""
     online = run.phase is Phase.FINISH
     rows = [
         *check_rows(run),
@@ -163,7 +163,7 @@ def _decide(
 
 
 def resolve(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
-    """The answers are those of the command: point, unchanged, unclear."""
+    """Offers the answers that the command has: point, unchanged, unclear."""
     options = [
         option(unmarked(answer_words(run, answer, now)), answer)
         for answer in ("point", "unchanged", "unclear")

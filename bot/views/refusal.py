@@ -4,7 +4,7 @@ from bot.views.limits import View, link, modal, section, sentence
 
 
 def refusal(title: str, reason: str, next_step: str = "", url: str | None = None) -> View:
-    """A click that was not let through. `reason` and `next_step` are sentences that we composed."""
+    """Tells why a click was not let through. `reason` and `next_step` are sentences that we composed."""
     return modal(title, [section(sentence(reason), sentence(next_step), to_card(url))])
 
 

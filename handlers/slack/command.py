@@ -35,7 +35,7 @@ RESOLUTION = {Live.BEFORE: "unchanged", Live.POINT: "point", Live.UNKNOWN: "uncl
 
 @dataclass(frozen=True, slots=True)
 class TypedLine:
-    """What somebody typed, and where."""
+    """A line that somebody typed, and the place."""
 
     person: Person
     channel: str
@@ -70,7 +70,7 @@ class Row(Generic[C]):
 
 
 async def answer(ctx: Context, said: TypedLine) -> Answer:
-    """Raises UserError, Repeated."""
+    """Answers one typed line. Raises UserError, Repeated."""
     asked = commands.parse(plain(said.text), ctx.configuration.targets, ctx.clock(), said.person.timezone)
     row = ANSWERS.get(type(asked))
     if reason := access.why_not(row.open_to if row else None, said.person):
@@ -112,7 +112,7 @@ async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> 
 
 
 async def _targets(ctx: Context, said: TypedLine, asked: commands.ListTargets) -> Message:
-    """Of those beyond the last row that is shown there is no more to know than how many they are."""
+    """Reads the runs of the rows that are shown; the targets beyond them are only counted."""
     open_runs = await ctx.store.open_runs()
     rows: list[lists.TargetRow] = []
     for target in ctx.configuration.targets.values():

@@ -58,7 +58,7 @@ class OlderCopy(UserError):
 
 
 async def stands_there(ctx: Context, card: Card, channel: str | None, message_ts: str | None) -> None:
-    """A button's value is good only on the card that it was drawn on, and only on the newest of it.
+    """Refuses a button that was not pressed on the card it was drawn on, or on an older copy of it.
 
     Raises UserError, OlderCopy.
     """
@@ -73,7 +73,7 @@ async def stands_there(ctx: Context, card: Card, channel: str | None, message_ts
 
 
 async def card_url(ctx: Context, run_id: str) -> str | None:
-    """The address of the run's card; None: it is not posted, or Slack does not say in time."""
+    """Returns the address of the run's card; None: it is not posted, or Slack does not say in time."""
     for card in await ctx.cards.of_run(run_id):
         if card.kind is Kind.CARD and card.channel and card.ts:
             try:
