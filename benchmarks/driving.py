@@ -25,10 +25,11 @@ from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.engine import Engine
 from bot.event_kinds import EventKind as E
-from bot.model import Goal, Person, Purpose, Run, State
+from bot.model import Goal, Person, Purpose, State
 from bot.planner import Planner
 from bot.presses import Click
 from bot.procedures import targets_of
+from bot.run import Run
 from bot.signatures import Signer
 from handlers.context import Wake
 from handlers.keys import signer_at

@@ -41,7 +41,7 @@ async def write_finished(place: Place, signer: Signer, count: int) -> None:
         connection.execute(update(cards).where(cards.c.run_id == run.id).values(**POSTED))
         connection.execute(update(runs).where(runs.c.run_id == run.id).values(shown_seq=runs.c.seq))
     with place.looking.begin() as connection:
-        original = _read(connection, run.id, run.digest)
+        original = _read(connection, run.id, run.approval.digest)
         copier = _Copier(connection, original, store.installation, signer)
     numbers = iter(range(original.number + 1, original.number + count))
     while part := list(islice(numbers, AT_ONCE)):

@@ -31,20 +31,10 @@ from bot.contract import (
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, sentence
 from bot.events import Event, Fact
 from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
-from bot.model import (
-    Do,
-    Finding,
-    Loss,
-    Phase,
-    Plan,
-    Run,
-    Step,
-    StepRecord,
-    When,
-    op_id,
-)
+from bot.model import Do, Finding, Loss, Phase, Step, When
 from bot.planner import Executors, Planner
 from bot.preflight import Directory, failover, plan_for, why_not_start, why_not_with_these_settings
+from bot.run import Run, StepRecord, op_id
 from bot.signatures import why_not_as_planned, why_not_signed
 
 BEGUN_AT_MOST = 3  # times in a row that a step which never arrives at its backend is begun
@@ -219,8 +209,9 @@ class _Drive:
         except (UserError, PermanentError) as refusal:
             return await self._write(run, events.Refused(sentence(refusal)))
         except (TemporaryError, OutcomeUnknown) as refusal:
-            why = f"`{run.target}` could not be read: {sentence(refusal)}. Nothing was started; ask again."
-            return await self._write(run, events.Refused(f"{why}{failover(run.target, tools.configuration)}"))
+            name = run.request.target
+            why = f"`{name}` could not be read: {sentence(refusal)}. Nothing was started; ask again."
+            return await self._write(run, events.Refused(f"{why}{failover(name, tools.configuration)}"))
         return await self._write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
 
     async def _preflight(self, run: Run) -> Run:
@@ -253,18 +244,18 @@ class _Drive:
         return await self._write(run, events.BaselineTaken(step.n, findings))
 
     async def _measure(self, run: Run, step: Step) -> Run:
-        plan = _plan(run)
+        plan = run.approval.plan
         loss = await self._engine.planner.measured(plan, step.timeout)
         if why := planning.outgrown(plan, loss):
             return await self._write(run, events.LossOutgrown(why, loss, step.n))
         return await self._write(run, events.LossMeasured(step.n, loss))
 
     def _checks(self, run: Run) -> tuple[PatientCheck, ...]:
-        return self._world.checks([leg.target for leg in _plan(run).legs])
+        return self._world.checks([leg.target for leg in run.approval.plan.legs])
 
     async def _look_around(self, run: Run, step: Step) -> Run:
         when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
-        before = {finding.name: finding for finding in run.before}
+        before = {finding.name: finding for finding in run.work.before}
         findings = list(
             await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
         )
@@ -274,7 +265,7 @@ class _Drive:
 
     async def _arrived(self, run: Run) -> list[Finding]:
         """What each backend itself says about having arrived."""
-        restored = [record.step for record in run.steps if record.step.do is Do.RESTORE]
+        restored = [record.step for record in run.work.steps if record.step.do is Do.RESTORE]
         answers = [
             await arrived(self._world.executor(step.target), step.target, self._work(run, step))
             for step in restored
@@ -292,11 +283,11 @@ class _Drive:
         """Under the op id of its intent; only what has none yet gets one."""
         record = _record(run, step)
         restores = step.do in {Do.RESTORE, Do.UNDO_POINT}
-        leg = _plan(run).leg(step.target) if restores else None
+        leg = run.approval.plan.leg(step.target) if restores else None
         return Work(
             op_id=record.op or op_id(self._records.installation, run.id, step.n, record.attempt),
             run_id=run.id,
-            digest=run.digest,
+            digest=run.approval.digest,
             point=leg.point.id if leg else "",
             expected=leg.current.token if leg else "",
             timeout=step.timeout,
@@ -406,7 +397,7 @@ class _Drive:
             run = await self.load(run.id)
             if self._doubt:
                 return run
-            if run.stop_requested and not asked_to_cancel and self._may_cancel(step):
+            if run.work.stop_requested and not asked_to_cancel and self._may_cancel(step):
                 asked_to_cancel = True
                 self._hold_the_lease(run)
                 with suppress(TemporaryError, PermanentError, OutcomeUnknown):
@@ -431,13 +422,8 @@ def _why_given_up(problem: Exception) -> str:
     return f"The bot could not go on: {said.rstrip('.')}. Look again, or end it."
 
 
-def _plan(run: Run) -> Plan:
-    assert run.plan is not None  # every state from `awaiting_approval` on has one, by the table
-    return run.plan
-
-
 def _record(run: Run, step: Step) -> StepRecord:
-    return next(record for record in run.steps if record.step.n == step.n)
+    return next(record for record in run.work.steps if record.step.n == step.n)
 
 
 def _shown(progress: Progress) -> dict[str, Any]:

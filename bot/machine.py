@@ -13,24 +13,8 @@ from typing import Any
 from bot import events
 from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.model import (
-    EFFECTS,
-    MAINTENANCE,
-    Approval,
-    Do,
-    Live,
-    Matter,
-    OnFailure,
-    Outcome,
-    Pause,
-    Phase,
-    Proposal,
-    Run,
-    State,
-    Step,
-    StepRecord,
-    StepState,
-)
+from bot.model import EFFECTS, MAINTENANCE, Do, OnFailure, Outcome, Phase, State, Step
+from bot.run import Approval, Live, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 
 S, P = State, Phase
 Move = tuple[State, Phase | None]
@@ -256,17 +240,17 @@ def next_action(run: Run) -> Action:
             return Preflight()
         case S.RUNNING:
             return _next_of_running(run)
-        case S.FAILED if run.leave_agreed:
+        case S.FAILED if run.end.leave_agreed:
             return _next_of_leaving(run)
         case _:
             return Wait()
 
 
 def _next_of_running(run: Run) -> Action:
-    begun, record = in_flight(run), run.current
+    begun, record = in_flight(run), run.work.current
     if begun is not None:
         return FindStep(begun)
-    if run.stop_requested:
+    if run.work.stop_requested:
         return Write(events.Stopped())
     if record is None or record.step.phase is not run.phase:
         assert run.phase is not None  # a running run has one, by the table
@@ -286,24 +270,24 @@ def _next_of_running(run: Run) -> Action:
 
 def needs_review(run: Run) -> bool:
     """Whether the next effect rests on an approval that people were waited for since."""
-    return run.review_due and run.phase in UP_TO_THE_RESTORE and run.live is Live.BEFORE
+    return run.work.review_due and run.phase in UP_TO_THE_RESTORE and run.work.live is Live.BEFORE
 
 
 def stood_still(run: Run, now: datetime) -> bool:
     """Whether a run that has restored nothing yet was left alone for longer than an approval may wait."""
-    idle = run.state is S.RUNNING and run.phase in UP_TO_THE_RESTORE and run.live is Live.BEFORE
-    if not idle or run.plan is None or run.changed_at is None or in_flight(run) is not None:
+    idle = run.state is S.RUNNING and run.phase in UP_TO_THE_RESTORE and run.work.live is Live.BEFORE
+    if not idle or run.approval.planned is None or run.changed_at is None or in_flight(run) is not None:
         return False
-    return now - run.changed_at > timedelta(seconds=run.plan.start_within)
+    return now - run.changed_at > timedelta(seconds=run.approval.plan.start_within)
 
 
 def in_flight(run: Run) -> StepRecord | None:
     """The step that was begun, and of which we do not know how it ended."""
-    return next((record for record in run.steps if record.state is StepState.STARTED), None)
+    return next((record for record in run.work.steps if record.state is StepState.STARTED), None)
 
 
 def _next_of_leaving(run: Run) -> Action:
-    for record in run.steps:
+    for record in run.work.steps:
         if record.step.do is Do.MAINTENANCE_OFF and record.state is not StepState.ENDED:
             return FindStep(record) if record.state is StepState.STARTED else StartStep(record.step)
     return Wait()
@@ -317,12 +301,12 @@ def due_at(run: Run) -> datetime | None:
     """When the clock ends a run that waits for people; None: it never does."""
     match run.state:
         case S.REQUESTED:
-            return run.requested_at + PLAN_OWED_FOR
-        case S.AWAITING_APPROVAL if run.plan is not None:
-            unposted = run.plan.made_at + timedelta(seconds=run.plan.expires) + UNPOSTED_FOR
-            return run.approve_by or unposted
+            return run.request.at + PLAN_OWED_FOR
+        case S.AWAITING_APPROVAL if run.approval.planned is not None:
+            unposted = run.approval.plan.made_at + timedelta(seconds=run.approval.plan.expires) + UNPOSTED_FOR
+            return run.approval.approve_by or unposted
         case S.APPROVED:
-            return run.start_by
+            return run.approval.start_by
         case _:
             return None
 
@@ -338,8 +322,8 @@ def overdue(run: Run, now: datetime) -> bool:
 
 def allows(run: Run, kind: E) -> bool:
     moves = TABLE.get((run.state, run.phase), {})
-    too_late = kind in BEFORE_THE_FIRST_INTENT and run.touched
-    only_people_can_tell = kind in GOES_ON and run.forgotten and run.live is not Live.POINT
+    too_late = kind in BEFORE_THE_FIRST_INTENT and run.work.touched
+    only_people_can_tell = kind in GOES_ON and run.work.forgotten and run.work.live is not Live.POINT
     return kind in moves and not too_late and not only_people_can_tell
 
 
@@ -347,21 +331,19 @@ def begin(run_id: str, event: Event) -> Run:
     """Returns the run that a request opens."""
     asked = event.fact
     assert isinstance(asked, events.Requested)  # the first event of every run, by the store
-    return Run(
-        id=run_id,
+    request = Request(
         target=asked.target,
         purpose=asked.purpose,
         goal=asked.goal,
         requester=asked.requester,
         channel=asked.channel,
         reason=asked.reason,
+        at=event.at,
         thread=asked.thread,
         ask_first=asked.ask_first,
         undo_of=asked.undo_of,
-        requested_at=event.at,
-        changed_at=event.at,
-        seq=event.seq,
     )
+    return Run(run_id, request, changed_at=event.at, seq=event.seq)
 
 
 def apply(run: Run, event: Event) -> Run:
@@ -372,11 +354,11 @@ def apply(run: Run, event: Event) -> Run:
     moved = replace(run, state=state, phase=phase, seq=event.seq, changed_at=event.at)
     moved = _changed(event.fact, moved, event)
     if state in WAITS_FOR_PEOPLE and run.state is not state:
-        moved = replace(moved, waiting_since=event.at)
+        moved = _asked(moved, since=event.at)
     if state is S.PAUSED:
-        moved = replace(moved, stop_requested=False)  # it has stopped, whatever stopped it
+        moved = _worked(moved, stop_requested=False)  # it has stopped, whatever stopped it
     if state.final and not run.state.final:
-        moved = replace(moved, ended_at=event.at, ended_by=event.by)
+        moved = _ended_so(moved, at=event.at, by=event.by)
     return moved
 
 
@@ -388,6 +370,22 @@ def fold(run_id: str, history: Iterable[Event]) -> Run:
     return run
 
 
+def _decided(run: Run, **changes: Any) -> Run:
+    return replace(run, approval=replace(run.approval, **changes))
+
+
+def _worked(run: Run, **changes: Any) -> Run:
+    return replace(run, work=replace(run.work, **changes))
+
+
+def _asked(run: Run, **changes: Any) -> Run:
+    return replace(run, question=replace(run.question, **changes))
+
+
+def _ended_so(run: Run, **changes: Any) -> Run:
+    return replace(run, end=replace(run.end, **changes))
+
+
 @singledispatch
 def _changed(fact: events.Fact, run: Run, event: Event) -> Run:
     """Returns the run with what the fact adds beyond the state; by itself that is nothing."""
@@ -396,33 +394,27 @@ def _changed(fact: events.Fact, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Planned, run: Run, event: Event) -> Run:
-    records = tuple(StepRecord(step) for step in fact.plan.steps)
-    return replace(
-        run,
-        plan=fact.plan,
-        digest=fact.digest,
-        steps=records,
-        awaited=fact.awaited,
-        target_down=fact.target_down,
-    )
+    told = {"digest": fact.digest, "awaited": fact.awaited, "target_down": fact.target_down}
+    steps = tuple(StepRecord(step) for step in fact.plan.steps)
+    return _worked(_decided(run, planned=fact.plan, **told), steps=steps)
 
 
 @_changed.register
 def _(fact: events.Posted, run: Run, event: Event) -> Run:
-    assert run.plan is not None
-    return replace(run, posted_at=event.at, approve_by=event.at + timedelta(seconds=run.plan.expires))
+    return _decided(
+        run, posted_at=event.at, approve_by=event.at + timedelta(seconds=run.approval.plan.expires)
+    )
 
 
 @_changed.register
 def _(fact: events.Approved, run: Run, event: Event) -> Run:
     approval = Approval(event.by, frozenset(fact.marks), event.at)
-    return replace(run, approvals=(*run.approvals, approval))
+    return _decided(run, given=(*run.approval.given, approval))
 
 
 @_changed.register
 def _(fact: events.QuorumReached, run: Run, event: Event) -> Run:
-    assert run.plan is not None
-    return replace(run, start_by=event.at + timedelta(seconds=run.plan.start_within))
+    return _decided(run, start_by=event.at + timedelta(seconds=run.approval.plan.start_within))
 
 
 @_changed.register
@@ -437,40 +429,40 @@ def _(fact: events.Vetoed | events.Cancelled | events.ReasonGiven, run: Run, eve
 
 @_changed.register
 def _(fact: events.Started, run: Run, event: Event) -> Run:
-    return replace(run, started_at=event.at, loss=fact.loss or run.loss)
+    return _worked(run, started_at=event.at, loss=fact.loss or run.work.loss)
 
 
 @_changed.register
 def _(fact: events.Reviewed, run: Run, event: Event) -> Run:
-    return replace(run, review_due=False, loss=fact.loss or run.loss)
+    return _worked(run, review_due=False, loss=fact.loss or run.work.loss)
 
 
 @_changed.register
 def _(fact: events.LossOutgrown, run: Run, event: Event) -> Run:
-    return replace(run, pause=Pause.LOSS, why=fact.why, loss=fact.loss)
+    return replace(_worked(_asked(run, pause=Pause.LOSS), loss=fact.loss), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.CheckpointReached, run: Run, event: Event) -> Run:
-    return replace(run, pause=Pause.CHECKPOINT, why=_in_progress(run).step.text)
+    return replace(_asked(run, pause=Pause.CHECKPOINT), why=_in_progress(run).step.text)
 
 
 @_changed.register
 def _(fact: events.StopRequested, run: Run, event: Event) -> Run:
-    return replace(run, stop_requested=True)
+    return _worked(run, stop_requested=True)
 
 
 @_changed.register
 def _(fact: events.Stopped, run: Run, event: Event) -> Run:
-    return replace(run, pause=Pause.STOPPED, why="")
+    return replace(_asked(run, pause=Pause.STOPPED), why="")
 
 
 @_changed.register
 def _(fact: events.Halted | events.HaltedByRestore, run: Run, event: Event) -> Run:
     """A failed run that was leaving maintenance stays in it."""
     if run.state is S.FAILED:
-        return replace(run, leave_agreed=False, why=fact.why)
-    return replace(run, pause=Pause.HALTED, why=fact.why)
+        return replace(_ended_so(run, leave_agreed=False), why=fact.why)
+    return replace(_asked(run, pause=Pause.HALTED), why=fact.why)
 
 
 @_changed.register
@@ -486,24 +478,24 @@ def _(fact: events.Doubted, run: Run, event: Event) -> Run:
 @_changed.register
 def _(fact: events.DoubtedByRestore, run: Run, event: Event) -> Run:
     """Of the step in doubt nobody knows when it was begun, if it was begun since the backup: now, then."""
-    begun = {record.step.n for record in run.steps if record.state is StepState.STARTED}
+    begun = {record.step.n for record in run.work.steps if record.state is StepState.STARTED}
     run = _in_doubt(run, {fact.n} | begun, fact.why, event.at)
     return _forgotten(_with_step(run, fact.n, started_at=_record(run, fact.n).started_at or event.at))
 
 
 @_changed.register
 def _(fact: events.Ended, run: Run, event: Event) -> Run:
-    return replace(run, why=fact.why, pause=None)
+    return replace(_asked(run, pause=None), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.EndedByUndo, run: Run, event: Event) -> Run:
-    return replace(run, why=fact.why, undone_by=fact.undone_by, pause=None)
+    return replace(_asked(_ended_so(run, undone_by=fact.undone_by), pause=None), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.Succeeded, run: Run, event: Event) -> Run:
-    return replace(run, pause=None, why="")
+    return replace(_asked(run, pause=None), why="")
 
 
 def _in_doubt(run: Run, steps: Collection[int], why: str, at: datetime) -> Run:
@@ -511,29 +503,29 @@ def _in_doubt(run: Run, steps: Collection[int], why: str, at: datetime) -> Run:
         replace(r, state=StepState.ENDED, outcome=Outcome.LOST, ended_at=at, words=why)
         if r.step.n in steps
         else r
-        for r in run.steps
+        for r in run.work.steps
     )
-    return replace(run, steps=records, pause=None, why=why, proposals=(), times_asked=None)
+    return replace(_asked(_worked(run, steps=records), pause=None, proposals=(), times_asked=None), why=why)
 
 
 def _forgotten(run: Run) -> Run:
-    return replace(run, forgotten=True, live=Live.UNKNOWN)
+    return _worked(run, forgotten=True, live=Live.UNKNOWN)
 
 
 def _in_progress(run: Run) -> StepRecord:
-    record = run.current
+    record = run.work.current
     if record is None:
         raise NotAllowed(f"{run.id} has no step left")
     return record
 
 
 def _with_step(run: Run, n: int, **changes: Any) -> Run:
-    records = tuple(replace(r, **changes) if r.step.n == n else r for r in run.steps)
-    return replace(run, steps=records)
+    records = tuple(replace(r, **changes) if r.step.n == n else r for r in run.work.steps)
+    return _worked(run, steps=records)
 
 
 def _record(run: Run, n: int) -> StepRecord:
-    return next(record for record in run.steps if record.step.n == n)
+    return next(record for record in run.work.steps if record.step.n == n)
 
 
 _OPEN: Mapping[str, Any] = {"outcome": None, "ended_at": None, "by_people": False}
@@ -545,7 +537,7 @@ def _(fact: events.StepStarted, run: Run, event: Event) -> Run:
     run = _with_step(
         run, fact.n, state=StepState.STARTED, started_at=event.at, op=fact.op, place=fact.place, handle=None
     )
-    return replace(run, live=Live.UNKNOWN) if _record(run, fact.n).step.do is Do.RESTORE else run
+    return _worked(run, live=Live.UNKNOWN) if _record(run, fact.n).step.do is Do.RESTORE else run
 
 
 @_changed.register
@@ -575,7 +567,7 @@ def _(fact: events.StepFailed | events.StepStopped, run: Run, event: Event) -> R
 @_changed.register
 def _(fact: events.StepLost, run: Run, event: Event) -> Run:
     run = _ended(run, fact.n, Outcome.LOST, fact.words, event.at)
-    return replace(_without_success(run, fact.words), times_asked=fact.asked)
+    return _asked(_without_success(run, fact.words), times_asked=fact.asked)
 
 
 def _ended(run: Run, n: int, outcome: Outcome, words: str, at: datetime) -> Run:
@@ -584,42 +576,42 @@ def _ended(run: Run, n: int, outcome: Outcome, words: str, at: datetime) -> Run:
 
 def _without_success(run: Run, words: str) -> Run:
     pause = Pause.STEP_FAILED if run.state is S.PAUSED else None
-    return replace(run, pause=pause, why=words, leave_agreed=False, times_asked=None)
+    return replace(_ended_so(_asked(run, pause=pause, times_asked=None), leave_agreed=False), why=words)
 
 
 def _not_done(run: Run, step: Step) -> Run:
     """Sure that a step changed nothing: as before, unless another restore of the run was done."""
-    restored = any(r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED for r in run.steps)
+    restored = any(r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED for r in run.work.steps)
     if step.do is not Do.RESTORE:
         return run
-    return replace(run, live=Live.UNKNOWN if restored else Live.BEFORE)
+    return _worked(run, live=Live.UNKNOWN if restored else Live.BEFORE)
 
 
 def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None) -> Run:
     def all_ended(do: Do) -> bool:
-        return all(r.outcome is Outcome.SUCCEEDED for r in run.steps if r.step.do is do)
+        return all(r.outcome is Outcome.SUCCEEDED for r in run.work.steps if r.step.do is do)
 
     match step.do:
         case Do.MAINTENANCE_ON:
-            return replace(run, maintenance_since=run.maintenance_since or at)
+            return _worked(run, maintenance_since=run.work.maintenance_since or at)
         case Do.MAINTENANCE_OFF if all_ended(Do.MAINTENANCE_OFF):
-            return replace(run, maintenance_until=at)
+            return _worked(run, maintenance_until=at)
         case Do.UNDO_POINT if undo_point:
-            return replace(run, undo_points={**run.undo_points, step.target: undo_point})
+            return _worked(run, undo_points={**run.work.undo_points, step.target: undo_point})
         case Do.RESTORE:
-            return replace(run, live=Live.POINT if all_ended(Do.RESTORE) else Live.UNKNOWN)
+            return _worked(run, live=Live.POINT if all_ended(Do.RESTORE) else Live.UNKNOWN)
         case _:
             return run
 
 
 @_changed.register
 def _(fact: events.BaselineTaken, run: Run, event: Event) -> Run:
-    return replace(_looked(run, fact.n, event.at), before=fact.findings)
+    return _worked(_looked(run, fact.n, event.at), before=fact.findings)
 
 
 @_changed.register
 def _(fact: events.LossMeasured, run: Run, event: Event) -> Run:
-    return replace(_looked(run, fact.n, event.at), loss=fact.loss or run.loss)
+    return _worked(_looked(run, fact.n, event.at), loss=fact.loss or run.work.loss)
 
 
 def _looked(run: Run, n: int, at: datetime) -> Run:
@@ -629,10 +621,10 @@ def _looked(run: Run, n: int, at: datetime) -> Run:
 @_changed.register
 def _(fact: events.Checked, run: Run, event: Event) -> Run:
     fresh = {(finding.name, finding.when) for finding in fact.findings}
-    kept = tuple(f for f in run.findings if (f.name, f.when) not in fresh)
-    run = replace(run, findings=(*kept, *fact.findings))
+    kept = tuple(f for f in run.work.findings if (f.name, f.when) not in fresh)
+    run = _worked(run, findings=(*kept, *fact.findings))
     if not isinstance(fact, events.ChecksPassed):
-        return replace(run, pause=Pause.CHECKS, why=fact.why)
+        return replace(_asked(run, pause=Pause.CHECKS), why=fact.why)
     return _with_step(run, fact.n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at)
 
 
@@ -645,19 +637,19 @@ def _(fact: events.Retried, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Confirmed, run: Run, event: Event) -> Run:
-    record = run.current
-    if run.pause is not Pause.CHECKPOINT or record is None:
+    record = run.work.current
+    if run.question.pause is not Pause.CHECKPOINT or record is None:
         return _resumed(run)
     return _resumed(_with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, **_settled(event.at)))
 
 
 @_changed.register
 def _(fact: events.Continued, run: Run, event: Event) -> Run:
-    record = run.current
+    record = run.work.current
     if record is None:
         return _resumed(run)
     run = _with_step(run, record.step.n, outcome=Outcome.FAILED, **_settled(event.at))
-    return _resumed(replace(run, overridden=True))
+    return _resumed(_worked(run, overridden=True))
 
 
 def _settled(at: datetime) -> Mapping[str, Any]:
@@ -666,7 +658,7 @@ def _settled(at: datetime) -> Mapping[str, Any]:
 
 
 def _resumed(run: Run) -> Run:
-    return replace(run, pause=None, why="", proposals=(), review_due=True)
+    return replace(_worked(_asked(run, pause=None, proposals=()), review_due=True), why="")
 
 
 def _once_more(run: Run, failed: StepRecord) -> Run:
@@ -678,7 +670,7 @@ def _once_more(run: Run, failed: StepRecord) -> Run:
 
 def last_failed(run: Run) -> StepRecord | None:
     """The effect that ended without success; the table stops a run there, so there is at most one."""
-    for record in run.steps:
+    for record in run.work.steps:
         if record.outcome in {Outcome.FAILED, Outcome.LOST} and record.step.do in EFFECTS:
             return record
     return None
@@ -686,31 +678,31 @@ def last_failed(run: Run) -> StepRecord | None:
 
 @_changed.register
 def _(fact: events.ResolvedPoint, run: Run, event: Event) -> Run:
-    run, record = replace(run, proposals=()), last_failed(run)
+    run, record = _asked(run, proposals=()), last_failed(run)
     if record is None:
         return run
-    if run.forgotten:
+    if run.work.forgotten:
         return _all_of_it_done(run, event.at)
     run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, by_people=True)
-    return _achieved(replace(run, why="", review_due=True), record.step, event.at)
+    return _achieved(replace(_worked(run, review_due=True), why=""), record.step, event.at)
 
 
 @_changed.register
 def _(fact: events.ResolvedUnchanged, run: Run, event: Event) -> Run:
-    run, record = replace(run, proposals=()), last_failed(run)
+    run, record = _asked(run, proposals=()), last_failed(run)
     if record is None:
         return run
-    if run.forgotten:
+    if run.work.forgotten:
         run = _none_of_it_done(run)
     else:
         told = _with_step(run, record.step.n, outcome=Outcome.FAILED, by_people=True)
         run = _not_done(told, record.step)
-    return replace(run, pause=Pause.AS_BEFORE, why=fact.why)
+    return replace(_asked(run, pause=Pause.AS_BEFORE), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.ResolvedUnclear, run: Run, event: Event) -> Run:
-    return replace(run, proposals=())
+    return _asked(run, proposals=())
 
 
 def _none_of_it_done(run: Run) -> Run:
@@ -719,9 +711,9 @@ def _none_of_it_done(run: Run) -> Run:
         replace(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True)
         if r.step.do is Do.RESTORE
         else r
-        for r in run.steps
+        for r in run.work.steps
     )
-    return replace(run, steps=back, live=Live.BEFORE)
+    return _worked(run, steps=back, live=Live.BEFORE)
 
 
 def _all_of_it_done(run: Run, at: datetime) -> Run:
@@ -730,16 +722,16 @@ def _all_of_it_done(run: Run, at: datetime) -> Run:
         replace(r, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=at, by_people=True)
         if r.step.phase in UP_TO_THE_RESTORE and r.outcome is not Outcome.SUCCEEDED
         else r
-        for r in run.steps
+        for r in run.work.steps
     )
-    return _leaving_again(replace(run, steps=there, live=Live.POINT, why=""))
+    return _leaving_again(replace(_worked(run, steps=there, live=Live.POINT), why=""))
 
 
 @_changed.register
 def _(fact: events.Proposed, run: Run, event: Event) -> Run:
     answer = fact.answer if isinstance(fact, events.ResolveProposed) else ""
     proposal = Proposal(_MATTERS[type(fact)], event.by, frozenset(fact.marks), answer, event.at, fact.why)
-    return replace(run, proposals=(*run.proposals, proposal))
+    return _asked(run, proposals=(*run.question.proposals, proposal))
 
 
 _MATTERS: Mapping[type[events.Proposed], Matter] = {
@@ -751,7 +743,7 @@ _MATTERS: Mapping[type[events.Proposed], Matter] = {
 
 @_changed.register
 def _(fact: events.LeaveAgreed, run: Run, event: Event) -> Run:
-    return replace(_leaving_again(run), leave_agreed=True, proposals=())
+    return _asked(_ended_so(_leaving_again(run), leave_agreed=True), proposals=())
 
 
 def _leaving_again(run: Run) -> Run:
@@ -760,9 +752,9 @@ def _leaving_again(run: Run) -> Run:
         replace(r, attempt=r.attempt + 1, **_WAITING)
         if r.step.do is Do.MAINTENANCE_OFF and r.outcome in {Outcome.FAILED, Outcome.LOST}
         else r
-        for r in run.steps
+        for r in run.work.steps
     )
-    return replace(run, steps=records)
+    return _worked(run, steps=records)
 
 
 def failure(step: Step, words: str, *, untouched: bool = False) -> events.Fact:
@@ -805,14 +797,14 @@ def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Even
             return (Event(events.DoubtedByRestore(why=why, installation=installation, n=n), at),)
         case S.FAILED if in_flight(run) is not None:
             return broken_off(run, why, at), halted
-        case S.FAILED if run.in_maintenance:
+        case S.FAILED if run.work.in_maintenance:
             return (halted,)
         case _:
             return ()
 
 
 def _last_restore(run: Run) -> StepRecord:
-    return [record for record in run.steps if record.step.do is Do.RESTORE][-1]
+    return [record for record in run.work.steps if record.step.do is Do.RESTORE][-1]
 
 
 def diagram() -> str:

@@ -12,9 +12,10 @@ from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, answered
 from bot.errors import PermanentError, TemporaryError, UserError
-from bot.model import Do, Goal, Leg, Loss, Plan, Points, Purpose, RestorePoint, Run, UndoMode, Way
+from bot.model import Do, Goal, Leg, Loss, Plan, Points, Purpose, RestorePoint, UndoMode, Way
 from bot.planning import Abandoned, Hold
 from bot.procedures import targets_of
+from bot.run import Run
 
 READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
 
@@ -108,16 +109,15 @@ class Planner:
         if goal.undo_of is None:
             return {}
         undone = await self.past.load(goal.undo_of)
-        restored = {record.step.target for record in undone.steps if record.step.do is Do.RESTORE}
-        if missing := sorted(restored - undone.undo_points.keys()):
+        restored = {record.step.target for record in undone.work.steps if record.step.do is Do.RESTORE}
+        if missing := sorted(restored - undone.work.undo_points.keys()):
             raise UserError(
                 f"{undone.id} has no undo point of {', '.join(missing)}. Choose a restore point instead."
             )
-        return {target: Goal(point=point) for target, point in undone.undo_points.items()}
+        return {target: Goal(point=point) for target, point in undone.work.undo_points.items()}
 
     async def _abandoned(self, hold: Hold) -> Abandoned | None:
         """Returns the time that a rollback took back; None: its restore point had no time."""
         run = await self.past.load(hold.run)
-        assert run.plan is not None  # only a run that has restored something puts a point on hold
-        since = run.plan.leg(hold.target).point.at
+        since = run.approval.plan.leg(hold.target).point.at
         return None if since is None else Abandoned(since, hold.placed_at)

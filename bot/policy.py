@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.model import Person, Run
+from bot.model import Person
+from bot.run import Run
 
 OPEN_REQUESTS_A_PERSON = 3
 MESSAGED_AT_MOST = 5
@@ -43,7 +44,7 @@ class Entitled:
             roles.add(PersonRole.OWNER)
         if self.requesters is None or marks(person) & self.requesters:
             roles.add(PersonRole.MAY_ASK)
-        if run is not None and same_human(run.requester, person):
+        if run is not None and same_human(run.request.requester, person):
             roles.add(PersonRole.REQUESTER)
         return frozenset(roles)
 
@@ -96,14 +97,13 @@ def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int
 
 def why_not_start(run: Run, entitled: Entitled) -> str | None:
     """The last look at the people, by the worker, just before the first intent."""
-    assert run.plan is not None
     counted: list[frozenset[str]] = []
-    for approval in run.approvals:
+    for approval in run.approval.given:
         still = any(approval.marks & marks(p) for p in entitled.able())
-        another = not any(approval.marks & before for before in [marks(run.requester), *counted])
+        another = not any(approval.marks & before for before in [marks(run.request.requester), *counted])
         if still and another:
             counted.append(approval.marks)
-    if len(counted) >= run.plan.approvals_needed:
+    if len(counted) >= run.approval.plan.approvals_needed:
         return None
     if entitled.unread:
         return (

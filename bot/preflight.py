@@ -9,9 +9,10 @@ from bot import policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import OutcomeUnknown
 from bot.errors import PermanentError, TemporaryError, UserError, sentence
-from bot.model import Loss, Plan, Run
+from bot.model import Loss, Plan
 from bot.planner import Planner
 from bot.policy import Entitled
+from bot.run import Run
 
 
 class Directory(Protocol):
@@ -22,17 +23,17 @@ class Directory(Protocol):
 
 async def plan_for(run: Run, planner: Planner, directory: Directory) -> tuple[Plan, tuple[str, ...]]:
     """Returns the plan of a request and who is awaited. Raises UserError, and what executors raise."""
-    target = planner.configuration.targets.get(run.target)
+    target = planner.configuration.targets.get(run.request.target)
     if target is None:
-        raise UserError(f"`{run.target}` is not in the configuration any more.")
-    plan = await planner.plan(target, run.goal)
+        raise UserError(f"`{run.request.target}` is not in the configuration any more.")
+    plan = await planner.plan(target, run.request.goal)
     if plan.blockers:
         raise UserError(" ".join(plan.blockers))
     entitled = await directory.entitled(target)
-    reason = policy.why_nobody_else(run.requester, target.name, entitled, plan.approvals_needed)
+    reason = policy.why_nobody_else(run.request.requester, target.name, entitled, plan.approvals_needed)
     if reason:
         raise UserError(reason)
-    return plan, policy.awaited(run.requester, entitled, run.ask_first)
+    return plan, policy.awaited(run.request.requester, entitled, run.request.ask_first)
 
 
 def failover(name: str, configuration: Configuration) -> str:
@@ -57,18 +58,17 @@ async def why_not_start(
 async def _why_not_as_approved(
     run: Run, other_plan: str | None, planner: Planner, directory: Directory
 ) -> tuple[str | None, Loss | None]:
-    assert run.plan is not None  # it was approved
     configuration = planner.configuration
-    target = configuration.targets.get(run.target)
+    target = configuration.targets.get(run.request.target)
     if target is None:
-        return f"`{run.target}` is not in the configuration any more", None
+        return f"`{run.request.target}` is not in the configuration any more", None
     if other_plan is not None:
         return other_plan, None
-    if reason := _what_changed(run.plan, configuration, target):
+    if reason := _what_changed(run.approval.plan, configuration, target):
         return reason, None
     if reason := policy.why_not_start(run, await directory.entitled(target)):
         return reason, None
-    return await planner.why_not_from_here(run.plan)
+    return await planner.why_not_from_here(run.approval.plan)
 
 
 def _what_changed(plan: Plan, configuration: Configuration, target: Target) -> str | None:
@@ -84,12 +84,12 @@ def _what_changed(plan: Plan, configuration: Configuration, target: Target) -> s
 
 def why_not_with_these_settings(run: Run, configuration: Configuration) -> str | None:
     """Returns why this configuration may not end the run: it was started with another one."""
-    if run.started_at is None or run.plan is None:
+    if run.work.started_at is None or run.approval.planned is None:
         return None
-    target = configuration.targets.get(run.target)
-    if target is not None and procedure_digest(configuration, target) == run.plan.procedure_digest:
+    target = configuration.targets.get(run.request.target)
+    if target is not None and procedure_digest(configuration, target) == run.approval.plan.procedure_digest:
         return None
     return (
-        f"The configuration of `{run.target}` changed while {run.id} was under way. "
+        f"The configuration of `{run.request.target}` changed while {run.id} was under way. "
         "Put it back and press “Look again”, or end it."
     )

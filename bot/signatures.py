@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from bot.canonical_json import canonical, digest, iso
 from bot.codec import encode
 from bot.events import AfterRestore, Event, Planned, Requested, Stored, Word
-from bot.model import Run
+from bot.run import Run
 
 
 def statement(installation: str, run_id: str, plan: str, event: Event, stored: Stored) -> bytes:
@@ -93,7 +93,7 @@ def _with_installation(installation: str, events: Sequence[Event]) -> Iterator[t
 def _signed(installation: str, run: Run, event: Event, keys: tuple[Ed25519PublicKey, ...]) -> bool:
     if event.stored is None:
         return False
-    plan = "" if isinstance(event.fact, Requested) else run.digest
+    plan = "" if isinstance(event.fact, Requested) else run.approval.digest
     message = statement(installation, run.id, plan, event, event.stored)
     return any(_verifies(key, event.signature, message) for key in keys)
 

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, null, or_, select, update
 
 from bot.canonical_json import iso
 from bot.errors import ClaimLost
-from bot.model import Run
+from bot.run import Run
 from storage.runs import Store
 from storage.tables import runs
 from storage.times import loaded_if

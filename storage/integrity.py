@@ -28,7 +28,8 @@ from bot import machine
 from bot.canonical_json import canonical, digest, iso
 from bot.errors import TemporaryError
 from bot.event_kinds import EventKind as E
-from bot.model import Purpose, Run, State
+from bot.model import Purpose, State
+from bot.run import Run
 from storage.database import HEAD, Database, file_of, revision
 from storage.evidence import AT_ONCE, FIRST_PREV, first_break
 from storage.projection import fixed_columns, moving_columns
@@ -273,13 +274,15 @@ class _Follows:
 
     def from_run(self, run: Run) -> None:
         if not run.state.final:
-            self.locks.add((run.id, run.target))
-        if run.state is not State.SUCCEEDED or run.plan is None or run.ended_at is None:
+            self.locks.add((run.id, run.request.target))
+        if run.state is not State.SUCCEEDED or run.approval.planned is None or run.end.at is None:
             return
-        if run.purpose is Purpose.UNDO and run.undo_of:
-            self.lifted.add((run.undo_of, iso(run.ended_at)))
+        if run.request.purpose is Purpose.UNDO and run.request.undo_of:
+            self.lifted.add((run.request.undo_of, iso(run.end.at)))
         else:
-            self.held.update((run.id, leg.target, leg.current.id, iso(run.ended_at)) for leg in run.plan.legs)
+            self.held.update(
+                (run.id, leg.target, leg.current.id, iso(run.end.at)) for leg in run.approval.plan.legs
+            )
 
 
 async def _locks_differ(connection: AsyncConnection, follows: _Follows) -> str | None:

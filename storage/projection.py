@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from bot import machine
-from bot.model import Live, Purpose, Run, State
+from bot.model import Purpose, State
+from bot.run import Live, Run
 from storage.times import loaded, stored
 
 
@@ -43,21 +44,21 @@ def moving_columns(run: Run) -> dict[str, Any]:
 def fixed_columns(run: Run) -> dict[str, Any]:
     """Of its projection: what stands since it was opened."""
     return {
-        "target": run.target,
-        "purpose": run.purpose.value,
-        "requester": run.requester.id,
-        "requester_human": run.requester.human,
-        "channel": run.channel,
-        "requested_at": stored(run.requested_at),
+        "target": run.request.target,
+        "purpose": run.request.purpose.value,
+        "requester": run.request.requester.id,
+        "requester_human": run.request.requester.human,
+        "channel": run.request.channel,
+        "requested_at": stored(run.request.at),
     }
 
 
 def _outage(run: Run) -> int | None:
     """From the last moment before the first effect to the end, of a run that reached its point."""
-    if run.state is not State.SUCCEEDED or run.live is not Live.POINT or run.started_at is None:
+    if run.state is not State.SUCCEEDED or run.work.live is not Live.POINT or run.work.started_at is None:
         return None
-    began = run.maintenance_since or run.started_at
-    ended = run.maintenance_until or run.ended_at or run.started_at
+    began = run.work.maintenance_since or run.work.started_at
+    ended = run.work.maintenance_until or run.end.at or run.work.started_at
     return round((ended - began).total_seconds())
 
 

@@ -18,7 +18,8 @@ from bot import machine
 from bot.canonical_json import iso
 from bot.errors import UserError
 from bot.events import Event
-from bot.model import Run, State
+from bot.model import State
+from bot.run import Run
 from storage.database import Database
 from storage.evidence import Entry, write
 from storage.integrity import CONFIRMED, RESTORED, forget_seal

@@ -19,8 +19,9 @@ from bot.canonical_json import iso
 from bot.codec import decode
 from bot.errors import ClaimLost, StaleRun, UserError
 from bot.events import Event, Stored
-from bot.model import Purpose, Run, State
+from bot.model import Purpose, State
 from bot.planning import Hold
+from bot.run import Run
 from bot.signatures import Signer, sealed
 from storage import cards
 from storage.database import Database
@@ -162,7 +163,7 @@ class Change:
         """The run after `events`. Raises StaleRun: somebody moved it first; ClaimLost; NotAllowed."""
         placed, moved = [], run
         for event in events:
-            one = self._sealed(run.id, moved.seq + 1, run.digest, event)
+            one = self._sealed(run.id, moved.seq + 1, run.approval.digest, event)
             moved = machine.apply(moved, one)
             placed.append(one)
         known = {"of_run": run.id, "from_seq": run.seq, "of_epoch": epoch}
@@ -180,7 +181,7 @@ class Change:
 
     async def _send_to_workers(self, run: Run) -> None:
         if self._dispatch is not None and machine.wants_driving(run):
-            await self._dispatch.drive(self.connection, run.id, run.target)
+            await self._dispatch.drive(self.connection, run.id, run.request.target)
 
     async def _refusal(self, run: Run, epoch: int | None) -> Exception:
         held = await self.connection.scalar(select(runs.c.epoch).where(runs.c.run_id == run.id))
@@ -188,14 +189,14 @@ class Change:
 
     async def _place_holds(self, run: Run) -> None:
         """The version that was left is held; an undo lifts what the undone run held."""
-        if run.plan is None or run.state is not State.SUCCEEDED:
+        if run.approval.planned is None or run.state is not State.SUCCEEDED:
             return
-        at = iso(run.ended_at or run.requested_at)
-        if run.purpose is Purpose.UNDO:
-            lifted = update(holds).where(holds.c.run_id == run.undo_of, holds.c.lifted_at.is_(None))
+        at = iso(run.end.at or run.request.at)
+        if run.request.purpose is Purpose.UNDO:
+            lifted = update(holds).where(holds.c.run_id == run.request.undo_of, holds.c.lifted_at.is_(None))
             await self.connection.execute(lifted.values(lifted_at=at))
             return
-        for leg in run.plan.legs:
+        for leg in run.approval.plan.legs:
             place = (holds.c.target == leg.target, holds.c.point == leg.current.id)
             await self.connection.execute(delete(holds).where(*place))
             await self.connection.execute(

@@ -13,7 +13,7 @@ from bot.commands.reading import (
     reason_of,
     run_of,
 )
-from bot.model import Live
+from bot.run import Live
 from bot.spelling import Unclear
 
 

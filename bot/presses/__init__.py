@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot import machine
 from bot.events import Event
-from bot.model import Person, Run
+from bot.model import Person
 from bot.policy import Entitled
 from bot.presses.approve import APPROVE
 from bot.presses.ask_again import ASK_AGAIN
@@ -24,6 +24,7 @@ from bot.presses.stamps import GO_ON, stamp
 from bot.presses.stop import STOP
 from bot.presses.undo import UNDO
 from bot.presses.veto import VETO
+from bot.run import Run
 
 __all__ = [
     "APPROVE",

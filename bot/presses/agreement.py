@@ -1,13 +1,13 @@
 """Two people must agree: the second is somebody else, and says the same as the first."""
 
-from bot.model import Matter, Proposal, Run
 from bot.policy import marks
 from bot.presses.press import Attempt, Right
+from bot.run import Matter, Proposal, Run
 
 
 def first_word(run: Run, about: Matter, answer: str = "") -> Proposal | None:
     """Returns the word that a second person's now meets; None: this one is the first."""
-    for proposal in reversed(run.proposals):
+    for proposal in reversed(run.question.proposals):
         if proposal.about is about and proposal.answer == answer:
             return proposal
     return None

@@ -5,8 +5,9 @@ from datetime import datetime
 from bot import machine
 from bot.event_kinds import EventKind
 from bot.events import Cancelled, Event, StopRequested
-from bot.model import Person, Run, State
+from bot.model import Person, State
 from bot.presses.press import BEFORE_EFFECT, DIALOG, THEM, Asks, Attempt, Click, Form, Press, Right, said
+from bot.run import Run
 
 RIGHT = Right(THEM, BEFORE_EFFECT | {State.REQUESTED})
 STOP_FORM = Form("stop", "stop_run")
@@ -19,15 +20,15 @@ def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event
 
 def why_not_now(attempt: Attempt) -> str | None:
     run = attempt.run
-    if run.state is State.PAUSED and run.touched:
+    if run.state is State.PAUSED and run.work.touched:
         return f"{run.id} has stopped already and waits for a decision. Press *End it…* to end it."
-    if run.stop_requested:
+    if run.work.stop_requested:
         return f"Somebody asked {run.id} to stop already: no next step starts. The card shows how it goes on."
     return None
 
 
 def _stops_a_step(run: Run) -> bool:
-    return run.state is State.RUNNING and run.touched
+    return run.state is State.RUNNING and run.work.touched
 
 
 def _runs_not(run: Run) -> bool:

@@ -6,10 +6,11 @@ One person says yes at a checkpoint or after a stop; against the checks it takes
 from datetime import datetime
 
 from bot.events import Confirmed, Continued, ContinueProposed, Event, LeaveAgreed, LeaveProposed
-from bot.model import Matter, Pause, Person, Proposal, Run, State
+from bot.model import Person, State
 from bot.policy import PersonRole, can, marks, mentions, same_human
 from bot.presses.agreement import first_word, why_not_twice
 from bot.presses.press import DIALOG, THEM, Asks, Attempt, Click, Form, Press, Right, said
+from bot.run import Matter, Pause, Proposal, Run
 
 RIGHT = Right(THEM, frozenset({State.PAUSED, State.FAILED}))
 GO_ONLINE = Form("go_online", "stop_run")
@@ -18,7 +19,7 @@ ONE_YES = frozenset({Pause.CHECKPOINT, Pause.STOPPED})
 
 
 def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event, ...]:
-    if run.pause in ONE_YES:
+    if run.question.pause in ONE_YES:
         return (said(Confirmed(), person, now),)
     second = _first_word(run, click) is not None
     if run.state is State.FAILED:
@@ -35,7 +36,7 @@ def why_not_now(attempt: Attempt) -> str | None:
 
 
 def why_not(attempt: Attempt) -> str | None:
-    if attempt.run.pause not in ONE_YES:
+    if attempt.run.question.pause not in ONE_YES:
         return _why_not_against_the_checks(attempt)
     run, entitled = attempt.run, attempt.entitled
     if entitled.roles(attempt.person, run) & {PersonRole.REQUESTER, PersonRole.APPROVER}:
@@ -45,8 +46,8 @@ def why_not(attempt: Attempt) -> str | None:
 
 def _can_continue(run: Run) -> bool:
     if run.state is State.FAILED:
-        return run.in_maintenance and not run.leave_agreed
-    return run.pause in ONE_YES or run.pause is Pause.CHECKS
+        return run.work.in_maintenance and not run.end.leave_agreed
+    return run.question.pause in ONE_YES or run.question.pause is Pause.CHECKS
 
 
 def _first_word(run: Run, click: Click) -> Proposal | None:
@@ -63,7 +64,7 @@ def _why_not_against_the_checks(attempt: Attempt) -> str | None:
         return None
     if reason := why_not_twice(attempt, first, RIGHT):
         return reason
-    approvers = [p for p in attempt.entitled.able() if not same_human(p, attempt.run.requester)]
+    approvers = [p for p in attempt.entitled.able() if not same_human(p, attempt.run.request.requester)]
     if not any(marks(p) & (first.marks | marks(attempt.person)) for p in approvers):
         return f"One of the two must be an approver: {can(mentions(approvers))}"
     return None
@@ -74,7 +75,7 @@ def _has_failed(run: Run) -> bool:
 
 
 def _checks_say_no(run: Run) -> bool:
-    return run.pause is Pause.CHECKS
+    return run.question.pause is Pause.CHECKS
 
 
 CONTINUE = Press(

@@ -10,8 +10,9 @@ from typing import TypeAlias
 
 from bot.event_kinds import EventKind
 from bot.events import Event, Word
-from bot.model import Person, Run, State
+from bot.model import Person, State
 from bot.policy import Entitled, PersonRole, can, marks, mentions
+from bot.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,10 @@ class Right:
     def who_can(self, run: Run, entitled: Entitled) -> str:
         """Names the people who have this right, for a refusal."""
         if PersonRole.MAY_ASK in self.roles:
-            return f"only people who may ask for a rollback of `{run.target}` can."
+            return f"only people who may ask for a rollback of `{run.request.target}` can."
         if self.roles == {PersonRole.OWNER}:
-            return f"only the owner of `{run.target}` can."
-        asked = [f"<@{run.requester.id}>"] if PersonRole.REQUESTER in self.roles else []
+            return f"only the owner of `{run.request.target}` can."
+        asked = [f"<@{run.request.requester.id}>"] if PersonRole.REQUESTER in self.roles else []
         approvers = mentions(entitled.able()) if PersonRole.APPROVER in self.roles else []
         return can([*asked, *(name for name in approvers if name not in asked)])
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.events import Event, Resolved, ResolvedPoint, ResolvedUnchanged, ResolvedUnclear, ResolveProposed
-from bot.model import Matter, Person, Run, State
+from bot.model import Person, State
 from bot.presses.agreement import first_word, why_not_twice
 from bot.presses.press import THEM, Asks, Attempt, Click, Form, Press, Right, said
+from bot.run import Matter, Run
 
 RIGHT = Right(THEM, frozenset({State.STUCK}))
 WHAT_IS_LIVE = Form("resolve", "resolve_run")

@@ -5,8 +5,9 @@ from datetime import datetime
 from bot import machine
 from bot.event_kinds import EventKind
 from bot.events import Event, Retried
-from bot.model import Pause, Person, Run, State
+from bot.model import Person, State
 from bot.presses.press import THEM, Attempt, Click, Press, Right, said
+from bot.run import Pause, Run
 
 RIGHT = Right(THEM, frozenset({State.PAUSED, State.STUCK}))
 
@@ -22,7 +23,7 @@ def why_not_now(attempt: Attempt) -> str | None:
             f"{run.id} was under way in a backup that our database was put back from, so looking at one step "
             f"cannot tell what is live. {_way_out(run)}"
         )
-    if run.pause in {Pause.CHECKPOINT, Pause.STOPPED}:
+    if run.question.pause in {Pause.CHECKPOINT, Pause.STOPPED}:
         return (
             f"{run.id} waits for a yes or an end, there is nothing to look at. The card shows what is "
             "possible."

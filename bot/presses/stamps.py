@@ -1,6 +1,7 @@
 """Stamps: which state of a run a button was drawn for, so that a click on an older card is noticed."""
 
-from bot.model import Run, State
+from bot.model import State
+from bot.run import Run
 
 GO_ON = frozenset({State.REQUESTED, State.AWAITING_APPROVAL, State.APPROVED, State.RUNNING})
 

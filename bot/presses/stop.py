@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from bot.events import Ended, Event
-from bot.model import Person, Run, State
+from bot.model import Person, State
 from bot.presses.press import THEM, Asks, Click, Form, Press, Right, said
+from bot.run import Run
 
 RIGHT = Right(THEM, frozenset({State.PAUSED}))
 END_IT = Form("end_it", "stop_run")

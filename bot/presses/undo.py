@@ -10,17 +10,17 @@ UNDO_FORM = Form("undo")  # sent like the start form: it asks for a new run
 
 def why_not_now(attempt: Attempt) -> str | None:
     run, now = attempt.run, attempt.now
-    if not run.undo_points:
+    if not run.work.undo_points:
         return (
-            f"{run.id} has no undo point, so it cannot be undone from here. Use `/rollback {run.target}` "
-            "to choose a restore point."
+            f"{run.id} has no undo point, so it cannot be undone from here. Use "
+            f"`/rollback {run.request.target}` to choose a restore point."
         )
-    if run.undone_by:
-        return f"{run.id} is being undone by {run.undone_by} already."
-    if run.plan is not None and now >= run.plan.undo_until(run.ended_at or now):
+    if run.end.undone_by:
+        return f"{run.id} is being undone by {run.end.undone_by} already."
+    if run.approval.planned is not None and now >= run.approval.plan.undo_until(run.end.at or now):
         return (
-            f"{run.id} could be undone for {run.plan.undo_days} days. Use `/rollback {run.target}` to choose "
-            "a restore point."
+            f"{run.id} could be undone for {run.approval.plan.undo_days} days. Use "
+            f"`/rollback {run.request.target}` to choose a restore point."
         )
     return None
 

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from bot.event_kinds import EventKind
 from bot.events import Event, ReasonGiven, Vetoed
-from bot.model import Person, Run
+from bot.model import Person
 from bot.policy import PersonRole
 from bot.presses.press import BEFORE_EFFECT, Attempt, Click, Form, Press, Right, said
+from bot.run import Run
 
 RIGHT = Right(frozenset({PersonRole.APPROVER, PersonRole.OWNER}), BEFORE_EFFECT)
 REASON = Form("veto_reason", "veto_run")
@@ -18,17 +19,17 @@ def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event
 
 def reason_events(run: Run, person: Person, why: str, now: datetime) -> tuple[Event, ...]:
     """Returns what the form afterwards records; nothing unless the person who rejected gives a reason."""
-    if not why or run.ended_by != person.id:
+    if not why or run.end.by != person.id:
         return ()
     return (said(ReasonGiven(why=why), person, now),)
 
 
 def why_not_now(attempt: Attempt) -> str | None:
     run = attempt.run
-    if run.touched:
+    if run.work.touched:
         return (
-            f"{run.id} has begun to change `{run.target}`, so a rejection comes too late. Press *Stop…* to "
-            "stop before the next step."
+            f"{run.id} has begun to change `{run.request.target}`, so a rejection comes too late. "
+            "Press *Stop…* to stop before the next step."
         )
     return None
 

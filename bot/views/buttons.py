@@ -11,7 +11,7 @@ from datetime import datetime
 
 from bot import machine
 from bot.event_kinds import EventKind as E
-from bot.model import Live, LossQuality, Pause, Phase, Plan, Run, State
+from bot.model import LossQuality, Phase, Plan, State
 from bot.presses import (
     APPROVE,
     ASK_AGAIN,
@@ -26,6 +26,7 @@ from bot.presses import (
     Press,
 )
 from bot.presses.press import DIALOG
+from bot.run import Live, Pause, Run
 from bot.views.limits import CONFIRM_TEXT, Block, actions, button, confirm, cut, unmarked
 from bot.views.plan import goal_name, place
 from bot.views.words import counted, duration, utc
@@ -43,7 +44,7 @@ def rows(run: Run, value: str, now: datetime) -> list[Block]:
 
 def _looks(run: Run, value: str) -> list[Block]:
     match run.state:
-        case State.PAUSED if run.pause is Pause.CHECKS:
+        case State.PAUSED if run.question.pause is Pause.CHECKS:
             return [_button(RETRY, run, "Check again", value)]
         case State.PAUSED | State.STUCK if can_look_again(run):
             return [_button(RETRY, run, "Look again", value)]
@@ -65,7 +66,7 @@ def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
         case State.APPROVED:
             return (_cancel, _veto)
         case State.RUNNING:
-            return () if run.stop_requested else (_stop,)
+            return () if run.work.stop_requested else (_stop,)
         case State.PAUSED:
             return _acts_of_paused(run, now)
         case State.STUCK:
@@ -73,29 +74,36 @@ def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
         case State.SUCCEEDED:
             return (_undo,) if can_undo(run, now) else ()
         case State.FAILED:
-            leave: tuple[Make, ...] = (_leave,) if run.in_maintenance and not run.leave_agreed else ()
+            leave: tuple[Make, ...] = (
+                (_leave,) if run.work.in_maintenance and not run.end.leave_agreed else ()
+            )
             return (*leave, _undo) if can_undo(run, now) else leave
         case _:
             return ()
 
 
 def _acts_of_paused(run: Run, now: datetime) -> tuple[Make, ...]:
-    forward = _FORWARD.get(run.pause, ()) if run.pause else ()
-    if not run.touched:  # before the first intent: it can still be as if never asked
+    forward = _FORWARD.get(run.question.pause, ()) if run.question.pause else ()
+    if not run.work.touched:  # before the first intent: it can still be as if never asked
         return (*forward, _cancel, _veto)
     undo: tuple[Make, ...] = (_undo,) if can_undo(run, now) else ()
     return (*forward, *undo, _end)
 
 
 def can_look_again(run: Run) -> bool:
-    return machine.allows(run, E.RETRIED) and run.pause not in {Pause.CHECKPOINT, Pause.STOPPED}
+    return machine.allows(run, E.RETRIED) and run.question.pause not in {Pause.CHECKPOINT, Pause.STOPPED}
 
 
 def can_undo(run: Run, now: datetime) -> bool:
     """Whether there is something to undo, something to undo it with, and nobody does it already."""
-    if run.plan is None or not run.undo_points or run.undone_by or run.live is Live.BEFORE:
+    if (
+        run.approval.planned is None
+        or not run.work.undo_points
+        or run.end.undone_by
+        or run.work.live is Live.BEFORE
+    ):
         return False
-    return now < run.plan.undo_until(run.ended_at or now)
+    return now < run.approval.plan.undo_until(run.end.at or now)
 
 
 # One button each -------------------------------------------------------------------------------
@@ -110,16 +118,14 @@ def _button(
 
 
 def _approve(run: Run, value: str, now: datetime) -> Block:
-    plan = run.plan
-    if plan is None:  # the table has no awaiting run without a plan
-        raise ValueError(f"{run.id} has no plan to approve")
-    given, needed = len(run.approvals), plan.approvals_needed
+    plan = run.approval.plan
+    given, needed = len(run.approval.given), plan.approvals_needed
     label = "Approve and start" if given + 1 >= needed else f"Approve {given + 1} of {needed}"
     return _button(APPROVE, run, label, value, style="primary", dialog=_approval(run, plan, label, now))
 
 
 def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
-    last = len(run.approvals) + 1 >= plan.approvals_needed
+    last = len(run.approval.given) + 1 >= plan.approvals_needed
     title = f"Approve {run.id} and start it now?" if last else f"Approve {run.id}?"
     end = "It starts at once." if last else "It starts when the others have approved."
     said = cut(consequence(plan, now), CONFIRM_TEXT - 60)  # the end and the code are never cut off
@@ -160,7 +166,7 @@ def _stop(run: Run, value: str, now: datetime) -> Block:
 
 
 def _go_on(run: Run, value: str, now: datetime) -> Block:
-    question = run.why if run.pause is Pause.CHECKPOINT else "It goes on with the next step."
+    question = run.why if run.question.pause is Pause.CHECKPOINT else "It goes on with the next step."
     dialog = confirm(f"Go on with {run.id}?", question, "Yes, go on", "Not yet")
     return _button(CONTINUE, run, "Yes, go on", value, dialog=dialog)
 

@@ -6,7 +6,8 @@ newer blocks. What a paused or stuck run says is in `decision`, how a run ends i
 
 from datetime import datetime
 
-from bot.model import Goal, Plan, Run, State
+from bot.model import Goal, Plan, State
+from bot.run import Run
 from bot.views import buttons, decision, ending
 from bot.views.facts import CardFacts
 from bot.views.limits import (
@@ -56,13 +57,13 @@ def card(run: Run, facts: CardFacts, now: datetime) -> Message:
 def direct(run: Run, facts: CardFacts, now: datetime) -> Message:
     """The copy for one awaited person: the same facts, the same buttons, and where the card stands."""
     same = card(run, facts, now)
-    where = context(f"Your copy of the card in {mention_channel(run.channel)}")
+    where = context(f"Your copy of the card in {mention_channel(run.request.channel)}")
     return message(same.text, [*same.blocks, where])
 
 
 def notice(run: Run, facts: CardFacts, now: datetime) -> Message | None:
     """The reply that rings phones: a decision is needed, it is stuck, it has ended. None: no such moment."""
-    called = [run.requester.id, *(approval.person for approval in run.approvals)]
+    called = [run.request.requester.id, *(approval.person for approval in run.approval.given)]
     if run.state in {State.PAUSED, State.STUCK}:
         called += [facts.point_of_contact] if facts.point_of_contact else []
         next_step = " Decide on the card above."
@@ -82,12 +83,12 @@ def thread_line(run: Run, url: str | None) -> Message:
 
 def lock_screen(run: Run, now: datetime) -> str:
     """Who asks, what, loss, until when: complete without the blocks."""
-    plan = run.plan
+    plan = run.approval.planned
     if run.state is not State.AWAITING_APPROVAL or plan is None:
         return f"{_headline(run, now)} · {run.id}"
     what = f"{deed(run)} ({_environment(plan)}) to {goal(run, now)}"
-    until = f" Approve by {utc(run.approve_by, now)}." if run.approve_by else ""
-    asks = f"{escape(run.requester.name, 40)} asks: {uncapped(what)}."
+    until = f" Approve by {utc(run.approval.approve_by, now)}." if run.approval.approve_by else ""
+    asks = f"{escape(run.request.requester.name, 40)} asks: {uncapped(what)}."
     return f"{asks} {loss_in_short(plan.loss)}{until} {run.id}"
 
 
@@ -100,7 +101,7 @@ def _older(run: Run, now: datetime) -> Message:
 
 
 def _headline(run: Run, now: datetime) -> str:
-    where = f" · {_environment(run.plan)}" if run.plan else ""
+    where = f" · {_environment(run.approval.plan)}" if run.approval.planned else ""
     match run.state:
         case State.REQUESTED | State.AWAITING_APPROVAL:
             return f"⏳ {deed(run)}{where}?"
@@ -121,7 +122,7 @@ def _environment(plan: Plan) -> str:
 
 
 def _rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    match run.state, run.plan:
+    match run.state, run.approval.planned:
         case State.AWAITING_APPROVAL, Plan() as plan:
             return request_rows(run, plan, facts, now)
         case State.APPROVED, Plan() as plan:
@@ -141,12 +142,12 @@ def _rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 def _foot(run: Run, facts: CardFacts, now: datetime) -> str:
     known = [run.id]
     match run.state:
-        case State.AWAITING_APPROVAL if run.plan:
-            known += [f"plan {run.code}", drill(run.plan)]
+        case State.AWAITING_APPROVAL if run.approval.planned:
+            known += [f"plan {run.code}", drill(run.approval.plan)]
         case State.RUNNING:
             known.append(_next_news(facts, now))
         case State.PAUSED | State.STUCK:
-            since = run.waiting_since or run.changed_at or run.requested_at
+            since = run.question.since or run.changed_at or run.request.at
             known.append(f"waiting since {utc(since, now)}")
             known += [f"owner {mention(facts.point_of_contact)}"] if facts.point_of_contact else []
         case _ if run.code:
@@ -168,7 +169,7 @@ def _next_news(facts: CardFacts, now: datetime) -> str:
 
 
 def _requested(run: Run, now: datetime) -> list[str]:
-    return ["Reading restore points… nothing happens yet", _wanted(run.goal, now), _asks(run)]
+    return ["Reading restore points… nothing happens yet", _wanted(run.request.goal, now), _asks(run)]
 
 
 def _wanted(wanted: Goal, now: datetime) -> str:
@@ -178,8 +179,8 @@ def _wanted(wanted: Goal, now: datetime) -> str:
 
 
 def _asks(run: Run) -> str:
-    reason = f"“{escape(run.reason, 100)}”" if run.reason.strip() else "no reason given"
-    return f"{mention(run.requester.id)}: {reason}"
+    reason = f"“{escape(run.request.reason, 100)}”" if run.request.reason.strip() else "no reason given"
+    return f"{mention(run.request.requester.id)}: {reason}"
 
 
 def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]:
@@ -200,23 +201,27 @@ def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[
 
 def _target_down(run: Run, plan: Plan, facts: CardFacts) -> list[str]:
     """A rollback is not a failover."""
-    if not run.target_down:
+    if not run.approval.target_down:
         return []
     way = f"Failover: {escape(facts.failover, 60)}" if facts.failover else "No failover is declared"
     return [f"⚠️ {target_name(plan.target)} itself seems down. {way}"]
 
 
 def _starts_when(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> str:
-    needed = plan.approvals_needed - len(run.approvals)
-    given = f"{people(a.person for a in run.approvals)} approved. " if run.approvals else ""
-    by = f"by {both_zones(run.approve_by, now)}" if run.approve_by else f"within {duration(plan.expires)}"
+    needed = plan.approvals_needed - len(run.approval.given)
+    given = f"{people(a.person for a in run.approval.given)} approved. " if run.approval.given else ""
+    by = (
+        f"by {both_zones(run.approval.approve_by, now)}"
+        if run.approval.approve_by
+        else f"within {duration(plan.expires)}"
+    )
     return f"{given}Starts when {_who(run, plan, facts, needed)}, {by}{_reached(facts, now)}"
 
 
 def _who(run: Run, plan: Plan, facts: CardFacts, needed: int) -> str:
     """`Ben or Cy approves`, `2 of Ben, Cy and 3 more of payments-managers approve`."""
     verb = "approves" if needed == 1 else "approve"
-    approved = {approval.person for approval in run.approvals}
+    approved = {approval.person for approval in run.approval.given}
     left = [mention(user) for user in facts.awaited if user not in approved]
     groups = [mention_group(g) for g in facts.usergroups] or [escape(g, 30) for g in plan.approvers]
     of_groups = f"of {listed(groups[:3], 'or')}"
@@ -244,19 +249,19 @@ def _reached(facts: CardFacts, now: datetime) -> str:
 
 
 def _approved(run: Run, plan: Plan, now: datetime) -> list[str]:
-    by = f", by {utc(run.start_by, now)} or not at all" if run.start_by else ""
+    by = f", by {utc(run.approval.start_by, now)} or not at all" if run.approval.start_by else ""
     return [
         goes_back(plan, now),
         *cost(plan, plan.loss, now),
-        f"{people(a.person for a in run.approvals)} approved. Looking once more, then it starts{by}",
+        f"{people(a.person for a in run.approval.given)} approved. Looking once more, then it starts{by}",
         _asks(run),
     ]
 
 
 def _running(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    told = [f"Back to {goal(run, now)}", f"asked {mention(run.requester.id)}"]
-    if run.approvals:
-        by = people(approval.person for approval in run.approvals)
-        told.append(f"approved {by} {clock(run.approvals[-1].at, now)}")
-    stopping = ["⏹️ Stopping: no next step starts"] if run.stop_requested else []
+    told = [f"Back to {goal(run, now)}", f"asked {mention(run.request.requester.id)}"]
+    if run.approval.given:
+        by = people(approval.person for approval in run.approval.given)
+        told.append(f"approved {by} {clock(run.approval.given[-1].at, now)}")
+    stopping = ["⏹️ Stopping: no next step starts"] if run.work.stop_requested else []
     return [" · ".join(told), *step_rows(run, facts.progress), *stopping]

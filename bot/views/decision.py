@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot import machine
-from bot.model import MAINTENANCE, Do, Kind, Live, Pause, Phase, Proposal, Run, StepRecord
+from bot.model import MAINTENANCE, Do, Kind, Phase
+from bot.run import Live, Pause, Proposal, Run, StepRecord
 from bot.views.buttons import can_look_again, can_undo
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
@@ -20,8 +21,8 @@ NOTHING_HAPPENS = "Nothing happens until somebody decides:"
 
 
 def paused_headline(run: Run) -> str:
-    name = target_name(run.target)
-    match run.pause:
+    name = target_name(run.request.target)
+    match run.question.pause:
         case Pause.CHECKPOINT:
             return f"⏸️ DECIDE: {run.id} of {name} waits for a yes"
         case Pause.STOPPED:
@@ -34,7 +35,7 @@ def paused_headline(run: Run) -> str:
             return f"⏸️ DECIDE: {run.id} of {name} does not go on"
         case Pause.CHECKS if run.phase is Phase.FINISH:
             return f"⏸️ DECIDE: {name} is online, its checks did not pass"
-        case Pause.CHECKS if run.in_maintenance:
+        case Pause.CHECKS if run.work.in_maintenance:
             return f"⏸️ DECIDE: {name} is not back online"
         case Pause.CHECKS:
             return f"⏸️ DECIDE: {name} is not verified"
@@ -53,13 +54,16 @@ def paused_rows(run: Run, now: datetime) -> list[str]:
 
 
 def _what_happened(run: Run, now: datetime) -> list[str]:
-    match run.pause:
+    match run.question.pause:
         case Pause.CHECKPOINT:
             return [f"*{escape(run.why, 200)}*"] if run.why else []
         case Pause.CHECKS:
             return check_rows(run)
-        case Pause.LOSS if run.loss and run.plan:
-            return [f"❌ {escape(run.why, 120)}", how_much(run.loss, run.plan.ceiling, run.plan.rpo, now)]
+        case Pause.LOSS if run.work.loss and run.approval.planned:
+            return [
+                f"❌ {escape(run.why, 120)}",
+                how_much(run.work.loss, run.approval.plan.ceiling, run.approval.plan.rpo, now),
+            ]
         case Pause.STOPPED:
             return ["Somebody pressed *Stop…*: no next step was started"]
         case Pause.AS_BEFORE:
@@ -71,7 +75,7 @@ def _what_happened(run: Run, now: datetime) -> list[str]:
 def _choices(run: Run, now: datetime) -> list[str]:
     """One half-sentence for each button of the card that is not plain."""
     said = []
-    match run.pause:
+    match run.question.pause:
         case Pause.CHECKPOINT | Pause.STOPPED:
             said.append("*Yes, go on* starts the next step")
         case Pause.CHECKS:
@@ -84,11 +88,11 @@ def _choices(run: Run, now: datetime) -> list[str]:
             said.append("*Look again* repeats nothing that may have been done")
     if can_undo(run, now):
         said.append("*Undo* brings back what was before, once approved")
-    if run.pause is Pause.CHECKS:
+    if run.question.pause is Pause.CHECKS:
         doing = "Accept it anyway" if run.phase is Phase.FINISH else "Go online anyway"
         said.append(f"*{doing}*: reason, two people")
-    if run.touched:
-        stays = " and stays in maintenance" if run.in_maintenance else ""
+    if run.work.touched:
+        stays = " and stays in maintenance" if run.work.in_maintenance else ""
         said.append(f"*End it*: ends failed{stays}")
     return said
 
@@ -124,19 +128,19 @@ def in_doubt(run: Run) -> StepRecord | None:
 def asks_what_is_live(run: Run) -> bool:
     """Else only what was done to the target: its data or version is not in doubt."""
     record = in_doubt(run)
-    return run.forgotten or record is None or record.step.do not in _ANSWERS
+    return run.work.forgotten or record is None or record.step.do not in _ANSWERS
 
 
 def stuck_headline(run: Run) -> str:
     record = in_doubt(run)
-    if record is None or run.forgotten:
-        since = " since the backup" if run.forgotten else ""
-        return f"🟥 NOT KNOWN: what happened to {target_name(run.target)}{since}?"
+    if record is None or run.work.forgotten:
+        since = " since the backup" if run.work.forgotten else ""
+        return f"🟥 NOT KNOWN: what happened to {target_name(run.request.target)}{since}?"
     return f"🟥 NOT KNOWN: {_DOUBT[record.step.do].format(name=target_name(record.step.target))}"
 
 
 def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    name = target_name(run.target)
+    name = target_name(run.request.target)
     return [
         *_sent(run),
         f"Sure: {_sure(run, now)}",
@@ -150,24 +154,24 @@ def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 def _sent(run: Run) -> list[str]:
     record, why = in_doubt(run), escape(run.why, 200)
-    if run.forgotten or record is None or record.started_at is None:
+    if run.work.forgotten or record is None or record.started_at is None:
         return [why] if why else []
     sent = f"{step_name(record.step)} sent {clock_seconds(record.started_at)}"
-    if run.times_asked is None:
+    if run.question.times_asked is None:
         return [f"{sent}. {why}" if why else sent]
-    return [f"{sent}; no answer; asked {run.times_asked} times"]
+    return [f"{sent}; no answer; asked {run.question.times_asked} times"]
 
 
 def _sure(run: Run, now: datetime) -> str:
     sure = [] if maintenance_unclear(run) else [customers(run, now)]
-    sure += [] if run.live is Live.UNKNOWN else [live(run, now)]
-    sure += ["The undo point exists"] if run.undo_points else []
+    sure += [] if run.work.live is Live.UNKNOWN else [live(run, now)]
+    sure += ["The undo point exists"] if run.work.undo_points else []
     return uncapped(". ".join(sure) or "nothing")
 
 
 def _unsure(run: Run, now: datetime) -> str:
-    plan = run.plan
-    if run.live is not Live.UNKNOWN or plan is None:
+    plan = run.approval.planned
+    if run.work.live is not Live.UNKNOWN or plan is None:
         return "do customers see maintenance?" if maintenance_unclear(run) else "was it done?"
     if plan.kind is Kind.SYSTEM:
         return f"is {goal(run, now)} or {was_live(plan)} live?"
@@ -178,7 +182,7 @@ def _unsure(run: Run, now: datetime) -> str:
 
 
 def proposal_rows(run: Run, now: datetime) -> list[str]:
-    return [_proposal_row(run, proposal, now) for proposal in run.proposals[-2:]]
+    return [_proposal_row(run, proposal, now) for proposal in run.question.proposals[-2:]]
 
 
 def _proposal_row(run: Run, proposal: Proposal, now: datetime) -> str:
@@ -203,13 +207,12 @@ def answer_words(run: Run, answer: str, now: datetime) -> str:
 
 def why_not_answer(run: Run, point: str | None) -> str | None:
     """Whether what was typed answers what is in doubt. `point`: said to be live; None: "it was done"."""
-    assert run.plan is not None  # who may be asked about a step has one
     done, not_done = _answers(run)
     if done and point is not None:
         answers = f"`done` ({done}), `unchanged` ({not_done}) or `unclear`"
         return f"{run.id} does not doubt what is live. Say {answers}."
-    if not done and point not in {run.plan.point.id, run.plan.point.label}:
-        goal_id = run.plan.point.id.replace("`", "'")  # it could end our code span
+    if not done and point not in {run.approval.plan.point.id, run.approval.plan.point.label}:
+        goal_id = run.approval.plan.point.id.replace("`", "'")  # it could end our code span
         words = f"{run.id} goes to `{goal_id}`."
         return f"{words} Say `live` and that one, `live unchanged` or `live unclear`."
     return None
@@ -217,7 +220,7 @@ def why_not_answer(run: Run, point: str | None) -> str | None:
 
 def _as_before(run: Run) -> str:
     _, not_done = _answers(run)
-    return not_done or f"{target_name(run.target)} is as before"
+    return not_done or f"{target_name(run.request.target)} is as before"
 
 
 def _answers(run: Run) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.events import Event
-from bot.model import Run
+from bot.run import Run
 from bot.views.facts import CardFacts
 from bot.views.limits import Block, View, code, cut, escape, link, mention, modal, sections
 from bot.views.lines import event_words
@@ -19,10 +19,10 @@ def details(
     """Shows everything unfolded. The timeline, newest first, goes as far back as Slack has room."""
     blocks = [
         *sections(_identity(run, facts, now)),
-        *(sections(["*Plan*", *in_full(run.plan, now)]) if run.plan else []),
+        *(sections(["*Plan*", *in_full(run.approval.plan, now)]) if run.approval.planned else []),
         *_titled("What goes", [f"• {escape(line, 200)}" for leg in _legs(run) for line in leg]),
-        *_titled("Steps", [step_row(run, record, facts.progress) for record in run.steps]),
-        *_titled("Checks", [finding_row(finding, 300) for finding in run.findings]),
+        *_titled("Steps", [step_row(run, record, facts.progress) for record in run.work.steps]),
+        *_titled("Checks", [finding_row(finding, 300) for finding in run.work.findings]),
         *_titled("Earlier runs", [_earlier(one, now) for one in earlier[:10]]),
         *_titled("Timeline", [_line(event, run) for event in reversed(events)]),
     ]
@@ -34,17 +34,17 @@ def _titled(title: str, rows: Sequence[str]) -> list[Block]:
 
 
 def _legs(run: Run) -> list[tuple[str, ...]]:
-    return [leg.changes for leg in run.plan.legs] if run.plan else []
+    return [leg.changes for leg in run.approval.plan.legs] if run.approval.planned else []
 
 
 def _identity(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    why = escape(run.reason, 1_000) or "no reason given"
+    why = escape(run.request.reason, 1_000) or "no reason given"
     rows = [
-        f"*{run.id} · {target_name(run.target)} · {state_words(run)}*",
-        f"Asked by {mention(run.requester.id)} {utc(run.requested_at, now)}: {why}",
-        f"Plan {code(run.digest)}" if run.digest else "",
-        f"Approved by {people(a.person for a in run.approvals)}" if run.approvals else "",
-        f"Approve by {utc(run.approve_by, now)}" if run.approve_by else "",
+        f"*{run.id} · {target_name(run.request.target)} · {state_words(run)}*",
+        f"Asked by {mention(run.request.requester.id)} {utc(run.request.at, now)}: {why}",
+        f"Plan {code(run.approval.digest)}" if run.approval.digest else "",
+        f"Approved by {people(a.person for a in run.approval.given)}" if run.approval.given else "",
+        f"Approve by {utc(run.approval.approve_by, now)}" if run.approval.approve_by else "",
         f"Owner: {escape(facts.owner, 100)}" if facts.owner else "",
         f"Contact: {mention(facts.point_of_contact)}" if facts.point_of_contact else "",
         f"{link(facts.url, 'The page of this run')}: for you, for 15 minutes" if facts.url else "",
@@ -53,8 +53,8 @@ def _identity(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 
 def _earlier(run: Run, now: datetime) -> str:
-    at = utc(run.ended_at or run.requested_at, now)
-    return f"• {run.id} {run.purpose.value} {state_words(run)} {at}"
+    at = utc(run.end.at or run.request.at, now)
+    return f"• {run.id} {run.request.purpose.value} {state_words(run)} {at}"
 
 
 def _line(event: Event, run: Run) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.model import Kind, Live, LossQuality, Run, State, Verdict
+from bot.model import Kind, LossQuality, State, Verdict
+from bot.run import Live, Run
 from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
@@ -28,23 +29,23 @@ def headline(run: Run, now: datetime) -> str:
             return _succeeded_headline(run, now)
         case State.FAILED:
             return _failed_headline(run, now)
-        case _ if run.forgotten:
+        case _ if run.work.forgotten:
             return f"🟥 NOT KNOWN what happened since the backup: {where(run)}"
         case state:
             return f"{_UNTOUCHED[state]}: {where(run)} {_stays(run)}, customers see no change"
 
 
 def _succeeded_headline(run: Run, now: datetime) -> str:
-    if run.overridden:
+    if run.work.overridden:
         return f"🟥 {where(run)} is at {goal(run, now)} and online, NOT verified"
     return f"✅ {where(run)} is back at {goal(run, now)} and online"
 
 
 def _failed_headline(run: Run, now: datetime) -> str:
-    match run.live:
+    match run.work.live:
         case Live.BEFORE:
             what = f"🟥 Not rolled back: {where(run)} {_stays(run)}"
-        case Live.POINT if run.verdict is Verdict.PASSED:
+        case Live.POINT if run.work.verdict is Verdict.PASSED:
             what = f"🟥 Ended early: {where(run)} is at {goal(run, now)}"
         case Live.POINT:
             what = f"🟥 {where(run)} is at {goal(run, now)}, NOT verified"
@@ -56,12 +57,12 @@ def _failed_headline(run: Run, now: datetime) -> str:
 def _usable(run: Run) -> str:
     if maintenance_unclear(run):
         return "NOT KNOWN whether customers see maintenance"
-    return "customers see MAINTENANCE" if run.in_maintenance else "customers can reach it"
+    return "customers see MAINTENANCE" if run.work.in_maintenance else "customers can reach it"
 
 
 def _stays(run: Run) -> str:
-    if run.plan is not None and run.plan.kind is Kind.SYSTEM:
-        return f"stays at {was_live(run.plan)}"
+    if run.approval.planned is not None and run.approval.plan.kind is Kind.SYSTEM:
+        return f"stays at {was_live(run.approval.plan)}"
     return "is unchanged"
 
 
@@ -90,52 +91,52 @@ def _succeeded_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 
 def _times(run: Run, now: datetime) -> str:
-    if run.maintenance_since and run.maintenance_until:
-        lasted = (run.maintenance_until - run.maintenance_since).total_seconds()
-        return f"Online since {utc(run.maintenance_until, now)} · outage {duration(lasted)}"
-    if run.started_at and run.ended_at:
-        took = duration((run.ended_at - run.started_at).total_seconds())
-        return f"Done {utc(run.ended_at, now)} in {took}, without maintenance"
+    if run.work.maintenance_since and run.work.maintenance_until:
+        lasted = (run.work.maintenance_until - run.work.maintenance_since).total_seconds()
+        return f"Online since {utc(run.work.maintenance_until, now)} · outage {duration(lasted)}"
+    if run.work.started_at and run.end.at:
+        took = duration((run.end.at - run.work.started_at).total_seconds())
+        return f"Done {utc(run.end.at, now)} in {took}, without maintenance"
     return ""
 
 
 def _removed(run: Run, now: datetime) -> str:
-    loss = run.loss or (run.plan.loss if run.plan else None)
-    if loss is None or loss.quality is LossQuality.NONE or run.plan is None:
+    loss = run.work.loss or (run.approval.plan.loss if run.approval.planned else None)
+    if loss is None or loss.quality is LossQuality.NONE or run.approval.planned is None:
         return removed(loss) if loss else ""
-    since, until = run.plan.point.at, run.maintenance_since or run.started_at
+    since, until = run.approval.plan.point.at, run.work.maintenance_since or run.work.started_at
     span = f" ({window(since, until, now)})" if since and until else ""
     return f"{removed(loss)}{span}{_kept(run)}"
 
 
 def _kept(run: Run) -> str:
-    if run.plan is None or run.target not in run.undo_points:
+    if run.approval.planned is None or run.request.target not in run.work.undo_points:
         return ""
-    until = run.plan.undo_until(run.ended_at or run.plan.made_at)
-    return f"; kept in undo point {code(run.undo_points[run.target], 30)} until {date(until)}"
+    until = run.approval.plan.undo_until(run.end.at or run.approval.plan.made_at)
+    return f"; kept in undo point {code(run.work.undo_points[run.request.target], 30)} until {date(until)}"
 
 
 def _checked(run: Run) -> list[str]:
-    if not run.findings:
+    if not run.work.findings:
         return ["Checked: nothing, no checks are declared"]
-    if run.verdict is Verdict.PASSED:
-        return [f"Checked: {passed(run.findings)}"]
+    if run.work.verdict is Verdict.PASSED:
+        return [f"Checked: {passed(run.work.findings)}"]
     return ["Put online against its checks, by two people:", *check_rows(run)]
 
 
 def _done_by(run: Run, now: datetime) -> list[str]:
-    asked = f"{mention(run.requester.id)} asked {clock(run.requested_at, now)}"
-    approved = [f"{mention(a.person)} approved {clock(a.at, now)}" for a in run.approvals]
+    asked = f"{mention(run.request.requester.id)} asked {clock(run.request.at, now)}"
+    approved = [f"{mention(a.person)} approved {clock(a.at, now)}" for a in run.approval.given]
     return [" · ".join([asked, *approved])]
 
 
 def _way_back(run: Run, now: datetime) -> list[str]:
-    if run.undone_by:
-        return [f"↩️ {escape(run.undone_by, 20)} undoes this: see its card"]
+    if run.end.undone_by:
+        return [f"↩️ {escape(run.end.undone_by, 20)} undoes this: see its card"]
     if not can_undo(run, now):
         return []
-    touches = run.plan is not None and run.plan.loss.quality is not LossQuality.NONE
-    since = None if run.in_maintenance else run.maintenance_until or restored_at(run)
+    touches = run.approval.planned is not None and run.approval.plan.loss.quality is not LossQuality.NONE
+    since = None if run.work.in_maintenance else run.work.maintenance_until or restored_at(run)
     return [f"*Undo* loses what was written since {utc(since, now)}"] if since and touches else []
 
 
@@ -146,7 +147,7 @@ def _failed_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     return [
         *_stands(run, now),
         *_why_failed(run, now),
-        *(check_rows(run) if run.findings else []),
+        *(check_rows(run) if run.work.findings else []),
         *_leaving(run),
         *proposal_rows(run, now),
         *[f"Still open: {escape(hold, 90)}" for hold in facts.holds[:2]],
@@ -157,20 +158,24 @@ def _failed_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 def _stands(run: Run, now: datetime) -> list[str]:
     """Since when; the headline has said what."""
-    return [customers(run, now)] if run.live is Live.UNKNOWN else [f"{live(run, now)}. {customers(run, now)}"]
+    return (
+        [customers(run, now)]
+        if run.work.live is Live.UNKNOWN
+        else [f"{live(run, now)}. {customers(run, now)}"]
+    )
 
 
 def _why_failed(run: Run, now: datetime) -> list[str]:
-    ended = f" {utc(run.ended_at, now)}" if run.ended_at else ""
-    if run.ended_by:
-        return [f"Ended by {mention(run.ended_by)}{ended}: {_quoted(run.why)}"]
+    ended = f" {utc(run.end.at, now)}" if run.end.at else ""
+    if run.end.by:
+        return [f"Ended by {mention(run.end.by)}{ended}: {_quoted(run.why)}"]
     return [f"❌ {escape(run.why, 160) or 'the backend did not say why'}"]
 
 
 def _leaving(run: Run) -> list[str]:
-    if not run.in_maintenance:
+    if not run.work.in_maintenance:
         return []
-    if run.leave_agreed:
+    if run.end.leave_agreed:
         return ["▶️ Taking maintenance off, as two people said"]
     return ["*Leave maintenance* puts it online as it is: reason, two people"]
 
@@ -179,19 +184,21 @@ def _leaving(run: Run) -> list[str]:
 
 
 def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    asked = f"{mention(run.requester.id)} asked {utc(run.requested_at, now)}: {_quoted(run.reason)}"
-    wanted = [goes_back(run.plan, now)] if run.plan else []
+    asked = (
+        f"{mention(run.request.requester.id)} asked {utc(run.request.at, now)}: {_quoted(run.request.reason)}"
+    )
+    wanted = [goes_back(run.approval.plan, now)] if run.approval.planned else []
     return [*_why_untouched(run, now), *wanted, asked]
 
 
 def _why_untouched(run: Run, now: datetime) -> list[str]:
-    when = f" {utc(run.ended_at, now)}" if run.ended_at else ""
+    when = f" {utc(run.end.at, now)}" if run.end.at else ""
     match run.state:
         case State.VETOED:
-            return [f"{mention(run.ended_by)} rejected it{when}: {_quoted(run.why)}"]
+            return [f"{mention(run.end.by)} rejected it{when}: {_quoted(run.why)}"]
         case State.CANCELLED:
             why = f": {_quoted(run.why)}" if run.why else ""
-            return [f"{mention(run.ended_by)} cancelled it{when}{why}"]
+            return [f"{mention(run.end.by)} cancelled it{when}{why}"]
         case State.EXPIRED if not run.why:
             return [_why_expired(run, now)]
         case _:
@@ -199,15 +206,15 @@ def _why_untouched(run: Run, now: datetime) -> list[str]:
 
 
 def _why_expired(run: Run, now: datetime) -> str:
-    if run.plan is None:
+    if run.approval.planned is None:
         return "No plan could be made: the target did not answer in time"
-    if run.start_by is not None:
-        return f"Approved, but it could not start by {utc(run.start_by, now)}"
-    if run.approve_by is None:
+    if run.approval.start_by is not None:
+        return f"Approved, but it could not start by {utc(run.approval.start_by, now)}"
+    if run.approval.approve_by is None:
         return "The card could not be posted in time"
-    given, needed = len(run.approvals), run.plan.approvals_needed
+    given, needed = len(run.approval.given), run.approval.plan.approvals_needed
     count = f"Only {given} of {needed} people" if given else "Nobody"
-    return f"{count} approved by {utc(run.approve_by, now)}"
+    return f"{count} approved by {utc(run.approval.approve_by, now)}"
 
 
 def _quoted(text: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model import Run, State
+from bot.model import State
+from bot.run import Run
 from bot.views.limits import View, context, escape, header, home_tab, link, sections
 from bot.views.words import deed, state_words, utc
 
@@ -37,7 +38,9 @@ def line(item: Linked, now: datetime) -> str:
     """`RB-42 Roll back orders · awaiting approval by 03:32 UTC`."""
     run = item.run
     until = (
-        f" by {utc(run.approve_by, now)}" if run.state is State.AWAITING_APPROVAL and run.approve_by else ""
+        f" by {utc(run.approval.approve_by, now)}"
+        if run.state is State.AWAITING_APPROVAL and run.approval.approve_by
+        else ""
     )
-    ended = f" {utc(run.ended_at, now)}" if run.ended_at else ""
+    ended = f" {utc(run.end.at, now)}" if run.end.at else ""
     return f"{link(item.url, escape(run.id, 20))} {deed(run)} · {state_words(run)}{until}{ended}"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.model import Purpose, Run, Step
+from bot.model import Purpose, Step
+from bot.run import Run
 from bot.views.steps import step_name
 
 Name = Callable[[str], str]
@@ -99,17 +100,19 @@ def _after(said: str, shown: Shown) -> str:
 def _step(run: Run, n: int | None) -> Step | None:
     """By its number; a checkpoint that is reached carries none, it is the current one."""
     if n is None:
-        return run.current.step if run.current else None
-    return next((record.step for record in run.steps if record.step.n == n), None)
+        return run.work.current.step if run.work.current else None
+    return next((record.step for record in run.work.steps if record.step.n == n), None)
 
 
 def _step_of(run: Run, step: Step | None, shown: Shown) -> str:
     if step is None:
         return "A step"
-    return step_name(step) if step.target == run.target else f"{step_name(step)} of {shown(step.target)}"
+    return (
+        step_name(step) if step.target == run.request.target else f"{step_name(step)} of {shown(step.target)}"
+    )
 
 
 def _deed(run: Run, shown: Shown) -> str:
-    if run.purpose is Purpose.UNDO and run.undo_of:
-        return f"undo {run.undo_of} on {shown(run.target)}"
-    return f"roll back {shown(run.target)}"
+    if run.request.purpose is Purpose.UNDO and run.request.undo_of:
+        return f"undo {run.request.undo_of} on {shown(run.request.target)}"
+    return f"roll back {shown(run.request.target)}"

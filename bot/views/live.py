@@ -2,26 +2,27 @@
 
 from datetime import datetime
 
-from bot.model import Do, Kind, Live, Outcome, Run, State
+from bot.model import Do, Kind, Outcome, State
+from bot.run import Live, Run
 from bot.views.plan import goal_name, place, was_live
 from bot.views.words import target_name, utc
 
 
 def where(run: Run) -> str:
     """`orders · PRODUCTION`; before there is a plan only the name."""
-    return place(run.plan) if run.plan else target_name(run.target)
+    return place(run.approval.plan) if run.approval.planned else target_name(run.request.target)
 
 
 def goal(run: Run, now: datetime) -> str:
-    return goal_name(run.plan, now) if run.plan else "the restore point"
+    return goal_name(run.approval.plan, now) if run.approval.planned else "the restore point"
 
 
 def live(run: Run, now: datetime) -> str:
-    plan = run.plan
-    if plan is None or run.live is Live.BEFORE:
+    plan = run.approval.planned
+    if plan is None or run.work.live is Live.BEFORE:
         stays = f"{was_live(plan)} is live" if plan and plan.kind is Kind.SYSTEM else "the data is as it was"
         return f"Nothing was restored: {stays}"
-    if run.live is Live.UNKNOWN:
+    if run.work.live is Live.UNKNOWN:
         return "*Not known* what is live"
     since = f" since {utc(at, now)}" if (at := restored_at(run)) else ""
     if plan.kind is Kind.SYSTEM:
@@ -31,7 +32,7 @@ def live(run: Run, now: datetime) -> str:
 
 def restored_at(run: Run) -> datetime | None:
     """When the last target arrived at its point. None: none did."""
-    done = (r for r in run.steps if r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED)
+    done = (r for r in run.work.steps if r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED)
     return max((r.ended_at for r in done if r.ended_at is not None), default=None)
 
 
@@ -39,20 +40,20 @@ def customers(run: Run, now: datetime) -> str:
     """What customers see of our doing."""
     if maintenance_unclear(run):
         return "*Not known* whether customers see maintenance"
-    if run.in_maintenance and run.maintenance_since:
-        return f"Customers see maintenance since {utc(run.maintenance_since, now)}"
-    if run.maintenance_until:
-        return f"Customers can reach it since {utc(run.maintenance_until, now)}"
+    if run.work.in_maintenance and run.work.maintenance_since:
+        return f"Customers see maintenance since {utc(run.work.maintenance_since, now)}"
+    if run.work.maintenance_until:
+        return f"Customers can reach it since {utc(run.work.maintenance_until, now)}"
     return "No maintenance was put on"
 
 
 def maintenance_unclear(run: Run) -> bool:
     """A switch of maintenance that failed or was lost may have worked in part; so may one since a backup."""
-    if run.forgotten and run.state is State.STUCK:
+    if run.work.forgotten and run.state is State.STUCK:
         return True
     return any(
         record.step.do in {Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF}
         and record.outcome in {Outcome.FAILED, Outcome.LOST}
         and not record.by_people
-        for record in run.steps
+        for record in run.work.steps
     )

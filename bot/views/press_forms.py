@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from bot.contract import Progress
-from bot.model import Phase, Plan, Run, State, StepState
+from bot.model import Phase, Plan, State
 from bot.presses.approve import CODE
 from bot.presses.cancel import STOP_FORM
 from bot.presses.continue_ import GO_ONLINE, LEAVE_MAINTENANCE
@@ -17,6 +17,7 @@ from bot.presses.press import Form
 from bot.presses.resolve import WHAT_IS_LIVE
 from bot.presses.stop import END_IT
 from bot.presses.veto import REASON
+from bot.run import Run, StepState
 from bot.views.card import request_rows
 from bot.views.decision import answer_words, asks_what_is_live, proposal_rows
 from bot.views.facts import CardFacts
@@ -47,8 +48,7 @@ Draw: TypeAlias = Callable[[Run, CardFacts, str, datetime], View]  # the string 
 
 def approve(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
     """Asks for the code of a critical plan. It repeats the card, which a modal covers on a phone."""
-    plan = run.plan
-    assert plan is not None  # an awaiting run has one
+    plan = run.approval.plan
     code_input = text_input("plan_code", longest=8)
     blocks = [
         section(*request_rows(run, plan, facts, now)),
@@ -66,7 +66,7 @@ def approve(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
 
 
 def _last(run: Run, plan: Plan) -> bool:
-    return len(run.approvals) + 1 >= plan.approvals_needed
+    return len(run.approval.given) + 1 >= plan.approvals_needed
 
 
 def veto_reason(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
@@ -91,14 +91,14 @@ def stop(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
 
 
 def _stops(run: Run, progress: Progress | None) -> list[str]:
-    if not run.touched:
+    if not run.work.touched:
         return ["Nothing was changed yet: it is cancelled and nothing will run."]
-    stays = f" {target_name(run.target)} stays in maintenance." if run.in_maintenance else ""
+    stays = f" {target_name(run.request.target)} stays in maintenance." if run.work.in_maintenance else ""
     return [*_in_flight(run, progress), f"No next step starts.{stays} People decide how it goes on."]
 
 
 def _in_flight(run: Run, progress: Progress | None) -> list[str]:
-    record = run.current
+    record = run.work.current
     if record is None or record.state is not StepState.STARTED:
         return []
     far = progress_words(progress) if progress else ""
@@ -110,7 +110,7 @@ def end_it(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
     rows = [
         f"{live(run, now)}. {customers(run, now)}.",
         "It ends failed, and stays exactly like that.",
-        "*Leave maintenance* can be pressed afterwards, by two people." if run.in_maintenance else "",
+        "*Leave maintenance* can be pressed afterwards, by two people." if run.work.in_maintenance else "",
     ]
     return _decide(END_IT, f"End {run.id}", run, rows, "End it", "Keep it", metadata)
 
@@ -154,7 +154,7 @@ def _decide(
     """`why`: a reason must be given."""
     return modal(
         title,
-        [section(f"*{run.id} · {target_name(run.target)}*", *rows), _reason("Why", optional=not why)],
+        [section(f"*{run.id} · {target_name(run.request.target)}*", *rows), _reason("Why", optional=not why)],
         callback_id=form.callback_id,
         submit=yes,
         close=no,
@@ -169,7 +169,7 @@ def resolve(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
         for answer in ("point", "unchanged", "unclear")
     ]
     rows = [
-        f"*{run.id} · {target_name(run.target)}*",
+        f"*{run.id} · {target_name(run.request.target)}*",
         "Look at the target itself, not at this card. Two people must say the same.",
         f"Look yourself: {code(facts.look_yourself)}" if facts.look_yourself else "",
         *proposal_rows(run, now),
@@ -198,7 +198,7 @@ def undo_form(run: Run, plan: Plan | None, problem: str | None, metadata: str, n
     ends = f"{run.id} ends failed, and the undo is a run of its own." if run.state is State.PAUSED else ""
     blocks = [
         section(
-            f"*Undo {run.id} on {target_name(run.target)}?*",
+            f"*Undo {run.id} on {target_name(run.request.target)}?*",
             goes_back(plan, now),
             *cost(plan, plan.loss, now),
         ),

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from bot.contract import Progress
-from bot.model import Do, Finding, Outcome, Phase, Run, State, Step, StepRecord, StepState, Verdict, When
+from bot.model import Do, Finding, Outcome, Phase, State, Step, Verdict, When
+from bot.run import Run, StepRecord, StepState
 from bot.views.limits import code, escape
 from bot.views.words import clock_seconds, number, of_total, so_far, target_name
 
@@ -53,7 +54,7 @@ _NAMES: Mapping[Do, str] = {
 
 def step_rows(run: Run, progress: Progress | None) -> list[str]:
     """At most STEPS_ON_A_CARD rows: of many steps those around the current one."""
-    records = [r for r in run.steps if r.step.do not in _QUIET or r is run.current]
+    records = [r for r in run.work.steps if r.step.do not in _QUIET or r is run.work.current]
     if len(records) <= STEPS_ON_A_CARD:
         return [step_row(run, record, progress) for record in records]
     done = _done_first(records)
@@ -75,7 +76,7 @@ def _done_first(records: Sequence[StepRecord]) -> int:
 def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
     """`✅ Restored 03:10:00`, `▶️ Restoring 62 % (1.1 of 1.8 GB)`."""
     ended = record.state is StepState.ENDED
-    here = record is run.current and run.state in _HERE
+    here = record is run.work.current and run.state in _HERE
     sign = _HERE[run.state] if here else _SIGNS[record.outcome] if ended else "▫️"
     when = f" {clock_seconds(record.ended_at)}" if ended and record.ended_at else ""
     far = ""
@@ -95,19 +96,19 @@ def _verb(run: Run, record: StepRecord) -> str:
     if record.outcome is Outcome.SUCCEEDED:
         return did
     # what failed or was lost keeps the name of the attempt: "Restored" is said only when it is true
-    return does if record is run.current and run.state is State.RUNNING else will
+    return does if record is run.work.current and run.state is State.RUNNING else will
 
 
 def _object(run: Run, record: StepRecord) -> str:
     step = record.step
-    other = f" ({target_name(step.target)})" if step.target != run.target else ""
+    other = f" ({target_name(step.target)})" if step.target != run.request.target else ""
     match step.do:
         case Do.CHECK:
             return _check_names(run, When.ONLINE if step.phase is Phase.FINISH else When.OFFLINE)
         case Do.CONFIRM:
             return f": “{escape(step.text, 60)}”"
-        case Do.UNDO_POINT if step.target in run.undo_points:
-            return f"{other}: {code(run.undo_points[step.target], 30)}"
+        case Do.UNDO_POINT if step.target in run.work.undo_points:
+            return f"{other}: {code(run.work.undo_points[step.target], 30)}"
         case Do.MAINTENANCE_ON if record.outcome is Outcome.SUCCEEDED:
             return f"{other}, customers see it"
         case _:
@@ -116,7 +117,7 @@ def _object(run: Run, record: StepRecord) -> str:
 
 def _check_names(run: Run, when: When) -> str:
     """Before a check has looked, the values read before say which there are."""
-    names = dict.fromkeys(f.name for f in (*run.before, *run.findings) if f.when is when)
+    names = dict.fromkeys(f.name for f in (*run.work.before, *run.work.findings) if f.when is when)
     shown = [escape(name, 24) for name in list(names)[:3]] + (["…"] if len(names) > 3 else [])
     online = " online" if when is When.ONLINE else ""
     return online + (f": {', '.join(shown)}" if shown else "")
@@ -137,10 +138,10 @@ def progress_words(progress: Progress) -> str:
 
 def check_rows(run: Run) -> list[str]:
     """What did not pass a row each, then what passed, then what has not been looked at."""
-    bad = [f for f in run.findings if f.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE}]
-    good = [f for f in run.findings if f.verdict is Verdict.PASSED]
-    seen = {(f.name, f.when) for f in run.findings}
-    later = [f for f in run.before if (f.name, f.when) not in seen and f.when is When.ONLINE]
+    bad = [f for f in run.work.findings if f.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE}]
+    good = [f for f in run.work.findings if f.verdict is Verdict.PASSED]
+    seen = {(f.name, f.when) for f in run.work.findings}
+    later = [f for f in run.work.before if (f.name, f.when) not in seen and f.when is When.ONLINE]
     rows = [finding_row(finding, 80) for finding in bad[:CHECKS_ON_A_CARD]]
     if len(bad) > CHECKS_ON_A_CARD:
         rows.append(f"❌ {len(bad) - CHECKS_ON_A_CARD} more checks did not pass: press *Details*")

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.model import Ceiling, Contents, Loss, LossQuality, Purpose, RestorePoint, Run, Unit, Value
+from bot.model import Ceiling, Contents, Loss, LossQuality, Purpose, RestorePoint, Unit, Value
+from bot.run import Run
 from bot.views.limits import escape, mention
 
 NOT_KNOWN = "not known"
@@ -180,12 +181,12 @@ def doing(run: Run) -> str:
 
 
 def _undoes(run: Run) -> bool:
-    return run.purpose is Purpose.UNDO and run.undo_of is not None
+    return run.request.purpose is Purpose.UNDO and run.request.undo_of is not None
 
 
 def _object(run: Run) -> str:
-    of = f"{escape(run.undo_of, 20)} on " if _undoes(run) and run.undo_of else ""
-    return f"{of}{target_name(run.target)}"
+    of = f"{escape(run.request.undo_of, 20)} on " if _undoes(run) and run.request.undo_of else ""
+    return f"{of}{target_name(run.request.target)}"
 
 
 def uncapped(sentence: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.canonical_json import iso
-from bot.model import Run
+from bot.run import Run
 from handlers.cli.forgotten import Forgotten, Trace
 from handlers.cli.output import aside, say, table
 from storage.backup import Backup, PutBack
@@ -46,7 +46,7 @@ def forgotten(told: Restored, found: Forgotten) -> None:
 
 def confirmed(moved: Sequence[Run], newest: int) -> None:
     for run in moved:
-        say(f"{run.id} of `{run.target}` is {run.state.value} now.")
+        say(f"{run.id} of `{run.request.target}` is {run.state.value} now.")
     say(f"Confirmed. The next run is RB-{newest + 1}.")
     if any(not run.state.final for run in moved):
         aside("Say what is live on the cards of the runs that are stuck: two people who agree.")

@@ -15,7 +15,7 @@ from backends.world import ConfiguredWorld
 from bot.clock import SteadyClock
 from bot.configuration import load
 from bot.errors import TemporaryError, UserError
-from bot.model import Run
+from bot.run import Run
 from handlers.cli.database import alone, opened, stored, why_not_readable
 from handlers.cli.forgotten import RUN_ID, Forgotten, look
 from handlers.settings import Settings

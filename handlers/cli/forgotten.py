@@ -20,8 +20,9 @@ from bot.configuration import Configuration, Target
 from bot.contract import Fate, Operation, OutcomeUnknown, Work
 from bot.engine import World
 from bot.errors import PermanentError, TemporaryError
-from bot.model import MAINTENANCE, Do, Run, Step, StepRecord, StepState, op_id
+from bot.model import MAINTENANCE, Do, Step
 from bot.procedures import steps_for
+from bot.run import Run, StepRecord, StepState, op_id
 from storage.restored import Restored
 from storage.runs import Store
 
@@ -101,7 +102,7 @@ async def look(
 async def _look_at_cards(
     client: AsyncWebClient, told: Restored, known: Mapping[str, Run], found: _Found
 ) -> None:
-    asked_for = [run.requested_at for run in known.values()]
+    asked_for = [run.request.at for run in known.values()]
     since = min([told.since or told.at, *asked_for]) - LOOKED_BACK
     try:
         me = await client.auth_test()
@@ -204,7 +205,7 @@ class _Asked:
 
     async def _traces(self, highest: int) -> AsyncIterator[Trace]:
         for run in self.known:
-            for record in run.steps:
+            for record in run.work.steps:
                 if self._is_not_ended_here(record) and (trace := await self._of_known(run, record)):
                     yield trace
         number, until = self.told.newest + 1, highest + NUMBERS_LOOKED_AHEAD
@@ -228,12 +229,12 @@ class _Asked:
     async def _of_known(self, run: Run, record: StepRecord) -> Trace | None:
         """A step that the backup has not seen begin, or not seen end."""
         op = record.op or op_id(self.told.before, run.id, record.step.n, record.attempt)
-        return await self._find(record.step, Work(op, run.id, run.digest, "", ""))
+        return await self._find(record.step, Work(op, run.id, run.approval.digest, "", ""))
 
     def _steps(self) -> Iterator[Step]:
         """Where a run's operations on this target can stand: by today's procedures and the newest plans."""
         for run in self.known:
-            yield from filter(self._can_be_asked, (record.step for record in run.steps))
+            yield from filter(self._can_be_asked, (record.step for record in run.work.steps))
         names = tuple(self.configuration.targets)
         shapes = product(self.configuration.targets.values(), (names, ()), (True, False))
         for asked, undoable, touches_data in shapes:

@@ -17,8 +17,9 @@ from bot.clock import SteadyClock
 from bot.configuration import Configuration, Target, load
 from bot.errors import ConfigurationError, TemporaryError, UserError
 from bot.events import Event
-from bot.model import Goal, Plan, Points, Run
+from bot.model import Goal, Plan, Points
 from bot.planner import Planner
+from bot.run import Run
 from bot.spelling import did_you_mean
 from handlers.cli.database import stored
 from handlers.settings import Settings

@@ -11,21 +11,8 @@ from bot import codec
 from bot.canonical_json import iso
 from bot.configuration import Target
 from bot.events import Event
-from bot.model import (
-    EFFECTS,
-    Ceiling,
-    Do,
-    Finding,
-    Live,
-    Plan,
-    Points,
-    RestorePoint,
-    Run,
-    StepRecord,
-    Unit,
-    Value,
-    op_id,
-)
+from bot.model import EFFECTS, Ceiling, Do, Finding, Plan, Points, RestorePoint, Unit, Value
+from bot.run import Live, Run, StepRecord, op_id
 from storage.projection import Summary
 
 Json = dict[str, Any]
@@ -105,16 +92,16 @@ def run(of: Run, events: Iterable[Event], installation: str, url: str | None) ->
     """`live` is the id of what stands in the target now, `plan` is null until one is made."""
     return {
         "id": of.id,
-        "target": of.target,
-        "purpose": of.purpose.value,
+        "target": of.request.target,
+        "purpose": of.request.purpose.value,
         "state": of.state.value,
         "phase": of.phase.value if of.phase else None,
-        "requester": of.requester.id,
-        "approvers": [approval.person for approval in of.approvals],
-        "plan": plan(of.plan, of.digest) if of.plan else None,
+        "requester": of.request.requester.id,
+        "approvers": [approval.person for approval in of.approval.given],
+        "plan": plan(of.approval.plan, of.approval.digest) if of.approval.planned else None,
         "live": live_id(of),
         "steps": list(_steps(of, installation)),
-        "checks": [_check(of, finding) for finding in (*of.findings, *_only_before(of))],
+        "checks": [_check(of, finding) for finding in (*of.work.findings, *_only_before(of))],
         "events": [_event(event) for event in events],
         "url": url,
     }
@@ -122,14 +109,14 @@ def run(of: Run, events: Iterable[Event], installation: str, url: str | None) ->
 
 def live_id(of: Run) -> str | None:
     """None: nobody knows, or there is no plan that would say."""
-    if of.plan is None or of.live is Live.UNKNOWN:
+    if of.approval.planned is None or of.work.live is Live.UNKNOWN:
         return None
-    return of.plan.point.id if of.live is Live.POINT else of.plan.current.id
+    return of.approval.plan.point.id if of.work.live is Live.POINT else of.approval.plan.current.id
 
 
 def _steps(of: Run, installation: str) -> Iterator[Json]:
     """What changes the world, and what waits for people. Steps that only look end up in the checks."""
-    for record in of.steps:
+    for record in of.work.steps:
         if record.step.do in EFFECTS:
             yield _step(record, record.op or op_id(installation, of.id, record.step.n, record.attempt))
         elif record.step.do is Do.CONFIRM:
@@ -143,12 +130,12 @@ def _step(record: StepRecord, op: str | None) -> Json:
 
 def _only_before(of: Run) -> Iterator[Finding]:
     """Values taken before the start of checks that nobody has judged yet."""
-    judged = {(finding.name, finding.when) for finding in of.findings}
-    return (finding for finding in of.before if (finding.name, finding.when) not in judged)
+    judged = {(finding.name, finding.when) for finding in of.work.findings}
+    return (finding for finding in of.work.before if (finding.name, finding.when) not in judged)
 
 
 def _check(of: Run, finding: Finding) -> Json:
-    baseline = {(first.name, first.when): first.value for first in of.before}
+    baseline = {(first.name, first.when): first.value for first in of.work.before}
     earlier = finding.before if finding.before is not None else baseline.get((finding.name, finding.when))
     return {
         "name": finding.name,

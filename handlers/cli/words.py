@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bot.configuration import Target
-from bot.model import EFFECTS, Do, Finding, Plan, Points, Run, StepRecord, Value
+from bot.model import EFFECTS, Do, Finding, Plan, Points, Value
+from bot.run import Run, StepRecord
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import in_full
@@ -71,12 +72,14 @@ def runs(found: Sequence[Summary]) -> None:
 def run(told: Told, now: datetime) -> None:
     of = told.run
     say(*_head(told, now))
-    if steps := [_step(of, record) for record in of.steps if _changes_or_asks(record)]:
+    if steps := [_step(of, record) for record in of.work.steps if _changes_or_asks(record)]:
         say("")
         table(("step", "state", "outcome", "words"), steps)
-    if of.findings:
+    if of.work.findings:
         say("")
-        table(("check", "when", "verdict", "before", "after"), [_check(finding) for finding in of.findings])
+        table(
+            ("check", "when", "verdict", "before", "after"), [_check(finding) for finding in of.work.findings]
+        )
     say("")
     table(("event", "UTC", "what happened"), list(_events(told)))
 
@@ -86,12 +89,12 @@ def _head(told: Told, now: datetime) -> Iterator[str]:
     phase = f" · {of.phase.value}" if of.phase else ""
     yield f"{of.id} · {_plain(of, deed(of))} · {state_words(of)}{phase}"
     yield f"  {_plain(of, live(of, now))}. {_plain(of, customers(of, now))}."
-    asked = f"  Asked by {_name(of, of.requester.id)} at {moment(of.requested_at)}"
-    yield f"{asked}: {of.reason}" if of.reason else f"{asked}, no reason given"
-    for approval in of.approvals:
+    asked = f"  Asked by {_name(of, of.request.requester.id)} at {moment(of.request.at)}"
+    yield f"{asked}: {of.request.reason}" if of.request.reason else f"{asked}, no reason given"
+    for approval in of.approval.given:
         yield f"  Approved by {approval.person} at {moment(approval.at)}"
-    if of.plan:
-        yield f"  Plan {of.code}, back to {of.plan.point.id}"
+    if of.approval.planned:
+        yield f"  Plan {of.code}, back to {of.approval.plan.point.id}"
     if of.why:
         yield f"  {in_a_line(of.why)}"
     if told.url:
@@ -103,7 +106,7 @@ def _changes_or_asks(record: StepRecord) -> bool:
 
 
 def _step(of: Run, record: StepRecord) -> tuple[str, str, str, str]:
-    where = "" if record.step.target == of.target else f" of {record.step.target}"
+    where = "" if record.step.target == of.request.target else f" of {record.step.target}"
     outcome = record.outcome.value if record.outcome else NOT_KNOWN
     words = record.words or record.step.text
     return (f"{step_name(record.step)}{where}", record.state.value, outcome, words)
@@ -130,7 +133,7 @@ def _plain(of: Run, markup: str) -> str:
 
 def _name(of: Run, user: str) -> str:
     """Who asked is known by name; for the others Slack would have to be asked."""
-    return f"{of.requester.name} ({user})" if user == of.requester.id else user
+    return f"{of.request.requester.name} ({user})" if user == of.request.requester.id else user
 
 
 def moment(at: datetime | None) -> str:

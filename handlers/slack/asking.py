@@ -7,9 +7,10 @@ from bot.configuration import Target
 from bot.errors import UserError
 from bot.event_kinds import EventKind
 from bot.events import EndedByUndo, Event, Requested
-from bot.model import Goal, Person, Purpose, Run, State
+from bot.model import Goal, Person, Purpose, State
 from bot.policy import Entitled
 from bot.procedures import targets_of
+from bot.run import Run
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack.directory import KNOWN
@@ -123,11 +124,24 @@ async def _open(
 
 def again(run: Run) -> Wish:
     """The same wish as an ended run's: a fresh plan, a new run."""
-    return Wish(run.target, run.goal, run.channel, run.purpose, run.reason, ask_first=run.ask_first)
+    return Wish(
+        run.request.target,
+        run.request.goal,
+        run.request.channel,
+        run.request.purpose,
+        run.request.reason,
+        ask_first=run.request.ask_first,
+    )
 
 
 def undo(run: Run, reason: str) -> Wish:
-    return Wish(run.target, Goal(undo_of=run.id), run.channel, Purpose.UNDO, reason or f"undo of {run.id}")
+    return Wish(
+        run.request.target,
+        Goal(undo_of=run.id),
+        run.request.channel,
+        Purpose.UNDO,
+        reason or f"undo of {run.id}",
+    )
 
 
 def ended_by_undo(run: Run) -> Run | None:

@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from bot import codec, commands, presses
 from bot.errors import UserError
-from bot.model import Goal, Live, Person, Points, Run
+from bot.model import Goal, Person, Points
 from bot.presses import Click
+from bot.run import Live, Run
 from bot.spelling import Misunderstood
 from bot.views import lists
 from bot.views.card import card
@@ -150,12 +151,12 @@ async def _cancel(ctx: Context, said: TypedLine, asked: commands.Cancel) -> Mess
 async def _undo(ctx: Context, said: TypedLine, asked: commands.Undo) -> Message:
     click = Click(why=asked.reason)
     run = await pressing.press(ctx, presses.UNDO, asked.run, said.person, click, said.delivery)
-    return _line(f"{run.id} asks to undo {asked.run}. Its card follows in <#{run.channel}>.")
+    return _line(f"{run.id} asks to undo {asked.run}. Its card follows in <#{run.request.channel}>.")
 
 
 async def _resolve(ctx: Context, said: TypedLine, asked: commands.Resolve) -> Message:
     run = await pressing.load(ctx, asked.run)
-    if asked.live is Live.POINT and run.plan and (reason := why_not_answer(run, asked.point)):
+    if asked.live is Live.POINT and run.approval.planned and (reason := why_not_answer(run, asked.point)):
         raise UserError(reason)
     click = Click(answer=RESOLUTION[asked.live], why=asked.because)
     await pressing.press(ctx, presses.RESOLVE, run.id, said.person, click, said.delivery)

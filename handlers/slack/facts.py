@@ -8,7 +8,8 @@ from typing import Any
 from bot.configuration import Configuration, Target
 from bot.contract import Progress
 from bot.model import Kind as TargetKind
-from bot.model import Purpose, Run, State
+from bot.model import Purpose, State
+from bot.run import Run
 from bot.views.facts import CardFacts
 from handlers.context import Context
 from handlers.slack.pressing import button_value
@@ -28,12 +29,14 @@ def facts_for(
     now: datetime,
 ) -> CardFacts:
     """`card` None: for somebody who only reads, without buttons."""
-    target = configuration.targets.get(run.target)
-    direct = [c for c in cards if c.kind is Kind.DIRECT and c.gone is None and c.recipient in run.awaited]
+    target = configuration.targets.get(run.request.target)
+    direct = [
+        c for c in cards if c.kind is Kind.DIRECT and c.gone is None and c.recipient in run.approval.awaited
+    ]
     return CardFacts(
         button_value=button_value(card.key, run) if card else "",
         awaited=tuple(c.recipient for c in direct),
-        messaged_at=run.posted_at if direct else None,
+        messaged_at=run.approval.posted_at if direct else None,
         dnd=dnd,
         usergroups=_usergroups(configuration, target),
         progress=_progress(progress, now) if run.state is State.RUNNING else None,
@@ -78,12 +81,16 @@ def _progress(stored: dict[str, Any] | None, now: datetime) -> Progress | None:
 
 def _holds(run: Run) -> tuple[str, ...]:
     """What a deploy would bring back. The state of a database is nothing that somebody deploys."""
-    if run.state is not State.SUCCEEDED or run.purpose is not Purpose.ROLLBACK or run.plan is None:
+    if (
+        run.state is not State.SUCCEEDED
+        or run.request.purpose is not Purpose.ROLLBACK
+        or run.approval.planned is None
+    ):
         return ()
-    if run.plan.kind is TargetKind.DATABASE:
+    if run.approval.plan.kind is TargetKind.DATABASE:
         return ()
     return tuple(
         f"{leg.current.label or leg.current.id} of {leg.target} is on hold; deploying it brings "
         "the fault back"
-        for leg in run.plan.legs
+        for leg in run.approval.plan.legs
     )

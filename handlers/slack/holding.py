@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.model import Run, State
+from bot.model import State
+from bot.run import Run
 from handlers.slack.sending import Budget, Wait
 from storage.cards import Card, Kind, ToDraw
 
@@ -75,17 +76,17 @@ def is_about_to_change(run: Run, now: datetime) -> bool:
     """Returns whether drawing it now would mean drawing it twice, in time that its work needs."""
     match run.state:
         case State.REQUESTED:
-            return now - run.requested_at < PLANNING_IS_QUICK
+            return now - run.request.at < PLANNING_IS_QUICK
         case State.APPROVED:
             return now - (run.changed_at or now) < STARTING_IS_QUICK
         case State.RUNNING:
-            return now - (run.started_at or now) < STARTING_IS_QUICK
+            return now - (run.work.started_at or now) < STARTING_IS_QUICK
         case _:
             return False
 
 
 def _is_progress(run: Run, card: Card) -> bool:
     """Returns whether the card says already that it runs, so that only how far is new."""
-    if run.state is not State.RUNNING or run.started_at is None or card.drawn_at is None:
+    if run.state is not State.RUNNING or run.work.started_at is None or card.drawn_at is None:
         return False
-    return card.drawn_at >= run.started_at
+    return card.drawn_at >= run.work.started_at

@@ -4,7 +4,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot import policy
 from bot.errors import TemporaryError
-from bot.model import Run, State
+from bot.model import State
+from bot.run import Run
 from bot.views.home import Linked
 from bot.views.home import home as draw
 from handlers.context import Context
@@ -25,11 +26,14 @@ async def publish(ctx: Context, user_id: str) -> None:
 
 async def _awaits(ctx: Context, run: Run, user_id: str) -> bool:
     """Whether this person's word would count on a run that waits for people."""
-    if run.state in {State.PAUSED, State.STUCK} and user_id == run.requester.id:
+    if run.state in {State.PAUSED, State.STUCK} and user_id == run.request.requester.id:
         return True
-    if run.state not in {State.AWAITING_APPROVAL, State.PAUSED, State.STUCK} or user_id == run.requester.id:
+    if (
+        run.state not in {State.AWAITING_APPROVAL, State.PAUSED, State.STUCK}
+        or user_id == run.request.requester.id
+    ):
         return False
-    target = ctx.configuration.targets.get(run.target)
+    target = ctx.configuration.targets.get(run.request.target)
     if target is None:
         return False
     try:

@@ -14,8 +14,8 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
 
 from bot.errors import TemporaryError, UserError
-from bot.model import Run
 from bot.presses import PRESSES, Click, forms_before, veto
+from bot.run import Run
 from bot.views.limits import sentence
 from bot.views.refusal import refusal, to_card
 from handlers import access
@@ -348,7 +348,7 @@ def _no_room(reason: Exception) -> bool:
 
 def _asked(run: Run) -> str:
     return (
-        f"{run.id}: reading `{run.target}`. Its card follows in <#{run.channel}>; "
+        f"{run.id}: reading `{run.request.target}`. Its card follows in <#{run.request.channel}>; "
         "nothing runs until somebody else approves."
     )
 

@@ -13,11 +13,12 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.errors import UserError
-from bot.model import Person, Run
+from bot.model import Person
 from bot.presses import PRESSES, Click, Form, Press, veto
 from bot.presses.details import LONG_FORM
 from bot.presses.press import DIALOG
 from bot.presses.undo import UNDO_FORM
+from bot.run import Run
 from bot.views.details import details
 from bot.views.facts import CardFacts
 from bot.views.limits import View
@@ -96,7 +97,7 @@ async def _show(ctx: Context, trigger_id: str, view: View) -> None:
 
 async def _long_form(ctx: Context, run: Run, facts: CardFacts) -> View:
     events = await ctx.store.events(run.id)
-    summaries = await ctx.store.summaries(target=run.target, limit=6)
+    summaries = await ctx.store.summaries(target=run.request.target, limit=6)
     earlier = [await ctx.store.load(s.id) for s in summaries if s.id != run.id]
     return details(run, facts, events, earlier, ctx.clock())
 

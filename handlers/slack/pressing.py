@@ -8,9 +8,10 @@ from slack_sdk.errors import SlackApiError
 
 from bot import machine, presses
 from bot.errors import StaleRun, UserError
-from bot.model import Person, Run
+from bot.model import Person
 from bot.presses import Click, Press
 from bot.presses.stamps import GO_ON, stamp
+from bot.run import Run
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack import asking
@@ -105,7 +106,7 @@ async def refuse_if_read_only(ctx: Context, person: Person, asked: str) -> None:
 
 async def check(ctx: Context, press: Press, run: Run, person: Person, click: Click) -> None:
     """Raises UserError, and keeps the refusal as evidence."""
-    target = asking.known_target(ctx, run.target)
+    target = asking.known_target(ctx, run.request.target)
     entitled = await ctx.directory.entitled(target)
     if reason := presses.why_not(press, run, person, entitled, click, ctx.clock()):
         body = {"press": press.action_id, "why": reason}

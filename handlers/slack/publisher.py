@@ -20,7 +20,8 @@ from bot.canonical_json import digest
 from bot.errors import StaleRun
 from bot.event_kinds import EventKind
 from bot.events import Event
-from bot.model import Run, State
+from bot.model import State
+from bot.run import Run
 from bot.views.card import card as draw_card
 from bot.views.card import direct as draw_direct
 from bot.views.card import notice as draw_notice
@@ -137,13 +138,13 @@ class Publisher:
             return None
         cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
         if _awaits_its_card(run) and run.id not in self._dnd:
-            self._dnd[run.id] = await self._ctx.directory.on_dnd(run.awaited)
+            self._dnd[run.id] = await self._ctx.directory.on_dnd(run.approval.awaited)
         try:
             for card in _standing(cards, Kind.CARD):
                 run = await self._reconcile(run, card, cards)
         except Wait as wait:
             self._holding.hold(run, wait, self._ctx.clock())
-            return Shown(run, complete=False) if run.posted_at else None
+            return Shown(run, complete=False) if run.approval.posted_at else None
         return Shown(run, complete=True)
 
     async def _show_rest(self, shown: Shown) -> None:
@@ -187,7 +188,7 @@ class Publisher:
             ):
                 return run
             if card.kind is not Kind.CARD and run.state in UNDECIDED:
-                self._wait_until((run.started_at or run.changed_at or run.requested_at) + COPIES_AFTER)
+                self._wait_until((run.work.started_at or run.changed_at or run.request.at) + COPIES_AFTER)
             self._ctx.sender.check("chat.update", can_wait=can_wait)
         elif card.kind is Kind.NOTICE and card.moment != _moment(run):
             await self._ctx.cards.impossible(card.key, "no news any more")
@@ -276,7 +277,7 @@ class Publisher:
 
     async def _post(self, run: Run, card: Card, cards: Sequence[Card], drawing: Message, drawn: str) -> Run:
         thread = card.thread_ts
-        if card.kind is Kind.NOTICE and card.recipient == run.channel:
+        if card.kind is Kind.NOTICE and card.recipient == run.request.channel:
             main = next(_standing(cards, Kind.CARD), None)
             if main is None:
                 await self._ctx.cards.impossible(card.key, "no card to reply to")
@@ -324,10 +325,10 @@ class Publisher:
     async def _without(self, run: Run, card: Card, error: str) -> Run:
         """What follows when a message cannot be: the run goes on, but nobody is left without news."""
         self._ctx.publish()
-        if card.kind is Kind.NOTICE and card.recipient == run.channel:
+        if card.kind is Kind.NOTICE and card.recipient == run.request.channel:
             for user in _called(run):
                 await self._ctx.cards.want(run.id, Kind.NOTICE, user, self._ctx.clock(), moment=card.moment)
-        if card.kind is not Kind.CARD or run.posted_at is not None:
+        if card.kind is not Kind.CARD or run.approval.posted_at is not None:
             return run
         # Without a card nobody can approve: whoever asked is told at once, instead of a time-out.
         why = f"The card could not be posted in the channel ({error}). Ask in another channel."
@@ -395,7 +396,7 @@ class Publisher:
 
 def _awaits_its_card(run: Run) -> bool:
     """Nobody can approve what nobody was shown."""
-    return run.state is State.AWAITING_APPROVAL and run.posted_at is None
+    return run.state is State.AWAITING_APPROVAL and run.approval.posted_at is None
 
 
 def _standing(cards: Sequence[Card], *kinds: Kind) -> Iterator[Card]:
@@ -406,27 +407,29 @@ def _standing(cards: Sequence[Card], *kinds: Kind) -> Iterator[Card]:
 def _asked_for(run: Run, cards: Sequence[Card]) -> Iterator[tuple[Kind, str, str]]:
     """The messages that a state asks for: what, for whom, and of which moment."""
     if run.state is State.AWAITING_APPROVAL:
-        yield from ((Kind.DIRECT, user, "") for user in run.awaited)
+        yield from ((Kind.DIRECT, user, "") for user in run.approval.awaited)
     has_card = next(_standing(cards, Kind.CARD), None) is not None
     if not has_card:
-        yield Kind.DIRECT, run.requester.id, ""
+        yield Kind.DIRECT, run.request.requester.id, ""
     if (moment := _moment(run)) is None:
         return
     if has_card:
-        yield Kind.NOTICE, run.channel, moment
-    elif run.posted_at is not None:
+        yield Kind.NOTICE, run.request.channel, moment
+    elif run.approval.posted_at is not None:
         yield from ((Kind.NOTICE, user, moment) for user in _called(run))
 
 
 def _called(run: Run) -> list[str]:
     """Whom news is for when it cannot stand under the card."""
-    return list(dict.fromkeys([run.requester.id, *(approval.person for approval in run.approvals)]))
+    return list(
+        dict.fromkeys([run.request.requester.id, *(approval.person for approval in run.approval.given)])
+    )
 
 
 def _moment(run: Run) -> str | None:
     """The moment that makes phones ring, once: it ended, or people have to decide since then."""
     if run.state.final:
         return "ended"
-    if run.state in {State.PAUSED, State.STUCK} and run.waiting_since is not None:
-        return f"{run.state.value}.{run.waiting_since.timestamp():.3f}"
+    if run.state in {State.PAUSED, State.STUCK} and run.question.since is not None:
+        return f"{run.state.value}.{run.question.since.timestamp():.3f}"
     return None

@@ -9,8 +9,9 @@ from slack_sdk.errors import SlackApiError
 from bot import codec
 from bot.configuration import Target
 from bot.errors import TemporaryError, UserError
-from bot.model import Goal, Person, Plan, Points, Run
+from bot.model import Goal, Person, Plan, Points
 from bot.policy import same_human
+from bot.run import Run
 from bot.spelling import Misunderstood
 from bot.times import time_of
 from bot.views import lists, press_forms, refusal, start_form
@@ -56,13 +57,15 @@ async def open_modal(
 
 async def open_undo(ctx: Context, trigger_id: str, person: Person, run: Run) -> None:
     """The undo's own plan and loss are worked out while its modal is open."""
-    look_id = await ctx.looks.want(run.target, {"undo_of": run.id}, ctx.clock())
+    look_id = await ctx.looks.want(run.request.target, {"undo_of": run.id}, ctx.clock())
     ctx.work()
     loading = press_forms.undo_form(run, None, None, "", ctx.clock())
     answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=loading)
-    context = {"channel": run.channel, "undo_of": run.id}
+    context = {"channel": run.request.channel, "undo_of": run.id}
     await ctx.looks.open_modal(
-        Modal(answer["view"]["id"], person.id, run.target, look_id, context, ctx.clock(), READING, None)
+        Modal(
+            answer["view"]["id"], person.id, run.request.target, look_id, context, ctx.clock(), READING, None
+        )
     )
     ctx.publish()
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot import machine
 from bot.errors import TemporaryError
-from bot.model import Run
+from bot.run import Run
 from bot.views.facts import CardFacts
 from handlers.context import Context
 from handlers.slack.facts import reading_facts
@@ -51,7 +51,7 @@ async def newest_runs(request: web.Request) -> web.Response:
 
 def _people_of(run: Run, proven: Sequence[Proof], facts: CardFacts) -> set[str]:
     said = " ".join(str(proof.body.get("why", "")) for proof in proven)
-    known = {run.requester.id, *run.awaited, facts.owner, facts.point_of_contact or ""}
+    known = {run.request.requester.id, *run.approval.awaited, facts.owner, facts.point_of_contact or ""}
     found = known | {proof.by for proof in proven} | set(_ACCOUNT.findall(said))
     return {one for one in found if _ACCOUNT.fullmatch(one)}
 

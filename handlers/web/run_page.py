@@ -11,20 +11,8 @@ from datetime import datetime
 
 from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.model import (
-    Ceiling,
-    Finding,
-    Leg,
-    Loss,
-    LossQuality,
-    Run,
-    State,
-    StepRecord,
-    StepState,
-    Value,
-    Verdict,
-    When,
-)
+from bot.model import Ceiling, Finding, Leg, Loss, LossQuality, State, Value, Verdict, When
+from bot.run import Run, StepRecord, StepState
 from bot.views.card import card
 from bot.views.facts import CardFacts
 from bot.views.limits import clean, escape, sentence, unmarked
@@ -152,11 +140,11 @@ def run_page(
         return plain(markup, name)
 
     headline, *rows = _card_rows(run, facts, now)
-    plan = run.plan
+    plan = run.approval.planned
     return RunPage(
         id=run.id,
         title=said(deed(run)),
-        tone="bad" if run.overridden else TONES.get(run.state, "ended"),
+        tone="bad" if run.work.overridden else TONES.get(run.state, "ended"),
         state=state_words(run),
         headline=said(headline),
         rows=tuple(map(said, rows)),
@@ -167,7 +155,7 @@ def run_page(
         legs=tuple(_leg(leg, said, now) for leg in plan.legs) if plan else (),
         loss=tuple(_loss(run, said, now)),
         loss_rows=tuple(_loss_rows(run)),
-        steps=tuple(_step(run, record) for record in run.steps),
+        steps=tuple(_step(run, record) for record in run.work.steps),
         checks=tuple(_checks(run)),
         lines=tuple(timeline(run, events, proofs, name)),
         moves=run.state is State.RUNNING,
@@ -196,51 +184,55 @@ def _card_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 
 def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[Fact]:
-    plan = run.plan
+    plan = run.approval.planned
     return [
         Fact("Live now", plain(live(run, now), name)),
         Fact("Customers", plain(customers(run, now), name)),
-        Fact("Target", f"{run.target} · {plan.environment} · {plan.kind}" if plan else run.target),
-        Fact("Asked", f"by {name(run.requester.id)}", run.requested_at),
-        Fact("Reason", f"“{run.reason}”" if run.reason.strip() else "no reason given"),
+        Fact(
+            "Target",
+            f"{run.request.target} · {plan.environment} · {plan.kind}" if plan else run.request.target,
+        ),
+        Fact("Asked", f"by {name(run.request.requester.id)}", run.request.at),
+        Fact("Reason", f"“{run.request.reason}”" if run.request.reason.strip() else "no reason given"),
         *_agreed(run, name),
         *_moments(run),
         *_maintenance(run),
-        *[Fact("Undo point", f"{point} of {target}") for target, point in run.undo_points.items()],
-        *([Fact("Undoes", run_id=run.undo_of)] if run.undo_of else []),
-        *([Fact("Undone by", run_id=run.undone_by)] if run.undone_by else []),
+        *[Fact("Undo point", f"{point} of {target}") for target, point in run.work.undo_points.items()],
+        *([Fact("Undoes", run_id=run.request.undo_of)] if run.request.undo_of else []),
+        *([Fact("Undone by", run_id=run.end.undone_by)] if run.end.undone_by else []),
         *([Fact("Owner", name(facts.owner))] if facts.owner else []),
         *([Fact("Contact", name(facts.point_of_contact))] if facts.point_of_contact else []),
     ]
 
 
 def _agreed(run: Run, name: Name) -> list[Fact]:
-    given = [Fact("Approved", f"by {name(approval.person)}", approval.at) for approval in run.approvals]
-    if run.plan is None or run.state is not State.AWAITING_APPROVAL:
+    given = [Fact("Approved", f"by {name(approval.person)}", approval.at) for approval in run.approval.given]
+    if run.approval.planned is None or run.state is not State.AWAITING_APPROVAL:
         return given
-    wanted = f"{len(given)} of {run.plan.approvals_needed} given, from {', '.join(run.plan.approvers)}"
-    until = [Fact("Approve by", at=run.approve_by)] if run.approve_by else []
+    plan = run.approval.plan
+    wanted = f"{len(given)} of {plan.approvals_needed} given, from {', '.join(plan.approvers)}"
+    until = [Fact("Approve by", at=run.approval.approve_by)] if run.approval.approve_by else []
     return [*given, Fact("Approvals", wanted), *until]
 
 
 def _moments(run: Run) -> list[Fact]:
-    found = [Fact("Started", at=run.started_at)] if run.started_at else []
-    if run.ended_at is None:
+    found = [Fact("Started", at=run.work.started_at)] if run.work.started_at else []
+    if run.end.at is None:
         return found
-    took = f"took {_between(run.started_at, run.ended_at)}" if run.started_at else ""
-    return [*found, Fact("Ended", took, run.ended_at)]
+    took = f"took {_between(run.work.started_at, run.end.at)}" if run.work.started_at else ""
+    return [*found, Fact("Ended", took, run.end.at)]
 
 
 def _maintenance(run: Run) -> list[Fact]:
-    if run.maintenance_since is None:
+    if run.work.maintenance_since is None:
         return []
-    on = Fact("Maintenance on", at=run.maintenance_since)
-    if run.maintenance_until is None:
+    on = Fact("Maintenance on", at=run.work.maintenance_since)
+    if run.work.maintenance_until is None:
         return [on, Fact("Maintenance off", "not yet")]
-    lasted = f"outage {_between(run.maintenance_since, run.maintenance_until)}"
-    rto = run.plan.rto if run.plan else None
+    lasted = f"outage {_between(run.work.maintenance_since, run.work.maintenance_until)}"
+    rto = run.approval.plan.rto if run.approval.planned else None
     goal = f"RTO {duration(rto)}" if rto is not None else "no RTO declared"
-    return [on, Fact("Maintenance off", f"{lasted} · {goal}", run.maintenance_until)]
+    return [on, Fact("Maintenance off", f"{lasted} · {goal}", run.work.maintenance_until)]
 
 
 def _between(began: datetime, ended: datetime) -> str:
@@ -251,12 +243,12 @@ def _between(began: datetime, ended: datetime) -> str:
 
 
 def _plan(run: Run, said: Said) -> list[Fact]:
-    plan = run.plan
+    plan = run.approval.planned
     if plan is None:
         return []
     return [
         Fact("Plan code", run.code),
-        Fact("Digest (SHA-256)", run.digest),
+        Fact("Digest (SHA-256)", run.approval.digest),
         Fact("Made", at=plan.made_at),
         Fact("Expected", said(outage(plan))),
         Fact("Way back", said(undo(plan))),
@@ -279,23 +271,23 @@ def _leg(leg: Leg, said: Said, now: datetime) -> LegRow:
 
 
 def _loss(run: Run, said: Said, now: datetime) -> list[str]:
-    plan = run.plan
+    plan = run.approval.planned
     if plan is None:
         return []
     if plan.loss.quality is LossQuality.NONE:
         declared = f" (declared by {plan.loss.basis})" if plan.loss.basis else ""
         return [f"{said(removed(plan.loss))}{declared}."]
     rows = [f"When it was asked: {said(how_much(plan.loss, None, plan.rpo, now))}."]
-    if run.loss is not None and run.loss is not plan.loss:
-        rows.append(f"When it started: {said(how_much(run.loss, None, None, now))}.")
+    if run.work.loss is not None and run.work.loss is not plan.loss:
+        rows.append(f"When it started: {said(how_much(run.work.loss, None, None, now))}.")
     return rows
 
 
 def _loss_rows(run: Run) -> list[LossRow]:
-    plan = run.plan
+    plan = run.approval.planned
     if plan is None or plan.loss.quality is LossQuality.NONE:
         return []
-    later, most = run.loss, plan.ceiling
+    later, most = run.work.loss, plan.ceiling
     names = dict.fromkeys(unit.name for units in (plan.loss, later, most) if units for unit in units.units)
     window = LossRow("data-loss window", _window(plan.loss), _window(later) if later else "", _window(most))
     return [window, *(LossRow(n, _count(plan.loss, n), _count(later, n), _count(most, n)) for n in names)]
@@ -315,7 +307,7 @@ def _count(loss: Loss | Ceiling | None, name: str) -> str:
 
 def _step(run: Run, record: StepRecord) -> StepRow:
     step = record.step
-    of = "" if step.target == run.target else f" of {step.target}"
+    of = "" if step.target == run.request.target else f" of {step.target}"
     outcome, tone = _ended(record)
     words = in_a_line(record.words) or (f"“{step.text}”" if step.text else "")
     took = _between(record.started_at, record.ended_at) if record.started_at and record.ended_at else ""
@@ -340,10 +332,10 @@ def _ended(record: StepRecord) -> tuple[str, str]:
 
 def _checks(run: Run) -> list[CheckRow]:
     """Every check that was looked at, then those of which only the value before is known."""
-    before = {(finding.name, finding.when): finding.value for finding in run.before}
-    seen = [_check(finding, before.get((finding.name, finding.when))) for finding in run.findings]
-    looked_at = {(finding.name, finding.when) for finding in run.findings}
-    return [*seen, *(_unseen(f) for f in run.before if (f.name, f.when) not in looked_at)]
+    before = {(finding.name, finding.when): finding.value for finding in run.work.before}
+    seen = [_check(finding, before.get((finding.name, finding.when))) for finding in run.work.findings]
+    looked_at = {(finding.name, finding.when) for finding in run.work.findings}
+    return [*seen, *(_unseen(f) for f in run.work.before if (f.name, f.when) not in looked_at)]
 
 
 def _check(finding: Finding, before: Value) -> CheckRow:

@@ -42,7 +42,6 @@ from bot.model import (
     Points,
     Purpose,
     RestorePoint,
-    Run,
     UndoMode,
     Verdict,
     Way,
@@ -52,6 +51,7 @@ from bot.planner import Planner
 from bot.planning import Hold
 from bot.policy import Entitled
 from bot.presses import Click, Press
+from bot.run import Run
 from bot.signatures import Signer, sealed
 from tests.bot.configured import configuration
 from tests.bot.stories import ANA, BEN, CY, DORA, LOSS, T0, happened, later, requested
@@ -122,7 +122,7 @@ class Notebook:
         stored, moved = [], run
         for event in events:
             placed = replace(event, seq=moved.seq + 1)
-            stored.append(sealed(placed, self.installation, run.id, run.digest, FRONT))
+            stored.append(sealed(placed, self.installation, run.id, run.approval.digest, FRONT))
             moved = machine.apply(moved, stored[-1])
         if epoch is not None and epoch != self.epoch:
             raise ClaimLost(run.id)
@@ -495,10 +495,10 @@ class Play:
 
     async def approved(self, goal: Goal | None = None) -> Run:
         run = await self.planned(goal)
-        assert run.plan is not None, run.why
+        assert run.approval.plan is not None, run.why
         await self.notes.append(self.run, happened(E.POSTED, self.clock()))
         await self.clock.sleep(2)
-        for who in (BEN, CY)[: run.plan.approvals_needed]:
+        for who in (BEN, CY)[: run.approval.plan.approvals_needed]:
             await self.press(who, presses.APPROVE)
         return self.run
 

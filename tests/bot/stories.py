@@ -26,12 +26,12 @@ from bot.model import (
     Purpose,
     RestorePoint,
     Risk,
-    Run,
     Step,
     Unit,
     Verdict,
     When,
 )
+from bot.run import Decision, End, Question, Request, Run, Work
 
 T0 = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
 
@@ -142,6 +142,31 @@ def findings(*found: Finding) -> Any:
     return codec.dump(tuple[Finding, ...], found)
 
 
+# Runs ------------------------------------------------------------------------------------------
+
+_PARTS: Mapping[str, type[Any]] = {
+    "request": Request,
+    "approval": Decision,
+    "work": Work,
+    "question": Question,
+    "end": End,
+}
+
+
+def having(run: Run, **changes: Any) -> Run:
+    """The run with other facts, by `part_field` (`work_steps`) or by a field of its own (`state`)."""
+    of_parts = {part: _of(part, changes) for part in _PARTS}
+    parts = {part: replace(getattr(run, part), **new) for part, new in of_parts.items() if new}
+    own = {name: value for name, value in changes.items() if name.partition("_")[0] not in _PARTS}
+    return replace(run, **parts, **own)
+
+
+def _of(part: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.removeprefix(f"{part}_"): value for name, value in changes.items() if name.startswith(f"{part}_")
+    }
+
+
 # Stories ---------------------------------------------------------------------------------------
 
 
@@ -238,7 +263,7 @@ class Story:
 
     def up_to(self, do: Do, phase: Phase | None = None) -> "Story":
         """Everything goes well, until this step is the next thing to do."""
-        if self.run.plan is None:
+        if self.run.approval.planned is None:
             self.started()
         while True:
             action = machine.next_action(self.run)
@@ -253,7 +278,7 @@ class Story:
                 self.tell(kind, **data)
 
     def succeeded(self) -> "Story":
-        if self.run.plan is None:
+        if self.run.approval.planned is None:
             self.started()
         while not isinstance(action := machine.next_action(self.run), machine.Wait):
             for kind, data in went_well(action):
@@ -278,8 +303,8 @@ class Story:
     @property
     def n(self) -> int:
         """Of the step that is next or under way."""
-        assert self.run.current is not None
-        return self.run.current.step.n
+        assert self.run.work.current is not None
+        return self.run.work.current.step.n
 
 
 def went_well(action: machine.Action) -> Iterator[tuple[E, dict[str, Any]]]:

@@ -26,7 +26,7 @@ from bot.commands import (
     Undo,
     parse,
 )
-from bot.model import Live
+from bot.run import Live
 from bot.spelling import Misunderstood, nearest
 from bot.times import time_of, zone_of
 from handlers.slack.typed import plain

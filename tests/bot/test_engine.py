@@ -32,15 +32,12 @@ from bot.model import (
     Do,
     Finding,
     Goal,
-    Live,
     Loss,
     LossQuality,
     OnFailure,
-    Pause,
     Phase,
     Plan,
     Purpose,
-    Run,
     State,
     UndoMode,
     Unit,
@@ -48,6 +45,7 @@ from bot.model import (
     When,
 )
 from bot.policy import Entitled
+from bot.run import Live, Pause, Run
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
 from tests.bot.stories import ANA, BEN, CY, LOSS, T0, happened, retold
@@ -103,8 +101,8 @@ async def test_each_effect_stands_between_its_intent_and_its_outcome(careful: Pl
 
 async def test_the_world_and_the_run_agree_at_the_end(careful: Play) -> None:
     run = await careful.driven()
-    assert (run.state, run.live, run.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
-    assert (careful.backend.live, run.undo_points) == ("p41", {"orders": "undo-v42"})
+    assert (run.state, run.work.live, run.work.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
+    assert (careful.backend.live, run.work.undo_points) == ("p41", {"orders": "undo-v42"})
 
 
 async def test_an_intent_says_what_will_be_done_under_which_name(play: Play) -> None:
@@ -206,7 +204,7 @@ async def test_an_undo_point_that_another_worker_announced_is_asked_for_again(ca
         await careful.drive()
     careful.backend.place = "another"
     run = await careful.drive()
-    assert (run.state, run.undo_points) == (State.SUCCEEDED, {"orders": "undo-v42"})
+    assert (run.state, run.work.undo_points) == (State.SUCCEEDED, {"orders": "undo-v42"})
 
 
 async def test_what_was_accepted_is_asked_for_by_its_handle_after_a_kill(play: Play) -> None:
@@ -245,7 +243,7 @@ async def test_an_op_id_that_was_taken_before_is_found_and_not_started(play: Pla
     play.backend.live = "v42"
     run = await play.drive()
     assert "RESTORE orders p41" not in play.effects
-    assert run.steps[2].words == "it is done"
+    assert run.work.steps[2].words == "it is done"
 
 
 async def test_what_never_arrived_is_started_again(play: Play) -> None:
@@ -259,7 +257,7 @@ async def test_what_never_arrives_is_not_started_for_ever(play: Play) -> None:
     play.backend.starts = ["never_arrives"] * 99
     run = await play.driven()
     assert play.backend.asked.count("start") == BEGUN_AT_MOST
-    assert (run.state, run.pause, run.live) == (State.PAUSED, Pause.STEP_FAILED, Live.BEFORE)
+    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STEP_FAILED, Live.BEFORE)
     assert run.why == "begun 3 times, it never arrived at the backend"
 
 
@@ -280,7 +278,7 @@ async def test_what_was_overtaken_has_failed(play: Play) -> None:
     play.backend.starts = ["never_arrives"]
     play.backend.finds = [Found(Fate.OVERTAKEN, "somebody deployed v43 since")]
     run = await play.driven()
-    assert (run.state, run.pause, run.why) == (
+    assert (run.state, run.question.pause, run.why) == (
         State.PAUSED,
         Pause.STEP_FAILED,
         "somebody deployed v43 since",
@@ -291,7 +289,7 @@ async def test_what_was_found_failed_has_failed_and_nobody_knows_what_is_live(pl
     play.backend.starts = ["never_arrives"]
     play.backend.finds = [Found(Fate.FAILED, "disk full")]
     run = await play.driven()
-    assert (run.state, run.why, run.live) == (State.PAUSED, "disk full", Live.UNKNOWN)
+    assert (run.state, run.why, run.work.live) == (State.PAUSED, "disk full", Live.UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +298,7 @@ async def test_what_was_found_failed_has_failed_and_nobody_knows_what_is_live(pl
 async def test_a_refusal_before_anything_was_sent_leaves_it_as_before(play: Play, refusal: Exception) -> None:
     play.backend.starts = [refusal]
     run = await play.driven()
-    assert (run.state, run.pause, run.why, run.live) == (
+    assert (run.state, run.question.pause, run.why, run.work.live) == (
         State.PAUSED,
         Pause.STEP_FAILED,
         str(refusal),
@@ -330,7 +328,7 @@ async def test_a_backend_that_cannot_be_asked_leaves_the_run_stuck(play: Play) -
     play.backend.starts = ["answer_lost"]
     play.backend.finds = [Unreachable("no route")] * 99
     run = await play.driven()
-    assert (run.state, run.why, run.times_asked, run.live) == (
+    assert (run.state, run.why, run.question.times_asked, run.work.live) == (
         State.STUCK,
         "no route",
         ASKED_AT_MOST,
@@ -357,7 +355,7 @@ async def test_a_backend_that_cannot_tell_is_not_asked_again(play: Play) -> None
     play.backend.starts = ["answer_lost"]
     play.backend.finds = [PermanentError("the marker is gone")] * 99
     run = await play.driven()
-    assert (run.state, run.times_asked, run.why) == (State.STUCK, 1, "the marker is gone")
+    assert (run.state, run.question.times_asked, run.why) == (State.STUCK, 1, "the marker is gone")
 
 
 async def test_a_stuck_run_does_nothing_until_people_say(play: Play) -> None:
@@ -403,14 +401,14 @@ async def test_a_poll_that_no_longer_knows_goes_on_while_it_is_in_flight(play: P
 async def test_a_poll_that_says_no_has_failed(play: Play) -> None:
     play.backend.polls = [Progress(False, T0, "exit code 3")]
     run = await play.driven()
-    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "exit code 3")
+    assert (run.state, run.question.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "exit code 3")
 
 
 async def test_what_goes_on_is_accepted_once_with_its_handle(play: Play) -> None:
     play.backend.starts = ["takes_long"]
     run = await play.driven()
     assert play.kinds().count("step_accepted") == 1
-    assert run.steps[2].handle == {"job": "k7f3a91c.RB-42.3"}
+    assert run.work.steps[2].handle == {"job": "k7f3a91c.RB-42.3"}
 
 
 async def test_progress_is_shown_and_is_no_event(play: Play) -> None:
@@ -451,7 +449,7 @@ async def test_a_stop_comes_before_the_next_step(careful: Play) -> None:
     maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
     maintenance.meanwhile = lambda: careful.press(BEN, presses.CANCEL)
     run = await careful.drive()
-    assert (run.state, run.pause, run.in_maintenance) == (State.PAUSED, Pause.STOPPED, True)
+    assert (run.state, run.question.pause, run.work.in_maintenance) == (State.PAUSED, Pause.STOPPED, True)
     assert careful.effects == ["MAINTENANCE_ON orders"]
 
 
@@ -474,14 +472,14 @@ async def stopped_in_the_restore(play: Play) -> Run:
 
 async def test_a_restore_that_can_be_cancelled_is_cancelled_once(play: Play) -> None:
     run = await stopped_in_the_restore(play)
-    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "cancelled")
+    assert (run.state, run.question.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "cancelled")
     assert play.backend.asked.count("cancel") == 1
 
 
 async def test_a_restore_that_cannot_be_cancelled_comes_to_its_end(play: Play) -> None:
     play.backend.capabilities = replace(play.backend.capabilities, cancel=False)
     run = await stopped_in_the_restore(play)
-    assert (run.state, run.pause, run.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
+    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
     assert "cancel" not in play.backend.asked
 
 
@@ -491,7 +489,7 @@ async def test_a_restore_that_cannot_be_cancelled_comes_to_its_end(play: Play) -
 async def test_a_cancel_that_is_not_heard_is_waited_for(play: Play, answer: Cancelled | Exception) -> None:
     play.backend.cancels = [answer]
     run = await stopped_in_the_restore(play)
-    assert (run.state, run.pause, run.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
+    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
 
 
 async def test_a_veto_before_the_first_intent_wins(careful: Play) -> None:
@@ -560,7 +558,7 @@ async def test_a_driver_with_an_old_run_loads_it_again(play: Play) -> None:
     await play.notes.append(play.run, happened(E.POSTED, play.clock()))
     play.notes.epoch += 1
     run = await play.engine().drive(Claim(stale, play.notes.epoch))
-    assert (run.state, run.posted_at) == (State.AWAITING_APPROVAL, T0)
+    assert (run.state, run.approval.posted_at) == (State.AWAITING_APPROVAL, T0)
 
 
 @pytest.mark.parametrize("problem", [NotAllowed("a bug of ours"), StaleRun("RB-42")])
@@ -580,9 +578,9 @@ async def test_what_would_be_decided_the_same_way_for_ever_is_raised(play: Play,
 
 async def test_a_plan_is_stored_with_its_digest_and_who_is_awaited(play: Play) -> None:
     run = await play.planned()
-    assert run.plan is not None
-    assert run.digest == codec.plan_digest(run.plan)
-    assert run.awaited == (BEN.id, CY.id)
+    assert run.approval.plan is not None
+    assert run.approval.digest == codec.plan_digest(run.approval.plan)
+    assert run.approval.awaited == (BEN.id, CY.id)
 
 
 REFUSED: dict[str, tuple[Callable[[Play], object], str]] = {
@@ -646,7 +644,7 @@ async def test_a_target_is_down_when_no_check_sees_anything(
     play: Play, offline: Verdict | None, online: Verdict | None, down: bool
 ) -> None:
     play.world.offline.sees, play.world.online.sees = [offline], [online]
-    assert (await play.planned()).target_down is down
+    assert (await play.planned()).approval.target_down is down
 
 
 async def test_a_request_that_was_cancelled_while_it_was_planned_stays_cancelled(play: Play) -> None:
@@ -665,14 +663,14 @@ def tampered(play: Play) -> None:
 
 def swapped(play: Play) -> None:
     """Somebody changes the stored plan, and its digest with it."""
-    assert play.run.plan is not None
-    _change_plan(play, digest=codec.plan_digest(replace(play.run.plan, environment="staging")))
+    assert play.run.approval.plan is not None
+    _change_plan(play, digest=codec.plan_digest(replace(play.run.approval.plan, environment="staging")))
 
 
 def _change_plan(play: Play, digest: str | None) -> None:
     events = play.notes.runs[play.run.id]
-    assert play.run.plan is not None
-    plan = codec.dump(Plan, replace(play.run.plan, environment="staging"))
+    assert play.run.approval.plan is not None
+    plan = codec.dump(Plan, replace(play.run.approval.plan, environment="staging"))
     events[1] = retold(events[1], plan=plan, **({"digest": digest} if digest else {}))
 
 
@@ -812,23 +810,23 @@ async def test_a_request_that_was_written_into_the_database_is_not_even_planned(
 
 async def test_an_approval_does_not_start_a_run_after_its_time(play: Play) -> None:
     run = await play.approved()
-    assert run.start_by is not None
-    play.clock.now = run.start_by  # we were down, and the clock's own tick has not come yet
+    assert run.approval.start_by is not None
+    play.clock.now = run.approval.start_by  # we were down, and the clock's own tick has not come yet
     run = await play.drive()
     assert (run.state, play.effects) == (State.EXPIRED, [])
 
 
 async def test_an_approval_starts_a_run_until_the_very_last_moment(play: Play) -> None:
     run = await play.approved()
-    assert run.start_by is not None
-    play.clock.now = run.start_by - timedelta(milliseconds=1)
+    assert run.approval.start_by is not None
+    play.clock.now = run.approval.start_by - timedelta(milliseconds=1)
     assert (await play.drive()).state is State.SUCCEEDED
 
 
 async def test_a_preflight_that_outlasts_the_approval_starts_nothing(play: Play) -> None:
     run = await play.approved()
-    assert run.start_by is not None
-    play.clock.now = run.start_by - timedelta(milliseconds=1)
+    assert run.approval.start_by is not None
+    play.clock.now = run.approval.start_by - timedelta(milliseconds=1)
     play.register = _Slow(play)
     assert (await play.drive()).state is State.EXPIRED
 
@@ -863,8 +861,8 @@ async def test_a_start_keeps_the_loss_as_it_is_then(play: Play) -> None:
     await play.approved()
     play.backend.loss = replace(LOSS, units=(Unit("orders", 230),))
     run = await play.drive()
-    assert run.loss is not None
-    assert run.loss.units == (Unit("orders", 230),)
+    assert run.work.loss is not None
+    assert run.work.loss.units == (Unit("orders", 230),)
 
 
 # Behind maintenance ----------------------------------------------------------------------------
@@ -873,7 +871,7 @@ async def test_a_start_keeps_the_loss_as_it_is_then(play: Play) -> None:
 async def test_a_loss_that_outgrows_its_ceiling_behind_maintenance_pauses(careful: Play) -> None:
     careful.backend.measured = [MUCH]
     run = await careful.driven()
-    assert (run.state, run.pause, run.loss, run.why) == (
+    assert (run.state, run.question.pause, run.work.loss, run.why) == (
         State.PAUSED,
         Pause.LOSS,
         MUCH,
@@ -890,7 +888,7 @@ async def test_a_loss_that_cannot_be_measured_behind_maintenance_pauses(
 ) -> None:
     careful.backend.measured = [problem]
     run = await careful.driven()
-    assert (run.pause, run.why) == (
+    assert (run.question.pause, run.why) == (
         Pause.LOSS,
         "the loss was measured when it was approved and is unknown now",
     )
@@ -921,13 +919,13 @@ async def test_an_undo_point_is_taken_once_however_often_it_is_asked_for(play: P
     await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, play.effects.count("SAVE orders")) == (State.SUCCEEDED, 1)
-    assert run.undo_points == {"orders": "undo-v42"}
+    assert run.work.undo_points == {"orders": "undo-v42"}
 
 
 async def test_without_an_undo_point_nothing_is_restored(play: Play) -> None:
     play.backend.saves = [Blocked("disk full")]
     run = await play.driven()
-    assert (run.state, run.pause, run.why, play.effects) == (
+    assert (run.state, run.question.pause, run.why, play.effects) == (
         State.PAUSED,
         Pause.STEP_FAILED,
         "disk full",
@@ -938,7 +936,7 @@ async def test_without_an_undo_point_nothing_is_restored(play: Play) -> None:
 async def test_a_backend_that_cannot_save_says_so_and_goes_on(play: Play) -> None:
     play.backend.saves = ["cannot"]
     run = await play.driven()
-    assert (run.state, run.undo_points, run.steps[1].words) == (
+    assert (run.state, run.work.undo_points, run.work.steps[1].words) == (
         State.SUCCEEDED,
         {},
         "cannot be undone",
@@ -957,14 +955,14 @@ async def test_a_backend_that_knows_no_undo_is_not_asked_for_one(play: Play) -> 
 async def test_values_before_are_compared_with_values_after(play: Play) -> None:
     play.world.offline.sees = [Verdict.FAILED, Verdict.FAILED]  # for "is it down?", and the baseline
     run = await play.driven()
-    totals = next(finding for finding in run.findings if finding.name == "totals")
+    totals = next(finding for finding in run.work.findings if finding.name == "totals")
     assert (totals.before, totals.value) == ("failed", "passed")
 
 
 async def test_a_check_that_fails_pauses_behind_maintenance(careful: Play) -> None:
     careful.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
     run = await careful.driven()
-    assert (run.state, run.phase, run.pause, run.in_maintenance) == (
+    assert (run.state, run.phase, run.question.pause, run.work.in_maintenance) == (
         State.PAUSED,
         Phase.VERIFY,
         Pause.CHECKS,
@@ -976,7 +974,7 @@ async def test_a_check_that_fails_pauses_behind_maintenance(careful: Play) -> No
 async def test_a_check_that_sees_nothing_is_no_pass(play: Play) -> None:
     play.world.offline.sees = [Verdict.PASSED, Verdict.PASSED, None]
     run = await play.driven()
-    assert (play.kinds()[-1], run.pause) == ("checks_inconclusive", Pause.CHECKS)
+    assert (play.kinds()[-1], run.question.pause) == ("checks_inconclusive", Pause.CHECKS)
 
 
 async def test_one_that_fails_counts_more_than_one_that_sees_nothing(play: Play) -> None:
@@ -989,7 +987,7 @@ async def test_one_that_fails_counts_more_than_one_that_sees_nothing(play: Play)
 async def test_a_backend_that_lies_is_found_out_by_itself(play: Play) -> None:
     play.backend.arrive = _does_nothing  # type: ignore[method-assign]
     run = await play.driven()
-    assert (run.state, run.pause, run.verdict) == (State.PAUSED, Pause.CHECKS, Verdict.FAILED)
+    assert (run.state, run.question.pause, run.work.verdict) == (State.PAUSED, Pause.CHECKS, Verdict.FAILED)
 
 
 def _does_nothing(work: object) -> None:
@@ -1002,8 +1000,8 @@ async def test_a_backend_that_cannot_say_whether_it_arrived_is_inconclusive(
 ) -> None:
     play.backend.verified = [problem]
     run = await play.driven()
-    arrived = next(finding for finding in run.findings if finding.name == "orders arrived")
-    assert (run.pause, arrived.verdict, arrived.words) == (
+    arrived = next(finding for finding in run.work.findings if finding.name == "orders arrived")
+    assert (run.question.pause, arrived.verdict, arrived.words) == (
         Pause.CHECKS,
         Verdict.INCONCLUSIVE,
         str(problem),
@@ -1015,7 +1013,7 @@ async def test_checks_that_are_looked_at_again_and_pass_go_on(play: Play) -> Non
     await play.driven()
     await play.press(BEN, presses.RETRY)
     run = await play.drive()
-    assert (run.state, run.overridden, play.effects.count("RESTORE orders p41")) == (
+    assert (run.state, run.work.overridden, play.effects.count("RESTORE orders p41")) == (
         State.SUCCEEDED,
         False,
         1,
@@ -1028,7 +1026,7 @@ async def test_two_people_go_online_against_a_check(careful: Play) -> None:
     await careful.press(ANA, presses.CONTINUE, why="customers wait")
     await careful.press(BEN, presses.CONTINUE, why="customers wait")
     run = await careful.drive()
-    assert (run.state, run.overridden, run.verdict, run.in_maintenance) == (
+    assert (run.state, run.work.overridden, run.work.verdict, run.work.in_maintenance) == (
         State.SUCCEEDED,
         True,
         Verdict.FAILED,
@@ -1039,7 +1037,7 @@ async def test_two_people_go_online_against_a_check(careful: Play) -> None:
 async def test_an_online_check_that_fails_pauses_after_maintenance(careful: Play) -> None:
     careful.world.online.sees = [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
     run = await careful.driven()
-    assert (run.phase, run.pause, run.in_maintenance) == (Phase.FINISH, Pause.CHECKS, False)
+    assert (run.phase, run.question.pause, run.work.in_maintenance) == (Phase.FINISH, Pause.CHECKS, False)
 
 
 # Checkpoints and maintenance -------------------------------------------------------------------
@@ -1049,7 +1047,7 @@ async def test_a_checkpoint_waits_for_a_yes() -> None:
     asking = Procedure(steps=(ask(Phase.PREPARE, "Drained?"), ProcedureStep(phase=Phase.RESTORE)))
     play = Play(configuration(target(procedure="asking"), procedures={"asking": asking}))
     run = await play.driven()
-    assert (run.pause, run.why, play.effects) == (Pause.CHECKPOINT, "Drained?", [])
+    assert (run.question.pause, run.why, play.effects) == (Pause.CHECKPOINT, "Drained?", [])
     await play.press(BEN, presses.CONTINUE)
     assert (await play.drive()).state is State.SUCCEEDED
 
@@ -1065,7 +1063,7 @@ async def test_two_people_take_a_failed_run_out_of_maintenance(careful: Play) ->
     await careful.press(ANA, presses.CONTINUE)
     await careful.press(BEN, presses.CONTINUE)
     run = await careful.drive()
-    assert (run.state, run.in_maintenance, careful.effects[-1]) == (
+    assert (run.state, run.work.in_maintenance, careful.effects[-1]) == (
         State.FAILED,
         False,
         "MAINTENANCE_OFF orders",
@@ -1077,7 +1075,7 @@ async def test_maintenance_that_failed_is_switched_once_more_when_somebody_looks
     enter.polls = [Progress(False, T0, "exit code 3")]
     enter.arrive = lambda work: enter.fates.update({work.op_id: Fate.FAILED})  # type: ignore[method-assign]
     run = await careful.driven()
-    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "exit code 3")
+    assert (run.state, run.question.pause, run.why) == (State.PAUSED, Pause.STEP_FAILED, "exit code 3")
     enter.arrive = lambda work: None  # type: ignore[method-assign]
     await careful.press(BEN, presses.RETRY)
     assert (await careful.drive()).state is State.SUCCEEDED
@@ -1090,7 +1088,11 @@ async def test_a_restore_that_failed_is_only_looked_for_when_somebody_looks_agai
     await play.driven()
     await play.press(BEN, presses.RETRY)
     run = await play.drive()
-    assert (run.state, run.pause, play.backend.asked.count("start")) == (State.PAUSED, Pause.STEP_FAILED, 1)
+    assert (run.state, run.question.pause, play.backend.asked.count("start")) == (
+        State.PAUSED,
+        Pause.STEP_FAILED,
+        1,
+    )
 
 
 async def test_a_leaving_that_failed_is_done_again_when_two_agree_again(careful: Play) -> None:
@@ -1103,7 +1105,7 @@ async def test_a_leaving_that_failed_is_done_again_when_two_agree_again(careful:
         await careful.press(BEN, presses.CONTINUE)
         await careful.drive()
         leave.arrive = lambda work: None  # type: ignore[method-assign]
-    assert not careful.run.in_maintenance
+    assert not careful.run.work.in_maintenance
     assert list(leave.fates) == ["k7f3a91c.RB-42.7", "k7f3a91c.RB-42.7.2"]
 
 
@@ -1129,9 +1131,9 @@ async def test_an_undo_goes_back_to_the_undo_point_of_each_target() -> None:
     play = Play(BOTH)
     await play.driven()
     run = await play.approved(Goal(undo_of="RB-42"))
-    assert run.plan is not None
-    assert run.plan.purpose is Purpose.UNDO
-    assert [leg.point.id for leg in run.plan.legs] == ["undo-v42", "undo-v42"]
+    assert run.approval.plan is not None
+    assert run.approval.plan.purpose is Purpose.UNDO
+    assert [leg.point.id for leg in run.approval.plan.legs] == ["undo-v42", "undo-v42"]
     run = await play.drive()
     assert (run.state, play.backend.live) == (State.SUCCEEDED, "undo-v42")
 
@@ -1168,7 +1170,7 @@ async def test_when_the_second_target_fails_the_first_stays_where_it_is() -> Non
     play = Play(BOTH)
     play.world.executor("search").starts = [Denied("no")]
     run = await play.driven()
-    assert (run.state, run.live) == (State.PAUSED, Live.UNKNOWN)
+    assert (run.state, run.work.live) == (State.PAUSED, Live.UNKNOWN)
     assert [play.world.executor(name).live for name in ("orders", "search")] == ["p41", "v42"]
 
 
@@ -1184,7 +1186,7 @@ async def waiting() -> Play:
     play = Play(configuration(target(procedure="asking"), procedures={"asking": asking}))
     play.backend.capabilities = replace(play.backend.capabilities, undo=UndoMode.IMPOSSIBLE)
     await play.driven()
-    assert (play.run.pause, play.run.touched) == (Pause.CHECKPOINT, False)
+    assert (play.run.question.pause, play.run.work.touched) == (Pause.CHECKPOINT, False)
     return play
 
 
@@ -1196,7 +1198,7 @@ async def confirmed(play: Play) -> Run:
 async def test_an_approval_that_still_counts_after_a_checkpoint_is_carried_out(waiting: Play) -> None:
     waiting.backend.loss = replace(LOSS, units=(Unit("orders", 230),))
     run = await confirmed(waiting)
-    assert (run.state, run.loss) == (State.SUCCEEDED, waiting.backend.loss)
+    assert (run.state, run.work.loss) == (State.SUCCEEDED, waiting.backend.loss)
     assert waiting.kinds()[-6] == "reviewed"
 
 
@@ -1242,7 +1244,7 @@ async def test_an_approval_that_lapsed_at_a_checkpoint_restores_nothing(name: st
     await waiting.press(BEN, presses.CONTINUE)
     sabotage(waiting)
     run = await waiting.drive()
-    assert (run.state, run.pause, run.why, waiting.effects) == (State.PAUSED, pause, why, [])
+    assert (run.state, run.question.pause, run.why, waiting.effects) == (State.PAUSED, pause, why, [])
 
 
 async def test_a_lapse_that_has_passed_is_seen_when_somebody_looks_again(waiting: Play) -> None:
@@ -1259,7 +1261,11 @@ async def test_a_stop_before_the_restore_asks_the_same_before_going_on(careful: 
     await careful.drive()
     careful.backend.live = "v43"
     run = await confirmed(careful)
-    assert (run.state, run.pause, careful.effects) == (State.PAUSED, Pause.HALTED, ["MAINTENANCE_ON orders"])
+    assert (run.state, run.question.pause, careful.effects) == (
+        State.PAUSED,
+        Pause.HALTED,
+        ["MAINTENANCE_ON orders"],
+    )
 
 
 @pytest.mark.parametrize(("seconds", "pause"), [(299, Pause.STEP_FAILED), (301, Pause.HALTED)])
@@ -1275,7 +1281,7 @@ async def test_who_takes_over_long_after_the_start_looks_again(
     play.backend.live = "v43"
     await play.clock.sleep(seconds)
     run = await play.drive()
-    assert (run.state, run.pause) == (State.PAUSED, pause)
+    assert (run.state, run.question.pause) == (State.PAUSED, pause)
     assert play.effects == ([] if pause is Pause.HALTED else ["SAVE orders"])
 
 
@@ -1302,7 +1308,7 @@ async def test_a_word_that_was_written_into_the_database_moves_nothing(name: str
     write, why = FORGED[name]
     await write(waiting)
     run = await waiting.drive()
-    assert (run.state, run.pause, run.why, waiting.effects) == (State.PAUSED, Pause.HALTED, why, [])
+    assert (run.state, run.question.pause, run.why, waiting.effects) == (State.PAUSED, Pause.HALTED, why, [])
 
 
 async def test_a_true_word_after_a_forged_one_does_not_make_it_true(waiting: Play) -> None:
@@ -1310,7 +1316,7 @@ async def test_a_true_word_after_a_forged_one_does_not_make_it_true(waiting: Pla
     await waiting.drive()
     await waiting.press(CY, presses.RETRY)
     run = await waiting.drive()
-    assert (run.state, run.pause, waiting.effects) == (State.PAUSED, Pause.HALTED, [])
+    assert (run.state, run.question.pause, waiting.effects) == (State.PAUSED, Pause.HALTED, [])
     assert (await waiting.press(CY, presses.STOP)).state is State.FAILED
 
 
@@ -1318,7 +1324,7 @@ async def test_two_forged_words_take_no_failed_run_out_of_maintenance(careful: P
     await failed_in_maintenance(careful)
     await careful.write_by_hand(E.LEAVE_AGREED, BEN, why="…")
     run = await careful.drive()
-    assert (run.state, run.in_maintenance, run.leave_agreed) == (State.FAILED, True, False)
+    assert (run.state, run.work.in_maintenance, run.end.leave_agreed) == (State.FAILED, True, False)
     assert "MAINTENANCE_OFF orders" not in careful.effects
 
 
@@ -1328,7 +1334,7 @@ async def test_a_forged_answer_does_not_resolve_a_stuck_run(play: Play) -> None:
     await play.driven()
     await play.write_by_hand(E.RESOLVED_POINT, BEN, answer="point")
     run = await play.drive()
-    assert (run.state, run.pause) == (State.PAUSED, Pause.HALTED)
+    assert (run.state, run.question.pause) == (State.PAUSED, Pause.HALTED)
     assert "restored" not in play.kinds()
 
 
@@ -1336,7 +1342,7 @@ async def test_a_word_forged_while_a_step_is_under_way_stops_the_driver_at_once(
     play.backend.starts = ["takes_long"]
     play.backend.meanwhile = lambda: play.write_by_hand(E.STOP_REQUESTED, BEN)
     run = await play.driven()
-    assert (run.state, run.why, run.live) == (
+    assert (run.state, run.why, run.work.live) == (
         State.STUCK,
         "the stop requested of RB-42 by U01BEN carries no valid signature",
         Live.UNKNOWN,
@@ -1350,7 +1356,11 @@ async def test_after_a_forged_word_an_outcome_is_written_and_nothing_more_is_beg
     maintenance = careful.world.maintenance("orders", Do.MAINTENANCE_ON)
     maintenance.meanwhile = lambda: careful.write_by_hand(E.STOP_REQUESTED, BEN)
     run = await careful.drive()
-    assert (run.state, run.pause, careful.effects) == (State.PAUSED, Pause.HALTED, ["MAINTENANCE_ON orders"])
+    assert (run.state, run.question.pause, careful.effects) == (
+        State.PAUSED,
+        Pause.HALTED,
+        ["MAINTENANCE_ON orders"],
+    )
     assert "step_succeeded" in careful.kinds()
 
 
@@ -1389,7 +1399,7 @@ async def test_no_step_is_begun_with_other_settings(careful: Play) -> None:
     resettled(careful)
     await careful.press(BEN, presses.RETRY)
     run = await careful.drive()
-    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
+    assert (run.state, run.question.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
 
 
 async def test_a_target_that_left_the_configuration_is_not_driven(careful: Play) -> None:
@@ -1398,7 +1408,7 @@ async def test_a_target_that_left_the_configuration_is_not_driven(careful: Play)
     careful.configuration = configuration(target("search"))
     await careful.press(BEN, presses.RETRY)
     run = await careful.drive()
-    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
+    assert (run.state, run.question.pause, run.why) == (State.PAUSED, Pause.HALTED, CONFIGURATION_CHANGED)
 
 
 # Giving up -------------------------------------------------------------------------------------
@@ -1410,7 +1420,7 @@ async def test_who_gives_up_between_steps_pauses_and_says_why(careful: Play) -> 
     with pytest.raises(ExceptionGroup) as broken:
         await careful.drive()
     run = await careful.give_up(broken.value)
-    assert (run.state, run.pause) == (State.PAUSED, Pause.HALTED)
+    assert (run.state, run.question.pause) == (State.PAUSED, Pause.HALTED)
     assert run.why == ("The bot could not go on: the secret SHOP_TOKEN is not set. Look again, or end it.")
     await careful.press(BEN, presses.RETRY)
     assert (await careful.drive()).state is State.SUCCEEDED
@@ -1435,7 +1445,7 @@ async def test_who_gives_up_while_a_step_is_under_way_leaves_it_to_people(play: 
     with pytest.raises(Killed):
         await play.drive()
     run = await play.give_up(KeyError("orders"))
-    assert (run.state, run.live) == (State.STUCK, Live.UNKNOWN)
+    assert (run.state, run.work.live) == (State.STUCK, Live.UNKNOWN)
     await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, play.effects.count("RESTORE orders p41")) == (State.SUCCEEDED, 1)
@@ -1450,7 +1460,7 @@ async def test_who_was_taken_over_cannot_give_up(play: Play) -> None:
 
 async def test_nothing_is_given_up_that_waits_for_people(waiting: Play) -> None:
     before = list(waiting.journal.entries)
-    assert (await waiting.give_up(KeyError("orders"))).pause is Pause.CHECKPOINT
+    assert (await waiting.give_up(KeyError("orders"))).question.pause is Pause.CHECKPOINT
     assert waiting.journal.entries == before
 
 
@@ -1476,7 +1486,7 @@ async def test_a_driver_whose_lease_is_over_cancels_nothing(play: Play) -> None:
     play.backend.starts = ["takes_long"]
     play.backend.meanwhile = lambda: play.press(BEN, presses.CANCEL)
     with pytest.raises(ClaimLost):
-        await play.drive(alive=lambda: not play.run.stop_requested)
+        await play.drive(alive=lambda: not play.run.work.stop_requested)
     assert "cancel" not in play.backend.asked
 
 
@@ -1505,7 +1515,11 @@ async def test_a_backend_that_answers_nothing_at_all_ends_stuck() -> None:
     play.backend.starts = ["hangs"]
     play.backend.hangs = {"find", "poll"}
     run = await play.driven()
-    assert (run.state, run.why, run.times_asked) == (State.STUCK, "no answer within 0.02 s", ASKED_AT_MOST)
+    assert (run.state, run.why, run.question.times_asked) == (
+        State.STUCK,
+        "no answer within 0.02 s",
+        ASKED_AT_MOST,
+    )
 
 
 async def test_a_poll_that_is_never_answered_asks_what_became_of_it() -> None:
@@ -1538,7 +1552,7 @@ async def test_of_five_targets_any_may_fail_and_what_is_live_is_said_truly(
     assert restored[:first] == list(FIVE[:first])
     assert [name for name in FIVE[first + 1 :] if name in restored] == []
     assert (run.state, run.phase) == (State.STUCK if how == "lost" else State.PAUSED, Phase.RESTORE)
-    assert run.live is (Live.BEFORE if how == "refused" and first == 0 else Live.UNKNOWN)
+    assert run.work.live is (Live.BEFORE if how == "refused" and first == 0 else Live.UNKNOWN)
     assert all(play.world.executor(name).asked.count("start") == 1 for name in FIVE[: first + 1])
 
 
@@ -1604,7 +1618,7 @@ async def test_a_run_of_a_backup_whose_point_is_live_is_verified_and_brought_onl
     await careful.press(ANA, presses.RESOLVE, answer="point")
     await careful.press(BEN, presses.RESOLVE, answer="point")
     run = await careful.drive()
-    assert (run.state, run.live, run.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
+    assert (run.state, run.work.live, run.work.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
     assert careful.backend.asked.count("start") == 1
     assert list(careful.world.maintenance("orders", Do.MAINTENANCE_OFF).fates) == ["a83c1b2d.RB-42.7"]
 
@@ -1616,7 +1630,7 @@ async def test_a_run_of_a_backup_that_is_not_at_its_point_is_found_out_by_the_ba
     await careful.press(ANA, presses.RESOLVE, answer="point")
     await careful.press(BEN, presses.RESOLVE, answer="point")
     run = await careful.drive()
-    assert (run.state, run.phase, run.pause) == (State.PAUSED, Phase.VERIFY, Pause.CHECKS)
+    assert (run.state, run.phase, run.question.pause) == (State.PAUSED, Phase.VERIFY, Pause.CHECKS)
 
 
 async def test_an_approval_of_a_backup_starts_nothing(play: Play) -> None:

@@ -28,27 +28,20 @@ from bot.machine import (
 )
 from bot.model import (
     FINAL,
-    Approval,
     Do,
-    Live,
     Loss,
     LossQuality,
-    Matter,
     OnFailure,
     Outcome,
-    Pause,
     Phase,
     Plan,
-    Proposal,
-    Run,
     State,
     Step,
-    StepState,
     Unit,
     Verdict,
     When,
-    op_id,
 )
+from bot.run import Approval, Live, Matter, Pause, Proposal, Run, StepState, op_id
 from tests.bot.stories import (
     ALL_STEPS,
     ANA,
@@ -63,6 +56,7 @@ from tests.bot.stories import (
     Story,
     findings,
     happened,
+    having,
     later,
     plan_data,
     planned,
@@ -227,8 +221,8 @@ def test_every_state_stands_among_the_actions() -> None:
 @pytest.mark.parametrize("do", [Do.MAINTENANCE_ON, Do.UNDO_POINT, Do.RESTORE, Do.MAINTENANCE_OFF])
 def test_a_step_in_flight_is_found_and_never_started(do: Do) -> None:
     run = Story().start(do).run
-    assert run.current is not None
-    assert next_action(run) == FindStep(run.current)
+    assert run.work.current is not None
+    assert next_action(run) == FindStep(run.work.current)
 
 
 def test_a_step_in_flight_is_found_before_a_stop_is_obeyed() -> None:
@@ -238,12 +232,12 @@ def test_a_step_in_flight_is_found_before_a_stop_is_obeyed() -> None:
 
 def test_a_failed_step_that_is_looked_at_again_is_found_and_never_started() -> None:
     story = Story().fail(Do.RESTORE).tell(E.RETRIED, BEN)
-    assert next_action(story.run) == FindStep(story.run.steps[4])
+    assert next_action(story.run) == FindStep(story.run.work.steps[4])
 
 
 def test_a_lost_step_that_is_looked_at_again_is_found_and_never_started() -> None:
     story = Story().lose(Do.RESTORE).tell(E.RETRIED, BEN)
-    assert next_action(story.run) == FindStep(story.run.steps[4])
+    assert next_action(story.run) == FindStep(story.run.work.steps[4])
 
 
 def test_a_step_that_never_happened_is_started() -> None:
@@ -335,67 +329,76 @@ def test_each_event_gives_the_run_its_seq_and_its_time() -> None:
 def test_a_request_says_who_wants_what_and_where() -> None:
     event = requested(ANA, thread="17.1", ask_first=CY.id, undo_of="RB-41")
     run = machine.begin("RB-42", event)
-    assert (run.target, run.requester, run.channel, run.reason) == (
+    assert (run.request.target, run.request.requester, run.request.channel, run.request.reason) == (
         "orders",
         ANA,
         "C01INC",
         "totals are broken",
     )
-    assert (run.thread, run.ask_first, run.undo_of, run.state) == ("17.1", CY.id, "RB-41", State.REQUESTED)
+    assert (run.request.thread, run.request.ask_first, run.request.undo_of, run.state) == (
+        "17.1",
+        CY.id,
+        "RB-41",
+        State.REQUESTED,
+    )
 
 
 def test_planned_fixes_the_plan_its_digest_its_steps_and_who_is_awaited() -> None:
     plan = planned()
     run = Story().tell(E.PLANNED, **plan_data(plan, awaited=[BEN.id, CY.id], target_down=True)).run
-    assert (run.plan, run.digest, run.code) == (plan, codec.plan_digest(plan), codec.plan_digest(plan)[:8])
-    assert [record.step for record in run.steps] == list(plan.steps)
-    assert (run.awaited, run.target_down) == ((BEN.id, CY.id), True)
+    assert (run.approval.plan, run.approval.digest, run.code) == (
+        plan,
+        codec.plan_digest(plan),
+        codec.plan_digest(plan)[:8],
+    )
+    assert [record.step for record in run.work.steps] == list(plan.steps)
+    assert (run.approval.awaited, run.approval.target_down) == ((BEN.id, CY.id), True)
 
 
 def test_the_time_to_approve_begins_when_the_card_is_posted() -> None:
     run = Story().posted().run
-    assert (run.posted_at, run.approve_by) == (later(2), later(1802))
+    assert (run.approval.posted_at, run.approval.approve_by) == (later(2), later(1802))
 
 
 def test_an_approval_keeps_who_and_by_which_marks() -> None:
     run = Story().posted().tell(E.APPROVED, BEN).run
-    assert run.approvals == (Approval(BEN.id, BEN.marks, later(3)),)
+    assert run.approval.given == (Approval(BEN.id, BEN.marks, later(3)),)
 
 
 def test_approvals_add_up() -> None:
     run = Story().posted().tell(E.APPROVED, BEN).tell(E.APPROVED, CY).run
-    assert [approval.person for approval in run.approvals] == [BEN.id, CY.id]
+    assert [approval.person for approval in run.approval.given] == [BEN.id, CY.id]
 
 
 def test_the_time_to_start_begins_with_the_quorum() -> None:
-    assert Story().approved().run.start_by == later(QUORUM_AT + 300)
+    assert Story().approved().run.approval.start_by == later(QUORUM_AT + 300)
 
 
 def test_the_start_keeps_the_loss_as_it_is_then() -> None:
     grown = Loss(LossQuality.MEASURED, 1100.0, (Unit("orders", 230),))
     run = Story().approved().tell(E.STARTED, loss=codec.dump(Loss, grown)).run
-    assert (run.loss, run.started_at, run.phase) == (grown, later(5), Phase.PREPARE)
+    assert (run.work.loss, run.work.started_at, run.phase) == (grown, later(5), Phase.PREPARE)
 
 
 def test_an_intent_touches_the_run() -> None:
     story = Story().up_to(Do.MAINTENANCE_ON)
-    assert not story.run.touched
-    assert story.tell(E.STEP_STARTED, n=2).run.touched
+    assert not story.run.work.touched
+    assert story.tell(E.STEP_STARTED, n=2).run.work.touched
 
 
 def test_reading_does_not_touch_the_run() -> None:
     story = Story(planned(Do.BASELINE, Do.RESTORE, Do.CHECK)).up_to(Do.RESTORE)
-    assert not story.run.touched
+    assert not story.run.work.touched
 
 
 def test_a_baseline_keeps_the_values_before() -> None:
     run = Story().up_to(Do.MAINTENANCE_ON).run
-    assert run.before == (replace(PASSED, verdict=None, value=41),)
-    assert run.steps[0].outcome is Outcome.SUCCEEDED
+    assert run.work.before == (replace(PASSED, verdict=None, value=41),)
+    assert run.work.steps[0].outcome is Outcome.SUCCEEDED
 
 
 def test_a_measured_loss_replaces_the_one_from_the_start() -> None:
-    assert Story().up_to(Do.UNDO_POINT).run.loss == LOSS
+    assert Story().up_to(Do.UNDO_POINT).run.work.loss == LOSS
 
 
 def test_a_loss_that_outgrew_the_ceiling_pauses_with_the_new_loss() -> None:
@@ -403,19 +406,24 @@ def test_a_loss_that_outgrew_the_ceiling_pauses_with_the_new_loss() -> None:
     run = (
         Story().up_to(Do.MEASURE).tell(E.LOSS_OUTGROWN, n=3, why="too much", loss=codec.dump(Loss, much)).run
     )
-    assert (run.state, run.pause, run.why, run.loss) == (State.PAUSED, Pause.LOSS, "too much", much)
-    assert run.current is not None
-    assert run.current.step.do is Do.MEASURE
+    assert (run.state, run.question.pause, run.why, run.work.loss) == (
+        State.PAUSED,
+        Pause.LOSS,
+        "too much",
+        much,
+    )
+    assert run.work.current is not None
+    assert run.work.current.step.do is Do.MEASURE
 
 
 def test_an_accepted_step_keeps_the_handle_to_ask_with() -> None:
     story = Story().start(Do.RESTORE).tell(E.STEP_ACCEPTED, n=5, handle={"job": 7})
-    assert story.run.steps[4].handle == {"job": 7}
+    assert story.run.work.steps[4].handle == {"job": 7}
 
 
 def test_a_step_begun_once_more_forgets_the_old_handle() -> None:
     story = Story().start(Do.RESTORE).tell(E.STEP_ACCEPTED, n=5, handle={"job": 7}).tell(E.STEP_ABSENT, n=5)
-    assert story.tell(E.STEP_STARTED, n=5).run.steps[4].handle is None
+    assert story.tell(E.STEP_STARTED, n=5).run.work.steps[4].handle is None
 
 
 def test_maintenance_is_on_from_the_first_that_succeeded_until_the_last_that_left() -> None:
@@ -430,75 +438,75 @@ def test_maintenance_is_on_from_the_first_that_succeeded_until_the_last_that_lef
     story = Story(planned(steps=two)).start(Do.MAINTENANCE_ON).tell(E.STEP_SUCCEEDED, n=1)
     since = story.now
     story.tell(E.STEP_STARTED, n=2).tell(E.STEP_SUCCEEDED, n=2)
-    assert story.run.maintenance_since == since
+    assert story.run.work.maintenance_since == since
     story.start(Do.MAINTENANCE_OFF).tell(E.STEP_SUCCEEDED, n=5)
-    assert story.run.in_maintenance
+    assert story.run.work.in_maintenance
     story.tell(E.STEP_STARTED, n=6).tell(E.STEP_SUCCEEDED, n=6)
-    assert (story.run.in_maintenance, story.run.maintenance_until) == (False, story.now)
+    assert (story.run.work.in_maintenance, story.run.work.maintenance_until) == (False, story.now)
 
 
 def test_an_undo_point_is_kept_for_its_target() -> None:
-    assert Story().up_to(Do.RESTORE).run.undo_points == {"orders": "u42"}
+    assert Story().up_to(Do.RESTORE).run.work.undo_points == {"orders": "u42"}
 
 
 def test_a_backend_that_has_no_undo_point_leaves_none() -> None:
     story = Story().start(Do.UNDO_POINT).tell(E.STEP_SUCCEEDED, n=4, undo_point=None)
-    assert story.run.undo_points == {}
+    assert story.run.work.undo_points == {}
 
 
 def test_a_restored_run_ends_with_everything_known() -> None:
     run = Story().succeeded().run
-    assert (run.state, run.live, run.in_maintenance, run.verdict) == (
+    assert (run.state, run.work.live, run.work.in_maintenance, run.work.verdict) == (
         State.SUCCEEDED,
         Live.POINT,
         False,
         Verdict.PASSED,
     )
-    assert run.ended_at == run.changed_at
+    assert run.end.at == run.changed_at
 
 
 def test_a_veto_keeps_who_ended_it_and_the_reason_given_afterwards() -> None:
     story = Story().posted().tell(E.VETOED, BEN, why="")
-    assert (story.run.ended_by, story.run.ended_at) == (BEN.id, story.now)
+    assert (story.run.end.by, story.run.end.at) == (BEN.id, story.now)
     assert story.tell(E.REASON_GIVEN, BEN, why="wrong release").run.why == "wrong release"
 
 
 @pytest.mark.parametrize("kind", [E.VOIDED, E.EXPIRED])
 def test_the_clock_and_the_driver_end_a_run_in_nobodys_name(kind: E) -> None:
-    assert Story().approved().tell(kind, why="…").run.ended_by == ""
+    assert Story().approved().tell(kind, why="…").run.end.by == ""
 
 
 # What is live ----------------------------------------------------------------------------------
 
 
 def test_from_the_intent_on_nobody_knows_what_is_live() -> None:
-    assert Story().start(Do.RESTORE).run.live is Live.UNKNOWN
+    assert Story().start(Do.RESTORE).run.work.live is Live.UNKNOWN
 
 
 def test_a_restore_that_never_happened_leaves_what_was_before() -> None:
-    assert Story().start(Do.RESTORE).tell(E.STEP_ABSENT, n=5).run.live is Live.BEFORE
+    assert Story().start(Do.RESTORE).tell(E.STEP_ABSENT, n=5).run.work.live is Live.BEFORE
 
 
 def test_a_restore_refused_at_once_leaves_what_was_before() -> None:
-    assert Story().fail(Do.RESTORE, untouched=True).run.live is Live.BEFORE
+    assert Story().fail(Do.RESTORE, untouched=True).run.work.live is Live.BEFORE
 
 
 def test_a_restore_that_failed_on_its_way_leaves_nobody_knows_what() -> None:
-    assert Story().fail(Do.RESTORE).run.live is Live.UNKNOWN
+    assert Story().fail(Do.RESTORE).run.work.live is Live.UNKNOWN
 
 
 def test_one_of_two_restores_is_neither_before_nor_the_point() -> None:
     story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE)
     one = story.tell(E.STEP_SUCCEEDED, n=2).run
     both = story.tell(E.STEP_STARTED, n=3).tell(E.STEP_SUCCEEDED, n=3).run
-    assert (one.live, both.live) == (Live.UNKNOWN, Live.POINT)
+    assert (one.work.live, both.work.live) == (Live.UNKNOWN, Live.POINT)
 
 
 @pytest.mark.parametrize("ending", [E.STEP_ABSENT, E.STEP_FAILED])
 def test_when_the_second_of_two_restores_does_nothing_the_first_still_stands(ending: E) -> None:
     story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE).tell(E.STEP_SUCCEEDED, n=2)
     story.tell(E.STEP_STARTED, n=3).tell(ending, n=3, untouched=True)
-    assert story.run.live is Live.UNKNOWN
+    assert story.run.work.live is Live.UNKNOWN
 
 
 # Paused ----------------------------------------------------------------------------------------
@@ -506,7 +514,7 @@ def test_when_the_second_of_two_restores_does_nothing_the_first_still_stands(end
 
 def test_a_failed_step_pauses_with_the_backends_words() -> None:
     run = Story().fail(Do.RESTORE).run
-    assert (run.state, run.phase, run.pause, run.why) == (
+    assert (run.state, run.phase, run.question.pause, run.why) == (
         State.PAUSED,
         Phase.RESTORE,
         Pause.STEP_FAILED,
@@ -520,7 +528,7 @@ def test_a_failed_step_ends_the_run_where_the_procedure_says_stop() -> None:
     failed = machine.failure(plan.steps[0], "disk full")
     assert failed == events.StepStopped(1, "disk full")
     run = story.add(failed).run
-    assert (run.state, run.pause, run.why) == (State.FAILED, None, "disk full")
+    assert (run.state, run.question.pause, run.why) == (State.FAILED, None, "disk full")
 
 
 def test_a_checkpoint_asks_its_question() -> None:
@@ -531,7 +539,7 @@ def test_a_checkpoint_asks_its_question() -> None:
         .tell(E.CHECKPOINT_REACHED)
         .run
     )
-    assert (run.state, run.pause, run.why) == (State.PAUSED, Pause.CHECKPOINT, "Is traffic drained?")
+    assert (run.state, run.question.pause, run.why) == (State.PAUSED, Pause.CHECKPOINT, "Is traffic drained?")
 
 
 def test_a_yes_ends_the_checkpoint_in_the_name_of_people() -> None:
@@ -541,13 +549,13 @@ def test_a_yes_ends_the_checkpoint_in_the_name_of_people() -> None:
         .tell(E.BASELINE_TAKEN, n=1, findings=findings())
         .tell(E.CHECKPOINT_REACHED)
     )
-    record = story.tell(E.CONFIRMED, BEN).run.steps[1]
+    record = story.tell(E.CONFIRMED, BEN).run.work.steps[1]
     assert (record.state, record.outcome, record.by_people) == (StepState.ENDED, Outcome.SUCCEEDED, True)
 
 
 def test_a_stop_pauses_before_the_next_step() -> None:
     run = Story().up_to(Do.RESTORE).tell(E.STOP_REQUESTED, BEN).tell(E.HALTED).run
-    assert (run.state, run.pause, run.stop_requested) == (State.PAUSED, Pause.STOPPED, False)
+    assert (run.state, run.question.pause, run.work.stop_requested) == (State.PAUSED, Pause.STOPPED, False)
 
 
 def test_a_yes_after_a_stop_ends_no_step() -> None:
@@ -557,7 +565,7 @@ def test_a_yes_after_a_stop_ends_no_step() -> None:
 
 def test_a_step_that_fails_after_a_stop_has_stopped_the_run() -> None:
     story = Story().start(Do.RESTORE).tell(E.STOP_REQUESTED, BEN).tell(E.STEP_FAILED, n=5, words="cancelled")
-    assert not story.run.stop_requested
+    assert not story.run.work.stop_requested
 
 
 def test_a_stop_outlives_being_stuck() -> None:
@@ -570,12 +578,12 @@ def test_waiting_since_stands_while_the_first_of_two_speaks() -> None:
     story = Story().doubt()
     since = story.now
     story.tell(E.CONTINUE_PROPOSED, ANA, why="…")
-    assert story.run.waiting_since == since
+    assert story.run.question.since == since
 
 
 def test_checks_that_fail_are_kept_with_the_reason() -> None:
     run = Story().doubt().run
-    assert (run.pause, run.why, run.findings, run.verdict) == (
+    assert (run.question.pause, run.why, run.work.findings, run.work.verdict) == (
         Pause.CHECKS,
         "totals",
         (FAILED,),
@@ -586,7 +594,7 @@ def test_checks_that_fail_are_kept_with_the_reason() -> None:
 def test_the_newest_finding_of_a_check_replaces_the_older() -> None:
     story = Story().doubt(FAILED, replace(UNSEEN, name="rows"))
     story.tell(E.RETRIED, BEN).tell(E.CHECKS_PASSED, n=6, findings=findings(PASSED))
-    assert {f.name: f.verdict for f in story.run.findings} == {
+    assert {f.name: f.verdict for f in story.run.work.findings} == {
         "rows": Verdict.INCONCLUSIVE,
         "totals": Verdict.PASSED,
     }
@@ -596,31 +604,39 @@ def test_an_online_check_does_not_replace_the_offline_one_of_the_same_name() -> 
     story = Story().up_to(Do.CHECK, Phase.FINISH)
     online = replace(PASSED, when=When.ONLINE)
     story.tell(E.CHECKS_PASSED, n=8, findings=findings(online))
-    assert story.run.findings == (PASSED, online)
+    assert story.run.work.findings == (PASSED, online)
 
 
 def test_going_on_against_the_checks_is_red_for_ever() -> None:
     story = Story().doubt().tell(E.CONTINUE_PROPOSED, ANA, why="…").tell(E.CONTINUED, BEN, why="…")
-    assert (story.run.overridden, story.run.phase, story.run.proposals) == (True, Phase.FINISH, ())
+    assert (story.run.work.overridden, story.run.phase, story.run.question.proposals) == (
+        True,
+        Phase.FINISH,
+        (),
+    )
     run = story.succeeded().run
-    assert (run.state, run.overridden, run.steps[5].outcome) == (State.SUCCEEDED, True, Outcome.FAILED)
+    assert (run.state, run.work.overridden, run.work.steps[5].outcome) == (
+        State.SUCCEEDED,
+        True,
+        Outcome.FAILED,
+    )
 
 
 def test_the_first_of_two_is_remembered_with_the_reason() -> None:
     story = Story().doubt().tell(E.CONTINUE_PROPOSED, ANA, why="customers wait")
-    assert story.run.proposals == (
+    assert story.run.question.proposals == (
         Proposal(Matter.CONTINUE, ANA.id, ANA.marks, "", story.now, "customers wait"),
     )
 
 
 def test_a_look_again_takes_back_what_the_first_of_two_said() -> None:
     story = Story().doubt().tell(E.CONTINUE_PROPOSED, ANA, why="…").tell(E.RETRIED, BEN)
-    assert story.run.proposals == ()
+    assert story.run.question.proposals == ()
 
 
 def test_a_paused_run_that_is_ended_fails() -> None:
     run = Story().fail(Do.RESTORE).tell(E.ENDED, BEN, why="enough", undone_by="RB-43").run
-    assert (run.state, run.why, run.pause, run.undone_by, run.ended_by) == (
+    assert (run.state, run.why, run.question.pause, run.end.undone_by, run.end.by) == (
         State.FAILED,
         "enough",
         None,
@@ -678,7 +694,7 @@ TOUCHED: dict[str, Callable[[], Story]] = {
 def test_veto_and_cancel_end_a_run_that_touched_nothing(name: str, kind: E) -> None:
     run = UNTOUCHED[name]().tell(kind, BEN).run
     assert run.state is {E.VETOED: State.VETOED, E.CANCELLED: State.CANCELLED}[kind]
-    assert (run.phase, run.live) == (None, Live.BEFORE)
+    assert (run.phase, run.work.live) == (None, Live.BEFORE)
 
 
 @pytest.mark.parametrize("kind", [E.VETOED, E.CANCELLED])
@@ -696,7 +712,7 @@ def test_veto_and_cancel_are_refused_once_an_intent_was_written(name: str, kind:
 
 def test_a_lost_step_says_how_often_it_was_asked_for() -> None:
     run = Story().lose(Do.RESTORE).run
-    assert (run.state, run.phase, run.why, run.times_asked) == (
+    assert (run.state, run.phase, run.why, run.question.times_asked) == (
         State.STUCK,
         Phase.RESTORE,
         "no answer",
@@ -707,15 +723,15 @@ def test_a_lost_step_says_how_often_it_was_asked_for() -> None:
 def test_two_say_the_point_is_live_so_it_goes_on_to_verify() -> None:
     story = Story().lose(Do.RESTORE).tell(E.RESOLVE_PROPOSED, ANA, answer="point")
     run = story.tell(E.RESOLVED_POINT, BEN, answer="point").run
-    assert (run.state, run.live, run.proposals) == (State.RUNNING, Live.POINT, ())
-    assert (run.steps[4].outcome, run.steps[4].by_people) == (Outcome.SUCCEEDED, True)
+    assert (run.state, run.work.live, run.question.proposals) == (State.RUNNING, Live.POINT, ())
+    assert (run.work.steps[4].outcome, run.work.steps[4].by_people) == (Outcome.SUCCEEDED, True)
     assert next_action(run) == Write(events.Restored())
 
 
 def test_two_say_as_before_so_it_waits_for_a_decision() -> None:
     story = Story().lose(Do.RESTORE).tell(E.RESOLVE_PROPOSED, ANA, answer="unchanged")
     run = story.tell(E.RESOLVED_UNCHANGED, BEN, answer="unchanged", why="I looked").run
-    assert (run.state, run.live, run.pause, run.why) == (
+    assert (run.state, run.work.live, run.question.pause, run.why) == (
         State.PAUSED,
         Live.BEFORE,
         Pause.AS_BEFORE,
@@ -726,24 +742,24 @@ def test_two_say_as_before_so_it_waits_for_a_decision() -> None:
 def test_two_say_not_clear_yet_so_it_stays_stuck() -> None:
     story = Story().lose(Do.RESTORE).tell(E.RESOLVE_PROPOSED, ANA, answer="unclear")
     run = story.tell(E.RESOLVED_UNCLEAR, BEN, answer="unclear").run
-    assert (run.state, run.live, run.proposals) == (State.STUCK, Live.UNKNOWN, ())
-    assert run.steps[4].outcome is Outcome.LOST
+    assert (run.state, run.work.live, run.question.proposals) == (State.STUCK, Live.UNKNOWN, ())
+    assert run.work.steps[4].outcome is Outcome.LOST
 
 
 def test_as_before_of_the_second_restore_does_not_unsay_the_first() -> None:
     story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE).tell(E.STEP_SUCCEEDED, n=2)
     story.tell(E.STEP_STARTED, n=3).tell(E.STEP_LOST, n=3).tell(E.RESOLVED_UNCHANGED, BEN)
-    assert story.run.live is Live.UNKNOWN
+    assert story.run.work.live is Live.UNKNOWN
 
 
 def test_as_before_of_leaving_maintenance_does_not_unsay_the_restore() -> None:
     story = Story().lose(Do.MAINTENANCE_OFF).tell(E.RESOLVED_UNCHANGED, BEN)
-    assert (story.run.live, story.run.in_maintenance) == (Live.POINT, True)
+    assert (story.run.work.live, story.run.work.in_maintenance) == (Live.POINT, True)
 
 
 def test_a_lost_maintenance_that_is_on_counts_as_on() -> None:
     story = Story().lose(Do.MAINTENANCE_ON).tell(E.RESOLVED_POINT, BEN)
-    assert (story.run.in_maintenance, story.run.live) == (True, Live.BEFORE)
+    assert (story.run.work.in_maintenance, story.run.work.live) == (True, Live.BEFORE)
 
 
 def test_as_before_can_still_be_looked_at_again() -> None:
@@ -777,14 +793,14 @@ def test_what_is_broken_off_waits_or_has_ended_and_says_why(name: str) -> None:
 
 def test_a_run_that_was_broken_off_between_steps_goes_on_when_somebody_looks_again() -> None:
     story = Story().up_to(Do.RESTORE).tell(E.HALTED, why="a secret is missing")
-    assert story.run.pause is Pause.HALTED
+    assert story.run.question.pause is Pause.HALTED
     assert next_action(story.tell(E.RETRIED, BEN).run) == Review()
 
 
 def test_a_step_that_was_broken_off_is_lost_and_looked_for_when_somebody_looks_again() -> None:
     story = Story().start(Do.RESTORE).tell(E.DOUBTED, n=5, why="a secret is missing")
-    assert (story.run.steps[4].outcome, story.run.live) == (Outcome.LOST, Live.UNKNOWN)
-    assert next_action(story.tell(E.RETRIED, BEN).run) == FindStep(story.run.steps[4])
+    assert (story.run.work.steps[4].outcome, story.run.work.live) == (Outcome.LOST, Live.UNKNOWN)
+    assert next_action(story.tell(E.RETRIED, BEN).run) == FindStep(story.run.work.steps[4])
 
 
 # Looking again after people were waited for ----------------------------------------------------
@@ -795,14 +811,14 @@ def test_after_a_wait_the_approval_is_looked_at_before_the_next_effect() -> None
     story.tell(E.CONFIRMED, BEN).tell(E.PREPARED)
     assert next_action(story.run) == Review()
     story.tell(E.REVIEWED, loss=codec.dump(Loss, LOSS))
-    assert (next_action(story.run), story.run.loss) == (StartStep(story.run.steps[1].step), LOSS)
+    assert (next_action(story.run), story.run.work.loss) == (StartStep(story.run.work.steps[1].step), LOSS)
 
 
 def test_a_review_that_finds_too_much_loss_pauses_before_the_restore() -> None:
     story = Story(planned(Do.CONFIRM, Do.RESTORE, Do.CHECK)).started().tell(E.CHECKPOINT_REACHED)
     story.tell(E.CONFIRMED, BEN).tell(E.PREPARED)
     run = story.tell(E.LOSS_OUTGROWN, why="too much", loss=codec.dump(Loss, LOSS)).run
-    assert (run.state, run.phase, run.pause, run.why) == (
+    assert (run.state, run.phase, run.question.pause, run.why) == (
         State.PAUSED,
         Phase.RESTORE,
         Pause.LOSS,
@@ -852,21 +868,21 @@ def test_only_who_could_restore_next_can_have_stood_still(story: Callable[[], St
 @pytest.mark.parametrize(("do", "n"), [(Do.MAINTENANCE_ON, 2), (Do.MAINTENANCE_OFF, 7)])
 def test_a_switch_that_failed_is_done_anew_under_another_name(do: Do, n: int) -> None:
     story = Story().fail(do).tell(E.RETRIED, BEN)
-    record = story.run.steps[n - 1]
+    record = story.run.work.steps[n - 1]
     assert (record.state, record.outcome, record.attempt, record.op) == (StepState.WAITING, None, 2, None)
 
 
 def test_a_switch_that_was_lost_is_looked_for_under_its_own_name() -> None:
     story = Story().lose(Do.MAINTENANCE_ON).tell(E.RETRIED, BEN)
-    assert next_action(story.run) == FindStep(story.run.steps[1])
-    assert story.run.steps[1].attempt == 1
+    assert next_action(story.run) == FindStep(story.run.work.steps[1])
+    assert story.run.work.steps[1].attempt == 1
 
 
 def test_a_switch_that_people_saw_undone_is_done_anew() -> None:
     story = Story().lose(Do.MAINTENANCE_OFF).tell(E.RESOLVED_UNCHANGED, BEN)
-    assert story.run.steps[6].by_people
+    assert story.run.work.steps[6].by_people
     story.tell(E.RETRIED, BEN)
-    record = story.run.steps[6]
+    record = story.run.work.steps[6]
     assert (next_action(story.run), record.attempt, record.by_people) == (
         StartStep(ALL_STEPS[6]),
         2,
@@ -876,10 +892,10 @@ def test_a_switch_that_people_saw_undone_is_done_anew() -> None:
 
 def test_an_intent_keeps_the_name_under_which_it_was_written() -> None:
     story = Story().up_to(Do.RESTORE).tell(E.STEP_STARTED, n=5, op="k7f3.RB-42.5")
-    assert story.run.steps[4].op == "k7f3.RB-42.5"
+    assert story.run.work.steps[4].op == "k7f3.RB-42.5"
     story.tell(E.STEP_LOST, n=5, words="…").tell(E.RETRIED, BEN)
-    assert story.run.steps[4].op == "k7f3.RB-42.5"
-    assert story.tell(E.STEP_ABSENT, n=5).run.steps[4].op is None
+    assert story.run.work.steps[4].op == "k7f3.RB-42.5"
+    assert story.tell(E.STEP_ABSENT, n=5).run.work.steps[4].op is None
 
 
 # After our database was restored from a backup -------------------------------------------------
@@ -899,7 +915,7 @@ def remembered(story: Story) -> Story:
 )
 def test_what_had_not_begun_in_the_backup_is_void(story: Callable[[], Story]) -> None:
     run = remembered(story()).run
-    assert (run.state, run.why, run.live) == (State.VOID, "put back from a backup", Live.UNKNOWN)
+    assert (run.state, run.why, run.work.live) == (State.VOID, "put back from a backup", Live.UNKNOWN)
 
 
 UNDER_WAY: dict[str, Callable[[], Story]] = {
@@ -919,8 +935,8 @@ under_way = pytest.mark.parametrize("name", UNDER_WAY)
 @under_way
 def test_what_was_under_way_in_the_backup_is_stuck_until_people_say(name: str) -> None:
     run = remembered(UNDER_WAY[name]()).run
-    assert (run.state, run.live, run.why) == (State.STUCK, Live.UNKNOWN, "put back from a backup")
-    assert (run.touched, machine.in_flight(run), machine.wants_driving(run)) == (True, None, False)
+    assert (run.state, run.work.live, run.why) == (State.STUCK, Live.UNKNOWN, "put back from a backup")
+    assert (run.work.touched, machine.in_flight(run), machine.wants_driving(run)) == (True, None, False)
 
 
 @under_way
@@ -933,13 +949,13 @@ def test_looking_at_one_step_does_not_resolve_a_forgotten_run(name: str) -> None
 @under_way
 def test_a_forgotten_run_whose_point_is_live_never_restores_and_is_brought_online(name: str) -> None:
     story = remembered(UNDER_WAY[name]()).tell(E.RESOLVED_POINT, BEN)
-    assert story.run.live is Live.POINT
+    assert story.run.work.live is Live.POINT
     begun = []
     while not isinstance(action := next_action(story.run), Wait):
         begun += [action.step.do] if isinstance(action, StartStep) else []
         for kind, data in went_well(action):
             story.tell(kind, **data)
-    assert (story.run.state, story.run.live, story.run.in_maintenance) == (
+    assert (story.run.state, story.run.work.live, story.run.work.in_maintenance) == (
         State.SUCCEEDED,
         Live.POINT,
         False,
@@ -951,7 +967,11 @@ def test_a_forgotten_run_whose_point_is_live_never_restores_and_is_brought_onlin
 @pytest.mark.parametrize("onwards", [E.RETRIED, E.CONFIRMED, E.CONTINUED])
 def test_a_forgotten_run_that_is_as_before_can_only_be_ended(name: str, onwards: E) -> None:
     story = remembered(UNDER_WAY[name]()).tell(E.RESOLVED_UNCHANGED, BEN)
-    assert (story.run.state, story.run.pause, story.run.live) == (State.PAUSED, Pause.AS_BEFORE, Live.BEFORE)
+    assert (story.run.state, story.run.question.pause, story.run.work.live) == (
+        State.PAUSED,
+        Pause.AS_BEFORE,
+        Live.BEFORE,
+    )
     with pytest.raises(NotAllowed):
         story.tell(onwards, BEN)
     assert story.tell(E.ENDED, BEN).run.state is State.FAILED
@@ -982,7 +1002,7 @@ def failed_in_maintenance() -> Story:
 def test_two_take_a_failed_run_out_of_maintenance() -> None:
     story = failed_in_maintenance().tell(E.LEAVE_PROPOSED, ANA, why="…").tell(E.LEAVE_AGREED, BEN, why="…")
     story.tell(E.STEP_STARTED, n=7).tell(E.STEP_SUCCEEDED, n=7)
-    assert (story.run.state, story.run.in_maintenance, story.run.live) == (
+    assert (story.run.state, story.run.work.in_maintenance, story.run.work.live) == (
         State.FAILED,
         False,
         Live.UNKNOWN,
@@ -992,9 +1012,9 @@ def test_two_take_a_failed_run_out_of_maintenance() -> None:
 
 def test_a_run_ends_only_once_whatever_follows() -> None:
     story = failed_in_maintenance()
-    ended = story.run.ended_at
+    ended = story.run.end.at
     story.tell(E.LEAVE_AGREED, CY).tell(E.STEP_STARTED, n=7).tell(E.STEP_SUCCEEDED, n=7)
-    assert (story.run.ended_at, story.run.ended_by) == (ended, BEN.id)
+    assert (story.run.end.at, story.run.end.by) == (ended, BEN.id)
 
 
 def test_two_may_leave_maintenance_that_could_not_be_left_before() -> None:
@@ -1007,23 +1027,23 @@ def test_leaving_maintenance_may_be_tried_as_often_as_two_agree(ending: E) -> No
     story = failed_in_maintenance()
     for _ in range(3):
         story.tell(E.LEAVE_AGREED, BEN).tell(E.STEP_STARTED, n=7).tell(ending, n=7, words="no")
-        assert (story.run.leave_agreed, next_action(story.run)) == (False, Wait())
-    assert story.tell(E.LEAVE_AGREED, BEN).run.in_maintenance
+        assert (story.run.end.leave_agreed, next_action(story.run)) == (False, Wait())
+    assert story.tell(E.LEAVE_AGREED, BEN).run.work.in_maintenance
     assert next_action(story.run) == StartStep(ALL_STEPS[6])
 
 
 def test_each_leaving_that_two_agreed_on_is_an_operation_of_its_own() -> None:
     story = failed_in_maintenance().tell(E.LEAVE_AGREED, BEN)
-    first = story.run.steps[6]
+    first = story.run.work.steps[6]
     story.tell(E.STEP_STARTED, n=7).tell(E.STEP_FAILED, n=7).tell(E.LEAVE_AGREED, BEN)
-    second = story.run.steps[6]
+    second = story.run.work.steps[6]
     assert op_id("k7f3", "RB-42", 7, first.attempt) == "k7f3.RB-42.7"
     assert op_id("k7f3", "RB-42", 7, second.attempt) == "k7f3.RB-42.7.2"
 
 
 def test_a_leaving_in_flight_is_found_and_never_started() -> None:
     story = failed_in_maintenance().tell(E.LEAVE_AGREED, BEN).tell(E.STEP_STARTED, n=7)
-    assert next_action(story.run) == FindStep(story.run.steps[6])
+    assert next_action(story.run) == FindStep(story.run.work.steps[6])
 
 
 # Refusals --------------------------------------------------------------------------------------
@@ -1036,7 +1056,7 @@ def test_an_event_without_a_row_changes_nothing_and_says_so() -> None:
 
 
 def test_a_checkpoint_cannot_be_reached_when_no_step_is_left() -> None:
-    run: Run = replace(Story().started().run, steps=())
+    run: Run = having(Story().started().run, work_steps=())
     with pytest.raises(NotAllowed, match="no step left"):
         machine.apply(run, happened(E.CHECKPOINT_REACHED, T0, seq=9))
 

@@ -18,25 +18,11 @@ from bot import codec, machine, policy, presses
 from bot.codec import encode
 from bot.event_kinds import EventKind as E
 from bot.events import Fact
-from bot.model import (
-    FINAL,
-    Do,
-    Live,
-    Loss,
-    LossQuality,
-    OnFailure,
-    Outcome,
-    Person,
-    Phase,
-    Plan,
-    State,
-    Step,
-    StepState,
-    op_id,
-)
+from bot.model import FINAL, Do, Loss, LossQuality, OnFailure, Outcome, Person, Phase, Plan, State, Step
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, Press
 from bot.presses.resolve import RESOLUTIONS
+from bot.run import Live, StepState, op_id
 from tests.bot.stories import (
     ANA,
     BEN,
@@ -140,7 +126,7 @@ class Histories(RuleBasedStateMachine):
         return Entitled(tuple(self.approvers), owners=frozenset({DORA.id}))
 
     def key(self, step: Step) -> Key:
-        record = self.run.steps[step.n - 1]
+        record = self.run.work.steps[step.n - 1]
         return step.n, record.op or op_id(self.name, "RB-42", step.n, record.attempt)
 
     def truth(self, step: Step) -> bool:
@@ -181,10 +167,10 @@ class Histories(RuleBasedStateMachine):
 
     def _answer(self, sure: bool) -> str:
         """People say what they see, or that they cannot tell."""
-        lost = [r for r in self.run.steps if r.outcome is Outcome.LOST]
+        lost = [r for r in self.run.work.steps if r.outcome is Outcome.LOST]
         if not sure or not lost:
             return "unclear"
-        if self.run.forgotten:
+        if self.run.work.forgotten:
             restored = self._of(Do.RESTORE)
             return "point" if all(restored) else "unclear" if any(restored) else "unchanged"
         return "point" if self.truth(lost[0].step) else "unchanged"
@@ -199,7 +185,8 @@ class Histories(RuleBasedStateMachine):
 
     # The publisher and the clock
 
-    @precondition(lambda self: self.run.state is State.AWAITING_APPROVAL and self.run.posted_at is None)
+    @precondition(lambda self: self.run.state is State.AWAITING_APPROVAL)
+    @precondition(lambda self: self.run.approval.posted_at is None)
     @rule()
     def the_card_is_posted(self) -> None:
         self.tell(E.POSTED)
@@ -220,7 +207,7 @@ class Histories(RuleBasedStateMachine):
         self.add(event.fact)
         assert not machine.wants_driving(self.run)
 
-    @precondition(lambda self: len(self.events) > 8 and not self.run.forgotten)
+    @precondition(lambda self: len(self.events) > 8 and not self.run.work.forgotten)
     @rule(data=st.data(), seldom=SELDOM)
     def our_database_is_put_back_from_a_backup(self, data: st.DataObject, seldom: bool) -> None:
         """What was done since stays done, and nobody remembers it."""
@@ -229,8 +216,8 @@ class Histories(RuleBasedStateMachine):
             return
         self.events = self.events[: data.draw(st.integers(1, len(self.events)), "kept")]
         self.run = machine.fold("RB-42", self.events)
-        self.agreed = self.agreed[: len(self.run.approvals)]
-        self.agreed_against_the_checks = self.run.overridden
+        self.agreed = self.agreed[: len(self.run.approval.given)]
+        self.agreed_against_the_checks = self.run.work.overridden
         self.ended = None
         was, self.name = self.name, "a83c"
         for event in machine.forgotten(self.run, self.now, "put back from a backup", was):
@@ -312,9 +299,9 @@ class Histories(RuleBasedStateMachine):
         assert key not in self.begun, "begun, and never looked for"
         assert not self.truth(step), "done before"
         assert self.run.state is State.RUNNING or step.do is Do.MAINTENANCE_OFF
-        assert self.run.started_at is not None
-        assert step.do is Do.MAINTENANCE_OFF or not self.run.forgotten
-        assert step.do is Do.MAINTENANCE_OFF or self.reviewed or self.run.live is not Live.BEFORE
+        assert self.run.work.started_at is not None
+        assert step.do is Do.MAINTENANCE_OFF or not self.run.work.forgotten
+        assert step.do is Do.MAINTENANCE_OFF or self.reviewed or self.run.work.live is not Live.BEFORE
         self.begun.add(key)
         self.tell(E.STEP_STARTED, n=step.n, op=key[1])
         if data.draw(st.integers(0, 3), "reaches the world"):
@@ -362,25 +349,25 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def what_is_said_to_be_live_is_live(self) -> None:
         restored = self._of(Do.RESTORE)
-        if self.run.live is Live.POINT:
+        if self.run.work.live is Live.POINT:
             assert all(restored)
-        if self.run.live is Live.BEFORE:
+        if self.run.work.live is Live.BEFORE:
             assert not any(restored)
 
     @invariant()
     def maintenance_that_we_say_is_on_is_on(self) -> None:
-        if self.run.in_maintenance:
+        if self.run.work.in_maintenance:
             assert all(self._of(Do.MAINTENANCE_ON))
-        if self.run.maintenance_until is not None:
+        if self.run.work.maintenance_until is not None:
             assert all(self._of(Do.MAINTENANCE_OFF))
 
     @invariant()
     def success_means_restored_checked_and_open(self) -> None:
         if self.run.state is State.SUCCEEDED:
-            assert self.run.live is Live.POINT
-            assert not self.run.in_maintenance
-            assert all(record.state is StepState.ENDED for record in self.run.steps)
-            assert self.run.overridden == self.agreed_against_the_checks
+            assert self.run.work.live is Live.POINT
+            assert not self.run.work.in_maintenance
+            assert all(record.state is StepState.ENDED for record in self.run.work.steps)
+            assert self.run.work.overridden == self.agreed_against_the_checks
 
     @invariant()
     def what_is_final_stays_final(self) -> None:
@@ -391,16 +378,16 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def what_was_never_begun_was_never_touched(self) -> None:
         if self.run.state in {State.VETOED, State.CANCELLED, State.EXPIRED, State.VOID, State.REFUSED}:
-            assert not self.run.touched
-            assert not self.done or self.run.forgotten
+            assert not self.run.work.touched
+            assert not self.done or self.run.work.forgotten
 
     @invariant()
     def who_waits_for_people_says_since_when(self) -> None:
         if self.run.state in {State.PAUSED, State.STUCK}:
-            assert self.run.waiting_since is not None
+            assert self.run.question.since is not None
         if self.run.state is State.PAUSED:
-            assert self.run.pause is not None
-            assert not self.run.stop_requested
+            assert self.run.question.pause is not None
+            assert not self.run.work.stop_requested
 
     @invariant()
     def an_open_run_is_driven_or_waits_for_somebody(self) -> None:

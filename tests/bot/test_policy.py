@@ -16,7 +16,7 @@ from bot.policy import (
     why_not_start,
 )
 from tests.bot.presses.examples import ENTITLED, OTHER_MARKS, STATES, X
-from tests.bot.stories import ANA, BEN, CY, DORA, FINN, GUEST, Story, person, planned, requested
+from tests.bot.stories import ANA, BEN, CY, DORA, FINN, GUEST, Story, having, person, planned, requested
 
 # Rule 1: one human -----------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ def test_rule_5_who_is_barred_cannot_ask() -> None:
 
 def test_rule_6_a_run_starts_with_no_words_but_its_approvals() -> None:
     story = Story(planned(approvals_needed=1)).posted()
-    story.run = replace(story.run, reason="approve approve approve", approvals=())
+    story.run = having(story.run, request_reason="approve approve approve", approval_given=())
     assert why_not_start(story.run, ENTITLED) is not None
 
 

@@ -13,7 +13,8 @@ from bot import machine
 from bot.codec import encode
 from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.model import Do, Run
+from bot.model import Do
+from bot.run import Run
 from bot.signatures import Signer, statement, why_not_signed
 from handlers.keys import public_keys, signer_at
 from tests.bot.stories import BEN, CY, Story, happened, planned
@@ -25,7 +26,7 @@ STRANGER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
 
 def signed(run: Run, event: Event, by: Signer = FRONT, installation: str = HERE) -> Event:
     """As the front signs it."""
-    digest = "" if event.kind is E.REQUESTED else run.digest
+    digest = "" if event.kind is E.REQUESTED else run.approval.digest
     assert event.stored is not None
     message = statement(installation, run.id, digest, event, event.stored)
     return replace(event, signature=by.sign(message))
@@ -130,9 +131,9 @@ def test_a_veto_is_no_approval() -> None:
 def test_an_approval_of_another_plan_is_not_believed_even_when_it_says_so() -> None:
     """Somebody who may write our database swaps the plan and its digest; the approval keeps the old one."""
     story = Story().posted()
-    story.tell(E.APPROVED, BEN, digest=story.run.digest).tell(E.QUORUM_REACHED)
+    story.tell(E.APPROVED, BEN, digest=story.run.approval.digest).tell(E.QUORUM_REACHED)
     swapped = Story(planned(environment="staging")).approved().run
-    assert swapped.digest != story.run.digest
+    assert swapped.approval.digest != story.run.approval.digest
     kept = [signed(story.run, event) if event.by else event for event in story.events]
     assert doubt(swapped, kept) == "the approved of RB-42 by U01BEN carries no valid signature"
 
@@ -174,7 +175,7 @@ PEOPLE_SAY = [  # `cancelled` by nobody is what earlier versions wrote where a c
 @pytest.mark.parametrize("kind", PEOPLE_SAY)
 def test_what_only_people_can_say_is_never_the_bots_word(kind: E) -> None:
     run, events = approved()
-    said = happened(kind, run.requested_at, "", {}, 99)
+    said = happened(kind, run.request.at, "", {}, 99)
     assert doubt(run, [*events, said]) is not None
 
 

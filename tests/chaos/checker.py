@@ -15,7 +15,8 @@ from bot import machine
 from bot.canonical_json import from_iso
 from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.model import EFFECTS, Do, Outcome, Run, State, StepRecord, StepState
+from bot.model import EFFECTS, Do, Outcome, State
+from bot.run import Run, StepRecord, StepState
 from tests.bot.stories import happened
 from tests.chaos.histories import Answer, Effect, Histories, Row, Shown, Stored, of_kind
 
@@ -101,7 +102,7 @@ def _none_lost(histories: Histories) -> Broken:
     for run in _runs(histories.stored):
         intents = of_kind(histories.stored.of_run(run.id), E.STEP_STARTED)
         ops = {intent["data"]["n"]: intent["data"].get("op") for intent in intents}
-        for record in run.steps:
+        for record in run.work.steps:
             if _was_an_effect(run, record) and ops.get(record.step.n) not in done:
                 yield f"{run.id} step {record.step.n} is stored as done and was not"
 
@@ -113,8 +114,8 @@ def _was_an_effect(run: Run, record: StepRecord) -> bool:
         return False
     if step.do is not Do.UNDO_POINT:
         return True
-    assert run.plan is not None  # its steps come from there
-    return run.undo_points.get(step.target) not in {None, run.plan.leg(step.target).current.id}
+    assert run.approval.plan is not None  # its steps come from there
+    return run.work.undo_points.get(step.target) not in {None, run.approval.plan.leg(step.target).current.id}
 
 
 def _fenced(histories: Histories) -> Broken:
@@ -164,7 +165,7 @@ def _nothing_half(histories: Histories) -> Broken:
     for run in _runs(histories.stored):
         if run.state is State.STUCK:
             continue
-        for record in run.steps:
+        for record in run.work.steps:
             if record.state is StepState.STARTED:
                 yield f"{run.id} step {record.step.n} is merely started"
 

@@ -24,8 +24,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clock import SteadyClock
 from bot.configuration import Configuration
 from bot.engine import Claim, Engine
-from bot.model import Run
 from bot.planner import Planner
+from bot.run import Run
 from bot.signatures import Signer
 from handlers.context import Context, Wake
 from handlers.door.deliver import Door, Identity

@@ -61,12 +61,12 @@ def _log(events: Iterable[Row]) -> Iterable[Row]:
 
 
 def _effects(story: Story, events: Sequence[Row]) -> Iterable[Effect]:
-    steps = {record.step.n: record.step for record in story.run.steps}
+    steps = {record.step.n: record.step for record in story.run.work.steps}
     for event in events:
         if event["kind"] == E.STEP_STARTED:
             step = steps[event["data"]["n"]]
             point = "p41" if step.do is Do.RESTORE else ""
-            op, digest = event["data"]["op"], story.run.digest
+            op, digest = event["data"]["op"], story.run.approval.digest
             yield Effect(RUN, op, step.do.value, step.target, point, digest, 1, event["at"], 7)
 
 

@@ -62,7 +62,7 @@ class FaultyWorld(KilledWorld):
 
     async def is_overdue(self) -> None:
         """Until the time to approve is over, by our own clock."""
-        by = (await self.run()).approve_by
+        by = (await self.run()).approval.approve_by
         assert by is not None
         await asyncio.sleep(max(0.0, (by - SteadyClock()()).total_seconds()))
 

@@ -67,7 +67,7 @@ async def test_on_a_full_disk_an_approval_starts_nothing(world: FaultyWorld) -> 
     world.breaks("full")
     await world.clicks("ben", "Approve and start")
     await world.sees_modal("ben", "NOT accepted")
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
     assert world.backend.effects == []
     world.mends("full")
     await world.clicks("ben", "Approve and start")
@@ -144,7 +144,7 @@ async def test_a_clock_that_is_set_back_gives_nobody_more_time(world: FaultyWorl
     await world.is_overdue()
     await world.clicks("ben", "Approve and start")
     await world.sees_modal("ben", "could be approved until")
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
     assert world.backend.effects == []
 
 

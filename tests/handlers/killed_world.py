@@ -49,7 +49,7 @@ class KilledWorld(World):
         """Until the card has stood long enough to be believed to be read."""
 
         async def long_enough() -> bool:
-            posted = (await self.run()).posted_at
+            posted = (await self.run()).approval.posted_at
             return posted is not None and (SteadyClock()() - posted).total_seconds() > 1
 
         deadline = asyncio.get_running_loop().time() + PATIENCE

@@ -17,7 +17,7 @@ from sqlalchemy import update
 from backends.installed import definitions
 from bot.configuration import load
 from bot.event_kinds import EventKind as E
-from bot.model import Run
+from bot.run import Run
 from handlers.context import Context, Wake
 from handlers.keys import signer_at
 from handlers.slack.channels import Channels

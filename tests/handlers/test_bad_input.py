@@ -56,8 +56,8 @@ async def test_a_time_before_every_point_names_the_earliest(world: World) -> Non
 async def test_a_time_resolves_to_the_newest_point_before_it(world: World) -> None:
     await world.says("ana", "shop before 90 min ago")
     run = await world.reaches("awaiting_approval")
-    assert run.plan is not None
-    assert run.plan.point.id == "v41"
+    assert run.approval.plan is not None
+    assert run.approval.plan.point.id == "v41"
 
 
 async def test_words_of_other_people_mention_nobody(world: World) -> None:
@@ -70,7 +70,7 @@ async def test_words_of_other_people_mention_nobody(world: World) -> None:
 async def test_three_thousand_characters_are_shortened_and_the_card_stays_valid(world: World) -> None:
     await world.asks("ana", "shop to v41 because " + "long " * 600)
     run = await world.run()
-    assert len(run.reason) <= 500
+    assert len(run.request.reason) <= 500
 
 
 async def test_no_text_opens_the_form_with_points_and_their_cost(world: World) -> None:
@@ -85,8 +85,8 @@ async def test_the_form_asks_for_approval(world: World) -> None:
     await world.sees_modal("ana", "Back to")
     await world.fills_in("ana", point="v40", reason="totals")
     run = await world.reaches("awaiting_approval")
-    assert run.plan is not None
-    assert (run.plan.point.id, run.reason) == ("v40", "totals")
+    assert run.approval.plan is not None
+    assert (run.approval.plan.point.id, run.request.reason) == ("v40", "totals")
 
 
 async def test_a_target_that_does_not_answer_is_said_after_ten_seconds_and_can_answer_later(
@@ -167,7 +167,7 @@ async def test_an_expired_request_says_so_and_can_be_asked_again(world: World) -
     await world.reaches("expired")
     await world.clicks("ana", "Ask again")
     run = await world.reaches("awaiting_approval", "RB-2")
-    assert run.goal.point == "v41"
+    assert run.request.goal.point == "v41"
 
 
 async def test_a_click_on_a_card_drawn_for_another_state_is_refused(world: World) -> None:
@@ -280,7 +280,7 @@ async def test_app_home_lists_what_awaits_me(world: World) -> None:
 async def test_details_show_the_digest_and_the_timeline(world: World) -> None:
     run = await world.asks("ana")
     await world.clicks("guest", "Details")
-    assert run.digest in await world.sees_modal("guest", "Timeline")
+    assert run.approval.digest in await world.sees_modal("guest", "Timeline")
 
 
 async def test_two_deliveries_of_one_command_open_one_run(world: World) -> None:

@@ -40,7 +40,7 @@ async def test_going_online_anyway_takes_two_people_and_stays_red(world: World) 
     await world.sees_modal("ben", "stays red")
     await world.fills_in("ben", reason="agreed")
     run = await world.reaches("succeeded")
-    assert run.verdict == "failed"
+    assert run.work.verdict == "failed"
     assert "NOT verified" in world.card().splitlines()[0]
 
 
@@ -70,10 +70,10 @@ async def test_an_undo_of_a_paused_run_ends_it_and_opens_a_run_of_its_own(world:
     await world.sees_modal("ana", "Back to")
     await world.fills_in("ana", reason="v41 is worse")
     undo = await world.reaches("awaiting_approval", "RB-2")
-    assert (undo.purpose, undo.goal.undo_of) == ("undo", "RB-1")
+    assert (undo.request.purpose, undo.request.goal.undo_of) == ("undo", "RB-1")
     assert (await world.run("RB-1")).state == "failed"
-    assert undo.plan is not None
-    assert undo.plan.point.id == "v42"
+    assert undo.approval.plan is not None
+    assert undo.approval.plan.point.id == "v42"
 
 
 async def test_an_undo_of_a_succeeded_run_brings_back_what_was_live(world: World) -> None:
@@ -171,7 +171,7 @@ async def test_a_lying_backend_is_found_out_by_the_verification(world: World) ->
     await world.asks("ana")
     await world.clicks("ben", "Approve and start")
     run = await world.reaches("paused")
-    assert run.verdict == "failed"
+    assert run.work.verdict == "failed"
 
 
 async def lost_restore(world: World) -> None:

@@ -49,7 +49,7 @@ async def test_a_click_on_an_older_copy_of_a_card_is_refused_and_the_copy_says_s
     await world.clicks("ben", "Approve and start", older)
     await world.sees_modal("ben", "This is an older copy of the card")
     assert "|Open its card>" in await world.sees_modal("ben", "<http")
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
 
     def marked() -> bool:
         return not next(m for m in world.workspace.messages(CHANNEL) if m.ts == older.ts).buttons()

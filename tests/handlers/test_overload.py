@@ -86,7 +86,7 @@ async def test_an_approval_that_the_database_does_not_take_is_told_so_and_can_be
     with locked(world):
         await world.clicks("ben", "Approve and start")
         await world.sees_modal("ben", NOT_ACCEPTED)
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
     await world.clicks("ben", "Approve and start")
     await world.reaches("succeeded")
     assert world.backend.restored == ["v41"]
@@ -133,7 +133,7 @@ async def test_an_approval_of_somebody_whom_slack_does_not_name_counts_for_nothi
         began = time.monotonic()
         await world.clicks("ben", "Approve and start")
         assert time.monotonic() - began < IN_TIME
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
 
 
 # More than can be answered ---------------------------------------------------------------------
@@ -155,7 +155,7 @@ async def test_one_persons_flood_costs_that_person_and_nobody_else(open_world: O
     run = await world.asks()
     async with flood(world, lambda _: world.says("ana", "points shop")) as flooding:
         assert (await world.clicks("ben", "Approve and start")).acked  # so Slack did not give up waiting
-        assert (await world.run(run.id)).approvals != ()
+        assert (await world.run(run.id)).approval.given != ()
     texts = [task.result().text or "" for task in flooding]
     away = [text for text in texts if text.startswith(f"{NOT_ACCEPTED}you have sent more than")]
     assert len(away) >= MANY - 40
@@ -232,7 +232,7 @@ async def test_an_approval_within_a_second_of_the_posting_was_not_read(
     await world.reaches("awaiting_approval")
     await world.clicks("ben", "Approve and start")
     await world.sees_modal("ben", "less than a second ago")
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
 
 
 async def test_four_requests_at_once_of_one_person_open_three(open_world: Open) -> None:

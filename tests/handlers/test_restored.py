@@ -14,8 +14,9 @@ from backends.world import ConfiguredWorld
 from bot.configuration import Configuration, load
 from bot.contract import Fate, Work
 from bot.errors import TemporaryError, UserError
-from bot.model import Do, op_id
+from bot.model import Do
 from bot.procedures import steps_for
+from bot.run import op_id
 from handlers.cli.backups import newest_number
 from handlers.cli.forgotten import Forgotten, Trace, look
 from storage.backup import back_up, put_back
@@ -71,15 +72,15 @@ class PutBack:
         known = await self.store.load("RB-2")
         shop = self.configuration.targets["shop"]
         steps = (
-            known.plan.steps
-            if run_id == "RB-2" and known.plan
+            known.approval.plan.steps
+            if run_id == "RB-2" and known.approval.planned
             else steps_for(self.configuration, shop, ["shop"], False)
         )
         (step,) = (step.n for step in steps if step.do is Do.RESTORE)
         op = op_id(installation or self.told.before, run_id, step)
         executor = self.world.executor("shop")
         live = (await executor.restore_points()).current.token
-        digest = known.digest if run_id == "RB-2" else "of a lost plan"
+        digest = known.approval.digest if run_id == "RB-2" else "of a lost plan"
         await executor.start(Work(op, run_id, digest, "v1", live))
         return op
 

@@ -260,7 +260,7 @@ async def test_after_a_storm_of_everything_the_cards_are_true(world: World, seed
     world.later(seconds=2)
     for _ in range(100):
         await world.clicks("ben", "Approve and start")
-        if (await world.run()).approvals:
+        if (await world.run()).approval.given:
             break
     await world.ends()
     world.slack.faults.clear()

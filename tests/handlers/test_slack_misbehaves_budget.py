@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.event_kinds import EventKind as E
-from bot.model import Run
+from bot.run import Run
 from tests.bot.stories import ANA, BEN
 from tests.handlers.publishing import Publishing, publishing
 from tests.storage.told import tell

@@ -10,9 +10,10 @@ import pytest
 from bot import machine, presses
 from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.model import Do, Person, Run, State
+from bot.model import Do, Person, State
 from bot.policy import Entitled
 from bot.presses import Click, Press
+from bot.run import Run
 from tests.bot.stories import ANA, BEN, CY, DORA, ORDERS, T0, happened, plan_data, requested, went_well
 from tests.handlers.world import PATIENCE, World
 from workspace.slack.refusal import Impossible
@@ -79,7 +80,7 @@ class Then:
             self,
             run=run,
             done=self.done | {delivery.key},
-            stopped_before=self.stopped_before or (stopped and not self.run.touched),
+            stopped_before=self.stopped_before or (stopped and not self.run.work.touched),
         )
 
     def driven(self, *, up_to_the_restore: bool = False) -> "Then":

@@ -7,7 +7,7 @@ import pytest
 
 from bot.errors import TemporaryError
 from bot.event_kinds import EventKind as E
-from bot.model import Run
+from bot.run import Run
 from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS
 from handlers.slack.undrawn import TRIED_AT_MOST

@@ -31,7 +31,7 @@ async def refused(world: World, who: str, words: str) -> None:
     await world.clicks(who, "Approve and start")
     await world.sees_modal(who, words)
     assert world.backend.effects == []
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
 
 
 async def test_rule_1_the_requester_cannot_approve(world: World) -> None:
@@ -123,7 +123,7 @@ async def test_rule_6_words_in_the_channel_are_no_approval(world: World) -> None
     await world.asks("ana")
     await world.slack.say(PEOPLE["ben"], CHANNEL, "approve")
     await world.slack.say(PEOPLE["ben"], CHANNEL, "@rollback approve RB-1")
-    assert (await world.run()).approvals == ()
+    assert (await world.run()).approval.given == ()
 
 
 async def test_rule_6_a_forged_value_is_on_no_card_of_ours(world: World) -> None:

@@ -11,7 +11,7 @@ async def test_a_request_that_a_second_person_approves_is_carried_out_and_verifi
     await world.clicks("ben", "Approve and start")
     run = await world.reaches("succeeded")
     assert world.backend.restored == ["v41"]
-    assert run.verdict == "passed"
+    assert run.work.verdict == "passed"
     assert "is back at v41 and online" in world.card().splitlines()[0]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from bot.clock import SteadyClock
-from bot.model import Run
+from bot.run import Run
 from handlers import serve
 from handlers.front import Front
 from handlers.settings import read_settings

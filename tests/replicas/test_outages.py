@@ -63,7 +63,7 @@ async def test_an_approval_while_the_database_hangs_is_told_so_in_time_and_does_
     assert NOT_ACCEPTED in view[-1].plain()
     assert after < IN_TIME
     run = await world.reaches("approved", "awaiting_approval")
-    assert run.approvals == ()
+    assert run.approval.given == ()
     assert world.backend.effects("approved") == ()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from bot.clock import utc_now
 from bot.event_kinds import EventKind as E
-from bot.model import Run
+from bot.run import Run
 from bot.signatures import Signer
 from storage.runs import Store
 from storage.tables import run_events
@@ -145,7 +145,7 @@ async def test_the_same_person_twice_at_two_fronts_is_one_of_two(world: Replicas
         _clicks(world, "one", "ben", "pair", "approve"), _clicks(world, "two", "ben", "pair", "approve")
     )
     run = await world.reaches("pair", "awaiting_approval")
-    assert [approval.person for approval in run.approvals] == [PEOPLE["ben"]]
+    assert [approval.person for approval in run.approval.given] == [PEOPLE["ben"]]
     assert world.backend.restored("pair") == []
     await world.clicks("ana", "pair", "cancel")  # nobody may have more than three open requests
 

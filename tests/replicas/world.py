@@ -15,7 +15,8 @@ import aiohttp
 from sqlalchemy.exc import DBAPIError
 
 from bot.clock import SteadyClock, utc_now
-from bot.model import Run, State
+from bot.model import State
+from bot.run import Run
 from handlers.keys import signer_at
 from storage.database import open_database, upgrade
 from storage.runs import open_store
@@ -218,7 +219,7 @@ class Replicas:
     async def _posted(self, target: str) -> Run | None:
         """The newest run of it, when people can approve it and the store knows that its card stands there."""
         run = await self.run(target)
-        if run is None or run.state is not State.AWAITING_APPROVAL or run.posted_at is None:
+        if run is None or run.state is not State.AWAITING_APPROVAL or run.approval.posted_at is None:
             return None
         return run
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.event_kinds import EventKind as E
-from bot.model import Run
+from bot.run import Run
 from storage.cards import Card, CardStore, Kind, place
 from storage.database import Database
 from storage.runs import Store

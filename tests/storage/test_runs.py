@@ -13,7 +13,8 @@ from bot.errors import ClaimLost, StaleRun
 from bot.event_kinds import EventKind as E
 from bot.events import Approved
 from bot.machine import NotAllowed
-from bot.model import Do, Goal, Purpose, Run, State
+from bot.model import Do, Goal, Purpose, State
+from bot.run import Run
 from bot.signatures import why_not_signed
 from storage.claims import Claims
 from storage.database import Database, open_database
@@ -37,7 +38,7 @@ async def test_runs_are_numbered_one_after_another(store: Store) -> None:
 async def test_a_new_run_is_what_is_loaded(store: Store) -> None:
     run = await ask(store)
     assert await store.load("RB-1") == run
-    assert (run.requester, run.requested_at, run.seq) == (ANA, T0, 1)
+    assert (run.request.requester, run.request.at, run.seq) == (ANA, T0, 1)
 
 
 async def test_a_new_run_owes_a_card(store: Store) -> None:
@@ -145,7 +146,7 @@ async def test_what_people_say_is_signed_and_what_the_bot_says_is_not(store: Sto
 async def test_what_people_say_names_the_plan_that_it_is_about(store: Store) -> None:
     run = await approved(store)
     said = next(event for event in await store.events("RB-1") if event.kind is E.APPROVED)
-    assert said.fact == Approved(marks=tuple(sorted(BEN.marks)), digest=run.digest)
+    assert said.fact == Approved(marks=tuple(sorted(BEN.marks)), digest=run.approval.digest)
 
 
 # The projection --------------------------------------------------------------------------------
@@ -307,7 +308,7 @@ async def test_of_fifty_deliveries_of_the_same_one_has_its_effect(store: Store, 
 async def test_the_version_that_was_left_is_held(store: Store) -> None:
     run = await driven(store)
     (hold,) = await store.holds(["orders"])
-    assert (hold.target, hold.point, hold.run, hold.placed_at) == ("orders", "v42", "RB-1", run.ended_at)
+    assert (hold.target, hold.point, hold.run, hold.placed_at) == ("orders", "v42", "RB-1", run.end.at)
 
 
 async def test_holds_of_other_targets_are_their_own(store: Store) -> None:
@@ -360,9 +361,9 @@ async def test_progress_of_a_driver_that_was_taken_over_is_not_kept(store: Store
 
 async def test_a_run_is_due_from_the_very_moment_on(store: Store) -> None:
     run = await approved(store)
-    assert run.start_by is not None
-    assert await store.due(run.start_by - timedelta(milliseconds=1)) == []
-    assert await store.due(run.start_by) == ["RB-1"]
+    assert run.approval.start_by is not None
+    assert await store.due(run.approval.start_by - timedelta(milliseconds=1)) == []
+    assert await store.due(run.approval.start_by) == ["RB-1"]
 
 
 async def test_what_has_ended_is_never_due(store: Store) -> None:
@@ -446,9 +447,9 @@ async def test_open_requests_are_counted_by_human_and_not_by_account(store: Stor
 async def test_outages_are_those_of_runs_that_reached_their_point(store: Store) -> None:
     run = await driven(store)
     await kept(store, (await ask(store)).id, STORIES["failed"]())
-    assert run.maintenance_since is not None
-    assert run.maintenance_until is not None
-    expected = (run.maintenance_until - run.maintenance_since).total_seconds()
+    assert run.work.maintenance_since is not None
+    assert run.work.maintenance_until is not None
+    expected = (run.work.maintenance_until - run.work.maintenance_since).total_seconds()
     assert await store.outages("orders") == [expected]
     assert await store.outages("search") == []
 
@@ -457,9 +458,9 @@ async def test_without_maintenance_the_outage_is_the_whole_run(store: Store) -> 
     run = await ask(store)
     story = Story(planned(Do.BASELINE, Do.RESTORE, Do.CHECK)).succeeded()
     await kept(store, run.id, story)
-    assert story.run.started_at is not None
-    assert story.run.ended_at is not None
-    expected = (story.run.ended_at - story.run.started_at).total_seconds()
+    assert story.run.work.started_at is not None
+    assert story.run.end.at is not None
+    expected = (story.run.end.at - story.run.work.started_at).total_seconds()
     assert await store.outages("orders") == [expected]
 
 
@@ -503,4 +504,4 @@ async def test_a_row_that_lags_behind_is_never_written_over(store: Store) -> Non
 
 async def test_a_goal_is_kept_as_it_was_asked_for(store: Store) -> None:
     run = await ask(store, goal={"before": "2026-11-22T02:00:00Z"})
-    assert run.goal == Goal(before=T0 - timedelta(hours=1, minutes=2))
+    assert run.request.goal == Goal(before=T0 - timedelta(hours=1, minutes=2))

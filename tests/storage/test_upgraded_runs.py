@@ -17,9 +17,10 @@ from bot import codec, presses
 from bot.configuration import load
 from bot.contract import Fate
 from bot.engine import Engine
-from bot.model import Do, Loss, Person, RestorePoint, Run
+from bot.model import Do, Loss, Person, RestorePoint
 from bot.planner import Planner
 from bot.presses import Click, Press
+from bot.run import Run
 from storage.claims import Claims
 from storage.database import open_database, sqlite_url, upgrade
 from storage.runs import Store, open_store
@@ -146,7 +147,7 @@ class Upgraded:
     def arrived(self, run: Run) -> list[dict[str, Any]]:
         """Returns the intents of what is done by now."""
         begun = self.begun(run)
-        return begun[:-1] if run.target in NEVER_ARRIVED else begun
+        return begun[:-1] if run.request.target in NEVER_ARRIVED else begun
 
     def stands(self, run: Run, said: tuple[Said, ...]) -> None:
         """Puts the backends of a run where they were left, and does what was begun at them."""
@@ -208,7 +209,7 @@ async def test_what_an_earlier_version_has_left_goes_on(opened: Open, name: str,
     run = await old.newest_of(target)
     old.stands(run, said)
     run = await old.drives(await old.hears(run, said))
-    assert (run.state.value, run.in_maintenance) == (to, False), run.why
+    assert (run.state.value, run.work.in_maintenance) == (to, False), run.why
 
 
 @pytest.mark.parametrize(("name", "target"), GOES)
@@ -227,7 +228,7 @@ async def test_what_another_worker_announced_before_the_upgrade_is_not_begun_her
     old = await opened("0003")
     run = await old.newest_of("running-intent")
     old.stands(run, ())
-    old.world.backends[run.target].place = "another"
+    old.world.backends[run.request.target].place = "another"
     run = await old.drives(run)
     assert (run.state.value, old.journal.entries) == ("stuck", [])
 

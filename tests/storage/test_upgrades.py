@@ -214,7 +214,7 @@ async def test_what_was_put_back_is_still_read_only(old: Database, name: str) ->
 async def test_what_was_put_back_can_be_confirmed(old: Database, name: str) -> None:
     store = await upgraded(old, name)
     moved = await confirm(old, 40, later(10_000), "operator")
-    assert [(run.target, run.state.value) for run in moved] == [
+    assert [(run.request.target, run.state.value) for run in moved] == [
         ("put-back-approved", "void"),
         ("requested", "void"),
         ("put-back-running", "stuck"),

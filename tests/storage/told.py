@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from bot import machine, presses
 from bot.event_kinds import EventKind as E
-from bot.model import Do, Person, Plan, Run
+from bot.model import Do, Person, Plan
 from bot.presses import Click, Press
+from bot.run import Run
 from storage.runs import Opening, Store
 from tests.bot.stories import (
     ANA,
@@ -54,9 +55,9 @@ async def ask(
 
 def plan_for(run: Run) -> Plan:
     """The orders' plan, for whichever target was asked for."""
-    leg = replace(ORDERS.legs[0], target=run.target)
-    steps = tuple(replace(step, target=run.target) for step in ORDERS.steps)
-    return replace(ORDERS, target=run.target, legs=(leg,), steps=steps)
+    leg = replace(ORDERS.legs[0], target=run.request.target)
+    steps = tuple(replace(step, target=run.request.target) for step in ORDERS.steps)
+    return replace(ORDERS, target=run.request.target, legs=(leg,), steps=steps)
 
 
 async def tell(store: Store, run: Run, kind: E, by: Person | None = None, **data: Any) -> Run:

@@ -7,9 +7,10 @@ import pytest
 
 from bot import presses
 from bot.event_kinds import EventKind as E
-from bot.model import Do, Person, Phase, Run, State, Step
+from bot.model import Do, Person, Phase, State, Step
 from bot.policy import Entitled
 from bot.presses import Click, Press, stamp, why_not
+from bot.run import Run
 from tests.bot.stories import (
     ANA,
     BEN,

@@ -23,24 +23,24 @@ def test_approve_and_start_is_for_approvers_while_it_awaits_approval(state: str,
 def test_an_approval_names_the_plan_that_it_is_for() -> None:
     run = STATES["awaiting"]().run
     said = events_for(presses.APPROVE, run, BEN, Click(), AN_HOUR_LATER)
-    approval = sealed(said[0], "k7f3a91c", run.id, run.digest, None)
-    assert approval.fact == Approved(marks=tuple(sorted(BEN.marks)), digest=run.digest)
+    approval = sealed(said[0], "k7f3a91c", run.id, run.approval.digest, None)
+    assert approval.fact == Approved(marks=tuple(sorted(BEN.marks)), digest=run.approval.digest)
 
 
 def test_an_approval_within_a_second_of_the_posting_was_not_read() -> None:
     run = STATES["awaiting"]().run
-    assert run.posted_at is not None
-    quick = asked(run, presses.APPROVE, BEN, now=run.posted_at + timedelta(milliseconds=999))
+    assert run.approval.posted_at is not None
+    quick = asked(run, presses.APPROVE, BEN, now=run.approval.posted_at + timedelta(milliseconds=999))
     assert quick is not None
     assert "less than a second ago" in quick
-    assert asked(run, presses.APPROVE, BEN, now=run.posted_at + timedelta(seconds=1)) is None
+    assert asked(run, presses.APPROVE, BEN, now=run.approval.posted_at + timedelta(seconds=1)) is None
 
 
 def test_an_approval_counts_until_the_time_is_over_and_not_at_its_end() -> None:
     run = STATES["awaiting"]().run
-    assert run.approve_by is not None
-    assert asked(run, presses.APPROVE, BEN, now=run.approve_by - timedelta(milliseconds=1)) is None
-    late = asked(run, presses.APPROVE, BEN, now=run.approve_by)
+    assert run.approval.approve_by is not None
+    assert asked(run, presses.APPROVE, BEN, now=run.approval.approve_by - timedelta(milliseconds=1)) is None
+    late = asked(run, presses.APPROVE, BEN, now=run.approval.approve_by)
     assert late == "RB-42 could be approved until 03:32 UTC. Press *Ask again* for a fresh plan."
 
 

@@ -2,7 +2,8 @@
 
 from bot import machine, presses
 from bot.event_kinds import EventKind as E
-from bot.model import Do, Run
+from bot.model import Do
+from bot.run import Run
 from tests.bot.presses.examples import THREE, asked, let_through, rights
 from tests.bot.stories import BEN, Story
 

@@ -25,8 +25,8 @@ def test_undo_is_for_who_may_ask_where_there_is_an_undo_point(state: str, who: s
 
 def test_an_undo_comes_in_time_or_is_refused() -> None:
     run = Story().succeeded().run
-    assert run.ended_at is not None
-    over = run.ended_at + timedelta(days=7)
+    assert run.end.at is not None
+    over = run.end.at + timedelta(days=7)
     assert asked(run, presses.UNDO, EVE, now=over - timedelta(milliseconds=1)) is None
     assert asked(run, presses.UNDO, EVE, now=over) == (
         "RB-42 could be undone for 7 days. Use `/rollback orders` to choose a restore point."

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from bot.contract import Progress
 from bot.event_kinds import EventKind as E
 from bot.model import (
-    Approval,
     Ceiling,
     Current,
     Do,
@@ -14,36 +13,30 @@ from bot.model import (
     Goal,
     Kind,
     Leg,
-    Live,
     Loss,
     LossQuality,
-    Matter,
     Outcome,
-    Pause,
     Person,
     Phase,
     Plan,
     Points,
-    Proposal,
     Purpose,
     RestorePoint,
     Risk,
-    Run,
     State,
     Step,
-    StepRecord,
-    StepState,
     UndoMode,
     Unit,
     Verdict,
     When,
 )
+from bot.run import Approval, Live, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 from bot.views import details, home, lists, press_forms, refusal, start_form
 from bot.views.facts import CardFacts
 from bot.views.home import Linked
 from bot.views.limits import Message, View
 from bot.views.start_form import Reachable, StartForm, TargetChoice
-from tests.bot.stories import happened, plan_data, requested
+from tests.bot.stories import happened, having, plan_data, requested
 
 
 def at(clock: str, day: int = 22) -> datetime:
@@ -174,7 +167,7 @@ def progressed(run: Run, done: int, started: bool = False) -> Run:
             return replace(record, state=StepState.STARTED, started_at=at("03:07:02"))
         return record
 
-    return replace(run, steps=tuple(moved(n, record) for n, record in enumerate(run.steps)))
+    return having(run, work_steps=tuple(moved(n, record) for n, record in enumerate(run.work.steps)))
 
 
 def ended(run: Run, n: int, outcome: Outcome) -> Run:
@@ -184,46 +177,48 @@ def ended(run: Run, n: int, outcome: Outcome) -> Run:
         begun = replace(record, state=StepState.ENDED, started_at=at("03:07:02"), ended_at=at("03:09"))
         return replace(begun, outcome=outcome) if record.step.n == n else record
 
-    return replace(run, steps=tuple(map(moved, run.steps)))
+    return having(run, work_steps=tuple(map(moved, run.work.steps)))
 
 
 REQUESTED = Run(
-    id="RB-42",
-    target="orders",
-    purpose=Purpose.ROLLBACK,
-    goal=Goal(point="20261122T024500Z"),
-    requester=ANA,
-    channel="C01INC",
-    reason="migration 0042 broke totals",
-    requested_at=at("03:01:50"),
+    "RB-42",
+    Request(
+        target="orders",
+        purpose=Purpose.ROLLBACK,
+        goal=Goal(point="20261122T024500Z"),
+        requester=ANA,
+        channel="C01INC",
+        reason="migration 0042 broke totals",
+        at=at("03:01:50"),
+    ),
     changed_at=at("03:01:50"),
 )
-PLANNED = replace(
+PLANNED = having(
     REQUESTED,
     state=State.AWAITING_APPROVAL,
-    plan=ORDERS,
-    digest="7f3a91c2" + "0" * 56,
-    steps=_records(STEPS),
+    approval_planned=ORDERS,
+    approval_digest="7f3a91c2" + "0" * 56,
+    work_steps=_records(STEPS),
     changed_at=at("03:02"),
     seq=1,
 )
-AWAITING = replace(PLANNED, posted_at=at("03:02"), approve_by=at("03:32"), seq=2)
-APPROVED = replace(
+AWAITING = having(PLANNED, approval_posted_at=at("03:02"), approval_approve_by=at("03:32"), seq=2)
+APPROVED = having(
     AWAITING,
     state=State.APPROVED,
-    approvals=(Approval(BEN, frozenset({"ben"}), at("03:06")),),
-    start_by=at("03:11"),
+    approval_given=(Approval(BEN, frozenset({"ben"}), at("03:06")),),
+    approval_start_by=at("03:11"),
     changed_at=at("03:06"),
     seq=4,
 )
 PREPARING = progressed(
-    replace(
+    having(
         APPROVED,
         state=State.RUNNING,
         phase=Phase.PREPARE,
-        started_at=at("03:06"),
-        before=BEFORE,
-        loss=MEASURED,
+        work_started_at=at("03:06"),
+        work_before=BEFORE,
+        work_loss=MEASURED,
     ),
     1,
     started=True,
@@ -232,72 +227,75 @@ LOST_AT_START = Loss(
     LossQuality.MEASURED, 1_260.0, (Unit("orders", 251), Unit("refunds", 11)), "", at("03:06:12")
 )
 RESTORING = progressed(
-    replace(
+    having(
         PREPARING,
         phase=Phase.RESTORE,
-        maintenance_since=at("03:06:10"),
-        undo_points={"orders": "pre-RB-42"},
-        loss=LOST_AT_START,
-        live=Live.UNKNOWN,
+        work_maintenance_since=at("03:06:10"),
+        work_undo_points={"orders": "pre-RB-42"},
+        work_loss=LOST_AT_START,
+        work_live=Live.UNKNOWN,
         changed_at=at("03:07:02"),
     ),
     4,
     started=True,
 )
-VERIFYING = progressed(replace(RESTORING, phase=Phase.VERIFY, live=Live.POINT), 5)
+VERIFYING = progressed(having(RESTORING, phase=Phase.VERIFY, work_live=Live.POINT), 5)
 FINISHING = progressed(
-    replace(VERIFYING, phase=Phase.FINISH, findings=(TOTALS, INTEGRITY), maintenance_until=at("03:12")), 7
+    having(
+        VERIFYING, phase=Phase.FINISH, work_findings=(TOTALS, INTEGRITY), work_maintenance_until=at("03:12")
+    ),
+    7,
 )
-STOPPING = replace(RESTORING, stop_requested=True)
+STOPPING = having(RESTORING, work_stop_requested=True)
 
-NOT_ONLINE = replace(
+NOT_ONLINE = having(
     VERIFYING,
     state=State.PAUSED,
-    pause=Pause.CHECKS,
-    findings=(TOTALS_BAD, INTEGRITY),
-    waiting_since=at("03:11"),
+    question_pause=Pause.CHECKS,
+    work_findings=(TOTALS_BAD, INTEGRITY),
+    question_since=at("03:11"),
     changed_at=at("03:11"),
     seq=20,
 )
-SECOND_WANTED = replace(
+SECOND_WANTED = having(
     NOT_ONLINE,
-    proposals=(
+    question_proposals=(
         Proposal(Matter.CONTINUE, CY, frozenset({"cy"}), "", at("03:13"), "three refunds, mended by hand"),
     ),
     changed_at=at("03:13"),
 )
-ONLINE_UNSURE = replace(
+ONLINE_UNSURE = having(
     FINISHING,
     state=State.PAUSED,
-    pause=Pause.CHECKS,
-    findings=(TOTALS, INTEGRITY, ERRORS_UNSEEN),
+    question_pause=Pause.CHECKS,
+    work_findings=(TOTALS, INTEGRITY, ERRORS_UNSEEN),
     changed_at=at("03:17"),
 )
 QUESTION = "Is traffic drained? Look at the dashboard."
-CHECKPOINT = replace(
+CHECKPOINT = having(
     PLANNED,
     state=State.PAUSED,
     phase=Phase.PREPARE,
-    approvals=APPROVED.approvals,
-    pause=Pause.CHECKPOINT,
+    approval_given=APPROVED.approval.given,
+    question_pause=Pause.CHECKPOINT,
     why=QUESTION,
-    steps=_records((Step(9, Phase.PREPARE, Do.CONFIRM, "orders", text=QUESTION), *STEPS)),
+    work_steps=_records((Step(9, Phase.PREPARE, Do.CONFIRM, "orders", text=QUESTION), *STEPS)),
     changed_at=at("03:06"),
 )
-LATER_CHECKPOINT = replace(
+LATER_CHECKPOINT = having(
     VERIFYING,
     state=State.PAUSED,
-    pause=Pause.CHECKPOINT,
+    question_pause=Pause.CHECKPOINT,
     why="Do the books add up?",
     changed_at=at("03:10"),
 )
-STOPPED = replace(VERIFYING, state=State.PAUSED, pause=Pause.STOPPED, changed_at=at("03:10"))
+STOPPED = having(VERIFYING, state=State.PAUSED, question_pause=Pause.STOPPED, changed_at=at("03:10"))
 STEP_FAILED = ended(
-    replace(
+    having(
         RESTORING,
         state=State.PAUSED,
-        pause=Pause.STEP_FAILED,
-        live=Live.BEFORE,
+        question_pause=Pause.STEP_FAILED,
+        work_live=Live.BEFORE,
         why="the backup is not a database: file is encrypted",
         changed_at=at("03:09"),
     ),
@@ -305,34 +303,36 @@ STEP_FAILED = ended(
     Outcome.FAILED,
 )
 LOSS_OUTGROWN = progressed(
-    replace(
+    having(
         RESTORING,
         state=State.PAUSED,
         phase=Phase.PREPARE,
-        pause=Pause.LOSS,
-        live=Live.BEFORE,
-        undo_points={},
+        question_pause=Pause.LOSS,
+        work_live=Live.BEFORE,
+        work_undo_points={},
         why="431 orders would be lost, the limit is 400",
-        loss=replace(LOST_AT_START, units=(Unit("orders", 431), Unit("refunds", 11))),
+        work_loss=replace(LOST_AT_START, units=(Unit("orders", 431), Unit("refunds", 11))),
         changed_at=at("03:06"),
     ),
     3,
 )
-AS_BEFORE = replace(STEP_FAILED, pause=Pause.AS_BEFORE, why="")
+AS_BEFORE = having(STEP_FAILED, question_pause=Pause.AS_BEFORE, why="")
 STUCK = ended(
-    replace(RESTORING, state=State.STUCK, why="no answer", changed_at=at("03:09"), times_asked=6, seq=18),
+    having(
+        RESTORING, state=State.STUCK, why="no answer", changed_at=at("03:09"), question_times_asked=6, seq=18
+    ),
     5,
     Outcome.LOST,
 )
-STUCK_ONE_SAID = replace(
+STUCK_ONE_SAID = having(
     STUCK,
-    proposals=(
+    question_proposals=(
         Proposal(Matter.RESOLVE, BEN, frozenset({"ben"}), "point", at("03:12"), "row count is that of 02:45"),
     ),
     changed_at=at("03:12"),
 )
 STUCK_MAINTENANCE = ended(
-    replace(PREPARING, state=State.STUCK, why="no answer", changed_at=at("03:09"), times_asked=6),
+    having(PREPARING, state=State.STUCK, why="no answer", changed_at=at("03:09"), question_times_asked=6),
     2,
     Outcome.LOST,
 )
@@ -340,113 +340,119 @@ CHANGED = (
     "The configuration of `orders` changed while RB-42 was under way. "
     "Put it back and press “Look again”, or end it."
 )
-HALTED = replace(LOSS_OUTGROWN, pause=Pause.HALTED, why=CHANGED, loss=LOST_AT_START)
-HALTED_UNTOUCHED = replace(
+HALTED = having(LOSS_OUTGROWN, question_pause=Pause.HALTED, why=CHANGED, work_loss=LOST_AT_START)
+HALTED_UNTOUCHED = having(
     CHECKPOINT,
-    pause=Pause.HALTED,
+    question_pause=Pause.HALTED,
     why="`orders` changed since the plan was made: it was 0042, now it is 0043",
 )
 MAINTENANCE_FAILED = ended(
-    replace(
-        PREPARING, state=State.PAUSED, pause=Pause.STEP_FAILED, why="exit code 3", changed_at=at("03:09")
+    having(
+        PREPARING,
+        state=State.PAUSED,
+        question_pause=Pause.STEP_FAILED,
+        why="exit code 3",
+        changed_at=at("03:09"),
     ),
     2,
     Outcome.FAILED,
 )
-MAINTENANCE_AS_BEFORE = replace(
+MAINTENANCE_AS_BEFORE = having(
     MAINTENANCE_FAILED,
-    pause=Pause.AS_BEFORE,
+    question_pause=Pause.AS_BEFORE,
     why="",
-    steps=tuple(replace(record, by_people=record.step.n == 2) for record in MAINTENANCE_FAILED.steps),
+    work_steps=tuple(
+        replace(record, by_people=record.step.n == 2) for record in MAINTENANCE_FAILED.work.steps
+    ),
 )
-DOUBTED = replace(STUCK, why=CHANGED, times_asked=None)
-FORGOTTEN = replace(
+DOUBTED = having(STUCK, why=CHANGED, question_times_asked=None)
+FORGOTTEN = having(
     STUCK,
     why="Our database was put back from a backup of 03:08 UTC while RB-42 was under way.",
-    times_asked=None,
-    forgotten=True,
+    question_times_asked=None,
+    work_forgotten=True,
 )
 
 SUCCEEDED = progressed(
-    replace(
+    having(
         FINISHING,
         state=State.SUCCEEDED,
-        findings=(TOTALS, INTEGRITY, ERRORS),
-        ended_at=at("03:17"),
+        work_findings=(TOTALS, INTEGRITY, ERRORS),
+        end_at=at("03:17"),
         changed_at=at("03:17"),
     ),
     8,
 )
-OVERRIDDEN = replace(SUCCEEDED, overridden=True, findings=(TOTALS_BAD, INTEGRITY, ERRORS))
-FAILED_IN_MAINTENANCE = replace(
+OVERRIDDEN = having(SUCCEEDED, work_overridden=True, work_findings=(TOTALS_BAD, INTEGRITY, ERRORS))
+FAILED_IN_MAINTENANCE = having(
     NOT_ONLINE,
     state=State.FAILED,
-    pause=None,
+    question_pause=None,
     why="we restore the older backup instead",
-    ended_at=at("03:20"),
-    ended_by=BEN,
+    end_at=at("03:20"),
+    end_by=BEN,
     changed_at=at("03:20"),
 )
-FAILED_LEAVING = replace(
+FAILED_LEAVING = having(
     FAILED_IN_MAINTENANCE,
-    proposals=(
+    question_proposals=(
         Proposal(Matter.LEAVE, BEN, frozenset({"ben"}), "", at("03:22"), "customers must at least read"),
     ),
 )
-FAILED_BEFORE = replace(
+FAILED_BEFORE = having(
     STEP_FAILED,
     state=State.FAILED,
-    pause=None,
-    maintenance_until=at("03:15"),
-    ended_at=at("03:14"),
+    question_pause=None,
+    work_maintenance_until=at("03:15"),
+    end_at=at("03:14"),
     changed_at=at("03:15"),
 )
-FAILED_UNKNOWN = replace(STUCK, state=State.FAILED, why="", ended_at=at("03:20"), ended_by=BEN)
-VETOED = replace(
-    AWAITING, state=State.VETOED, why="0042 is innocent, look at the cache", ended_at=at("03:05"), ended_by=CY
+FAILED_UNKNOWN = having(STUCK, state=State.FAILED, why="", end_at=at("03:20"), end_by=BEN)
+VETOED = having(
+    AWAITING, state=State.VETOED, why="0042 is innocent, look at the cache", end_at=at("03:05"), end_by=CY
 )
-EXPIRED = replace(AWAITING, state=State.EXPIRED, ended_at=at("03:32"))
-VOID = replace(
+EXPIRED = having(AWAITING, state=State.EXPIRED, end_at=at("03:32"))
+VOID = having(
     APPROVED,
     state=State.VOID,
     why="`orders` changed since the plan was made: it was 0042, now it is 0043",
-    ended_at=at("03:06"),
+    end_at=at("03:06"),
 )
-CANCELLED = replace(AWAITING, state=State.CANCELLED, ended_at=at("03:04"), ended_by=ANA.id)
-REFUSED = replace(
+CANCELLED = having(AWAITING, state=State.CANCELLED, end_at=at("03:04"), end_by=ANA.id)
+REFUSED = having(
     REQUESTED,
     state=State.REFUSED,
     why="There is no restore point before 02:00 UTC. The oldest one kept is of 02:15 UTC.",
-    ended_at=at("03:02"),
+    end_at=at("03:02"),
 )
 
-SHOP_AWAITING = replace(
+SHOP_AWAITING = having(
     AWAITING,
-    target="checkout-api",
-    plan=SHOP,
-    steps=_records(SHOP.steps),
-    reason="",
+    request_target="checkout-api",
+    approval_planned=SHOP,
+    work_steps=_records(SHOP.steps),
+    request_reason="",
 )
-SHOP_SUCCEEDED = replace(
+SHOP_SUCCEEDED = having(
     SHOP_AWAITING,
     state=State.SUCCEEDED,
     phase=Phase.FINISH,
-    approvals=APPROVED.approvals,
-    live=Live.POINT,
-    loss=NO_LOSS,
-    started_at=at("03:06"),
-    ended_at=at("03:06:41"),
-    findings=(Finding("health", When.OFFLINE, Verdict.PASSED, 200.0, 500.0),),
-    undo_points={"checkout-api": "r42"},
+    approval_given=APPROVED.approval.given,
+    work_live=Live.POINT,
+    work_loss=NO_LOSS,
+    work_started_at=at("03:06"),
+    end_at=at("03:06:41"),
+    work_findings=(Finding("health", When.OFFLINE, Verdict.PASSED, 200.0, 500.0),),
+    work_undo_points={"checkout-api": "r42"},
 )
 BEFORE_IT = RestorePoint("pre-RB-42", at("03:06:50"))
-UNDO_AWAITING = replace(
+UNDO_AWAITING = having(
     AWAITING,
     id="RB-43",
-    purpose=Purpose.UNDO,
-    undo_of="RB-42",
-    goal=Goal(undo_of="RB-42"),
-    plan=replace(
+    request_purpose=Purpose.UNDO,
+    request_undo_of="RB-42",
+    request_goal=Goal(undo_of="RB-42"),
+    approval_planned=replace(
         with_loss(
             ORDERS,
             replace(MEASURED, seconds=600.0, units=(Unit("orders", 88),), measured_at=at("03:22")),
@@ -457,17 +463,17 @@ UNDO_AWAITING = replace(
         warnings=(),
         rpo=None,
     ),
-    reason="the backup was older than we thought",
-    requested_at=at("03:22"),
-    posted_at=at("03:22"),
-    approve_by=at("03:52"),
+    request_reason="the backup was older than we thought",
+    request_at=at("03:22"),
+    approval_posted_at=at("03:22"),
+    approval_approve_by=at("03:52"),
 )
-TWO_NEEDED = replace(AWAITING, plan=replace(ORDERS, approvals_needed=2), approvals=())
-ONE_OF_TWO = replace(TWO_NEEDED, approvals=(Approval(BEN, frozenset({"ben"}), at("03:04")),))
-CRITICAL = replace(AWAITING, plan=replace(ORDERS, risk=Risk.CRITICAL))
-UNKNOWN_LOSS = replace(
+TWO_NEEDED = having(AWAITING, approval_planned=replace(ORDERS, approvals_needed=2), approval_given=())
+ONE_OF_TWO = having(TWO_NEEDED, approval_given=(Approval(BEN, frozenset({"ben"}), at("03:04")),))
+CRITICAL = having(AWAITING, approval_planned=replace(ORDERS, risk=Risk.CRITICAL))
+UNKNOWN_LOSS = having(
     TWO_NEEDED,
-    plan=replace(
+    approval_planned=replace(
         with_loss(ORDERS, Loss(LossQuality.UNKNOWN)),
         approvals_needed=2,
         warnings=("What is lost is not known, so one more approval is needed",),
@@ -506,7 +512,7 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "awaiting_critical": (CRITICAL, FACTS, at("03:02:10")),
     "awaiting_unknown_loss": (UNKNOWN_LOSS, FACTS, at("03:02:10")),
     "awaiting_system": (SHOP_AWAITING, CardFacts("opaque-7"), at("03:02:10")),
-    "awaiting_target_down": (replace(AWAITING, target_down=True), FACTS, at("03:02:10")),
+    "awaiting_target_down": (having(AWAITING, approval_target_down=True), FACTS, at("03:02:10")),
     "awaiting_undo": (UNDO_AWAITING, FACTS, at("03:22:10")),
     "approved": (APPROVED, FACTS, at("03:06:01")),
     "running_prepare": (PREPARING, replace(RUNNING_FACTS, progress=None), at("03:06:05")),
@@ -540,7 +546,7 @@ CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "succeeded_overridden": (OVERRIDDEN, DONE_FACTS, at("03:17:10")),
     "succeeded_system": (SHOP_SUCCEEDED, FACTS, at("03:07")),
     "succeeded_undo_is_over": (SUCCEEDED, DONE_FACTS, at("03:17:10", 30)),
-    "succeeded_undone": (replace(SUCCEEDED, undone_by="RB-43"), DONE_FACTS, at("03:30")),
+    "succeeded_undone": (having(SUCCEEDED, end_undone_by="RB-43"), DONE_FACTS, at("03:30")),
     "failed_in_maintenance": (FAILED_IN_MAINTENANCE, FACTS, at("03:20:10")),
     "failed_leaving_maintenance": (FAILED_LEAVING, FACTS, at("03:22:10")),
     "failed_as_before": (FAILED_BEFORE, FACTS, at("03:15:10")),
@@ -596,7 +602,7 @@ SHOP_FORM = replace(
     reachable=(),
     not_undone=None,
 )
-UNDO_PLAN = UNDO_AWAITING.plan
+UNDO_PLAN = UNDO_AWAITING.approval.plan
 META = '{"run":"RB-42"}'
 NOW = at("03:02:10")
 

@@ -6,24 +6,14 @@ from dataclasses import replace
 import pytest
 
 from bot import machine
-from bot.model import (
-    Do,
-    Live,
-    Loss,
-    LossQuality,
-    Outcome,
-    Pause,
-    Purpose,
-    Run,
-    State,
-    Step,
-    StepRecord,
-)
+from bot.model import Do, Loss, LossQuality, Outcome, Purpose, State, Step
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, stamp, why_not
+from bot.run import Live, Pause, Run, StepRecord
 from bot.views import buttons
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.decision import answer_words, why_not_answer
+from tests.bot.stories import having
 from tests.bot.views.examples import (
     ANA,
     AWAITING,
@@ -64,7 +54,7 @@ def body(run: Run, facts: CardFacts = FACTS) -> str:
 def test_every_state_and_every_pause_has_an_example() -> None:
     runs = [run for run, _, _ in CARDS.values()]
     assert {run.state for run in runs} == set(State)
-    assert {run.pause for run in runs if run.state is State.PAUSED} == set(Pause)
+    assert {run.question.pause for run in runs if run.state is State.PAUSED} == set(Pause)
 
 
 @each_card
@@ -142,25 +132,29 @@ def test_an_unknown_loss_never_looks_like_zero() -> None:
 
 def test_no_data_touched_is_said_as_that() -> None:
     plan = with_loss(ORDERS, Loss(LossQuality.NONE, 0.0))
-    assert "No data is touched" in body(replace(AWAITING, plan=plan))
+    assert "No data is touched" in body(having(AWAITING, approval_planned=plan))
 
 
 def test_a_declared_loss_says_who_declared_it() -> None:
     loss = Loss(LossQuality.DECLARED, basis="at most 5 min of sessions (payments: by design)")
-    assert "as declared (declared: at most 5 min" in body(replace(AWAITING, plan=with_loss(ORDERS, loss)))
+    assert "as declared (declared: at most 5 min" in body(
+        having(AWAITING, approval_planned=with_loss(ORDERS, loss))
+    )
 
 
 def test_an_estimate_says_about() -> None:
     loss = Loss(LossQuality.ESTIMATED, 300.0, basis="table statistics")
     assert "about 5 min of changes (estimated: table statistics" in body(
-        replace(AWAITING, plan=with_loss(ORDERS, loss))
+        having(AWAITING, approval_planned=with_loss(ORDERS, loss))
     )
 
 
 def test_a_failover_is_named_only_when_the_target_itself_is_down() -> None:
     assert FACTS.failover
     assert "ailover" not in body(AWAITING)
-    assert "orders itself seems down. Failover: runbook" in body(replace(AWAITING, target_down=True), FACTS)
+    assert "orders itself seems down. Failover: runbook" in body(
+        having(AWAITING, approval_target_down=True), FACTS
+    )
 
 
 # Buttons ---------------------------------------------------------------------------------------
@@ -242,7 +236,7 @@ OFFERED = [
     (name, action)
     for name, (run, _, _) in CARDS.items()
     for action in places(name).values()
-    if run.state is not State.AWAITING_APPROVAL or run.posted_at
+    if run.state is not State.AWAITING_APPROVAL or run.approval.posted_at
 ]
 
 
@@ -262,7 +256,7 @@ def test_nobody_is_offered_what_is_over() -> None:
 
 
 def test_where_nothing_was_restored_there_is_nothing_to_undo() -> None:
-    assert CARDS["paused_step_failed"][0].undo_points
+    assert CARDS["paused_step_failed"][0].work.undo_points
     assert "undo" not in places("paused_step_failed").values()
 
 
@@ -288,7 +282,7 @@ def test_the_dialog_before_an_approval_names_loss_limit_and_plan() -> None:
 
 def test_many_steps_are_folded_around_the_current_one() -> None:
     steps = tuple(Step(n, STEPS[4].phase, STEPS[4].do, f"part-{n}") for n in range(1, 41))
-    run = replace(RESTORING, steps=tuple(StepRecord(step) for step in steps))
+    run = having(RESTORING, work_steps=tuple(StepRecord(step) for step in steps))
     drawn = body(run, RUNNING_FACTS)
     assert "34 more steps" in drawn
     assert phone_rows(card(run, RUNNING_FACTS, at("03:08"))) <= ROWS
@@ -333,11 +327,11 @@ def doubting(do: Do) -> Run:
 
 def test_of_a_restore_people_say_which_point_is_live() -> None:
     run = doubting(Do.RESTORE)
-    assert run.plan is not None
-    assert why_not_answer(run, run.plan.point.id) is None
+    assert run.approval.plan is not None
+    assert why_not_answer(run, run.approval.plan.point.id) is None
     for wrong in ("v1", None):
         assert why_not_answer(run, wrong) == (
-            f"{run.id} goes to `{run.plan.point.id}`. "
+            f"{run.id} goes to `{run.approval.plan.point.id}`. "
             "Say `live` and that one, `live unchanged` or `live unclear`."
         )
 
@@ -365,7 +359,7 @@ def test_the_answers_are_about_the_step_in_doubt(do: Do, done: str, not_done: st
     run = doubting(do)
     now = at("03:10")
     assert (answer_words(run, "point", now), answer_words(run, "unchanged", now)) == (done, not_done)
-    resolved = ended(replace(run, state=State.PAUSED, pause=Pause.AS_BEFORE), n, Outcome.FAILED)
+    resolved = ended(having(run, state=State.PAUSED, question_pause=Pause.AS_BEFORE), n, Outcome.FAILED)
     assert card(resolved, FACTS, now).text.startswith(f"⏸️ DECIDE: {not_done}")
 
 
@@ -373,7 +367,7 @@ STUCK_UNSAID = replace(RESTORING, state=State.STUCK)
 
 
 def test_after_a_restored_backup_the_question_is_what_is_live() -> None:
-    run = replace(ended(STUCK_UNSAID, 2, Outcome.LOST), forgotten=True)
+    run = having(ended(STUCK_UNSAID, 2, Outcome.LOST), work_forgotten=True)
     assert answer_words(run, "point", at("03:10")) == "02:45 UTC is live"
 
 
@@ -384,11 +378,11 @@ def test_what_people_saw_of_maintenance_is_known() -> None:
 
 
 def test_a_request_of_before_a_restored_backup_does_not_say_that_nothing_was_changed() -> None:
-    run = replace(CARDS["void"][0], forgotten=True, live=Live.UNKNOWN)
+    run = having(CARDS["void"][0], work_forgotten=True, work_live=Live.UNKNOWN)
     assert card(run, FACTS, at("03:10")).text.startswith("🟥 NOT KNOWN what happened since the backup")
 
 
 def test_an_undo_says_of_what() -> None:
     run, _, _ = CARDS["awaiting_undo"]
-    assert run.purpose is Purpose.UNDO
+    assert run.request.purpose is Purpose.UNDO
     assert first_line("awaiting_undo") == "⏳ Undo RB-42 on orders · PRODUCTION?"

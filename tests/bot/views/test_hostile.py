@@ -16,22 +16,21 @@ from bot.model import (
     Current,
     Finding,
     Kind,
-    Live,
     Loss,
     LossQuality,
     Points,
     RestorePoint,
-    Run,
     State,
     Unit,
     Verdict,
     When,
 )
+from bot.run import Live, Run
 from bot.views import details, home, lists, press_forms, start_form
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
 from bot.views.limits import Message, View
-from tests.bot.stories import any_of
+from tests.bot.stories import any_of, having
 from tests.bot.views.examples import (
     ANA,
     AWAITING,
@@ -57,36 +56,40 @@ def hostile(run: Run, text: str) -> Run:
     """The same run, with the text wherever somebody or something outside supplies one."""
     finding = Finding(text, When.OFFLINE, Verdict.FAILED, text, text, text)
     why = text if run.state is not State.REQUESTED else ""
-    changed = replace(
+    changed = having(
         run,
-        reason=text,
+        request_reason=text,
         why=why,
-        requester=replace(ANA, name=text),
-        goal=replace(run.goal, point=text) if run.goal.point is not None else run.goal,
-        steps=tuple(
-            replace(record, words=text, step=replace(record.step, text=text)) for record in run.steps
+        request_requester=replace(ANA, name=text),
+        request_goal=replace(run.request.goal, point=text)
+        if run.request.goal.point is not None
+        else run.request.goal,
+        work_steps=tuple(
+            replace(record, words=text, step=replace(record.step, text=text)) for record in run.work.steps
         ),
-        proposals=tuple(replace(proposal, reason=text) for proposal in run.proposals),
+        question_proposals=tuple(replace(proposal, reason=text) for proposal in run.question.proposals),
     )
-    if run.findings:
-        changed = replace(changed, findings=(finding,) * 6, before=(finding,) * 6)
-    if run.plan is None:
+    if run.work.findings:
+        changed = having(changed, work_findings=(finding,) * 6, work_before=(finding,) * 6)
+    if run.approval.planned is None:
         return changed
     point = RestorePoint(text, at("02:45"), text, text)
-    loss = Loss(run.plan.loss.quality, 1_020.0, tuple(Unit(text, 5) for _ in range(6)), text, at("03:02"))
+    loss = Loss(
+        run.approval.plan.loss.quality, 1_020.0, tuple(Unit(text, 5) for _ in range(6)), text, at("03:02")
+    )
     current = Current(text, text, text, at("02:58"))
-    leg = replace(run.plan.legs[0], current=current, point=point, loss=loss, changes=(text,) * 100)
+    leg = replace(run.approval.plan.legs[0], current=current, point=point, loss=loss, changes=(text,) * 100)
     plan = replace(
-        run.plan,
+        run.approval.plan,
         environment=text,
         legs=(leg,) * 4,
         loss=loss,
-        ceiling=replace(run.plan.ceiling, units=tuple(Unit(text, 9) for _ in range(6))),
+        ceiling=replace(run.approval.plan.ceiling, units=tuple(Unit(text, 9) for _ in range(6))),
         warnings=(text,) * 9,
         blockers=(text,) * 9,
         approvers=(text,),
     )
-    return replace(changed, plan=plan, undo_points=dict.fromkeys(run.undo_points, text))
+    return having(changed, approval_planned=plan, work_undo_points=dict.fromkeys(run.work.undo_points, text))
 
 
 def hostile_facts(facts: CardFacts, text: str) -> CardFacts:
@@ -137,7 +140,7 @@ def modals_of(text: str) -> tuple[View, ...]:
     """Every view that shows something from outside, with the text wherever it does."""
     run = hostile(CARDS["paused_checks_second_wanted"][0], text)
     facts, now = hostile_facts(FACTS, text), at("03:12")
-    plan = hostile(AWAITING, text).plan
+    plan = hostile(AWAITING, text).approval.plan
     assert plan is not None
     assert UNDO_PLAN is not None
     form = replace(
@@ -153,11 +156,11 @@ def modals_of(text: str) -> tuple[View, ...]:
     return (
         start_form.start_form(form, "", now),
         start_form.start_form(replace(form, points=(), why_no_points=text), "", now),
-        press_forms.approve(replace(run, plan=plan), facts, "", now),
+        press_forms.approve(having(run, approval_planned=plan), facts, "", now),
         press_forms.go_online(run, facts, "", now),
         press_forms.end_it(run, facts, "", now),
         press_forms.leave_maintenance(run, facts, "", now),
-        press_forms.resolve(replace(run, live=Live.UNKNOWN), facts, "", now),
+        press_forms.resolve(having(run, work_live=Live.UNKNOWN), facts, "", now),
         press_forms.undo_form(run, plan, None, "", now),
         press_forms.undo_form(run, None, text, "", now),
         press_forms.stop(run, replace(facts, progress=Progress(None, now, text)), "", now),
@@ -192,7 +195,7 @@ def test_slack_accepts_every_list(text: str) -> None:
 
 @pytest.mark.parametrize("quality", list(LossQuality))
 def test_every_quality_of_loss_can_be_said_without_any_figure(quality: LossQuality) -> None:
-    drawn = card(replace(AWAITING, plan=with_loss(ORDERS, Loss(quality))), FACTS, at("03:02"))
+    drawn = card(having(AWAITING, approval_planned=with_loss(ORDERS, Loss(quality))), FACTS, at("03:02"))
     assert problems_of_message(drawn.text, drawn.blocks) == []
 
 
@@ -266,7 +269,11 @@ def test_no_text_has_power_in_a_list(attack: str) -> None:
 @pytest.mark.parametrize("quality", list(LossQuality))
 def test_the_basis_of_a_loss_has_no_power(quality: LossQuality) -> None:
     def drawn(text: str) -> Message:
-        return card(replace(AWAITING, plan=with_loss(ORDERS, Loss(quality, basis=text))), FACTS, at("03:02"))
+        return card(
+            having(AWAITING, approval_planned=with_loss(ORDERS, Loss(quality, basis=text))),
+            FACTS,
+            at("03:02"),
+        )
 
     usual = powers(spoken(drawn(HARMLESS)))
     assert [attack for attack in ATTACKS if powers(spoken(drawn(attack))) != usual] == []

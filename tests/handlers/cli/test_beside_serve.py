@@ -45,7 +45,7 @@ async def test_an_ended_run_is_read_with_what_was_done(world: World) -> None:
     run = await world.reaches("succeeded")
     shape = await told(world, run.id)
     assert (shape["live"], shape["approvers"], shape["url"]) == ("v41", ["U01BEN"], None)
-    effects = [record.step.n for record in run.steps if record.step.do in {"undo_point", "restore"}]
+    effects = [record.step.n for record in run.work.steps if record.step.do in {"undo_point", "restore"}]
     assert [step["op"] for step in shape["steps"]] == [
         f"{world.store.installation}.{run.id}.{n}" for n in effects
     ]
@@ -98,8 +98,8 @@ async def test_a_configuration_that_is_broken_now_hides_no_run(world: World) -> 
 async def test_a_plan_beside_an_open_run_changes_nothing(world: World) -> None:
     run = await world.asks()
     plan = await reading.plan(settings_of(world), "shop", "v41")
-    assert run.plan is not None
-    assert (plan.current, plan.point) == (run.plan.current, run.plan.point)
+    assert run.approval.plan is not None
+    assert (plan.current, plan.point) == (run.approval.plan.current, run.approval.plan.point)
     assert world.backend.effects == []
     assert (await world.run()).seq == run.seq
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model import Current, LossQuality, Points, Purpose, RestorePoint, Run, State
+from bot.model import Current, LossQuality, Points, Purpose, RestorePoint, State
+from bot.run import Run
 from handlers.cli import shapes
 from storage.projection import Summary
+from tests.bot.stories import having
 from tests.bot.views import examples
 from tests.bot.views.examples import CARDS, EVENTS, at
 
@@ -96,8 +98,8 @@ def test_a_plan_is_told_with_what_it_loses_and_at_most() -> None:
 
 
 def test_a_loss_that_nobody_knows_is_null_and_not_zero() -> None:
-    assert examples.UNKNOWN_LOSS.plan is not None
-    loss = shapes.plan(examples.UNKNOWN_LOSS.plan, "0" * 64)["data_loss"]
+    assert examples.UNKNOWN_LOSS.approval.plan is not None
+    loss = shapes.plan(examples.UNKNOWN_LOSS.approval.plan, "0" * 64)["data_loss"]
     assert (loss["quality"], loss["seconds"], loss["within_rpo"], loss["units"]) == (
         "unknown",
         None,
@@ -181,7 +183,7 @@ def test_a_check_that_was_only_read_before_has_no_verdict_and_no_value_after() -
 
 
 def test_a_finding_without_its_own_value_before_gets_the_one_of_the_baseline() -> None:
-    run = replace(examples.NOT_ONLINE, findings=(replace(examples.TOTALS_BAD, before=None),))
+    run = having(examples.NOT_ONLINE, work_findings=(replace(examples.TOTALS_BAD, before=None),))
     assert told(run)["checks"][0]["before"] == 41.0
 
 

@@ -22,7 +22,7 @@ async def test_the_page_tells_the_whole_run(rolled_back: World) -> None:
         "shop · PRODUCTION is back at v41 and online",
         "“totals are broken”",
         run.code,
-        run.digest,
+        run.approval.digest,
         "by Ben",
         "Ana asked: roll back shop",
         "Ana was refused “approve”",

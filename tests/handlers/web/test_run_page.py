@@ -5,12 +5,13 @@ import pytest
 
 from bot.event_kinds import EventKind as E
 from bot.events import Event
-from bot.model import Ceiling, Finding, Live, Run, Verdict, When
+from bot.model import Ceiling, Finding, Verdict, When
+from bot.run import Live, Run
 from bot.views.facts import CardFacts
 from handlers.web.drawing import draw
 from handlers.web.run_page import RunPage, run_page
 from storage.reading import Proof
-from tests.bot.stories import happened
+from tests.bot.stories import happened, having
 from tests.bot.views.examples import ANA, AWAITING, BEN, CARDS, EVENTS, FACTS, SUCCEEDED, UNKNOWN_LOSS, at
 
 NAMES = {"U01ANA": "Ana", "U01BEN": "Ben", "U01CY": "Cy", "U01OWN": "Olga"}
@@ -52,7 +53,11 @@ def test_a_run_put_online_against_its_checks_stays_red() -> None:
 
 def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
     evil = "<script>alert(1)</script> <!channel> \u202egnp"
-    run = replace(SUCCEEDED, reason=evil, findings=(Finding(evil, When.OFFLINE, Verdict.PASSED, evil, evil),))
+    run = having(
+        SUCCEEDED,
+        request_reason=evil,
+        work_findings=(Finding(evil, When.OFFLINE, Verdict.PASSED, evil, evil),),
+    )
     text = drawn(page(run))
     assert "<script" not in text
     assert "\u202e" not in text
@@ -86,9 +91,9 @@ def test_the_loss_stands_beside_what_it_was_at_the_start_and_its_ceiling() -> No
 
 
 def test_a_limit_on_units_alone_limits_no_window() -> None:
-    assert SUCCEEDED.plan is not None
-    plan = replace(SUCCEEDED.plan, ceiling=Ceiling(None, SUCCEEDED.plan.ceiling.units))
-    assert page(replace(SUCCEEDED, plan=plan)).loss_rows[0].most == ""
+    assert SUCCEEDED.approval.plan is not None
+    plan = replace(SUCCEEDED.approval.plan, ceiling=Ceiling(None, SUCCEEDED.approval.plan.ceiling.units))
+    assert page(having(SUCCEEDED, approval_planned=plan)).loss_rows[0].most == ""
 
 
 def test_a_check_with_numbers_is_drawn_before_and_after() -> None:
@@ -137,7 +142,7 @@ def test_only_a_running_run_draws_itself_again() -> None:
 
 
 def test_other_runs_are_linked_for_those_who_may_read_them() -> None:
-    shown = page(replace(SUCCEEDED, undone_by="RB-43", live=Live.POINT))
+    shown = page(having(SUCCEEDED, end_undone_by="RB-43", work_live=Live.POINT))
     assert 'href="/runs/RB-43"' in drawn(shown)
     assert "href=" not in drawn(shown, everything=False)
 

@@ -207,7 +207,7 @@ def _copied(payload: dict[str, Any], path: tuple[Any, ...]) -> tuple[dict[str, A
 async def test_a_target_called_payload_api_can_be_asked_for_over_http(open_world: Open) -> None:
     world = await open_world(STANDARD.replace("  shop:", "  payload-api:"), mode="http")
     run = await world.asks("ana", "payload-api to v41 because payload= was lost")
-    assert (run.target, run.reason) == ("payload-api", "payload= was lost")
+    assert (run.request.target, run.request.reason) == ("payload-api", "payload= was lost")
 
 
 @pytest.mark.asyncio(loop_scope="function")

@@ -1,0 +1,212 @@
+"""A run as its events have left it: what was asked, decided, done, what people are asked, and how it ended.
+
+Where it may go next is in `machine`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bot.model import Finding, Goal, Loss, Outcome, Person, Phase, Plan, Purpose, State, Step, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    person: str
+    marks: frozenset[str]  # of the person, then
+    at: datetime
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    STARTED = "started"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """How far a step of the plan has come."""
+
+    step: Step
+    state: StepState = StepState.WAITING
+    outcome: Outcome | None = None
+    op: str | None = None  # the op id of its intent; None: there is none yet
+    place: str | None = None  # where that was taken; None: at the backend itself
+    handle: Mapping[str, Any] | None = None  # what the backend gave us to ask with
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    words: str = ""  # how it ended, in one sentence
+    by_people: bool = False  # people said how it ended, the backend did not
+    attempt: int = 1  # more only when people decided to have maintenance switched once more
+
+
+class Pause(StrEnum):
+    """Why people must decide."""
+
+    CHECKPOINT = "checkpoint"
+    STOPPED = "stopped"
+    STEP_FAILED = "step_failed"
+    CHECKS = "checks"
+    LOSS = "loss"
+    AS_BEFORE = "as_before"  # people said that nothing was changed
+    HALTED = "halted"  # the bot may not or cannot go on, `why` says the reason
+
+
+class Matter(StrEnum):
+    """What two people decide together."""
+
+    CONTINUE = "continue"  # against the checks
+    RESOLVE = "resolve"  # what is live
+    LEAVE = "leave"  # maintenance, of a failed run
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The first of two people's word on a paused, stuck or failed run."""
+
+    about: Matter
+    person: str
+    marks: frozenset[str]
+    answer: str
+    at: datetime
+    reason: str = ""
+
+
+class Live(StrEnum):
+    BEFORE = "before"  # what stood when the plan was made
+    POINT = "point"  # the restore point
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asked for. It never changes."""
+
+    target: str
+    purpose: Purpose
+    goal: Goal
+    requester: Person
+    channel: str
+    reason: str
+    at: datetime
+    thread: str | None = None  # where it was asked, for one line with the link
+    ask_first: str | None = None
+    undo_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The plan, and how far people have come with approving it."""
+
+    planned: Plan | None = None  # None: a plan is owed
+    digest: str = ""  # of the plan, as it is stored
+    target_down: bool = False  # when it was planned the target itself could not be reached
+    awaited: tuple[str, ...] = ()  # who gets a direct copy: Slack user ids, at most five
+    posted_at: datetime | None = None
+    approve_by: datetime | None = None
+    start_by: datetime | None = None
+    given: tuple[Approval, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """Returns the plan. Raises NoPlan in the states that have none: ask `planned` where that may be."""
+        if self.planned is None:
+            raise NoPlan
+        return self.planned
+
+
+class NoPlan(Exception):
+    """The run was not planned, so nothing may be done or said that needs its plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was done and seen."""
+
+    started_at: datetime | None = None
+    steps: tuple[StepRecord, ...] = ()
+    before: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()  # newest of each check
+    loss: Loss | None = None  # as measured at the start, or once more behind maintenance
+    live: Live = Live.BEFORE
+    undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
+    maintenance_since: datetime | None = None  # None: not entered by this run
+    maintenance_until: datetime | None = None  # None with `since`: still on
+    stop_requested: bool = False
+    review_due: bool = False  # people were waited for: compare with what they approved before the next effect
+    forgotten: bool = False  # our database was restored from a backup: what was done since is not known
+    overridden: bool = False  # went online against a verdict
+
+    @property
+    def current(self) -> StepRecord | None:
+        """The first step that has not ended."""
+        return next((record for record in self.steps if record.state is not StepState.ENDED), None)
+
+    @property
+    def touched(self) -> bool:
+        """Whether an intent was ever written: from then on a veto comes too late."""
+        return any(record.started_at is not None for record in self.steps)
+
+    @property
+    def in_maintenance(self) -> bool:
+        return self.maintenance_since is not None and self.maintenance_until is None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst of the newest findings; None: nothing was checked yet."""
+        verdicts = {finding.verdict for finding in self.findings}
+        for verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED):
+            if verdict in verdicts:
+                return verdict
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What people have to decide."""
+
+    pause: Pause | None = None  # why a paused run waits
+    since: datetime | None = None  # paused or stuck, whatever one of two people said since
+    proposals: tuple[Proposal, ...] = ()
+    times_asked: int | None = None  # how often a lost step was looked for
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    at: datetime | None = None  # None: it has not ended
+    by: str = ""
+    undone_by: str | None = None  # the id of the run that undoes this one
+    leave_agreed: bool = False  # two people: out of maintenance, though it failed
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A fold over its events: `machine.apply` is the only maker of the next one.
+
+    Each part is empty until the run has come so far.
+    """
+
+    id: str
+    request: Request
+    state: State = State.REQUESTED
+    phase: Phase | None = None
+    seq: int = 0
+    changed_at: datetime | None = None  # the newest event
+    approval: Decision = Decision()
+    work: Work = Work()
+    question: Question = Question()
+    end: End = End()
+    why: str = ""  # of a refusal, a veto, a void, a pause, an end: one sentence
+
+    @property
+    def code(self) -> str:
+        """The plan code: the first 8 hex digits, on every card. Empty before there is a plan."""
+        return self.approval.digest[:8]
+
+
+def op_id(installation: str, run_id: str, n: int, attempt: int = 1) -> str:
+    """The name of an operation at the backend: the same however often it is begun, found and resumed."""
+    name = f"{installation}.{run_id}.{n}"
+    return name if attempt == 1 else f"{name}.{attempt}"
