@@ -1,4 +1,4 @@
-"""The field types of rollback.yaml, and the base of every model of settings.
+"""What one setting may hold: the field types of rollback.yaml, and the base of every model of settings.
 
 Durations are seconds, paths are as written (relative to the folder of the file). The text under a field is
 its description in the JSON Schema for editors.
@@ -102,6 +102,11 @@ def _scalar(raw: object) -> float | str:
     raise PydanticCustomError("scalar", "must be a number or text")
 
 
+def _same_number(value: float | str) -> float | str:
+    """Returns 0 as 0.0: stored digests are made of it."""
+    return value if isinstance(value, str) else float(value)
+
+
 def _from(key: str) -> dict[str, Any]:
     properties = {key: {"type": "string", "minLength": 1}}
     return {"type": "object", "properties": properties, "required": [key], "additionalProperties": False}
@@ -117,6 +122,7 @@ Value: TypeAlias = Annotated[
 Scalar: TypeAlias = Annotated[
     float | str,
     PlainValidator(_scalar),
+    PlainSerializer(_same_number),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
 Word: TypeAlias = Annotated[
