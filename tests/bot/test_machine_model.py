@@ -45,9 +45,7 @@ from tests.bot.stories import (
 ANA_AT_HOME = Person("U09ANA", "ana", "Ana", marks=frozenset({"U09ANA", "person:ana"}))
 BEN_AT_HOME = Person("U09BEN", "ben", "Ben", marks=frozenset({"U09BEN", "person:ben"}))
 PEOPLE = (ANA, ANA_AT_HOME, BEN, BEN_AT_HOME, CY, DORA, EVE, GUEST)
-RECORDED = [
-    press for press in PRESSES.values() if press not in {presses.UNDO, presses.ASK_AGAIN, presses.DETAILS}
-]
+RECORDED = [press for press in PRESSES.values() if press.decides]
 ENDING = [presses.VETO, presses.CANCEL, presses.STOP]
 Key = tuple[int, str]
 SELDOM = st.integers(0, 5).map(lambda n: n == 5)
