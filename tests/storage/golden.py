@@ -1,13 +1,14 @@
 """Databases as earlier versions of this program have left them. `golden/README.md` tells about the files."""
 
 import json
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy import Connection, MetaData, create_engine, select, text
 
 from storage import database
 
@@ -49,6 +50,22 @@ def write(name: str, url: str) -> None:
         for (table, _), alike in groupby(lines(name), lambda line: (line["table"], sorted(line["row"]))):
             connection.execute(tables.tables[table].insert(), [line["row"] for line in alike])
         _count_looks_on(connection)
+    engine.dispose()
+
+
+def dumped(url: str) -> Iterator[str]:
+    """Yields the lines of a golden file: every row of a database. `url`: no async driver."""
+    engine, tables = create_engine(url), MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        for table in tables.sorted_tables:
+            if table.name == "alembic_version":
+                continue  # the name of the file says it
+            for row in connection.execute(select(table)).mappings():
+                held = {column: value for column, value in row.items() if value is not None}
+                yield json.dumps(
+                    {"table": table.name, "row": held}, ensure_ascii=False, separators=(",", ":")
+                )
     engine.dispose()
 
 

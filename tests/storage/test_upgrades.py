@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot import machine, presses
-from bot.canonical_json import iso
+from bot.canonical_json import canonical, iso
 from bot.codec import decode
 from bot.event_kinds import EventKind
 from bot.events import Stored
@@ -89,6 +89,14 @@ async def test_every_run_is_what_it_was(old: Database, name: str) -> None:
             "wants_driving": machine.wants_driving(run),
             "due_at": iso(due) if due else None,
         } == {known: row.get(known) for known in ("state", "phase", "seq", "wants_driving", "due_at")}
+
+
+@pytest.mark.parametrize("name", golden.EVERY)
+def test_a_database_is_dumped_as_the_lines_of_its_golden_file(
+    golden_files: dict[str, Path], name: str
+) -> None:
+    lines = [json.loads(line) for line in golden.dumped(f"sqlite:///{golden_files[name]}")]
+    assert sorted(lines, key=canonical) == sorted(golden.lines(name), key=canonical)
 
 
 async def test_a_run_of_every_state_was_written() -> None:
