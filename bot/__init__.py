@@ -1,1 +1,1 @@
-"""Decides. Knows no Slack client, no SQL and no web framework; `executors` and `checks` touch the world."""
+"""Decides. Knows no Slack client, no SQL, no web framework, no process and no socket."""
