@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from backends.secrecy import Secrets
 from bot.contract import (
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Executor,
     Found,
@@ -43,7 +43,7 @@ class DiscreetOperation:
     async def poll(self, work: Work, handle: Handle) -> Progress:
         return await self._heard(self._operation.poll(work, handle))
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         return await self._heard(self._operation.cancel(work, handle))
 
     async def _heard(self, answer: Awaitable[T]) -> T:

@@ -26,7 +26,7 @@ BASES: dict[str, type[Settings]] = {EXECUTORS: ExecutorSettings, CHECKS: CheckSe
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class FoundDefinition:
     """Something that was found under one name, whether it is of any use or not."""
 
     group: str
@@ -42,9 +42,9 @@ def definitions() -> Definitions:
     return gathered([*_in_folders(), *_in_other_packages()])
 
 
-def gathered(declared: Iterable[Declared]) -> Definitions:
+def gathered(declared: Iterable[FoundDefinition]) -> Definitions:
     """Returns the definitions that can be used. Neither of two for the same type can."""
-    usable: dict[str, dict[str, list[Declared]]] = {EXECUTORS: {}, CHECKS: {}}
+    usable: dict[str, dict[str, list[FoundDefinition]]] = {EXECUTORS: {}, CHECKS: {}}
     problems = []
     for each in declared:
         if reason := _why_not_used(each):
@@ -57,7 +57,7 @@ def gathered(declared: Iterable[Declared]) -> Definitions:
     return Definitions(executors, checks, tuple(problems))
 
 
-def _why_not_used(declared: Declared) -> str | None:
+def _why_not_used(declared: FoundDefinition) -> str | None:
     found = declared.found
     if isinstance(found, Exception):
         return f"cannot be imported: {type(found).__name__}: {found}"
@@ -78,44 +78,44 @@ def _exists(module: str) -> bool:
         return False
 
 
-def _twice(name: str, several: Iterable[Declared]) -> str:
+def _twice(name: str, several: Iterable[FoundDefinition]) -> str:
     places = " and ".join(each.place for each in several)
     return f"Type `{name}` is defined twice: {places}. Uninstall one of them, or give it another type."
 
 
-def _alone(by_type: dict[str, list[Declared]]) -> tuple[Any, ...]:
+def _alone(by_type: dict[str, list[FoundDefinition]]) -> tuple[Any, ...]:
     return tuple(each[0].found for each in by_type.values() if len(each) == 1)
 
 
 # Where they are declared -----------------------------------------------------------------------
 
 
-def _in_folders() -> Iterator[Declared]:
+def _in_folders() -> Iterator[FoundDefinition]:
     for package in iter_modules(backends.__path__):
         module = f"backends.{package.name}.definition"
         if package.ispkg and _exists(module):
             yield from in_module(module)
 
 
-def in_module(module: str) -> Iterator[Declared]:
+def in_module(module: str) -> Iterator[FoundDefinition]:
     """Yields all that one definition.py of ours declares."""
     loaded = _tried(lambda: import_module(module))
     if isinstance(loaded, Exception):
-        yield Declared(EXECUTORS, loaded, module, "Mend it.")
+        yield FoundDefinition(EXECUTORS, loaded, module, "Mend it.")
         return
     named = {group: getattr(loaded, name, None) for group, name in OUR_NAMES.items()}
     for group, found in named.items():
         if found is not None or not any(named.values()):
-            yield Declared(group, found, f"{OUR_NAMES[group]} of {module}", "Mend it.")
+            yield FoundDefinition(group, found, f"{OUR_NAMES[group]} of {module}", "Mend it.")
 
 
-def _in_other_packages() -> Iterator[Declared]:
+def _in_other_packages() -> Iterator[FoundDefinition]:
     for group in OUR_NAMES:
         for point in entry_points(group=group):
             package = point.dist.name if point.dist else "that declares it"
             place = f"The entry point `{point.name}` of {group}, from the package {package},"
             advice = f"Update the package {package}, or uninstall it."
-            yield Declared(group, _tried(point.load), place, advice, point.name)
+            yield FoundDefinition(group, _tried(point.load), place, advice, point.name)
 
 
 def _tried(load: Callable[[], object]) -> object:

@@ -28,7 +28,7 @@ FOLDER = ".rollback"
 OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
-class Stage(StrEnum):
+class MarkerStage(StrEnum):
     TAKEN = "taken"  # nothing was changed yet
     CLOSING = "closing"  # the very next thing is the change: only the world can say whether it happened
     DONE = "done"
@@ -42,7 +42,7 @@ class Marker:
     digest: str  # of the plan
     point: str
     expected: str
-    stage: Stage
+    stage: MarkerStage
     facts: Mapping[str, str | int] = field(default_factory=dict)
     words: str = ""
 
@@ -60,7 +60,7 @@ ENDED = {
 }
 
 # A marker that cannot be read belongs to no plan: no digest equals its own.
-UNREADABLE = Marker("unreadable", "", "", Stage.TAKEN)
+UNREADABLE = Marker("unreadable", "", "", MarkerStage.TAKEN)
 
 
 class Slot:
@@ -73,7 +73,7 @@ class Slot:
     def read(self) -> Marker | None:
         try:
             content = json.loads(self._path.read_bytes())
-            return Marker(**{**content, "stage": Stage(content["stage"])})
+            return Marker(**{**content, "stage": MarkerStage(content["stage"])})
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError):

@@ -13,7 +13,7 @@ from typing import Any
 from backends.installed import definitions
 from bot.configuration import Configuration, Target, load
 from bot.contract import (
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Fate,
     Found,
@@ -108,8 +108,8 @@ class Sleeping:
     async def poll(self, work: Work, handle: Handle) -> Progress:
         return Progress(ended=True, observed_at=datetime.now(UTC))
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
-        return Cancelled.IMPOSSIBLE
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+        return CancelAnswer.IMPOSSIBLE
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
         await asyncio.sleep(STEP)

@@ -132,7 +132,7 @@ class Progress:
     retry_after: float = 0.2  # seconds until it is worth asking again
 
 
-class Cancelled(StrEnum):
+class CancelAnswer(StrEnum):
     CLEAN = "clean"
     LEAVES_PARTIAL = "leaves_partial"
     IMPOSSIBLE = "impossible"
@@ -151,7 +151,7 @@ class Operation(Protocol):
     async def start(self, work: Work) -> Handle | Taken: ...
     async def find(self, work: Work) -> Found: ...
     async def poll(self, work: Work, handle: Handle) -> Progress: ...
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled: ...
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer: ...
 
 
 class Executor(Operation, Protocol):

@@ -51,14 +51,14 @@ class Records(Protocol):
     async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None: ...
 
 
-class World(Executors, Protocol):
+class Backends(Executors, Protocol):
     """The configured backends of this worker's zone."""
 
     def maintenance(self, target: str, do: Do) -> Operation: ...
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]: ...
 
 
-class Claim(Protocol):
+class ClaimedRun(Protocol):
     @property
     def run(self) -> Run: ...
     @property
@@ -71,14 +71,14 @@ class Engine:
 
     configuration: Configuration
     records: Records
-    world: World
+    world: Backends
     planner: Planner
     directory: Directory
     keys: Sequence[Ed25519PublicKey]  # of the fronts whose decisions are carried out
     clock: Clock
     sleep: Callable[[float], Awaitable[None]]
 
-    async def drive(self, claim: Claim, alive: Callable[[], bool] = lambda: True) -> Run:
+    async def drive(self, claim: ClaimedRun, alive: Callable[[], bool] = lambda: True) -> Run:
         """The run when it waits for people or has ended. `alive`: whether the lease still holds."""
         drive = _Drive(self, claim.epoch, alive)
         run = await drive.load(claim.run.id)
@@ -95,7 +95,7 @@ class Engine:
                     raise  # nobody moved it, so deciding again would decide the same
                 run = moved
 
-    async def give_up(self, claim: Claim, problem: Exception) -> Run:
+    async def give_up(self, claim: ClaimedRun, problem: Exception) -> Run:
         """Ends visibly what could not be driven time after time. Raises ClaimLost, and StaleRun for ever."""
         run = await self.records.load(claim.run.id)
         while machine.wants_driving(run):

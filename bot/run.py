@@ -122,7 +122,7 @@ class NoPlan(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkDone:
     """What was done and seen."""
 
     started_at: datetime | None = None
@@ -195,7 +195,7 @@ class Run:
     seq: int = 0
     changed_at: datetime | None = None  # the newest event
     approval: Decision = Decision()
-    work: Work = Work()
+    work: WorkDone = WorkDone()
     question: Question = Question()
     end: End = End()
     why: str = ""  # of a refusal, a veto, a void, a pause, an end: one sentence

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from bot.clock import Clock
 from bot.configuration import Configuration
 from bot.signatures import Signer
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.sending import Sender
@@ -96,7 +96,7 @@ class Background:
 class Parts:
     """What both roles are opened with. The configuration is loaded, so neither sees how that is done."""
 
-    settings: Settings
+    settings: ProcessSettings
     configuration: Configuration
     store: Store
     jobs: "Jobs | None"  # between processes; None: there is one process

@@ -20,7 +20,7 @@ from handlers.context import Parts, Wake, running
 from handlers.front import Front, open_front
 from handlers.keys import signer_at
 from handlers.role import Role
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from handlers.slack.client import SLACK_ANSWERS_WITHIN
 from handlers.slack.sending import WINDOWS, Windows
 from handlers.web.app import web_app
@@ -74,7 +74,7 @@ class Service:
 
 
 async def serve(
-    settings: Settings, role: Role = Role.ALL, zone: str = MAIN_ZONE, windows: Windows = WINDOWS
+    settings: ProcessSettings, role: Role = Role.ALL, zone: str = MAIN_ZONE, windows: Windows = WINDOWS
 ) -> None:
     """Until SIGTERM or SIGINT. Raises ConfigurationError, Locked, NotAccepted, DiskFailed.
 
@@ -101,7 +101,7 @@ async def serve(
         again.clear()
 
 
-def _reread(settings: Settings, role: Role, zone: str, again: asyncio.Event) -> None:
+def _reread(settings: ProcessSettings, role: Role, zone: str, again: asyncio.Event) -> None:
     """SIGHUP: a configuration without problems is taken by starting again, one with problems is not."""
     try:
         _configured(settings, role, zone)
@@ -111,7 +111,7 @@ def _reread(settings: Settings, role: Role, zone: str, again: asyncio.Event) -> 
         again.set()
 
 
-def _configured(settings: Settings, role: Role, zone: str) -> Configuration:
+def _configured(settings: ProcessSettings, role: Role, zone: str) -> Configuration:
     """Raises ConfigurationError, also when a library that a target of this worker needs is not installed."""
     configuration = load(settings.config, definitions())
     mine = [target for target in configuration.targets.values() if target.zone == zone]
@@ -129,7 +129,7 @@ async def _first_of(*waited: asyncio.Event | asyncio.Future[Service]) -> None:
 
 
 async def start(
-    settings: Settings,
+    settings: ProcessSettings,
     clock: Clock | None = None,
     *,
     role: Role = Role.ALL,
@@ -147,7 +147,7 @@ async def start(
 
 
 async def _start(
-    settings: Settings,
+    settings: ProcessSettings,
     clock: Clock | None,
     role: Role,
     zone: str,
@@ -174,7 +174,7 @@ async def _start(
     return Service(front, worker, runner, url, resources, anew, database.broken)
 
 
-async def _open_database(settings: Settings, resources: AsyncExitStack) -> Database:
+async def _open_database(settings: ProcessSettings, resources: AsyncExitStack) -> Database:
     """An SQLite file is ours alone, looked through and brought up to date; a server is its operator's."""
     database = open_database(settings.database)
     alone = database.kind == "sqlite"
@@ -212,7 +212,7 @@ async def _seal(database: Database) -> None:
 
 
 async def _jobs(
-    settings: Settings,
+    settings: ProcessSettings,
     configuration: Configuration,
     database: Database,
     role: Role,
@@ -231,7 +231,7 @@ async def _jobs(
 
 
 async def _parts(
-    settings: Settings,
+    settings: ProcessSettings,
     configuration: Configuration,
     database: Database,
     role: Role,

@@ -21,7 +21,7 @@ SECRETS = (
 )
 
 
-class Settings(BaseSettings):
+class ProcessSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         return None
 
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def read_settings(environ: Mapping[str, str] | None = None) -> ProcessSettings:
     """Raises ConfigurationError."""
     environ = os.environ if environ is None else environ
     problems = []
@@ -141,10 +141,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
                 problems.append(f"{name}_FILE: {problem.strerror}: {path}. Give the path of a readable file.")
     if problems:
         raise ConfigurationError(tuple(problems))
-    names = {field.alias for field in Settings.model_fields.values()}
+    names = {field.alias for field in ProcessSettings.model_fields.values()}
     known = {name: value for name, value in environ.items() if name in names and value}  # empty: not set
     try:
-        return Settings.model_validate(known)
+        return ProcessSettings.model_validate(known)
     except ValidationError as problem:
         # the messages alone: with them stands the input, and in that the tokens
         said = tuple(error["msg"].removeprefix("Value error, ") for error in problem.errors())

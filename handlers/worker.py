@@ -25,7 +25,7 @@ from bot.preflight import Directory
 from bot.signatures import Signer
 from handlers.context import Parts, Wake, running
 from handlers.keys import public_keys
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
 from storage.claims import Claim, Claims
@@ -289,7 +289,7 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
     )
 
 
-def _keys(settings: Settings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:
+def _keys(settings: ProcessSettings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:
     """Returns the keys of the fronts whose decisions are carried out here."""
     own = (signer.public,) if signer is not None else ()
     if settings.front_keys is None:

@@ -7,7 +7,7 @@ from bot.clock import utc_now
 from bot.contract import (
     Blocked,
     Busy,
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Check,
     Denied,
@@ -47,7 +47,7 @@ from bot.model import (
 __all__ = [
     "Blocked",
     "Busy",
-    "Cancelled",
+    "CancelAnswer",
     "Capabilities",
     "Check",
     "ConfigurationError",

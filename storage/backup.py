@@ -27,7 +27,7 @@ from storage.database import (
     upgrade,
 )
 from storage.integrity import Unsound, beside, damage_of, sync_folder
-from storage.restored import Restored, mark_restored
+from storage.restored import RestoredDatabase, mark_restored
 from storage.sqlite import copy
 from storage.tables import evidence, evidence_head
 from storage.times import loaded_if
@@ -52,7 +52,7 @@ class Backup:
 @dataclass(frozen=True, slots=True)
 class PutBack:
     backup: Backup
-    restored: Restored
+    restored: RestoredDatabase
     aside: Path | None  # where the database before it is kept; None: there was none
 
 
@@ -141,7 +141,7 @@ def _publish(draft: Path, file: Path) -> None:
     sync_folder(file.parent)
 
 
-async def _made_ours(draft: Path, at: datetime, by: str) -> Restored:
+async def _made_ours(draft: Path, at: datetime, by: str) -> RestoredDatabase:
     """At this program's version, under a new name, read only until people confirm."""
     database = open_database(sqlite_url(draft))
     try:

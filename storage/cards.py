@@ -22,7 +22,7 @@ from storage.times import loaded_if
 from storage.writing import insert_if_new
 
 
-class Kind(StrEnum):
+class CardKind(StrEnum):
     CARD = "card"  # the one message in the channel
     DIRECT = "direct"  # a copy for one awaited person
     NOTICE = "notice"  # a new message for one moment, in the card's thread
@@ -35,7 +35,7 @@ DRAWN_AT_MOST = 200  # runs in a round
 _MAIN = cards.alias("main")
 _OWES_ITS_CARD = exists().where(
     _MAIN.c.run_id == runs.c.run_id,
-    _MAIN.c.kind == Kind.CARD,
+    _MAIN.c.kind == CardKind.CARD,
     _MAIN.c.gone.is_(None),
     or_(_MAIN.c.ts.is_(None), _MAIN.c.superseded_ts.is_not(None)),
 )
@@ -61,7 +61,7 @@ _OF_RUN = select(cards).where(cards.c.run_id == bindparam("run_id")).order_by(ca
 class Card:
     key: str  # opaque; what its buttons carry
     run_id: str
-    kind: Kind
+    kind: CardKind
     recipient: str
     moment: str
     thread_ts: str | None
@@ -90,7 +90,7 @@ class ToDraw:
 async def want(
     connection: AsyncConnection,
     run_id: str,
-    kind: Kind,
+    kind: CardKind,
     recipient: str,
     at: datetime,
     *,
@@ -125,7 +125,7 @@ class CardStore:
     async def want(
         self,
         run_id: str,
-        kind: Kind,
+        kind: CardKind,
         recipient: str,
         at: datetime,
         *,
@@ -167,7 +167,7 @@ class CardStore:
         query = (
             select(cards)
             .where(
-                cards.c.kind == Kind.CARD,
+                cards.c.kind == CardKind.CARD,
                 cards.c.gone.is_not(None),
                 cards.c.ts.is_not(None),
                 cards.c.drawn_at >= iso(since),
@@ -213,7 +213,7 @@ def _card(row: Row[Any]) -> Card:
     return Card(
         row.key,
         row.run_id,
-        Kind(row.kind),
+        CardKind(row.kind),
         row.recipient,
         row.moment,
         row.thread_ts,

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bot.clock import Clock
 from bot.errors import PermanentError
 from storage import evidence, sqlite
-from storage.writing import CommitUnknown, DiskFailed, Ending, NotAccepted, Work, Writer, lent
+from storage.writing import CommitUnknown, DatabaseWork, DiskFailed, NotAccepted, TransactionEnd, Writer, lent
 
 __all__ = [
     "HEAD",
@@ -44,7 +44,7 @@ __all__ = [
 
 T = TypeVar("T")
 HEAD = "0003"  # the newest revision in migrations/versions
-ENDING = Ending(evidence.write_owed, evidence.forget_owed)
+ENDING = TransactionEnd(evidence.write_owed, evidence.forget_owed)
 
 
 class Locked(Exception):
@@ -83,7 +83,7 @@ class Database:
         """Set when the disk under our own file has failed: whoever serves from it has to stop."""
         return self.writer.broken
 
-    async def write(self, work: Work[T], within: float | None = None) -> T:
+    async def write(self, work: DatabaseWork[T], within: float | None = None) -> T:
         """All of `work` or nothing; see `storage.writing.Writer`. Raises NotAccepted, CommitUnknown."""
         return await self.writer.write(work, within)
 

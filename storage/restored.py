@@ -42,7 +42,7 @@ class ReadOnly(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoredDatabase:
     at: datetime
     since: datetime | None  # the newest evidence of the backup; None: it had none
     before: str  # the installation's name that the operations in its runs carry
@@ -50,14 +50,16 @@ class Restored:
     newest: int  # number of the newest run that it knows
 
 
-async def restored(database: Database) -> Restored | None:
+async def restored(database: Database) -> RestoredDatabase | None:
     """None: it is no restored backup, or people have confirmed."""
     async with database.read() as connection:
         found = (await connection.execute(select(installation))).one_or_none()
         if found is None or found.restored_at is None:
             return None
         before = await _before(connection) or found.id
-    return Restored(loaded(found.restored_at), loaded_if(found.restored_from), before, found.id, found.runs)
+    return RestoredDatabase(
+        loaded(found.restored_at), loaded_if(found.restored_from), before, found.id, found.runs
+    )
 
 
 async def _before(connection: AsyncConnection) -> str | None:
@@ -67,7 +69,7 @@ async def _before(connection: AsyncConnection) -> str | None:
     return None if body is None else str(json.loads(body)["before"])
 
 
-async def mark_restored(database: Database, at: datetime, by: str) -> Restored:
+async def mark_restored(database: Database, at: datetime, by: str) -> RestoredDatabase:
     """From now on it is read only. Raises UserError when it never was in use."""
 
     async def mark(connection: AsyncConnection) -> None:

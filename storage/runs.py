@@ -136,7 +136,7 @@ class Change:
         await self.connection.execute(insert(runs), {"run_id": run_id, **projection, **fixed_columns(run)})
         await self._lock(run_id, opening.locks)
         await self._write_events(run, (requested,))
-        await cards.want(self.connection, run_id, cards.Kind.CARD, opening.channel, opening.event.at)
+        await cards.want(self.connection, run_id, cards.CardKind.CARD, opening.channel, opening.event.at)
         await self._send_to_workers(run)
         return run
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bot.errors import TemporaryError
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
+DatabaseWork: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
 CHANNEL = "rollback_changed"
 _NOTIFY = text("select pg_notify(:channel, :what)")
 AGAIN = 0.05  # seconds, before a change is tried again
@@ -53,7 +53,7 @@ class CommitUnknown(Exception):
 class Job(Generic[T]):
     """A change on its way. Its writer sets `committing` just before it commits: nobody gives it up after."""
 
-    def __init__(self, work: Work[T]) -> None:
+    def __init__(self, work: DatabaseWork[T]) -> None:
         self.work = work
         self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.done.add_done_callback(_heard)  # perhaps nobody waits for it any more
@@ -99,7 +99,7 @@ class DatabaseBehaviour:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class TransactionEnd:
     """What every transaction ends with."""
 
     write: Callable[[AsyncConnection], Awaitable[None]]
@@ -109,7 +109,7 @@ class Ending:
 class Writer:
     """What waits shares a transaction, and so the wait for the disk; what goes wrong is done again alone."""
 
-    def __init__(self, engine: AsyncEngine, behaviour: DatabaseBehaviour, ending: Ending) -> None:
+    def __init__(self, engine: AsyncEngine, behaviour: DatabaseBehaviour, ending: TransactionEnd) -> None:
         self._engine = engine
         self._behaviour = behaviour
         self._ending = ending
@@ -117,7 +117,7 @@ class Writer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.broken = asyncio.Event()  # set once and for all: nothing more is stored, whoever serves stops
 
-    async def write(self, work: Work[T], within: float | None) -> T:
+    async def write(self, work: DatabaseWork[T], within: float | None) -> T:
         """`work` may be run more than once: it changes nothing but what its connection takes back.
 
         `within` seconds, None: as long as this kind of database may take. Raises NotAccepted, CommitUnknown.

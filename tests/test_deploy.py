@@ -9,7 +9,7 @@ import yaml
 from backends.installed import definitions
 from bot.configuration import load
 from handlers.role import Role
-from handlers.settings import SECRETS, Settings
+from handlers.settings import SECRETS, ProcessSettings
 
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -25,7 +25,7 @@ def test_there_are_two_fronts_and_two_workers() -> None:
 
 @pytest.mark.parametrize("name", BOTS)
 def test_every_setting_is_one_that_is_read(name: str) -> None:
-    known = {field.alias for field in Settings.model_fields.values()}
+    known = {field.alias for field in ProcessSettings.model_fields.values()}
     known |= {f"{secret}_FILE" for secret in SECRETS}
     assert BOTS[name]["environment"].keys() <= known
 

@@ -68,6 +68,24 @@ def files_of(package: str) -> list[str]:
     return [file for file in FILES if file.startswith(f"{package}/")]
 
 
+# Names -----------------------------------------------------------------------------------------
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """Private ones count too: whoever searches for a name finds one thing."""
+    assert {name: places for name, places in classes().items() if len(places) > 1} == {}
+
+
+def classes() -> Mapping[str, list[str]]:
+    """Returns the files that define each class outside of functions and other classes."""
+    places: dict[str, list[str]] = {}
+    for file, source in FILES.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(file)
+    return places
+
+
 # Doors -----------------------------------------------------------------------------------------
 
 

@@ -153,7 +153,7 @@ async def test_hello_is_for_members(world: World) -> None:
             ("from bot.errors import", "from bot.commands.hello import Hello\nfrom bot.errors import"),
             (
                 "async def _misunderstood(",
-                "async def _hello(ctx: Context, said: TypedLine, asked: Hello) -> Message:\n"
+                "async def _hello(ctx: Context, said: TypedLine, asked: Hello) -> MessageContent:\n"
                 '    return _line(f"Here, and so is `{asked.target}`." if asked.target else "Here.")\n'
                 "\n\n"
                 "async def _misunderstood(",

@@ -6,7 +6,7 @@ from string import Template
 from typing import Final
 
 from workspace.slack.state import Workspace
-from workspace.world import World
+from workspace.world import DemoWorld
 
 ANA: Final = "U01ANA"
 BEN: Final = "U01BEN"
@@ -33,7 +33,7 @@ def furnish(workspace: Workspace) -> None:
     workspace.add_channel("C01AUDIT", "rollback-audit", members=(BEN, CY))
 
 
-def write_configuration(world: World, shop: str) -> Path:
+def write_configuration(world: DemoWorld, shop: str) -> Path:
     """`shop`: the storefront's address."""
     path = world.folder / "rollback.yaml"
     template = Template((TARGETS / "rollback.yaml").read_text())

@@ -18,7 +18,7 @@ from bot.machine import fold
 from bot.views.lines import event_words
 from workspace import story
 from workspace.configuration import ANA, STOREFRONT_CHANNEL
-from workspace.event_reader import Entry, RunRow
+from workspace.event_reader import EventRow, RunRow
 from workspace.faults_to_try import BREAKS
 from workspace.slack.refusal import Impossible
 from workspace.slack.server import PretendSlack
@@ -238,6 +238,6 @@ def _in_words(stage: Stage) -> list[Json]:
     ]
 
 
-def _event(entry: Entry) -> Event:
+def _event(entry: EventRow) -> Event:
     fact = decode(Stored(entry.kind, entry.data), entry.by)
     return Event(fact, from_iso(entry.at), entry.by, entry.seq)

@@ -11,7 +11,7 @@ PATIENCE = 2.0  # seconds to wait for the bot's own transactions
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EventRow:
     run: str
     seq: int
     at: str
@@ -36,11 +36,11 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StoredHistory:
     """Runs oldest first, events in the order in which they were stored."""
 
     runs: tuple[RunRow, ...] = ()
-    events: tuple[Entry, ...] = ()
+    events: tuple[EventRow, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()  # (person, run); without a run: a request was refused
 
     def newest(self, target: str) -> RunRow | None:
@@ -49,23 +49,23 @@ class Told:
     def run(self, run_id: str) -> RunRow | None:
         return next((run for run in self.runs if run.id == run_id), None)
 
-    def of(self, run_id: str) -> list[Entry]:
+    def of(self, run_id: str) -> list[EventRow]:
         return [entry for entry in self.events if entry.run == run_id]
 
     def kinds(self, run_id: str) -> list[str]:
         return [entry.kind for entry in self.of(run_id)]
 
 
-def read(database: Path) -> Told:
+def read(database: Path) -> StoredHistory:
     """Everything so far; nothing when the bot has not made its database yet."""
     try:
         with closing(
             sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
         ) as connection:
             connection.execute("BEGIN")  # one moment for all of it
-            return Told(_runs(connection), _events(connection), _refused(connection))
+            return StoredHistory(_runs(connection), _events(connection), _refused(connection))
     except sqlite3.OperationalError:
-        return Told()
+        return StoredHistory()
 
 
 def _runs(connection: sqlite3.Connection) -> tuple[RunRow, ...]:
@@ -82,9 +82,9 @@ def _share(progress: dict[str, Any] | None) -> float | None:
     return float(progress.get("done") or 0) / float(progress["total"])
 
 
-def _events(connection: sqlite3.Connection) -> tuple[Entry, ...]:
+def _events(connection: sqlite3.Connection) -> tuple[EventRow, ...]:
     rows = connection.execute('SELECT run_id, seq, at, kind, "by", data FROM run_events ORDER BY rowid')
-    return tuple(Entry(run, seq, at, kind, by, json.loads(data)) for run, seq, at, kind, by, data in rows)
+    return tuple(EventRow(run, seq, at, kind, by, json.loads(data)) for run, seq, at, kind, by, data in rows)
 
 
 def _refused(connection: sqlite3.Connection) -> tuple[tuple[str, str], ...]:

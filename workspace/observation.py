@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from workspace.targets.broken_items import counts
-from workspace.world import BACKUP_NAME, World, git, items_now, newest_backup, stamp
+from workspace.world import BACKUP_NAME, DemoWorld, git, items_now, newest_backup, stamp
 
 COUNTS = "SELECT count(*), coalesce(sum(total < 0), 0), coalesce(sum(created_at > ?), 0) FROM orders"
 PATIENCE = 2.0  # seconds for an answer of the storefront
@@ -39,7 +39,7 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """The field names are the page's."""
 
     storefront: Storefront
@@ -47,12 +47,12 @@ class Seen:
     catalog: Catalog
 
 
-def look(world: World, shop: str) -> Seen:
+def look(world: DemoWorld, shop: str) -> Observation:
     """`shop`: the storefront's address."""
-    return Seen(look_at_storefront(world, shop), look_at_orders(world), look_at_catalog(world))
+    return Observation(look_at_storefront(world, shop), look_at_orders(world), look_at_catalog(world))
 
 
-def look_at_storefront(world: World, shop: str) -> Storefront:
+def look_at_storefront(world: DemoWorld, shop: str) -> Storefront:
     release = (world.storefront / "current").resolve().name
     return Storefront(shop, status(shop), release, world.storefront_flag.exists())
 
@@ -70,7 +70,7 @@ def status(url: str) -> int | None:
         connection.close()
 
 
-def look_at_orders(world: World) -> Orders:
+def look_at_orders(world: DemoWorld) -> Orders:
     at = datetime.strptime(newest_backup(world), BACKUP_NAME).replace(tzinfo=UTC)
     try:
         with closing(sqlite3.connect(f"{world.database.as_uri()}?mode=ro", uri=True, timeout=0)) as database:
@@ -80,6 +80,6 @@ def look_at_orders(world: World) -> Orders:
     return Orders(total, bad, since, world.orders_flag.exists(), f"{at:%H:%M} UTC")
 
 
-def look_at_catalog(world: World) -> Catalog:
+def look_at_catalog(world: DemoWorld) -> Catalog:
     version = git(world, "log", "-1", "--format=%h %s", "main").strip()
     return Catalog(version, *counts(items_now(world)))

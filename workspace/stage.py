@@ -13,12 +13,12 @@ from typing import Final, TypeVar
 
 from workspace import configuration, event_reader, observation, processes, world
 from workspace.bot_process import BotProcess
-from workspace.event_reader import RunRow, Told
-from workspace.observation import Orders, Seen
+from workspace.event_reader import RunRow, StoredHistory
+from workspace.observation import Observation, Orders
 from workspace.processes import Process
 from workspace.slack.nouns import Message, View
 from workspace.slack.server import PretendSlack
-from workspace.world import PAUSE_BETWEEN_ORDERS, World
+from workspace.world import PAUSE_BETWEEN_ORDERS, DemoWorld
 
 STOREFRONT: Final = str(configuration.TARGETS / "storefront.py")
 CUSTOMERS: Final = str(configuration.TARGETS / "customers.py")
@@ -35,12 +35,12 @@ class NotSeen(Exception):
 
 @dataclass
 class Stage:
-    world: World
+    world: DemoWorld
     shop: str  # the storefront's address
     server: PretendSlack
     bot: BotProcess
-    seen: Seen
-    told: Told = field(default_factory=Told)
+    seen: Observation
+    told: StoredHistory = field(default_factory=StoredHistory)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # Looking
@@ -196,7 +196,7 @@ async def _started(stack: contextlib.AsyncExitStack, *argv: str) -> Process:
     return process
 
 
-def _with_rows_of(seen: Seen, before: Orders) -> Seen:
+def _with_rows_of(seen: Observation, before: Orders) -> Observation:
     rows = replace(before, maintenance=seen.orders.maintenance, newest_backup=seen.orders.newest_backup)
     return replace(seen, orders=rows)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from workspace import world
 from workspace.configuration import ANA, BEN, CATALOG_CHANNEL, STOREFRONT_CHANNEL
-from workspace.event_reader import Entry
+from workspace.event_reader import EventRow
 from workspace.faults_to_try import ask_for_orders, kill_in_the_middle
 from workspace.slack.nouns import View
 from workspace.slack.reading import elements, plain
@@ -161,7 +161,7 @@ async def _verified(stage: Stage, target: str, run: str) -> None:
     say(target, f"{run} succeeded, passed: {', '.join(map(_before_and_after, findings))}")
 
 
-def _findings(entry: Entry) -> list[dict[str, Any]]:
+def _findings(entry: EventRow) -> list[dict[str, Any]]:
     return list(entry.data["findings"]) if entry.kind == "checks_passed" else []
 
 

@@ -52,7 +52,7 @@ GIT = {"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBA
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class DemoWorld:
     folder: Path
 
     @property
@@ -118,9 +118,9 @@ def empty(folder: Path) -> None:
             inside.unlink()
 
 
-def build(folder: Path, now: datetime) -> World:
+def build(folder: Path, now: datetime) -> DemoWorld:
     """All three targets, already broken. The past that they show is relative to `now`."""
-    world = World(folder)
+    world = DemoWorld(folder)
     _build_storefront(world, now)
     _build_orders(world, now)
     _build_catalog(world, now)
@@ -130,14 +130,14 @@ def build(folder: Path, now: datetime) -> World:
 # The storefront: release folders and a link
 
 
-def _build_storefront(world: World, now: datetime) -> None:
+def _build_storefront(world: DemoWorld, now: datetime) -> None:
     news = "Spring teas are here", "Free samples with every order", "New: the one-litre kettle"
     for number, banner in enumerate(news, start=39):
         _write_release(world, f"v{number}", now - timedelta(hours=(42 - number) * 26), banner, "delivery")
     deploy(world, "v42", now - timedelta(minutes=11))
 
 
-def deploy(world: World, release: str, at: datetime) -> None:
+def deploy(world: DemoWorld, release: str, at: datetime) -> None:
     """A release with a real mistake goes live: its page needs `delivery`, its values call it `shipping`."""
     _write_release(world, release, at, "Now with express delivery", "shipping")
     link = world.storefront / ".next"
@@ -145,14 +145,14 @@ def deploy(world: World, release: str, at: datetime) -> None:
     os.replace(link, world.storefront / "current")
 
 
-def deploy_next(world: World, now: datetime) -> str:
+def deploy_next(world: DemoWorld, now: datetime) -> str:
     """The release that was deployed: newer than all, and as broken as v42."""
     newest = max(int(folder.name[1:]) for folder in (world.storefront / "releases").glob("v*"))
     deploy(world, f"v{newest + 1}", now)
     return f"v{newest + 1}"
 
 
-def _write_release(world: World, release: str, at: datetime, banner: str, name_of_delivery: str) -> None:
+def _write_release(world: DemoWorld, release: str, at: datetime, banner: str, name_of_delivery: str) -> None:
     folder = world.storefront / "releases" / release
     folder.mkdir(parents=True)
     shutil.copy(SHOP_PAGES / "index.html", folder)
@@ -164,7 +164,7 @@ def _write_release(world: World, release: str, at: datetime, banner: str, name_o
 # The orders: a database, its backups, and a migration that damages it
 
 
-def _build_orders(world: World, now: datetime) -> None:
+def _build_orders(world: DemoWorld, now: datetime) -> None:
     world.backups.mkdir(parents=True)
     with closing(sqlite3.connect(world.database)) as database:
         database.execute("PRAGMA synchronous = OFF")
@@ -202,14 +202,14 @@ def back_up(database: sqlite3.Connection, path: Path) -> None:
         database.backup(copy)
 
 
-def migrate(world: World) -> None:
+def migrate(world: DemoWorld) -> None:
     """Migration 0042: damages every order with a refund. Done once at a time, like any migration."""
     with closing(sqlite3.connect(world.database, timeout=10)) as database:
         if database.execute("SELECT version FROM schema_version").fetchone() == (41,):
             database.executescript(f"BEGIN IMMEDIATE; {MIGRATION_0042} COMMIT;")
 
 
-def newest_backup(world: World) -> str:
+def newest_backup(world: DemoWorld) -> str:
     """Its name, which is its restore point's id. Other files of the folder are not ours."""
     return max(path.stem for path in world.backups.glob("2*Z.db"))
 
@@ -221,7 +221,7 @@ def stamp(at: datetime) -> str:
 # The catalogue: a bare repository, and a load with decimal commas
 
 
-def _build_catalog(world: World, now: datetime) -> None:
+def _build_catalog(world: DemoWorld, now: datetime) -> None:
     world.catalog.mkdir(parents=True)
     git(world, "init", "--quiet", "--bare", "--initial-branch=main")
     first = [(f"SKU-{n:04d}", f"Tea no. {n}", f"{4 + n % 37}.{n % 10}0") for n in range(1, ITEMS + 1)]
@@ -232,7 +232,7 @@ def _build_catalog(world: World, now: datetime) -> None:
     load_badly(world, now - timedelta(minutes=35))
 
 
-def load_badly(world: World, at: datetime) -> None:
+def load_badly(world: DemoWorld, at: datetime) -> None:
     """A supplier's file with decimal commas: its items have a price that no shop can read."""
     _, *rows = csv.reader(items_now(world).splitlines())
     bad = [(sku, name, price.replace(".", ",")) for sku, name, price in rows[:BROKEN_ITEMS]]
@@ -240,7 +240,7 @@ def load_badly(world: World, at: datetime) -> None:
     commit(world, "Nightly load", _table(bad + good), at)
 
 
-def last_good_load(world: World) -> str:
+def last_good_load(world: DemoWorld) -> str:
     """The commit before the bad load at the tip."""
     return git(world, "rev-parse", "main~1").strip()
 
@@ -251,7 +251,7 @@ def _table(rows: list[tuple[str, str, str]]) -> str:
     return out.getvalue()
 
 
-def commit(world: World, message: str, table: str, at: datetime) -> None:
+def commit(world: DemoWorld, message: str, table: str, at: datetime) -> None:
     """`message` is ASCII: fast-import wants its length in bytes."""
     when = f"Loader <loader@example.com> {int(at.timestamp())} +0000"
     data = table.encode()
@@ -261,15 +261,15 @@ def commit(world: World, message: str, table: str, at: datetime) -> None:
     git(world, "fast-import", "--quiet", stdin=head.encode() + parent + file.encode() + data + b"\n")
 
 
-def _has_main(world: World) -> bool:
+def _has_main(world: DemoWorld) -> bool:
     return bool(git(world, "branch", "--list", "main"))
 
 
-def items_now(world: World) -> str:
+def items_now(world: DemoWorld) -> str:
     return git(world, "show", "main:catalog/items.csv")
 
 
-def git(world: World, *words: str, stdin: bytes = b"") -> str:
+def git(world: DemoWorld, *words: str, stdin: bytes = b"") -> str:
     done = subprocess.run(
         ("git", "-C", str(world.catalog), *words), input=stdin, capture_output=True, env=GIT, check=True
     )

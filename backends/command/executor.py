@@ -23,7 +23,7 @@ from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.clock import utc_now
 from bot.contract import (
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Denied,
     Fate,
@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProgramCall:
     argv: tuple[str, ...]
     timeout: float = 30.0  # seconds
 
@@ -75,7 +75,7 @@ class _Current(BaseModel):
     id: str
 
 
-class _State(StrEnum):
+class _FoundState(StrEnum):
     ABSENT = "absent"
     IN_FLIGHT = "in_flight"
     DONE = "done"
@@ -84,7 +84,7 @@ class _State(StrEnum):
 
 
 class _Find(BaseModel):
-    state: _State
+    state: _FoundState
 
 
 class _Unit(BaseModel):
@@ -107,13 +107,13 @@ class Command:
     def __init__(
         self,
         *,
-        points: Call,
-        current: Call,
-        restore: Call,
+        points: ProgramCall,
+        current: ProgramCall,
+        restore: ProgramCall,
         surroundings: Surroundings,
-        find: Call | None = None,
-        cancel: Call | None = None,
-        measure: Call | None = None,
+        find: ProgramCall | None = None,
+        cancel: ProgramCall | None = None,
+        measure: ProgramCall | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._points = points
@@ -198,16 +198,16 @@ class Command:
         ended = {Fate.IN_FLIGHT: None, Fate.FAILED: False}.get(found.fate, True)
         return Progress(ended, self._clock(), found.words, retry_after=1.0)
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         """The tool's own way where it has one; nothing is killed then, not even when it refuses: the
         restore may be past the point where stopping is safe."""
         if (await self._find_anywhere(work)).fate is not Fate.IN_FLIGHT:
-            return Cancelled.IMPOSSIBLE
+            return CancelAnswer.IMPOSSIBLE
         if self._cancel is not None:
             said = await self._run(self._cancel, op=work.op_id)
-            return Cancelled.LEAVES_PARTIAL if said.rc == 0 else Cancelled.IMPOSSIBLE
+            return CancelAnswer.LEAVES_PARTIAL if said.rc == 0 else CancelAnswer.IMPOSSIBLE
         if "attempt" not in handle:
-            return Cancelled.IMPOSSIBLE
+            return CancelAnswer.IMPOSSIBLE
         return await self._operation.cancel(work, handle)
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
@@ -226,7 +226,7 @@ class Command:
             return found
         state = (await self._ask(_FIND, "find", self._find, op=work.op_id)).state
         words = f"{found.words} The find command says {state}.".strip()
-        return Found(Fate(state), words, found.handle if state is _State.ABSENT else _ELSEWHERE)
+        return Found(Fate(state), words, found.handle if state is _FoundState.ABSENT else _ELSEWHERE)
 
     async def _is_overtaken(self, work: Work) -> bool:
         """The old point still live is no overtaking: the tool says done and did nothing. `verify` tells
@@ -257,7 +257,7 @@ class Command:
             raise PermanentError(f"The id that `{_name(self._current)}` prints {reason}.")
         return current
 
-    async def _ask(self, expected: TypeAdapter[T], what: str, call: Call, **values: str) -> T:
+    async def _ask(self, expected: TypeAdapter[T], what: str, call: ProgramCall, **values: str) -> T:
         said = await self._run(call, **values)
         who = f"The {what} command `{_name(call)}`"
         if said.rc is None:
@@ -271,7 +271,7 @@ class Command:
         except ValidationError as error:
             raise PermanentError(f"{who} must print {_SHAPES[what]}: {_first_problem(error)}.") from error
 
-    async def _run(self, call: Call, **values: str) -> Said:
+    async def _run(self, call: ProgramCall, **values: str) -> Said:
         try:
             return await run(filled(call.argv, **values), call.timeout, self._surroundings)
         except FileNotFoundError as error:
@@ -297,7 +297,7 @@ def _spool_cannot_know(found: Found) -> bool:
     return found.fate is Fate.ABSENT or (found.fate is Fate.UNKNOWN and found.handle is not None)
 
 
-def _name(call: Call) -> str:
+def _name(call: ProgramCall) -> str:
     """The program alone: arguments may be secrets."""
     return printable(PurePath(call.argv[0]).name, 40)
 
@@ -352,5 +352,5 @@ def build(settings: CommandSettings, resolver: Resolver) -> Command:
     )
 
 
-def _call(settings: ArgvCall) -> Call:
-    return Call(settings.argv, settings.timeout)
+def _call(settings: ArgvCall) -> ProgramCall:
+    return ProgramCall(settings.argv, settings.timeout)

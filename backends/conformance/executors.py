@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from backends.conformance.harness import Moment, World, carried_out, ended, strangers, work_for
 from bot.clock import utc_now
 from bot.contract import (
-    Cancelled,
+    CancelAnswer,
     Executor,
     Fate,
     PointUnavailable,
@@ -186,7 +186,7 @@ class ExecutorContract:
         handle = await executor.start(work)
         assert handle is not Taken.TAKEN
         await ended(executor, work, handle)
-        assert await executor.cancel(work, handle) is Cancelled.IMPOSSIBLE
+        assert await executor.cancel(work, handle) is CancelAnswer.IMPOSSIBLE
         assert world.live() == there
 
     # Finding

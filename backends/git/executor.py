@@ -21,7 +21,7 @@ from bot.clock import utc_now
 from bot.contract import (
     Blocked,
     Busy,
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Fate,
     Found,
@@ -55,7 +55,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FetchedBranch:
     """The branch as it was fetched: its tip, and the commits that changed the path, newest first."""
 
     tip: str
@@ -163,9 +163,9 @@ class Git:
         """There is a handle only after the remote has taken the push."""
         return Progress(True, self._clock(), f"Pushed {str(handle['commit'])[:8]}.", retry_after=0.0)
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         """A push is over before anybody could stop it."""
-        return Cancelled.IMPOSSIBLE
+        return CancelAnswer.IMPOSSIBLE
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         seen = await self._look()
@@ -183,14 +183,14 @@ class Git:
             ),
         )
 
-    async def _look(self) -> Seen:
+    async def _look(self) -> FetchedBranch:
         tip = await self._repository.fetch()
         commits = await self._repository.history(tip)
         if not commits:
             raise TargetMissing(f"Nothing on the branch ever changed `{self._repository.path}`.")
-        return Seen(tip, commits)
+        return FetchedBranch(tip, commits)
 
-    async def _loss(self, point: RestorePoint, seen: Seen, now: datetime) -> Loss:
+    async def _loss(self, point: RestorePoint, seen: FetchedBranch, now: datetime) -> Loss:
         gone = seen.since(point.id)
         files = await self._repository.files_between(point.id, seen.tip)
         return Loss(
@@ -209,7 +209,7 @@ class Git:
             return ()
         return (f"At {point.id[:8]} there was no `{self._repository.path}`: it will be removed.",)
 
-    async def _blockers(self, point: RestorePoint, seen: Seen) -> tuple[str, ...]:
+    async def _blockers(self, point: RestorePoint, seen: FetchedBranch) -> tuple[str, ...]:
         blockers = []
         if await self._same(point, seen):
             blockers.append(f"What {point.id[:8]} holds is live already.")
@@ -217,11 +217,11 @@ class Git:
             blockers.append(f"We may not push to `{self._repository.branch}`: {reason}")
         return tuple(blockers)
 
-    async def _refuse_same(self, point: RestorePoint, seen: Seen) -> None:
+    async def _refuse_same(self, point: RestorePoint, seen: FetchedBranch) -> None:
         if await self._same(point, seen):
             raise Blocked(f"What {point.id[:8]} holds is live already.")
 
-    async def _same(self, point: RestorePoint, seen: Seen) -> bool:
+    async def _same(self, point: RestorePoint, seen: FetchedBranch) -> bool:
         return await self._repository.content(point.id) == await self._repository.content(seen.tip)
 
     def _message(self, point: RestorePoint, work: Work) -> str:
@@ -240,7 +240,7 @@ def _refuse_odd(point: str | None) -> None:
         )
 
 
-def _expanded(goal: Goal, seen: Seen) -> RestorePoint:
+def _expanded(goal: Goal, seen: FetchedBranch) -> RestorePoint:
     """A short commit id stands for the one listed commit that begins with it."""
     if goal.point is None:
         return point_for(goal, seen.points)
@@ -248,7 +248,7 @@ def _expanded(goal: Goal, seen: Seen) -> RestorePoint:
     return full[0] if len(full) == 1 else named(goal.point, seen.points)
 
 
-def _refuse_if_moved(work: Work, seen: Seen) -> None:
+def _refuse_if_moved(work: Work, seen: FetchedBranch) -> None:
     if seen.current.token != work.expected:
         last = seen.commits[0]
         raise StateChanged(f"Commit {last.id[:8]} of {moment(last.at)} changed it since the plan was made.")

@@ -41,7 +41,7 @@ from backends.surroundings import Surroundings
 from bot.clock import utc_now
 from bot.contract import (
     Busy,
-    Cancelled,
+    CancelAnswer,
     Fate,
     Found,
     Handle,
@@ -65,11 +65,11 @@ _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PROGRESS = re.compile(r"progress (\d{1,15}(?:\.\d{1,6})?)(?:/(\d{1,15}(?:\.\d{1,6})?))?(?: (\S{1,20}))?\s*")
 
 _CANCELLED: Final = {
-    Fate.ABSENT: Cancelled.CLEAN,
-    Fate.FAILED: Cancelled.LEAVES_PARTIAL,
-    Fate.DONE: Cancelled.IMPOSSIBLE,  # it was too late
-    Fate.IN_FLIGHT: Cancelled.IMPOSSIBLE,  # it goes on in spite of us
-    Fate.UNKNOWN: Cancelled.IMPOSSIBLE,  # nobody is there to be asked
+    Fate.ABSENT: CancelAnswer.CLEAN,
+    Fate.FAILED: CancelAnswer.LEAVES_PARTIAL,
+    Fate.DONE: CancelAnswer.IMPOSSIBLE,  # it was too late
+    Fate.IN_FLIGHT: CancelAnswer.IMPOSSIBLE,  # it goes on in spite of us
+    Fate.UNKNOWN: CancelAnswer.IMPOSSIBLE,  # nobody is there to be asked
 }
 
 
@@ -145,13 +145,13 @@ class CommandOperation:
         done, total, unit = _progress(_output(attempt))
         return Progress(ended, self._clock(), found.words, done, total, unit)
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         """TERM for the command and all its children, 5 seconds later KILL."""
         attempt = self._attempt(work, handle)
         if _found(attempt, work.digest).fate is Fate.IN_FLIGHT:
             try:
                 if await asyncio.to_thread(_forestall, attempt):
-                    return Cancelled.CLEAN
+                    return CancelAnswer.CLEAN
                 (attempt / supervisor.CANCEL).touch()
             except OSError as error:
                 raise Unreachable(f"The spool cannot be written: {error}.") from error

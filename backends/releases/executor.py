@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backends.choosing import moment, named, point_for
-from backends.marker import ENDED, Marker, Markers, Slot, Stage, file_errors, sync_folder
+from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, file_errors, sync_folder
 from backends.references import Resolver
 from backends.releases.settings import ReleasesSettings
 from bot.clock import utc_now
 from bot.contract import (
     Blocked,
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Fate,
     Found,
@@ -92,9 +92,9 @@ class Releases:
             retry_after=self.capabilities.shortest_poll,
         )
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         """A rename is over before anybody could stop it."""
-        return Cancelled.IMPOSSIBLE
+        return CancelAnswer.IMPOSSIBLE
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await asyncio.to_thread(self._verify, work)
@@ -153,14 +153,16 @@ class Releases:
         prepared = self._prepared(work)
         prepared.unlink(missing_ok=True)
         prepared.symlink_to(Path("releases") / work.point)
-        taken = Marker(work.digest, work.point, work.expected, Stage.TAKEN, {"link": _identity(prepared)})
+        taken = Marker(
+            work.digest, work.point, work.expected, MarkerStage.TAKEN, {"link": _identity(prepared)}
+        )
         slot.write(taken)
         return taken
 
     def _record(self, slot: Slot, taken: Marker) -> None:
         try:
             sync_folder(self._root)
-            slot.write(replace(taken, stage=Stage.DONE))
+            slot.write(replace(taken, stage=MarkerStage.DONE))
         except OSError as error:
             raise OutcomeUnknown(f"The link was changed, but not durably: {error}") from error
 
@@ -180,7 +182,7 @@ class Releases:
             return Found(Fate.ABSENT, "It was never started.")
         if not marker.is_of(work):
             return Found(Fate.UNKNOWN, "The same operation was taken under another plan.")
-        if marker.stage is Stage.TAKEN and os.path.lexists(self._prepared(work)):
+        if marker.stage is MarkerStage.TAKEN and os.path.lexists(self._prepared(work)):
             return Found(Fate.ABSENT, "It was taken, but the link was not changed.")
         if os.path.lexists(self._link) and _identity(self._link) == marker.facts["link"]:
             return Found(Fate.DONE, f"{marker.point} is live.")

@@ -17,7 +17,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backends.marker import Marker, Slot, Stage, file_errors, sync_folder
+from backends.marker import Marker, MarkerStage, Slot, file_errors, sync_folder
 from backends.sqlite.reading import (
     connect,
     faults,
@@ -35,12 +35,12 @@ PAGES = 256  # in one go; between two of them the copy can be stopped
 GOES_A_SECOND = 10  # of a throttled copy
 
 
-class Stopped(PermanentError):
+class CopyStopped(PermanentError):
     """Somebody asked for it, and the database is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class CopyRoute:
     """From which file to which, and how fast."""
 
     backup: Path
@@ -52,7 +52,7 @@ class Route:
 class Copy:
     """One restore. It owns the slot from `start` on, and closes it when it has ended."""
 
-    def __init__(self, route: Route, taken: Marker, slot: Slot) -> None:
+    def __init__(self, route: CopyRoute, taken: Marker, slot: Slot) -> None:
         self.begun: Future[None] = Future()  # set once we hold the database; its error: nothing was done
         self.ended = threading.Event()
         self.done = 0  # pages
@@ -88,8 +88,8 @@ class Copy:
             with sqlite_errors(), file_errors():
                 self._copy()
         except (PermanentError, TemporaryError) as error:
-            if self.begun.done() and self._marker.stage is Stage.TAKEN:
-                self._write(Stage.FAILED, words=str(error))
+            if self.begun.done() and self._marker.stage is MarkerStage.TAKEN:
+                self._write(MarkerStage.FAILED, words=str(error))
             return error
         return None
 
@@ -103,7 +103,7 @@ class Copy:
             else:
                 self._keep_out_others(live)
             backup.backup(live, pages=self._step, progress=self._between)
-            self._write(Stage.DONE)
+            self._write(MarkerStage.DONE)
 
     def _prepare(self, backup: sqlite3.Connection) -> None:
         self._marker = replace(self._marker, facts={"schema": identity(backup)})
@@ -138,10 +138,12 @@ class Copy:
         if not self.begun.done():
             self._begin()
         if self._stop.is_set():
-            raise Stopped(f"Stopped after {total - remaining} of {total} pages; the database is as it was.")
+            raise CopyStopped(
+                f"Stopped after {total - remaining} of {total} pages; the database is as it was."
+            )
         self.done = total - remaining
         if remaining <= self._step:
-            self._write(Stage.CLOSING)
+            self._write(MarkerStage.CLOSING)
         if self._route.pages_per_second is not None:
             self._stop.wait(self._step / self._route.pages_per_second)
 
@@ -149,10 +151,10 @@ class Copy:
         """Our transaction holds the database from here on. With a WAL others still read what was before."""
         if self._watcher is not None:
             self._compare(self._watcher)
-        self._write(Stage.TAKEN)
+        self._write(MarkerStage.TAKEN)
         self.begun.set_result(None)
 
-    def _write(self, stage: Stage, words: str = "") -> None:
+    def _write(self, stage: MarkerStage, words: str = "") -> None:
         self._marker = replace(self._marker, stage=stage, words=words)
         self._slot.write(self._marker)
 

@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 
 from backends.choosing import named, point_for
-from backends.marker import ENDED, Marker, Markers, Slot, Stage, file_errors
+from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, file_errors
 from backends.references import Resolver
 from backends.sqlite.backups import backups_in, is_saved, was_wal
-from backends.sqlite.copying import Copy, Route, save_copy
+from backends.sqlite.copying import Copy, CopyRoute, save_copy
 from backends.sqlite.reading import (
     WAIT,
     Difference,
@@ -41,7 +41,7 @@ from bot.clock import utc_now
 from bot.contract import (
     Blocked,
     Busy,
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Fate,
     Found,
@@ -134,15 +134,15 @@ class Sqlite:
         self._copies.pop(work.op_id, None)
         return Progress(ENDED[found.fate], self._clock(), found.words)
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         """Only a copy of this process can be stopped, and only before its last pages."""
         copy = self._copies.get(work.op_id)
         if copy is None:
-            return Cancelled.IMPOSSIBLE
+            return CancelAnswer.IMPOSSIBLE
         copy.stop()
         await asyncio.to_thread(copy.ended.wait, STOPPING)
         found = await self.find(work)
-        return Cancelled.CLEAN if found.fate is Fate.FAILED else Cancelled.IMPOSSIBLE
+        return CancelAnswer.CLEAN if found.fate is Fate.FAILED else CancelAnswer.IMPOSSIBLE
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await asyncio.to_thread(self._verify, work)
@@ -300,7 +300,7 @@ class Sqlite:
             if not path.exists():
                 unfinished = self._markers.folder / f"{work.op_id}.db"
                 save_copy(self._database, unfinished, path, work.expected, work.timeout)
-            slot.write(replace(marker, stage=Stage.DONE))
+            slot.write(replace(marker, stage=MarkerStage.DONE))
         return named(path.stem, self._points())
 
     def _saving(self, work: Work, slot: Slot) -> Marker:
@@ -313,7 +313,7 @@ class Sqlite:
             name = f"pre-{work.run_id}.db"
             if (self._backups / name).exists():
                 name = f"pre-{work.op_id}.db"
-            marker = Marker(work.digest, work.point, work.expected, Stage.TAKEN, {"saves": name})
+            marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {"saves": name})
             slot.write(marker)
         if not marker.is_of(work):
             raise Blocked("The same operation was taken under another plan.")
@@ -331,7 +331,9 @@ class Sqlite:
             if self._fate(work, slot.read()).fate is not Fate.ABSENT:
                 slot.close()
                 return None
-            copy = Copy(self._route(work), Marker(work.digest, work.point, work.expected, Stage.TAKEN), slot)
+            copy = Copy(
+                self._route(work), Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN), slot
+            )
             copy.start()
         except BaseException:
             slot.close()
@@ -339,12 +341,14 @@ class Sqlite:
         self._copies[work.op_id] = copy
         return copy
 
-    def _route(self, work: Work) -> Route:
+    def _route(self, work: Work) -> CopyRoute:
         """Looked at once more before anybody is locked out; what counts is what the copy sees."""
         with self._reading() as live:
             recognise(live, work.expected)
         point = named(work.point, self._points())
-        return Route(self._file(point.id), self._database, self._pages_per_second, min(WAIT, work.timeout))
+        return CopyRoute(
+            self._file(point.id), self._database, self._pages_per_second, min(WAIT, work.timeout)
+        )
 
     @file_errors()
     def _find(self, work: Work) -> Found:
@@ -365,11 +369,11 @@ class Sqlite:
         if "saves" in marker.facts:
             return self._fate_of_saving(marker)
         match marker.stage:
-            case Stage.TAKEN:
+            case MarkerStage.TAKEN:
                 return Found(Fate.ABSENT, "It was taken, but the copy was never finished.")
-            case Stage.FAILED:
+            case MarkerStage.FAILED:
                 return Found(Fate.FAILED, marker.words)
-            case Stage.CLOSING | Stage.DONE:
+            case MarkerStage.CLOSING | MarkerStage.DONE:
                 return self._fate_in_the_world(marker)
 
     def _fate_of_saving(self, marker: Marker) -> Found:
@@ -383,11 +387,11 @@ class Sqlite:
         with self._reading() as live:
             moved = version(live) - int(marker.facts["version"])
             schema_now = identity(live)
-        if moved == 0 and marker.stage is Stage.CLOSING:
+        if moved == 0 and marker.stage is MarkerStage.CLOSING:
             return Found(Fate.ABSENT, "The copy was not finished.")
         if moved == 1 and schema_now == marker.facts["schema"]:
             return Found(Fate.DONE, f"{marker.point} is live.")
-        if marker.stage is Stage.DONE:
+        if marker.stage is MarkerStage.DONE:
             return Found(Fate.OVERTAKEN, f"{marker.point} was live; the schema was changed again since.")
         return Found(Fate.UNKNOWN, "The copy was nearly finished, and the schema was changed since.")
 

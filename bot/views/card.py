@@ -11,7 +11,7 @@ from bot.run import Run
 from bot.views import buttons, decision, ending
 from bot.views.facts import CardFacts
 from bot.views.limits import (
-    Message,
+    MessageContent,
     code,
     context,
     escape,
@@ -43,7 +43,7 @@ from bot.views.words import (
 __all__ = ["CardFacts", "card", "direct", "notice", "request_rows", "thread_line"]
 
 
-def card(run: Run, facts: CardFacts, now: datetime) -> Message:
+def card(run: Run, facts: CardFacts, now: datetime) -> MessageContent:
     if facts.superseded:
         return _older(run, now)
     blocks = [
@@ -54,14 +54,14 @@ def card(run: Run, facts: CardFacts, now: datetime) -> Message:
     return message(lock_screen(run, now), blocks)
 
 
-def direct(run: Run, facts: CardFacts, now: datetime) -> Message:
+def direct(run: Run, facts: CardFacts, now: datetime) -> MessageContent:
     """The copy for one awaited person: the same facts, the same buttons, and where the card stands."""
     same = card(run, facts, now)
     where = context(f"Your copy of the card in {mention_channel(run.request.channel)}")
     return message(same.text, [*same.blocks, where])
 
 
-def notice(run: Run, facts: CardFacts, now: datetime) -> Message | None:
+def notice(run: Run, facts: CardFacts, now: datetime) -> MessageContent | None:
     """The reply that rings phones: a decision is needed, it is stuck, it has ended. None: no such moment."""
     called = [run.request.requester.id, *(approval.person for approval in run.approval.given)]
     if run.state in {State.PAUSED, State.STUCK}:
@@ -75,7 +75,7 @@ def notice(run: Run, facts: CardFacts, now: datetime) -> Message | None:
     return message(text, [section(text)])
 
 
-def thread_line(run: Run, url: str | None) -> Message:
+def thread_line(run: Run, url: str | None) -> MessageContent:
     """Where it was asked in a thread: one line with the link to the card."""
     text = f"{link(url, f'The card of {run.id}')} stands in the channel: {deed(run)}"
     return message(text, [section(text)])
@@ -92,7 +92,7 @@ def lock_screen(run: Run, now: datetime) -> str:
     return f"{asks} {loss_in_short(plan.loss)}{until} {run.id}"
 
 
-def _older(run: Run, now: datetime) -> Message:
+def _older(run: Run, now: datetime) -> MessageContent:
     text = f"An older copy of the card of {run.id}: {_headline(run, now)}"
     return message(text, [section(text), context("The newest card of it in this channel is the live one")])
 

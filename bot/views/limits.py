@@ -338,13 +338,13 @@ def sections(rows: Iterable[str]) -> list[Block]:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MessageContent:
     text: str  # complete by itself: the lock screen and screen readers show only this
     blocks: tuple[Block, ...]
 
 
-def message(text: str, blocks: Sequence[Block]) -> Message:
-    return Message(cut(text, MESSAGE_TEXT), tuple(blocks[:MESSAGE_BLOCKS]))
+def message(text: str, blocks: Sequence[Block]) -> MessageContent:
+    return MessageContent(cut(text, MESSAGE_TEXT), tuple(blocks[:MESSAGE_BLOCKS]))
 
 
 def modal(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.model import Kind, Points, RestorePoint
 from bot.views.home import Linked, line
-from bot.views.limits import Message, code, escape, message, sections
+from bot.views.limits import MessageContent, code, escape, message, sections
 from bot.views.words import date, duration, target_name, utc, version
 
 ROWS = 20  # more would push the incident out of sight
@@ -20,37 +20,37 @@ class TargetRow:
     open_run: Linked | None = None
 
 
-def points(target: str, found: Points, now: datetime) -> Message:
+def points(target: str, found: Points, now: datetime) -> MessageContent:
     rows = [_point(point, point.current or point.id == found.current.id, now) for point in found.points]
     return _listing(f"Restore points of {target_name(target)}", rows, "No restore points are kept.")
 
 
-def no_points(target: str, why: str) -> Message:
+def no_points(target: str, why: str) -> MessageContent:
     text = f"Restore points of {target_name(target)}: {escape(why, 500)}"
     return message(text, sections([text]))
 
 
-def targets(rows: Sequence[TargetRow], now: datetime) -> Message:
+def targets(rows: Sequence[TargetRow], now: datetime) -> MessageContent:
     return _listing("Targets", [_target(row, now) for row in rows], "No targets are configured.")
 
 
-def status(runs: Sequence[Linked], now: datetime) -> Message:
+def status(runs: Sequence[Linked], now: datetime) -> MessageContent:
     return _listing("Open runs", [f"• {line(item, now)}" for item in runs], "Nothing is open.")
 
 
-def history(target: str | None, runs: Sequence[Linked], now: datetime) -> Message:
+def history(target: str | None, runs: Sequence[Linked], now: datetime) -> MessageContent:
     of = f" of {target_name(target)}" if target else ""
     return _listing(f"Earlier runs{of}", [f"• {line(item, now)}" for item in runs], "No runs yet.")
 
 
-def help_(verbs: Sequence[tuple[str, str]]) -> Message:
+def help_(verbs: Sequence[tuple[str, str]]) -> MessageContent:
     """`verbs`: how it is typed, and what it does; only what works."""
     return _listing(
         "What you can type", [f"{code(usage, 120)}\n{escape(does, 200)}" for usage, does in verbs], ""
     )
 
 
-def _listing(title: str, rows: Sequence[str], none: str) -> Message:
+def _listing(title: str, rows: Sequence[str], none: str) -> MessageContent:
     shown = list(rows[:ROWS]) or [none]
     more = [f"… and {len(rows) - ROWS} more"] if len(rows) > ROWS else []
     text = "\n".join([title, *shown, *more])

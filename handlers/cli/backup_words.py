@@ -10,7 +10,7 @@ from bot.run import Run
 from handlers.cli.forgotten import Forgotten, Trace
 from handlers.cli.output import aside, say, table
 from storage.backup import Backup, PutBack
-from storage.restored import Restored
+from storage.restored import RestoredDatabase
 
 NEXT = (
     "Nothing runs now: `serve` starts read only.",
@@ -31,11 +31,11 @@ def put_back(file: Path, done: PutBack) -> None:
     read_only(done.restored)
 
 
-def read_only(told: Restored) -> None:
+def read_only(told: RestoredDatabase) -> None:
     say(f"The installation was {told.before}, it is {told.installation} from now on.", *NEXT)
 
 
-def forgotten(told: Restored, found: Forgotten) -> None:
+def forgotten(told: RestoredDatabase, found: Forgotten) -> None:
     say(f"Put back at {_moment(told.at)}, to how it was at {_moment(told.since)}.")
     say(f"The newest run that it knows is RB-{told.newest}.")
     if found.traces:

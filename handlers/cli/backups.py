@@ -18,26 +18,26 @@ from bot.errors import TemporaryError, UserError
 from bot.run import Run
 from handlers.cli.database import alone, opened, stored, why_not_readable
 from handlers.cli.forgotten import RUN_ID, Forgotten, look
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from storage.backup import Backup, PutBack, back_up, put_back
 from storage.database import revision
-from storage.restored import Restored, confirm, mark_restored, restored
+from storage.restored import RestoredDatabase, confirm, mark_restored, restored
 
 SLACK_ANSWERS_WITHIN = 10  # seconds
 
 
-async def backed_up(settings: Settings, file: Path) -> Backup:
+async def backed_up(settings: ProcessSettings, file: Path) -> Backup:
     """Raises UserError, Unsound."""
     return await back_up(settings.database, file.absolute())
 
 
-async def restored_from(settings: Settings, file: Path) -> PutBack:
+async def restored_from(settings: ProcessSettings, file: Path) -> PutBack:
     """Raises Locked when a `serve` runs, UserError and NewerDatabase."""
     with alone(settings):
         return await put_back(settings.database, file.absolute(), SteadyClock()(), operator())
 
 
-async def marked(settings: Settings) -> Restored:
+async def marked(settings: ProcessSettings) -> RestoredDatabase:
     """Of a database that was put back by other means. Raises as `restored_from` does."""
     with alone(settings):
         async with opened(settings.database) as database:
@@ -46,7 +46,7 @@ async def marked(settings: Settings) -> Restored:
             return await mark_restored(database, SteadyClock()(), operator())
 
 
-async def forgotten(settings: Settings) -> tuple[Restored, Forgotten] | None:
+async def forgotten(settings: ProcessSettings) -> tuple[RestoredDatabase, Forgotten] | None:
     """None: it was not put back, or people have confirmed. Raises as `stored` does."""
     async with stored(settings) as store:
         told = await restored(store.database)
@@ -82,14 +82,14 @@ def _number(said: str) -> int:
     return int(matched[1])
 
 
-async def confirmed(settings: Settings, highest: int) -> tuple[Run, ...]:
+async def confirmed(settings: ProcessSettings, highest: int) -> tuple[Run, ...]:
     """The runs of the backup that were ended, or are stuck now. Raises UserError."""
     async with stored(settings) as store:
         return await confirm(store.database, highest, SteadyClock()(), operator())
 
 
 @asynccontextmanager
-async def _slack(settings: Settings) -> AsyncIterator[AsyncWebClient | None]:
+async def _slack(settings: ProcessSettings) -> AsyncIterator[AsyncWebClient | None]:
     """None: there is no token. Waits where Slack asks it to: nobody's trigger runs out here."""
     if settings.bot_token is None:
         yield None

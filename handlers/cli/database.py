@@ -9,7 +9,7 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.clock import SteadyClock
 from bot.errors import ConfigurationError, TemporaryError, UserError
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from storage.database import (
     HEAD,
     Database,
@@ -25,7 +25,7 @@ from storage.runs import Store, open_store
 
 
 @asynccontextmanager
-async def stored(settings: Settings) -> AsyncIterator[Store]:
+async def stored(settings: ProcessSettings) -> AsyncIterator[Store]:
     """What is stored. Before the first `serve` an empty database stands in, which is thrown away.
 
     Raises ConfigurationError, TemporaryError when it is not at this program's version, and DBAPIError.
@@ -42,7 +42,7 @@ async def stored(settings: Settings) -> AsyncIterator[Store]:
         yield await open_store(database, None, SteadyClock()())
 
 
-def there_is_none(settings: Settings) -> bool:
+def there_is_none(settings: ProcessSettings) -> bool:
     """A file that nobody made yet; a server is always there, or unreachable."""
     try:
         file = file_of(settings.database)
@@ -84,7 +84,7 @@ def why_not_readable(found: str | None) -> str | None:
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[None]:
+def alone(settings: ProcessSettings) -> Iterator[None]:
     """No `serve` runs meanwhile. Raises Locked."""
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = LockFile(settings.lock)
@@ -95,7 +95,7 @@ def alone(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-async def upgraded(settings: Settings) -> tuple[str | None, str]:
+async def upgraded(settings: ProcessSettings) -> tuple[str | None, str]:
     """From which schema revision (None: there was no database) to which.
 
     Raises Locked when a `serve` runs, and UserError when the database is of a newer version.

@@ -20,25 +20,25 @@ class Code(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ExitReason:
     code: Code
     words: str
 
 
-def ending(problem: Exception) -> Ending:
+def ending(problem: Exception) -> ExitReason:
     match problem:
         case ConfigurationError():
-            return Ending(Code.USAGE, str(problem))
+            return ExitReason(Code.USAGE, str(problem))
         case UserError():
-            return Ending(Code.NO, str(problem))
+            return ExitReason(Code.NO, str(problem))
         case TemporaryError():
-            return Ending(Code.UNREACHABLE, str(problem))
+            return ExitReason(Code.UNREACHABLE, str(problem))
         case TimeoutError():
-            return Ending(Code.UNREACHABLE, str(problem) or "It took too long. Try again in a moment.")
+            return ExitReason(Code.UNREACHABLE, str(problem) or "It took too long. Try again in a moment.")
     return _of_what_was_used(problem)
 
 
-def _of_what_was_used(problem: Exception) -> Ending:
+def _of_what_was_used(problem: Exception) -> ExitReason:
     """Imported here: whoever ends well needs none of it."""
     from sqlalchemy.exc import DBAPIError
 
@@ -47,20 +47,20 @@ def _of_what_was_used(problem: Exception) -> Ending:
 
     match problem:
         case TargetMissing() | Denied() | OutcomeUnknown():
-            return Ending(Code.UNREACHABLE, str(problem))
+            return ExitReason(Code.UNREACHABLE, str(problem))
         case PermanentError():
-            return Ending(Code.NO, str(problem))
+            return ExitReason(Code.NO, str(problem))
         case Locked():
             advice = "Stop it first, or set ROLLBACK_STATE_DIR to another folder."
-            return Ending(Code.UNREACHABLE, f"{_capital(str(problem))}. {advice}")
+            return ExitReason(Code.UNREACHABLE, f"{_capital(str(problem))}. {advice}")
         case DBAPIError():
             advice = "`rollback-bot doctor` looks at the database; try again in a moment."
-            return Ending(Code.UNREACHABLE, f"The database cannot be used: {problem.orig}. {advice}")
+            return ExitReason(Code.UNREACHABLE, f"The database cannot be used: {problem.orig}. {advice}")
         case OSError():
             said = problem.strerror or str(problem) or type(problem).__name__
             of = f"{problem.filename}: " if isinstance(problem.filename, str) else ""
-            return Ending(Code.UNREACHABLE, f"{of}{said}. Make it available, then try again.")
-    return Ending(Code.UNREACHABLE, _our_fault(problem))
+            return ExitReason(Code.UNREACHABLE, f"{of}{said}. Make it available, then try again.")
+    return ExitReason(Code.UNREACHABLE, _our_fault(problem))
 
 
 def _our_fault(problem: Exception) -> str:

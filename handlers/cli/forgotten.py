@@ -18,12 +18,12 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.configuration import Configuration, Target
 from bot.contract import Fate, Operation, OutcomeUnknown, Work
-from bot.engine import World
+from bot.engine import Backends
 from bot.errors import PermanentError, TemporaryError
 from bot.model import MAINTENANCE, Do, Step
 from bot.procedures import steps_for
 from bot.run import Run, StepRecord, StepState, op_id
-from storage.restored import Restored
+from storage.restored import RestoredDatabase
 from storage.runs import Store
 
 RUN_ID = re.compile(r"RB-([1-9][0-9]{0,8})")
@@ -78,7 +78,11 @@ class _Found:
 
 
 async def look(
-    told: Restored, store: Store, configuration: Configuration, world: World, client: AsyncWebClient | None
+    told: RestoredDatabase,
+    store: Store,
+    configuration: Configuration,
+    world: Backends,
+    client: AsyncWebClient | None,
 ) -> Forgotten:
     """`client` None: there is no token, so no card is looked at."""
     known = [await store.load(summary.id) for summary in await store.summaries(only_open=True, limit=10_000)]
@@ -100,7 +104,7 @@ async def look(
 
 
 async def _look_at_cards(
-    client: AsyncWebClient, told: Restored, known: Mapping[str, Run], found: _Found
+    client: AsyncWebClient, told: RestoredDatabase, known: Mapping[str, Run], found: _Found
 ) -> None:
     asked_for = [run.request.at for run in known.values()]
     since = min([told.since or told.at, *asked_for]) - LOOKED_BACK
@@ -162,7 +166,7 @@ def _run_of(message: Mapping[str, Any]) -> str | None:
 
 
 def _from_card(
-    told: Restored, known: Mapping[str, Run], run_id: str, channel: str, message: Mapping[str, Any]
+    told: RestoredDatabase, known: Mapping[str, Run], run_id: str, channel: str, message: Mapping[str, Any]
 ) -> Iterator[Trace]:
     shown = str(message.get("text", "")).partition("\n")[0]
     trace = Trace(run_id, f"Its card says: {shown}", channel=channel, ts=message["ts"])
@@ -170,7 +174,7 @@ def _from_card(
         yield trace
 
 
-def _is_further(told: Restored, run: Run, message: Mapping[str, Any]) -> bool:
+def _is_further(told: RestoredDatabase, run: Run, message: Mapping[str, Any]) -> bool:
     """By the card's own word, or else because it was changed after the backup was made."""
     seq = message["metadata"]["event_payload"].get("seq")
     if isinstance(seq, int):
@@ -186,9 +190,9 @@ def _is_further(told: Restored, run: Run, message: Mapping[str, Any]) -> bool:
 class _Asked:
     """One target, asked for operations under the old name of this installation."""
 
-    told: Restored
+    told: RestoredDatabase
     configuration: Configuration
-    world: World
+    world: Backends
     target: Target
     known: Sequence[Run]
 
@@ -255,7 +259,7 @@ class _Asked:
         return self.world.maintenance(self.target.name, step.do)
 
 
-def _unknown_work(told: Restored, number: int, step: Step) -> Work:
+def _unknown_work(told: RestoredDatabase, number: int, step: Step) -> Work:
     """Its plan is forgotten too: whoever finds it can say that it was begun, rarely what became of it."""
     run_id = f"RB-{number}"
     return Work(op_id(told.before, run_id, step.n), run_id, "", "", "")

@@ -22,7 +22,7 @@ from bot.planner import Planner
 from bot.run import Run
 from bot.spelling import did_you_mean
 from handlers.cli.database import stored
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from storage.projection import Summary
 
 ASKED_AT_MOST = 60.0  # seconds that a target may take to answer
@@ -30,7 +30,7 @@ EVERY_RUN = 2**31 - 1  # the largest limit that every database takes
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RunReport:
     """A run, and what is said about it beside its own fold."""
 
     run: Run
@@ -39,7 +39,7 @@ class Told:
     url: str | None  # None: no `public_url` is configured, so there are no links
 
 
-async def targets(settings: Settings) -> list[tuple[Target, str | None]]:
+async def targets(settings: ProcessSettings) -> list[tuple[Target, str | None]]:
     """With the id of the open run. Raises ConfigurationError."""
     configuration = load(settings.config, definitions())
     async with stored(settings) as store:
@@ -47,7 +47,7 @@ async def targets(settings: Settings) -> list[tuple[Target, str | None]]:
     return [(target, open_runs.get(name)) for name, target in configuration.targets.items()]
 
 
-async def points(settings: Settings, name: str) -> Points:
+async def points(settings: ProcessSettings, name: str) -> Points:
     """Raises ConfigurationError, UserError, and what executors raise."""
     configuration = load(settings.config, definitions())
     target = known(configuration, name)
@@ -55,7 +55,7 @@ async def points(settings: Settings, name: str) -> Points:
         return await world_of(configuration, settings).executor(target.name).restore_points()
 
 
-async def plan(settings: Settings, name: str, point: str | None) -> Plan:
+async def plan(settings: ProcessSettings, name: str, point: str | None) -> Plan:
     """Back to `point`, else to the one that is suggested. Raises as `points` does."""
     configuration = load(settings.config, definitions())
     target, world = known(configuration, name), world_of(configuration, settings)
@@ -67,13 +67,13 @@ async def plan(settings: Settings, name: str, point: str | None) -> Plan:
         return await planner.plan(target, Goal(point=point))
 
 
-async def runs(settings: Settings, target: str | None) -> tuple[Summary, ...]:
+async def runs(settings: ProcessSettings, target: str | None) -> tuple[Summary, ...]:
     """All of them, newest first."""
     async with stored(settings) as store:
         return await store.summaries(target=target, limit=EVERY_RUN)
 
 
-async def run(settings: Settings, typed: str) -> Told:
+async def run(settings: ProcessSettings, typed: str) -> RunReport:
     """Raises UserError when there is no such run."""
     run_id = f"RB-{int(typed)}" if typed.isascii() and typed.isdigit() else typed.upper()
     async with stored(settings) as store:
@@ -81,10 +81,10 @@ async def run(settings: Settings, typed: str) -> Told:
             found = await store.load(run_id)
         except KeyError:
             raise UserError(f"There is no run {run_id}. `rollback-bot runs` lists them all.") from None
-        return Told(found, await store.events(run_id), store.installation, _url(settings, run_id))
+        return RunReport(found, await store.events(run_id), store.installation, _url(settings, run_id))
 
 
-def _url(settings: Settings, run_id: str) -> str | None:
+def _url(settings: ProcessSettings, run_id: str) -> str | None:
     """A configuration that is broken just now hides no run."""
     try:
         public_url = load(settings.config, definitions()).public_url
@@ -113,7 +113,7 @@ async def suggested(target: str, listed: Points, planner: Planner) -> str:
     return point.id
 
 
-def world_of(configuration: Configuration, settings: Settings) -> ConfiguredWorld:
+def world_of(configuration: Configuration, settings: ProcessSettings) -> ConfiguredWorld:
     return ConfiguredWorld(configuration, definitions(), resolver_for(configuration, settings.state))
 
 

@@ -12,7 +12,7 @@ from bot.views.plan import in_full
 from bot.views.steps import step_name
 from bot.views.words import deed, duration, number, state_words
 from handlers.cli.output import say, table
-from handlers.cli.reading import Told
+from handlers.cli.reading import RunReport
 from handlers.web.run_page import in_a_line, plain
 from storage.projection import Summary
 
@@ -69,7 +69,7 @@ def runs(found: Sequence[Summary]) -> None:
 # One run -------------------------------------------------------------------------------------------
 
 
-def run(told: Told, now: datetime) -> None:
+def run(told: RunReport, now: datetime) -> None:
     of = told.run
     say(*_head(told, now))
     if steps := [_step(of, record) for record in of.work.steps if _changes_or_asks(record)]:
@@ -84,7 +84,7 @@ def run(told: Told, now: datetime) -> None:
     table(("event", "UTC", "what happened"), list(_events(told)))
 
 
-def _head(told: Told, now: datetime) -> Iterator[str]:
+def _head(told: RunReport, now: datetime) -> Iterator[str]:
     of = told.run
     phase = f" · {of.phase.value}" if of.phase else ""
     yield f"{of.id} · {_plain(of, deed(of))} · {state_words(of)}{phase}"
@@ -121,7 +121,7 @@ def _value(value: Value) -> str:
     return NOT_KNOWN if value is None else plain(number(value), str)
 
 
-def _events(told: Told) -> Iterator[tuple[str, str, str]]:
+def _events(told: RunReport) -> Iterator[tuple[str, str, str]]:
     for event in told.events:
         words = event_words(event, told.run, lambda user: _name(told.run, user), in_a_line)
         yield str(event.seq), f"{event.at.astimezone(UTC):%H:%M:%S}", words

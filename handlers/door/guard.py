@@ -20,7 +20,7 @@ DEPTH_AT_MOST = 32  # Slack's deepest payload (a view with rich text) nests abou
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotAdmitted:
     status: int
     why: str  # for the log; the answer's body says nothing
 
@@ -30,31 +30,31 @@ class Admitted:
     payload: dict[str, Any]
 
 
-def admit(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> Admitted | Refused:
+def admit(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> Admitted | NotAdmitted:
     """`now` in seconds since 1970."""
     if len(raw) > BODY_AT_MOST:
-        return Refused(413, "too large")
+        return NotAdmitted(413, "too large")
     if refusal := _why_not_signed(headers, raw, secret, now):
         return refusal
     try:
         payload = _parse(headers.get("Content-Type", ""), raw.decode("utf-8"))
     except (ValueError, RecursionError):
-        return Refused(400, "cannot be read")
+        return NotAdmitted(400, "cannot be read")
     if not isinstance(payload, dict) or why_unreadable(payload):
-        return Refused(400, "has no readable shape")
+        return NotAdmitted(400, "has no readable shape")
     return Admitted(payload)
 
 
-def _why_not_signed(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> Refused | None:
+def _why_not_signed(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> NotAdmitted | None:
     stamp = headers.get("X-Slack-Request-Timestamp", "")
     given = headers.get("X-Slack-Signature", "")
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12) or abs(now - int(stamp)) > AGE_AT_MOST:
-        return Refused(401, "has no time, or an old one")
+        return NotAdmitted(401, "has no time, or an old one")
     expected = (
         "v0=" + hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + raw, hashlib.sha256).hexdigest()
     )
     if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
-        return Refused(401, "is not signed by Slack")
+        return NotAdmitted(401, "is not signed by Slack")
     return None
 
 
@@ -102,7 +102,7 @@ def self_test(now: float) -> str | None:
     """Why the guard must not be trusted; None: it refuses what it has to and admits the rest."""
     raw, secret = b"command=%2Frollback&text=a", "self-test"
     good = {**sign(raw, secret, int(now)), "Content-Type": "application/x-www-form-urlencoded"}
-    if isinstance(admit(good, raw, secret, now), Refused):
+    if isinstance(admit(good, raw, secret, now), NotAdmitted):
         return "a signed request was refused"
     for headers in (
         {},
@@ -110,6 +110,6 @@ def self_test(now: float) -> str | None:
         sign(raw, secret, int(now) - 2 * AGE_AT_MOST),
     ):
         answer = admit(headers, raw, secret, now)
-        if not isinstance(answer, Refused) or answer.status != 401:
+        if not isinstance(answer, NotAdmitted) or answer.status != 401:
             return "an unsigned or old request was let through"
     return None

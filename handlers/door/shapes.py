@@ -72,7 +72,7 @@ class _Given(_Shape):
     selected_option: _Option | None = None
 
 
-class _State(_Shape):
+class _FormState(_Shape):
     values: dict[str, dict[str, _Given]]
 
 
@@ -82,7 +82,7 @@ class _View(_Shape):
     hash: Mark
     callback_id: str = ""
     private_metadata: str = ""
-    state: _State | None = None
+    state: _FormState | None = None
 
 
 class _Action(_Shape):
@@ -112,7 +112,7 @@ class _Choice(_Click):
 
 
 class _Filled(_View):
-    state: _State = _State(values={})
+    state: _FormState = _FormState(values={})
 
 
 class _Submission(_Interaction):

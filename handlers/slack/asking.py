@@ -109,10 +109,10 @@ async def _open(
         run = await change.open(opening)
         if ctx.configuration.audit_channel:
             audit = ctx.configuration.audit_channel
-            await cards.want(change.connection, run.id, cards.Kind.AUDIT, audit, now)
+            await cards.want(change.connection, run.id, cards.CardKind.AUDIT, audit, now)
         if wish.thread:
             await cards.want(
-                change.connection, run.id, cards.Kind.LINE, wish.channel, now, thread_ts=wish.thread
+                change.connection, run.id, cards.CardKind.LINE, wish.channel, now, thread_ts=wish.thread
             )
         return run
 

@@ -19,7 +19,7 @@ from bot.views import lists
 from bot.views.card import card
 from bot.views.decision import why_not_answer
 from bot.views.home import Linked
-from bot.views.limits import Message, code, message, sentence
+from bot.views.limits import MessageContent, code, message, sentence
 from handlers import access
 from handlers.access import OpenTo
 from handlers.context import Context
@@ -59,7 +59,7 @@ class Asked:
     run: Run
 
 
-Answer: TypeAlias = Message | OpenForm | Asked
+Answer: TypeAlias = MessageContent | OpenForm | Asked
 C = TypeVar("C", bound=commands.TypedCommand | Misunderstood)
 
 
@@ -97,7 +97,7 @@ async def _ask(ctx: Context, said: TypedLine, asked: commands.Ask) -> Answer:
     return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
 
 
-async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> Message:
+async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> MessageContent:
     target = asked.target
     look_id = await ctx.looks.want(target, None, ctx.clock())
     ctx.work()
@@ -112,7 +112,7 @@ async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> 
     return lists.no_points(target, "still being read. Ask again in a moment.")
 
 
-async def _targets(ctx: Context, said: TypedLine, asked: commands.ListTargets) -> Message:
+async def _targets(ctx: Context, said: TypedLine, asked: commands.ListTargets) -> MessageContent:
     """Reads the runs of the rows that are shown; the targets beyond them are only counted."""
     open_runs = await ctx.store.open_runs()
     rows: list[lists.TargetRow] = []
@@ -123,7 +123,7 @@ async def _targets(ctx: Context, said: TypedLine, asked: commands.ListTargets) -
     return lists.targets(rows, ctx.clock())
 
 
-async def _status(ctx: Context, said: TypedLine, asked: commands.Status) -> Message:
+async def _status(ctx: Context, said: TypedLine, asked: commands.Status) -> MessageContent:
     if asked.run is None:
         summaries = await ctx.store.summaries(only_open=True, limit=20)
         return lists.status(await linked(ctx, summaries), ctx.clock())
@@ -133,28 +133,28 @@ async def _status(ctx: Context, said: TypedLine, asked: commands.Status) -> Mess
     return message(shown.text, [block for block in shown.blocks if block.get("type") != "actions"])
 
 
-async def _history(ctx: Context, said: TypedLine, asked: commands.History) -> Message:
+async def _history(ctx: Context, said: TypedLine, asked: commands.History) -> MessageContent:
     earlier = await ctx.store.summaries(target=asked.target, limit=20)
     return lists.history(asked.target, await linked(ctx, earlier), ctx.clock())
 
 
-async def _help(ctx: Context, said: TypedLine, asked: commands.Help) -> Message:
+async def _help(ctx: Context, said: TypedLine, asked: commands.Help) -> MessageContent:
     command = ctx.configuration.command
     return lists.help_([(f"{command} {row.typed}".strip(), row.meaning) for row in commands.HELP_ROWS])
 
 
-async def _cancel(ctx: Context, said: TypedLine, asked: commands.Cancel) -> Message:
+async def _cancel(ctx: Context, said: TypedLine, asked: commands.Cancel) -> MessageContent:
     await pressing.press(ctx, presses.CANCEL, asked.run, said.person, Click(), said.delivery)
     return _line(f"{asked.run}: your word is kept, the card shows what follows.")
 
 
-async def _undo(ctx: Context, said: TypedLine, asked: commands.Undo) -> Message:
+async def _undo(ctx: Context, said: TypedLine, asked: commands.Undo) -> MessageContent:
     click = Click(why=asked.reason)
     run = await pressing.press(ctx, presses.UNDO, asked.run, said.person, click, said.delivery)
     return _line(f"{run.id} asks to undo {asked.run}. Its card follows in <#{run.request.channel}>.")
 
 
-async def _resolve(ctx: Context, said: TypedLine, asked: commands.Resolve) -> Message:
+async def _resolve(ctx: Context, said: TypedLine, asked: commands.Resolve) -> MessageContent:
     run = await pressing.load(ctx, asked.run)
     if asked.live is Live.POINT and run.approval.planned and (reason := why_not_answer(run, asked.point)):
         raise UserError(reason)
@@ -163,7 +163,7 @@ async def _resolve(ctx: Context, said: TypedLine, asked: commands.Resolve) -> Me
     return _line(f"{run.id}: your word is kept. Two people must say the same; the card shows who has.")
 
 
-async def _misunderstood(ctx: Context, said: TypedLine, asked: Misunderstood) -> Message:
+async def _misunderstood(ctx: Context, said: TypedLine, asked: Misunderstood) -> MessageContent:
     body = {"text": said.text[:500], "why": asked.words}
     await ctx.store.note("command_refused", ctx.clock(), said.person.id, body)
     example = f"{ctx.configuration.command} {asked.example}".strip()
@@ -189,5 +189,5 @@ async def linked(ctx: Context, summaries: Iterable[Summary]) -> list[Linked]:
     return [Linked(await ctx.store.load(summary.id)) for summary in summaries]
 
 
-def _line(text: str) -> Message:
+def _line(text: str) -> MessageContent:
     return message(text, [])

@@ -7,13 +7,12 @@ from typing import Any
 
 from bot.configuration import Configuration, Target
 from bot.contract import Progress
-from bot.model import Kind as TargetKind
-from bot.model import Purpose, State
+from bot.model import Kind, Purpose, State
 from bot.run import Run
 from bot.views.facts import CardFacts
 from handlers.context import Context
 from handlers.slack.pressing import button_value
-from storage.cards import Card, Kind
+from storage.cards import Card, CardKind
 
 NEWS_WITHIN = timedelta(seconds=60)  # what a running card promises; it is redrawn far more often
 
@@ -31,7 +30,9 @@ def facts_for(
     """`card` None: for somebody who only reads, without buttons."""
     target = configuration.targets.get(run.request.target)
     direct = [
-        c for c in cards if c.kind is Kind.DIRECT and c.gone is None and c.recipient in run.approval.awaited
+        c
+        for c in cards
+        if c.kind is CardKind.DIRECT and c.gone is None and c.recipient in run.approval.awaited
     ]
     return CardFacts(
         button_value=button_value(card.key, run) if card else "",
@@ -61,7 +62,7 @@ async def reading_facts(ctx: Context, run: Run, person_id: str) -> CardFacts:
 
 def _is_the_card(card: Card | None) -> bool:
     """Copies are not redrawn while it runs, so they promise no news."""
-    return card is not None and card.kind is Kind.CARD
+    return card is not None and card.kind is CardKind.CARD
 
 
 def _usergroups(configuration: Configuration, target: Target | None) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ def _holds(run: Run) -> tuple[str, ...]:
         or run.approval.planned is None
     ):
         return ()
-    if run.approval.plan.kind is TargetKind.DATABASE:
+    if run.approval.plan.kind is Kind.DATABASE:
         return ()
     return tuple(
         f"{leg.current.label or leg.current.id} of {leg.target} is on hold; deploying it brings "

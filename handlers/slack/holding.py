@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from bot.model import State
 from bot.run import Run
-from handlers.slack.sending import Budget, Wait
-from storage.cards import Card, Kind, ToDraw
+from handlers.slack.sending import Budget, MustWait
+from storage.cards import Card, CardKind, ToDraw
 
 STEPS_EVERY = timedelta(seconds=1)
 PROGRESS_EVERY = timedelta(seconds=3)
@@ -40,7 +40,7 @@ class Holding:
         self._held = {run_id: held for run_id, held in self._held.items() if now < held.until}
         return [one for one in wanted if (held := self._held.get(one.run_id)) is None or held.seq != one.seq]
 
-    def hold(self, run: Run, wait: Wait, now: datetime) -> None:
+    def hold(self, run: Run, wait: MustWait, now: datetime) -> None:
         """Holds it until its turn: those that wait for the same budget go one behind the other."""
         until = wait.until
         if wait.budget is not None:
@@ -63,7 +63,7 @@ class Holding:
         """
         if not _is_progress(run, card) or card.drawn_at is None or run.changed_at is None:
             return False
-        if card.kind is not Kind.CARD:
+        if card.kind is not CardKind.CARD:
             return True
         again = card.drawn_at + (STEPS_EVERY if card.drawn_at < run.changed_at else PROGRESS_EVERY)
         if again <= now:

@@ -9,7 +9,7 @@ from bot.run import Run
 from bot.views.home import Linked
 from bot.views.home import home as draw
 from handlers.context import Context
-from handlers.slack.sending import Wait
+from handlers.slack.sending import MustWait
 
 
 async def publish(ctx: Context, user_id: str) -> None:
@@ -20,7 +20,7 @@ async def publish(ctx: Context, user_id: str) -> None:
     ]
     try:
         await ctx.sender.call("views.publish", user_id=user_id, view=draw(awaiting, going, ctx.clock()))
-    except (SlackApiError, Wait):
+    except (SlackApiError, MustWait):
         return  # it is drawn again when it is opened again
 
 

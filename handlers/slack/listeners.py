@@ -27,7 +27,7 @@ from handlers.slack.command import Asked, OpenForm, TypedLine
 from handlers.slack.forms import any_block, block_of
 from handlers.slack.press_forms import Pressed
 from handlers.slack.pressing import OlderCopy
-from handlers.slack.sending import Wait
+from handlers.slack.sending import MustWait
 from storage.runs import Repeated, TargetTaken
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ class Listeners:
             await start_modal.open_modal(
                 self._ctx, trigger_id, said.person, said.channel, target, said.thread
             )
-        except (SlackApiError, Wait) as problem:
+        except (SlackApiError, MustWait) as problem:
             log.warning("modal", error=str(problem))
             again = self._ctx.configuration.command
             words = f"Slack did not let me open the form. Type `{again}` again, or `{again} help`."
@@ -147,7 +147,7 @@ class Listeners:
                 blocks=blocks or None,
                 thread_ts=thread,
             )
-        except (SlackApiError, Wait) as problem:
+        except (SlackApiError, MustWait) as problem:
             log.warning("reply", error=str(problem))
 
     async def shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
@@ -216,7 +216,7 @@ class Listeners:
         try:
             view = refusal("Not done", str(reason), url=url)
             await self._ctx.sender.call("views.open", trigger_id=body["trigger_id"], view=view)
-        except (SlackApiError, Wait):
+        except (SlackApiError, MustWait):
             channel = _channel_of(body)
             if channel:
                 words = f"{sentence(str(reason))} {to_card(url)}".strip()

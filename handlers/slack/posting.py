@@ -13,9 +13,9 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.clock import Clock
-from bot.views.limits import Block, Message, cut
+from bot.views.limits import Block, MessageContent, cut
 from handlers.slack.refusals import Meaning, meaning
-from handlers.slack.sending import Sender, Unclear, Wait
+from handlers.slack.sending import AnswerLost, MustWait, Sender
 from storage.cards import MAYBE, Card, CardStore
 
 log = structlog.get_logger()
@@ -28,13 +28,13 @@ PLAINEST = 1_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedMessage:
     channel: str
     ts: str
     drawn: bool  # False: found again, showing nobody knows what
 
 
-class Impossible(Exception):
+class CannotPost(Exception):
     """Nothing can be said there. The reason is Slack's own word for it."""
 
 
@@ -47,7 +47,7 @@ class ThreadGone(Exception):
 
 
 class Posting:
-    """Raises Wait wherever Slack is asked. `may_publish` is asked before each time."""
+    """Raises MustWait wherever Slack is asked. `may_publish` is asked before each time."""
 
     def __init__(
         self, sender: Sender, cards: CardStore, clock: Clock, may_publish: Callable[[], Awaitable[bool]]
@@ -57,27 +57,27 @@ class Posting:
         self._clock = clock
         self._may_publish = may_publish
 
-    async def post(self, card: Card, drawing: Message, seq: int, thread: str | None) -> Posted:
-        """`seq`: how far the run is that is drawn. Raises Impossible and ThreadGone."""
+    async def post(self, card: Card, drawing: MessageContent, seq: int, thread: str | None) -> PostedMessage:
+        """`seq`: how far the run is that is drawn. Raises CannotPost and ThreadGone."""
         self._sender.check("chat.postMessage", card.recipient)
         if card.unclear and (found := await self._found_again(card, thread)) is not None:
             return found
         await self._cards.tried(card.key, self._clock())
         try:
             answer = await self._said("chat.postMessage", card, drawing, _new(card, seq, thread))
-        except Unclear:
+        except AnswerLost:
             raise  # `tried_at` stays: it is looked for before it is posted again
-        except (Wait, Impossible, ThreadGone, MessageGone):
+        except (MustWait, CannotPost, ThreadGone, MessageGone):
             await self._cards.untried(card.key)
             raise
-        return Posted(str(answer["channel"]), str(answer["ts"]), drawn=True)
+        return PostedMessage(str(answer["channel"]), str(answer["ts"]), drawn=True)
 
-    async def update(self, card: Card, drawing: Message, seq: int, *, can_wait: bool) -> None:
-        """Raises Impossible and MessageGone."""
+    async def update(self, card: Card, drawing: MessageContent, seq: int, *, can_wait: bool) -> None:
+        """Raises CannotPost and MessageGone."""
         place = {"channel": card.channel, "ts": card.ts, "metadata": _mark(card, seq)}
         await self._said("chat.update", card, drawing, place, can_wait=can_wait)
 
-    async def mark_older(self, card: Card, drawing: Message) -> None:
+    async def mark_older(self, card: Card, drawing: MessageContent) -> None:
         """An older message of this card says from now on where the live one is; `drawing` has no buttons."""
         older = card.superseded_ts
         if older == MAYBE:
@@ -88,15 +88,15 @@ class Posting:
             try:
                 place = {"channel": card.channel, "ts": older, "metadata": _OLDER}
                 await self._said("chat.update", card, drawing, place, can_wait=True)
-            except (Impossible, MessageGone, ThreadGone) as problem:
+            except (CannotPost, MessageGone, ThreadGone) as problem:
                 log.info("older copy", run=card.run_id, error=str(problem))
         await self._cards.supersede(card.key, None)
 
-    async def _found_again(self, card: Card, thread: str | None) -> Posted | None:
+    async def _found_again(self, card: Card, thread: str | None) -> PostedMessage | None:
         """The message whose answer was lost; None: it has to be posted, once more or for the first time."""
         try:
             found = await self._look(card, thread)
-        except Wait:
+        except MustWait:
             if card.tried_at is None or self._clock() - card.tried_at < LOOKED_FOR:
                 raise
             if thread is None:
@@ -108,7 +108,7 @@ class Posting:
             await self._cards.supersede(card.key, found[1].ts)
         return found[0]
 
-    async def _look(self, card: Card, thread: str | None) -> list[Posted] | None:
+    async def _look(self, card: Card, thread: str | None) -> list[PostedMessage] | None:
         """Where this card stands, the newest first; None: we may not read there."""
         method = "conversations.history" if thread is None else "conversations.replies"
         within: dict[str, Any] = {"ts": thread, "limit": LOOKED_THROUGH, "include_all_metadata": True}
@@ -119,7 +119,7 @@ class Posting:
             log.info("look up", run=card.run_id, error=problem.response.get("error"))
             return None
         found = sorted((str(m["ts"]) for m in answer["messages"] if _is_of(card, m)), reverse=True)
-        return [Posted(channel, ts, drawn=False) for ts in found]
+        return [PostedMessage(channel, ts, drawn=False) for ts in found]
 
     async def _conversation(self, recipient: str) -> str:
         """A channel is one; with a person it is found by opening it, which nobody notices."""
@@ -132,7 +132,7 @@ class Posting:
         self,
         method: str,
         card: Card,
-        drawing: Message,
+        drawing: MessageContent,
         place: Mapping[str, Any],
         *,
         can_wait: bool = False,
@@ -146,17 +146,17 @@ class Posting:
                 refused = str(problem.response.get("error"))
                 match meaning(method, refused):
                     case Meaning.PLACE:
-                        raise Impossible(refused) from None
+                        raise CannotPost(refused) from None
                     case Meaning.MESSAGE:
                         raise MessageGone(refused) from None
                     case Meaning.THREAD:
                         raise ThreadGone(refused) from None
                 log.error("not taken as drawn", run=card.run_id, card=card.kind.value, error=refused)
-        raise Impossible(refused)
+        raise CannotPost(refused)
 
     async def _ask(self, method: str, place: str = "", *, can_wait: bool = False, **arguments: Any) -> Any:
         if not await self._may_publish():
-            raise Wait(self._clock().timestamp())
+            raise MustWait(self._clock().timestamp())
         where = place if method == "chat.postMessage" else ""  # the others' budgets are the workspace's
         return await self._sender.call(method, where, can_wait=can_wait, **arguments)
 
@@ -172,7 +172,7 @@ def _mark(card: Card, seq: int) -> dict[str, Any]:
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
-def _plainer_and_plainer(drawing: Message) -> Iterator[dict[str, Any]]:
+def _plainer_and_plainer(drawing: MessageContent) -> Iterator[dict[str, Any]]:
     """As drawn; its words and its buttons; the beginning of its words, with nothing beside them."""
     words: Block = {"type": "section", "text": {"type": "plain_text", "text": cut(drawing.text, 3_000)}}
     buttons = [block for block in drawing.blocks if block.get("type") == "actions"]

@@ -28,7 +28,7 @@ from handlers.door.delivery import Delivery
 from handlers.slack import pressing, start_modal
 from handlers.slack.facts import reading_facts
 from handlers.slack.forms import typed
-from handlers.slack.sending import Wait
+from handlers.slack.sending import MustWait
 from storage.cards import Card
 from storage.runs import Change
 
@@ -75,7 +75,7 @@ async def _open(ctx: Context, form: Form, pressed: Pressed) -> None:
         return
     try:
         await start_modal.open_undo(ctx, pressed.trigger_id, pressed.person, pressed.run)
-    except (SlackApiError, Wait) as problem:
+    except (SlackApiError, MustWait) as problem:
         log.warning("modal", error=str(problem))
 
 
@@ -91,7 +91,7 @@ async def _draw(ctx: Context, form: Form, pressed: Pressed) -> View:
 async def _show(ctx: Context, trigger_id: str, view: View) -> None:
     try:
         await ctx.sender.call("views.open", trigger_id=trigger_id, view=view)
-    except (SlackApiError, Wait) as problem:
+    except (SlackApiError, MustWait) as problem:
         log.warning("modal", error=str(problem))
 
 

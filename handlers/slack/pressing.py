@@ -15,8 +15,8 @@ from bot.run import Run
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack import asking
-from handlers.slack.sending import Wait
-from storage.cards import Card, Kind
+from handlers.slack.sending import MustWait
+from storage.cards import Card, CardKind
 from storage.runs import Change
 
 LINKED_WITHIN_SECONDS = 0.5  # a refusal is worth more than its link
@@ -76,11 +76,11 @@ async def stands_there(ctx: Context, card: Card, channel: str | None, message_ts
 async def card_url(ctx: Context, run_id: str) -> str | None:
     """Returns the address of the run's card; None: it is not posted, or Slack does not say in time."""
     for card in await ctx.cards.of_run(run_id):
-        if card.kind is Kind.CARD and card.channel and card.ts:
+        if card.kind is CardKind.CARD and card.channel and card.ts:
             try:
                 async with asyncio.timeout(LINKED_WITHIN_SECONDS):
                     return await ctx.sender.permalink(card.channel, card.ts)
-            except (SlackApiError, Wait, TimeoutError):
+            except (SlackApiError, MustWait, TimeoutError):
                 return None
     return None
 

@@ -26,15 +26,15 @@ from bot.views.card import card as draw_card
 from bot.views.card import direct as draw_direct
 from bot.views.card import notice as draw_notice
 from bot.views.card import thread_line
-from bot.views.limits import Message, message
+from bot.views.limits import MessageContent, message
 from handlers.context import Context
 from handlers.slack import start_modal
 from handlers.slack.facts import facts_for
 from handlers.slack.holding import Holding, is_about_to_change
-from handlers.slack.posting import Impossible, MessageGone, Posted, Posting, ThreadGone
-from handlers.slack.sending import Wait
+from handlers.slack.posting import CannotPost, MessageGone, PostedMessage, Posting, ThreadGone
+from handlers.slack.sending import MustWait
 from handlers.slack.undrawn import Undrawn
-from storage.cards import Card, Kind, ToDraw, place
+from storage.cards import Card, CardKind, ToDraw, place
 from storage.runs import Change
 
 T = TypeVar("T")
@@ -140,9 +140,9 @@ class Publisher:
         if _awaits_its_card(run) and run.id not in self._dnd:
             self._dnd[run.id] = await self._ctx.directory.on_dnd(run.approval.awaited)
         try:
-            for card in _standing(cards, Kind.CARD):
+            for card in _standing(cards, CardKind.CARD):
                 run = await self._reconcile(run, card, cards)
-        except Wait as wait:
+        except MustWait as wait:
             self._holding.hold(run, wait, self._ctx.clock())
             return Shown(run, complete=False) if run.approval.posted_at else None
         return Shown(run, complete=True)
@@ -151,10 +151,10 @@ class Publisher:
         """Its copies and notices; each waits for itself."""
         run, complete = shown.run, shown.complete
         cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
-        for card in _standing(cards, Kind.NOTICE, Kind.DIRECT, Kind.LINE, Kind.AUDIT):
+        for card in _standing(cards, CardKind.NOTICE, CardKind.DIRECT, CardKind.LINE, CardKind.AUDIT):
             try:
                 await self._reconcile(run, card, cards)
-            except Wait as wait:
+            except MustWait as wait:
                 self._holding.hold(run, wait, self._ctx.clock())
                 complete = False
         for card in cards:
@@ -178,19 +178,19 @@ class Publisher:
         return await self._ctx.cards.of_run(run.id) if missing else cards
 
     async def _reconcile(self, run: Run, card: Card, cards: Sequence[Card]) -> Run:
-        """The run, newer when posting its card has moved it. Raises Wait."""
-        can_wait = card.kind is not Kind.CARD or run.state in UNDECIDED
+        """The run, newer when posting its card has moved it. Raises MustWait."""
+        can_wait = card.kind is not CardKind.CARD or run.state in UNDECIDED
         if card.ts is not None:
             if (
-                card.kind in {Kind.NOTICE, Kind.LINE}
+                card.kind in {CardKind.NOTICE, CardKind.LINE}
                 or self._is_drawn(run, card)
                 or self._holding.is_fresh(run, card, self._ctx.clock())
             ):
                 return run
-            if card.kind is not Kind.CARD and run.state in UNDECIDED:
+            if card.kind is not CardKind.CARD and run.state in UNDECIDED:
                 self._wait_until((run.work.started_at or run.changed_at or run.request.at) + COPIES_AFTER)
             self._ctx.sender.check("chat.update", can_wait=can_wait)
-        elif card.kind is Kind.NOTICE and card.moment != _moment(run):
+        elif card.kind is CardKind.NOTICE and card.moment != _moment(run):
             await self._ctx.cards.impossible(card.key, "no news any more")
             return run
         if self._undrawn.pauses_until(card.key, self._ctx.clock()):
@@ -209,7 +209,7 @@ class Publisher:
 
     async def _not_drawn(self, run: Run, card: Card, cards: Sequence[Card]) -> None:
         """Gives it up when it was tried often enough."""
-        if any(main.ts is None for main in _standing(cards, Kind.CARD)):  # it comes first, with a link
+        if any(main.ts is None for main in _standing(cards, CardKind.CARD)):  # it comes first, with a link
             return
         if self._undrawn.failed(card.key, self._ctx.clock()):
             await self._ctx.cards.impossible(card.key, "no link to its card")
@@ -222,11 +222,11 @@ class Publisher:
         pauses = [self._undrawn.pauses_until(card.key, now) for card in owed]
         again = [until for until in pauses if until is not None]
         if again and len(again) == len(owed) and run.state is not State.RUNNING:
-            self._holding.hold(run, Wait(min(*again, now + LEFT_ALONE_AT_MOST).timestamp()), now)
+            self._holding.hold(run, MustWait(min(*again, now + LEFT_ALONE_AT_MOST).timestamp()), now)
 
     def _wait_until(self, moment: datetime) -> None:
         if self._ctx.clock() < moment:
-            raise Wait(moment.timestamp())
+            raise MustWait(moment.timestamp())
 
     def _as_posted(self, run: Run) -> Run:
         """The first drawing says already by when to approve, so that it need not be drawn again."""
@@ -238,7 +238,7 @@ class Publisher:
         """Its words say how long ago something was, which alone is not worth a part of the budget."""
         return run.state is not State.RUNNING and self._drawn.get(card.key) == run.seq
 
-    async def _draw(self, run: Run, card: Card, cards: Sequence[Card]) -> Message | None:
+    async def _draw(self, run: Run, card: Card, cards: Sequence[Card]) -> MessageContent | None:
         now = self._ctx.clock()
         facts = facts_for(
             self._ctx.configuration,
@@ -250,22 +250,22 @@ class Publisher:
             now=now,
         )
         match card.kind:
-            case Kind.CARD:
+            case CardKind.CARD:
                 return draw_card(run, facts, now)
-            case Kind.DIRECT:
+            case CardKind.DIRECT:
                 return draw_direct(run, facts, now)
-            case Kind.NOTICE:
+            case CardKind.NOTICE:
                 return draw_notice(run, facts, now)
-            case Kind.LINE:
+            case CardKind.LINE:
                 link = await self._link(cards)
                 return thread_line(run, link) if link else None
-            case Kind.AUDIT:
+            case CardKind.AUDIT:
                 shown = draw_card(run, facts, now)
                 return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
 
     async def _link(self, cards: Sequence[Card]) -> str | None:
-        """To the card of the run; None: there is none that could be linked to. Raises Wait."""
-        for card in _standing(cards, Kind.CARD):
+        """To the card of the run; None: there is none that could be linked to. Raises MustWait."""
+        for card in _standing(cards, CardKind.CARD):
             if card.channel and card.ts:
                 try:
                     return await self._ctx.sender.permalink(card.channel, card.ts)
@@ -275,10 +275,12 @@ class Publisher:
 
     # Slack
 
-    async def _post(self, run: Run, card: Card, cards: Sequence[Card], drawing: Message, drawn: str) -> Run:
+    async def _post(
+        self, run: Run, card: Card, cards: Sequence[Card], drawing: MessageContent, drawn: str
+    ) -> Run:
         thread = card.thread_ts
-        if card.kind is Kind.NOTICE and card.recipient == run.request.channel:
-            main = next(_standing(cards, Kind.CARD), None)
+        if card.kind is CardKind.NOTICE and card.recipient == run.request.channel:
+            main = next(_standing(cards, CardKind.CARD), None)
             if main is None:
                 await self._ctx.cards.impossible(card.key, "no card to reply to")
                 return run
@@ -287,32 +289,34 @@ class Publisher:
             thread = main.ts
         try:
             posted = await self._post_somehow(card, drawing, run.seq, thread)
-        except Impossible as no:
+        except CannotPost as no:
             await self._ctx.cards.impossible(card.key, str(no))
             return await self._without(run, card, str(no))
         run = await self._posted(run, card, posted, drawn)
         if not posted.drawn:
-            raise Wait(self._ctx.clock().timestamp())  # it is there, and is drawn in the next round
+            raise MustWait(self._ctx.clock().timestamp())  # it is there, and is drawn in the next round
         self._drawn[card.key] = run.seq
         return run
 
-    async def _post_somehow(self, card: Card, drawing: Message, seq: int, thread: str | None) -> Posted:
+    async def _post_somehow(
+        self, card: Card, drawing: MessageContent, seq: int, thread: str | None
+    ) -> PostedMessage:
         """News whose thread is gone stands in the channel; the link to a card is worth nothing there."""
         try:
             return await self._posting.post(card, drawing, seq, thread)
         except ThreadGone as gone:
-            if card.kind is Kind.LINE:
-                raise Impossible(str(gone)) from None
+            if card.kind is CardKind.LINE:
+                raise CannotPost(str(gone)) from None
             return await self._posting.post(card, drawing, seq, None)
 
-    async def _posted(self, run: Run, card: Card, posted: Posted, drawn: str) -> Run:
+    async def _posted(self, run: Run, card: Card, posted: PostedMessage, drawn: str) -> Run:
         """The place of the message, and with the first card in the channel the time to approve."""
         now = self._ctx.clock()
         channel, ts = posted.channel, posted.ts
 
         async def work(change: Change) -> Run:
             await place(change.connection, card.key, channel, ts, drawn if posted.drawn else "", now)
-            if card.kind is Kind.CARD and _awaits_its_card(run):
+            if card.kind is CardKind.CARD and _awaits_its_card(run):
                 return await change.append(run, (Event(events.Posted(channel, ts), now),))
             return run
 
@@ -325,10 +329,12 @@ class Publisher:
     async def _without(self, run: Run, card: Card, error: str) -> Run:
         """What follows when a message cannot be: the run goes on, but nobody is left without news."""
         self._ctx.publish()
-        if card.kind is Kind.NOTICE and card.recipient == run.request.channel:
+        if card.kind is CardKind.NOTICE and card.recipient == run.request.channel:
             for user in _called(run):
-                await self._ctx.cards.want(run.id, Kind.NOTICE, user, self._ctx.clock(), moment=card.moment)
-        if card.kind is not Kind.CARD or run.approval.posted_at is not None:
+                await self._ctx.cards.want(
+                    run.id, CardKind.NOTICE, user, self._ctx.clock(), moment=card.moment
+                )
+        if card.kind is not CardKind.CARD or run.approval.posted_at is not None:
             return run
         # Without a card nobody can approve: whoever asked is told at once, instead of a time-out.
         why = f"The card could not be posted in the channel ({error}). Ask in another channel."
@@ -340,12 +346,14 @@ class Publisher:
                 run = await self._ctx.store.load(run.id)
         return run
 
-    async def _update(self, run: Run, card: Card, drawing: Message, drawn: str, *, can_wait: bool) -> Run:
+    async def _update(
+        self, run: Run, card: Card, drawing: MessageContent, drawn: str, *, can_wait: bool
+    ) -> Run:
         try:
             await self._posting.update(card, drawing, run.seq, can_wait=can_wait)
         except MessageGone:
             await self._post_again(card)
-        except Impossible as no:
+        except CannotPost as no:
             await self._ctx.cards.impossible(card.key, str(no))
             return await self._without(run, card, str(no))
         else:
@@ -354,14 +362,14 @@ class Publisher:
         return run
 
     async def _redrawn(self, run: Run, card: Card, drawn: str) -> Run:
-        if card.kind is Kind.CARD and _awaits_its_card(run) and card.channel and card.ts:
+        if card.kind is CardKind.CARD and _awaits_its_card(run) and card.channel and card.ts:
             # It was posted while the plan was still owed: now it can be approved.
-            return await self._posted(run, card, Posted(card.channel, card.ts, drawn=True), drawn)
+            return await self._posted(run, card, PostedMessage(card.channel, card.ts, drawn=True), drawn)
         await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
         return run
 
     async def _post_again(self, card: Card) -> None:
-        """Somebody deleted it. Raises Wait when it was lost a moment ago already."""
+        """Somebody deleted it. Raises MustWait when it was lost a moment ago already."""
         if (before := self._posted_again.get(card.key)) is not None:
             self._wait_until(before + POSTED_AGAIN_EVERY)
         self._posted_again[card.key] = self._ctx.clock()
@@ -371,7 +379,7 @@ class Publisher:
     async def _mark_older(self, run: Run, card: Card, cards: Sequence[Card]) -> None:
         try:
             await self._posting.mark_older(card, thread_line(run, await self._link(cards)))
-        except Wait as wait:
+        except MustWait as wait:
             self._holding.hold(run, wait, self._ctx.clock())
 
     async def _reach_again(self) -> None:
@@ -388,7 +396,7 @@ class Publisher:
             await self._ctx.cards.tried(card.key, now)
             try:
                 await self._posting.update(card, drawing, run.seq, can_wait=True)
-            except (Wait, Impossible, MessageGone):
+            except (MustWait, CannotPost, MessageGone):
                 continue
             drawn = digest({"text": drawing.text, "blocks": list(drawing.blocks)})
             await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
@@ -399,24 +407,24 @@ def _awaits_its_card(run: Run) -> bool:
     return run.state is State.AWAITING_APPROVAL and run.approval.posted_at is None
 
 
-def _standing(cards: Sequence[Card], *kinds: Kind) -> Iterator[Card]:
+def _standing(cards: Sequence[Card], *kinds: CardKind) -> Iterator[Card]:
     """Those of these kinds that Slack has not made impossible, in the order of the kinds."""
     return (card for kind in kinds for card in cards if card.kind is kind and card.gone is None)
 
 
-def _asked_for(run: Run, cards: Sequence[Card]) -> Iterator[tuple[Kind, str, str]]:
+def _asked_for(run: Run, cards: Sequence[Card]) -> Iterator[tuple[CardKind, str, str]]:
     """The messages that a state asks for: what, for whom, and of which moment."""
     if run.state is State.AWAITING_APPROVAL:
-        yield from ((Kind.DIRECT, user, "") for user in run.approval.awaited)
-    has_card = next(_standing(cards, Kind.CARD), None) is not None
+        yield from ((CardKind.DIRECT, user, "") for user in run.approval.awaited)
+    has_card = next(_standing(cards, CardKind.CARD), None) is not None
     if not has_card:
-        yield Kind.DIRECT, run.request.requester.id, ""
+        yield CardKind.DIRECT, run.request.requester.id, ""
     if (moment := _moment(run)) is None:
         return
     if has_card:
-        yield Kind.NOTICE, run.request.channel, moment
+        yield CardKind.NOTICE, run.request.channel, moment
     elif run.approval.posted_at is not None:
-        yield from ((Kind.NOTICE, user, moment) for user in _called(run))
+        yield from ((CardKind.NOTICE, user, moment) for user in _called(run))
 
 
 def _called(run: Run) -> list[str]:

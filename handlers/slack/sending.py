@@ -82,7 +82,7 @@ class Budget:
         return self.calls[nth] + (rounds + 1) * self.seconds
 
 
-class Wait(Exception):
+class MustWait(Exception):
     """Not now: the budget is used up, or Slack asked to wait or did nothing. Nothing was done."""
 
     def __init__(self, until: float, budget: Budget | None = None, *, can_wait: bool = False) -> None:
@@ -92,7 +92,7 @@ class Wait(Exception):
         self.can_wait = can_wait  # it lets all others go first
 
 
-class Unclear(Wait):
+class AnswerLost(MustWait):
     """The same, but perhaps it was done: the answer was lost."""
 
 
@@ -118,7 +118,7 @@ class Sender:
     async def call(self, method: str, place: str = "", *, can_wait: bool = False, **arguments: Any) -> Any:
         """Slack's answer. `place`: the channel, where the budget is a channel's own.
 
-        Raises Wait (the caller compares again later), Unclear, and SlackApiError (a no for good).
+        Raises MustWait (the caller compares again later), AnswerLost, and SlackApiError (a no for good).
         """
         self.check(method, place, can_wait=can_wait)
         given = {name: value for name, value in arguments.items() if value is not None}
@@ -130,9 +130,9 @@ class Sender:
         except SlackApiError as problem:
             raise self._understood(problem, (method, place)) from None
         except aiohttp.ClientConnectorError:
-            raise Wait(self._pause((method, place))) from None  # Slack has never heard of it
+            raise MustWait(self._pause((method, place))) from None  # Slack has never heard of it
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-            raise Unclear(self._pause((method, place))) from None
+            raise AnswerLost(self._pause((method, place))) from None
         finally:
             now = self._clock().timestamp()
             for budget in spent:
@@ -147,15 +147,15 @@ class Sender:
         return await self._client.api_call(method, json=given)
 
     def check(self, method: str, place: str = "", *, can_wait: bool = False) -> None:
-        """Raises Wait when a call would: asked before anything is drawn for it."""
+        """Raises MustWait when a call would: asked before anything is drawn for it."""
         now = self._clock().timestamp()
         held = max(self._held.get((method, place), 0.0), self._held.get(EVERYTHING, 0.0))
         if now < held:
-            raise Wait(held)
+            raise MustWait(held)
         for budget in self._spent(method, place, can_wait):
             free_at = budget.free_at(now)
             if free_at > now:
-                raise Wait(free_at, budget, can_wait=can_wait)
+                raise MustWait(free_at, budget, can_wait=can_wait)
 
     def _spent(self, method: str, place: str, can_wait: bool) -> tuple[Budget, ...]:
         """The budgets that a call is taken from."""
@@ -169,19 +169,19 @@ class Sender:
     def _understood(self, problem: SlackApiError, place: Place) -> Exception:
         status, error = said(problem)
         if status == 429:
-            return Wait(self._pause(place, _retry_after(problem)))
+            return MustWait(self._pause(place, _retry_after(problem)))
         if status >= 500 or error is None:
-            return Unclear(self._pause(place))
+            return AnswerLost(self._pause(place))
         match meaning(place[0], error):
             case Meaning.PASSING:
-                return Wait(self._pause(place))
+                return MustWait(self._pause(place))
             case Meaning.UNCLEAR:
-                return Unclear(self._pause(place))
+                return AnswerLost(self._pause(place))
             case Meaning.TOKEN:
                 if self.refused != error:
                     log.error("Slack refuses the token", method=place[0], error=error)
                 self.refused = error
-                return Wait(self._pause(EVERYTHING))
+                return MustWait(self._pause(EVERYTHING))
             case _:
                 self._failures.pop(place, None)  # Slack answers
                 return problem

@@ -23,7 +23,7 @@ from handlers.slack.asking import Wish
 from handlers.slack.directory import KNOWN
 from handlers.slack.forms import block_of, typed
 from handlers.slack.pressing import load
-from handlers.slack.sending import Wait
+from handlers.slack.sending import MustWait
 from storage.looks import Look, Modal
 
 LATE = timedelta(seconds=10)
@@ -137,7 +137,7 @@ async def fill_waiting(ctx: Context) -> None:
                 await _fill(ctx, modal, look)
             elif modal.filled == READING and ctx.clock() - modal.opened_at >= LATE:
                 await _show(ctx, modal, start_form.start_slow(modal.target, ""), SLOW)
-        except Wait:
+        except MustWait:
             continue
         except SlackApiError:
             await ctx.looks.close_modal(modal.view_id)  # closed meanwhile, or too old to be changed

@@ -48,7 +48,7 @@ _VERDICTS: Mapping[Verdict | None, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class FactRow:
     label: str
     words: str = ""
     at: datetime | None = None  # stands before the words
@@ -119,8 +119,8 @@ class RunPage:
     state: str
     headline: str
     rows: tuple[str, ...]  # what the card says under its headline
-    facts: tuple[Fact, ...]
-    plan: tuple[Fact, ...]
+    facts: tuple[FactRow, ...]
+    plan: tuple[FactRow, ...]
     warnings: tuple[str, ...]
     blockers: tuple[str, ...]
     legs: tuple[LegRow, ...]
@@ -183,56 +183,58 @@ def _card_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 # Facts -----------------------------------------------------------------------------------------
 
 
-def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[Fact]:
+def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[FactRow]:
     plan = run.approval.planned
     return [
-        Fact("Live now", plain(live(run, now), name)),
-        Fact("Customers", plain(customers(run, now), name)),
-        Fact(
+        FactRow("Live now", plain(live(run, now), name)),
+        FactRow("Customers", plain(customers(run, now), name)),
+        FactRow(
             "Target",
             f"{run.request.target} · {plan.environment} · {plan.kind}" if plan else run.request.target,
         ),
-        Fact("Asked", f"by {name(run.request.requester.id)}", run.request.at),
-        Fact("Reason", f"“{run.request.reason}”" if run.request.reason.strip() else "no reason given"),
+        FactRow("Asked", f"by {name(run.request.requester.id)}", run.request.at),
+        FactRow("Reason", f"“{run.request.reason}”" if run.request.reason.strip() else "no reason given"),
         *_agreed(run, name),
         *_moments(run),
         *_maintenance(run),
-        *[Fact("Undo point", f"{point} of {target}") for target, point in run.work.undo_points.items()],
-        *([Fact("Undoes", run_id=run.request.undo_of)] if run.request.undo_of else []),
-        *([Fact("Undone by", run_id=run.end.undone_by)] if run.end.undone_by else []),
-        *([Fact("Owner", name(facts.owner))] if facts.owner else []),
-        *([Fact("Contact", name(facts.point_of_contact))] if facts.point_of_contact else []),
+        *[FactRow("Undo point", f"{point} of {target}") for target, point in run.work.undo_points.items()],
+        *([FactRow("Undoes", run_id=run.request.undo_of)] if run.request.undo_of else []),
+        *([FactRow("Undone by", run_id=run.end.undone_by)] if run.end.undone_by else []),
+        *([FactRow("Owner", name(facts.owner))] if facts.owner else []),
+        *([FactRow("Contact", name(facts.point_of_contact))] if facts.point_of_contact else []),
     ]
 
 
-def _agreed(run: Run, name: Name) -> list[Fact]:
-    given = [Fact("Approved", f"by {name(approval.person)}", approval.at) for approval in run.approval.given]
+def _agreed(run: Run, name: Name) -> list[FactRow]:
+    given = [
+        FactRow("Approved", f"by {name(approval.person)}", approval.at) for approval in run.approval.given
+    ]
     if run.approval.planned is None or run.state is not State.AWAITING_APPROVAL:
         return given
     plan = run.approval.plan
     wanted = f"{len(given)} of {plan.approvals_needed} given, from {', '.join(plan.approvers)}"
-    until = [Fact("Approve by", at=run.approval.approve_by)] if run.approval.approve_by else []
-    return [*given, Fact("Approvals", wanted), *until]
+    until = [FactRow("Approve by", at=run.approval.approve_by)] if run.approval.approve_by else []
+    return [*given, FactRow("Approvals", wanted), *until]
 
 
-def _moments(run: Run) -> list[Fact]:
-    found = [Fact("Started", at=run.work.started_at)] if run.work.started_at else []
+def _moments(run: Run) -> list[FactRow]:
+    found = [FactRow("Started", at=run.work.started_at)] if run.work.started_at else []
     if run.end.at is None:
         return found
     took = f"took {_between(run.work.started_at, run.end.at)}" if run.work.started_at else ""
-    return [*found, Fact("Ended", took, run.end.at)]
+    return [*found, FactRow("Ended", took, run.end.at)]
 
 
-def _maintenance(run: Run) -> list[Fact]:
+def _maintenance(run: Run) -> list[FactRow]:
     if run.work.maintenance_since is None:
         return []
-    on = Fact("Maintenance on", at=run.work.maintenance_since)
+    on = FactRow("Maintenance on", at=run.work.maintenance_since)
     if run.work.maintenance_until is None:
-        return [on, Fact("Maintenance off", "not yet")]
+        return [on, FactRow("Maintenance off", "not yet")]
     lasted = f"outage {_between(run.work.maintenance_since, run.work.maintenance_until)}"
     rto = run.approval.plan.rto if run.approval.planned else None
     goal = f"RTO {duration(rto)}" if rto is not None else "no RTO declared"
-    return [on, Fact("Maintenance off", f"{lasted} · {goal}", run.work.maintenance_until)]
+    return [on, FactRow("Maintenance off", f"{lasted} · {goal}", run.work.maintenance_until)]
 
 
 def _between(began: datetime, ended: datetime) -> str:
@@ -242,22 +244,22 @@ def _between(began: datetime, ended: datetime) -> str:
 # The plan --------------------------------------------------------------------------------------
 
 
-def _plan(run: Run, said: Said) -> list[Fact]:
+def _plan(run: Run, said: Said) -> list[FactRow]:
     plan = run.approval.planned
     if plan is None:
         return []
     return [
-        Fact("Plan code", run.code),
-        Fact("Digest (SHA-256)", run.approval.digest),
-        Fact("Made", at=plan.made_at),
-        Fact("Expected", said(outage(plan))),
-        Fact("Way back", said(undo(plan))),
-        Fact("Approvals", f"{plan.approvals_needed}, from {', '.join(plan.approvers)}"),
-        Fact("Drill", "restored, verified", plan.point.proven_at)
+        FactRow("Plan code", run.code),
+        FactRow("Digest (SHA-256)", run.approval.digest),
+        FactRow("Made", at=plan.made_at),
+        FactRow("Expected", said(outage(plan))),
+        FactRow("Way back", said(undo(plan))),
+        FactRow("Approvals", f"{plan.approvals_needed}, from {', '.join(plan.approvers)}"),
+        FactRow("Drill", "restored, verified", plan.point.proven_at)
         if plan.point.proven_at
-        else Fact("Drill", "no drill yet"),
-        Fact("Policy digest", plan.policy_digest),
-        Fact("Procedure digest", plan.procedure_digest),
+        else FactRow("Drill", "no drill yet"),
+        FactRow("Policy digest", plan.policy_digest),
+        FactRow("Procedure digest", plan.procedure_digest),
     ]
 
 

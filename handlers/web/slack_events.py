@@ -8,7 +8,7 @@ import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from handlers.door.guard import BODY_AT_MOST, Admitted, Refused, admit
+from handlers.door.guard import BODY_AT_MOST, Admitted, NotAdmitted, admit
 from handlers.web.route_state import FRONT
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ async def signed_by_slack(request: web.Request) -> web.Response | None:
     if front.secret is None:
         return web.Response(status=404)
     raw = await read_body(request, READ_WITHIN)
-    admitted = raw if isinstance(raw, Refused) else admit(request.headers, raw, front.secret, time.time())
+    admitted = raw if isinstance(raw, NotAdmitted) else admit(request.headers, raw, front.secret, time.time())
     if isinstance(admitted, Admitted):
         request[PAYLOAD] = admitted.payload
         return None
@@ -32,17 +32,17 @@ async def signed_by_slack(request: web.Request) -> web.Response | None:
     return web.Response(status=admitted.status)
 
 
-async def read_body(request: web.Request, within: float) -> bytes | Refused:
+async def read_body(request: web.Request, within: float) -> bytes | NotAdmitted:
     """`within` in seconds, for all of it."""
     if (request.content_length or 0) > BODY_AT_MOST:
-        return Refused(413, "too large")
+        return NotAdmitted(413, "too large")
     try:
         async with asyncio.timeout(within):
             return await _up_to(request.content, BODY_AT_MOST + 1)
     except TimeoutError:
-        return Refused(408, "came too slowly")
+        return NotAdmitted(408, "came too slowly")
     except (web.RequestPayloadError, HttpProcessingError, OSError):
-        return Refused(400, "broke off, or is encoded wrongly")
+        return NotAdmitted(400, "broke off, or is encoded wrongly")
 
 
 async def _up_to(stream: StreamReader, limit: int) -> bytes:

@@ -15,8 +15,8 @@ from backends.installed import (
     CHECKS,
     EXECUTORS,
     OUR_NAMES,
-    Declared,
     ExtraMissing,
+    FoundDefinition,
     builder,
     definitions,
     gathered,
@@ -56,8 +56,10 @@ def toy(**changed: Any) -> Any:
     return Definition(**said)
 
 
-def declared(found: object, group: str = EXECUTORS, name: str | None = "toy", place: str = HERE) -> Declared:
-    return Declared(group, found, place, "Update toys, or uninstall it.", name)
+def declared(
+    found: object, group: str = EXECUTORS, name: str | None = "toy", place: str = HERE
+) -> FoundDefinition:
+    return FoundDefinition(group, found, place, "Update toys, or uninstall it.", name)
 
 
 # Ours ------------------------------------------------------------------------------------------
@@ -137,7 +139,7 @@ def test_an_executor_and_a_check_may_have_one_type() -> None:
     assert gathered([declared(toy()), declared(check, CHECKS)]).problems == ()
 
 
-def in_folder(name: str) -> list[Declared]:
+def in_folder(name: str) -> list[FoundDefinition]:
     return list(in_module(f"backends.{name}.definition"))
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.marker import UNREADABLE, Marker, Markers, Slot, Stage, file_errors
+from backends.marker import UNREADABLE, Marker, Markers, MarkerStage, Slot, file_errors
 from bot.contract import Blocked, Denied, TargetMissing, Work
 
 OP = "k7f3a91c.RB-42.3"
-MARKER = Marker("d" * 64, "v41", "v42", Stage.TAKEN, {"version": 7}, "words")
+MARKER = Marker("d" * 64, "v41", "v42", MarkerStage.TAKEN, {"version": 7}, "words")
 
 
 def test_an_op_id_has_one_holder_even_inside_one_process(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ sys.stdin.read()
 
 
 def test_what_was_written_is_read_by_the_next_holder(tmp_path: Path) -> None:
-    for stage in Stage:
+    for stage in MarkerStage:
         with _taken(tmp_path) as slot:
             slot.write(Marker(MARKER.digest, "v41", "v42", stage, {"version": 7}, "words"))
         with _taken(tmp_path) as slot:

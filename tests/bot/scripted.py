@@ -16,7 +16,7 @@ from backends.programs.spool import ELSEWHERE
 from bot import codec, machine, presses
 from bot.configuration import Configuration, Target
 from bot.contract import (
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Fate,
     Found,
@@ -183,7 +183,7 @@ class Scripted:
         self.starts: list[str | BaseException] = []
         self.finds: list[Found | Exception] = []
         self.polls: list[Progress | Exception] = []
-        self.cancels: list[Cancelled | Exception] = []
+        self.cancels: list[CancelAnswer | Exception] = []
         self.fates: dict[str, Fate] = {}
         self.asked: list[str] = []  # every call, by name
         self.handles: list[Handle] = []  # that were given to poll
@@ -251,12 +251,12 @@ class Scripted:
         done = self.fates[work.op_id] is Fate.DONE
         return Progress(done, self._clock(), "done" if done else "cancelled")
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         self.asked.append("cancel")
         if self.cancels:
             return _raised(self.cancels.pop(0))
         self.fates[work.op_id] = Fate.FAILED
-        return Cancelled.CLEAN
+        return CancelAnswer.CLEAN
 
     async def _happen(self) -> None:
         if self.meanwhile is not None:

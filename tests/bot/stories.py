@@ -31,7 +31,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.run import Decision, End, Question, Request, Run, Work
+from bot.run import Decision, End, Question, Request, Run, WorkDone
 
 T0 = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
 
@@ -147,7 +147,7 @@ def findings(*found: Finding) -> Any:
 _PARTS: Mapping[str, type[Any]] = {
     "request": Request,
     "approval": Decision,
-    "work": Work,
+    "work": WorkDone,
     "question": Question,
     "end": End,
 }

@@ -13,7 +13,7 @@ from bot.configuration import Declared, Procedure, ProcedureStep, Rule
 from bot.contract import (
     Blocked,
     Busy,
-    Cancelled,
+    CancelAnswer,
     Denied,
     Fate,
     Found,
@@ -484,9 +484,9 @@ async def test_a_restore_that_cannot_be_cancelled_comes_to_its_end(play: Play) -
 
 
 @pytest.mark.parametrize(
-    "answer", [OutcomeUnknown("no answer"), Unreachable("no route"), Denied("no"), Cancelled.IMPOSSIBLE]
+    "answer", [OutcomeUnknown("no answer"), Unreachable("no route"), Denied("no"), CancelAnswer.IMPOSSIBLE]
 )
-async def test_a_cancel_that_is_not_heard_is_waited_for(play: Play, answer: Cancelled | Exception) -> None:
+async def test_a_cancel_that_is_not_heard_is_waited_for(play: Play, answer: CancelAnswer | Exception) -> None:
     play.backend.cancels = [answer]
     run = await stopped_in_the_restore(play)
     assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)

@@ -14,7 +14,7 @@ from typing import Any
 from bot.canonical_json import iso
 from bot.contract import (
     Busy,
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Fate,
     Found,
@@ -186,8 +186,8 @@ class RemoteOperation:
         progress: Progress = await self._asked("poll", work)
         return progress
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
-        return Cancelled.IMPOSSIBLE
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+        return CancelAnswer.IMPOSSIBLE
 
     async def _asked(self, what: str, work: Work) -> Any:
         return await self.ask(self.target, what, (self.do, work))

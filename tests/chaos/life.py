@@ -23,7 +23,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import SteadyClock
 from bot.configuration import Configuration
-from bot.engine import Claim, Engine
+from bot.engine import ClaimedRun, Engine
 from bot.planner import Planner
 from bot.run import Run
 from bot.signatures import Signer
@@ -180,7 +180,7 @@ class WiredSlack(AsyncWebClient):
 class ToldEngine(Engine):
     """The engine, which lets the outside know under which epoch something is done."""
 
-    async def drive(self, claim: Claim, alive: Callable[[], bool] = lambda: True) -> Run:
+    async def drive(self, claim: ClaimedRun, alive: Callable[[], bool] = lambda: True) -> Run:
         EPOCH.set(claim.epoch)
         return await super().drive(claim, alive)
 

@@ -29,15 +29,15 @@ from tests.chaos.moments import Trail
 from tests.chaos.wire import Acknowledged, Answered, Call, Deliver, Idle, PassTime, Wire
 from workspace.slack.acts import Acts
 from workspace.slack.arguments import Arguments
-from workspace.slack.delivery import Delivered, Delivery
+from workspace.slack.delivery import Delivered, Deliverer
 from workspace.slack.faults import Faults
 from workspace.slack.forms import Forms
 from workspace.slack.methods.table import METHODS
 from workspace.slack.nouns import Message
-from workspace.slack.refusal import Impossible, Refused
+from workspace.slack.refusal import CallRefused, Impossible
 from workspace.slack.state import Workspace
 from workspace.slack.transport import Carried, Envelope
-from workspace.slack.wire import Json, Kind
+from workspace.slack.wire import Json, PayloadKind
 
 T = TypeVar("T")
 CHANNEL = "C01INC"
@@ -208,7 +208,7 @@ class Outside:
     def _slack(self, method: str, given: Json) -> Json:
         try:
             answer = {"ok": True, **METHODS[method].answer(self.workspace, Arguments(given))}
-        except Refused as refusal:
+        except CallRefused as refusal:
             return {"ok": False, "error": refusal.error, **refusal.extra}
         if method in {"chat.postMessage", "chat.update"}:
             shown = {"text": given.get("text", ""), "blocks": given.get("blocks") or []}
@@ -256,7 +256,7 @@ class Outside:
         messages = self.workspace.messages(CHANNEL)
         return [m for m in messages if m.metadata and not m.thread_ts and not m.deleted]
 
-    def deliver(self, kind: Kind, payload: Json) -> Acknowledged:
+    def deliver(self, kind: PayloadKind, payload: Json) -> Acknowledged:
         """Brings it to the bot until it is acknowledged: whoever hears nothing tries again."""
         key = key_of(payload)
         person = payload.get("user_id") or payload["user"]["id"]
@@ -348,7 +348,7 @@ def _words(heard: Acknowledged | None) -> str:
     return str((heard.body or {}).get("text", "")) if heard else ""
 
 
-class _Straight(Delivery):
+class _Straight(Deliverer):
     """Slack's deliveries, straight to the bot that lives now."""
 
     def __init__(self, outside: Outside) -> None:
@@ -356,7 +356,7 @@ class _Straight(Delivery):
         super().__init__(_Nowhere(), Faults(workspace.clock, workspace.random), retries=())
         self._outside = outside
 
-    async def send(self, kind: Kind, payload: Json) -> Delivered:
+    async def send(self, kind: PayloadKind, payload: Json) -> Delivered:
         heard = self._outside.deliver(kind, payload)
         body = dict(heard.body) if heard.body else None
         return Delivered(kind, payload, heard.status == 200, 0.0, body, heard.status)

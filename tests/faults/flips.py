@@ -19,7 +19,7 @@ from typing import Any
 
 from bot.event_kinds import EventKind as E
 from bot.model import Do, Purpose
-from storage.cards import CardStore, Kind
+from storage.cards import CardKind, CardStore
 from storage.database import open_database, sqlite_url, upgrade, why_not_current
 from storage.integrity import beside, seal, why_not_sound
 from storage.looks import LookStore
@@ -63,8 +63,8 @@ async def populated(path: Path) -> None:
 
 async def _beside_the_runs(store: Store) -> None:
     cards = CardStore(store.database)
-    await cards.want("RB-1", Kind.CARD, CHANNEL, T0)
-    await cards.want("RB-4", Kind.DIRECT, BEN.id, T0)
+    await cards.want("RB-1", CardKind.CARD, CHANNEL, T0)
+    await cards.want("RB-4", CardKind.DIRECT, BEN.id, T0)
     looks = LookStore(store.database)
     await looks.answer(await looks.want("shop", {"point": "p41"}, T0), {"reason": "…"}, T0)
     await store.change(lambda change: change.once("delivery 1", T0))

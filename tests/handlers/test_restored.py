@@ -21,7 +21,7 @@ from handlers.cli.backups import newest_number
 from handlers.cli.forgotten import Forgotten, Trace, look
 from storage.backup import back_up, put_back
 from storage.database import open_database, sqlite_url, upgrade
-from storage.restored import Restored, restored
+from storage.restored import RestoredDatabase, restored
 from storage.runs import Store, open_store
 from tests.bot.stories import T0, later
 from tests.storage.told import ask, driven
@@ -50,7 +50,7 @@ class PutBack:
 
     folder: Path
     store: Store
-    told: Restored
+    told: RestoredDatabase
     slack: PretendSlack
     configuration: Configuration
     world: ConfiguredWorld

@@ -11,7 +11,7 @@ from bot.run import Run
 from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS
 from handlers.slack.undrawn import TRIED_AT_MOST
-from storage.cards import Kind
+from storage.cards import CardKind
 from tests.bot.stories import ANA, plan_data
 from tests.handlers.publishing import Publishing, publishing
 from tests.storage.told import CHANNEL, ask, plan_for, tell
@@ -158,7 +158,7 @@ def test_whatever_takes_no_json_goes_out_as_a_query() -> None:
 async def in_a_thread(alone: Publishing, run: Run) -> str:
     """Its line is owed in a thread, whose first message this is."""
     first = await alone.slack.say(ANA.id, CHANNEL, "something is wrong with totals")
-    await alone.context.cards.want(run.id, Kind.LINE, CHANNEL, alone.clock(), thread_ts=first.message.ts)
+    await alone.context.cards.want(run.id, CardKind.LINE, CHANNEL, alone.clock(), thread_ts=first.message.ts)
     return first.message.ts
 
 
@@ -182,7 +182,7 @@ async def test_a_line_that_cannot_be_drawn_is_given_up_after_ten_tries(alone: Pu
     run = await planned(alone, 1)
     await in_a_thread(alone, run)
     await alone.until_shown(step=1)
-    line = next(card for card in await alone.context.cards.of_run(run.id) if card.kind is Kind.LINE)
+    line = next(card for card in await alone.context.cards.of_run(run.id) if card.kind is CardKind.LINE)
     assert line.gone == "no link to its card"
     for _ in range(MINUTE):
         await alone.publisher.round()

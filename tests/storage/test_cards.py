@@ -6,7 +6,7 @@ import pytest
 
 from bot.event_kinds import EventKind as E
 from bot.run import Run
-from storage.cards import Card, CardStore, Kind, place
+from storage.cards import Card, CardKind, CardStore, place
 from storage.database import Database
 from storage.runs import Store
 from tests.bot.stories import ORDERS, T0, happened, later, plan_data
@@ -18,7 +18,9 @@ def cards(database: Database) -> CardStore:
     return CardStore(database)
 
 
-async def owed(cards: CardStore, kind: Kind = Kind.CARD, recipient: str = "C01INC", moment: str = "") -> Card:
+async def owed(
+    cards: CardStore, kind: CardKind = CardKind.CARD, recipient: str = "C01INC", moment: str = ""
+) -> Card:
     await cards.want("RB-1", kind, recipient, T0, moment=moment)
     return next(
         card
@@ -50,16 +52,18 @@ async def test_owing_it_again_changes_nothing(cards: CardStore) -> None:
 
 
 async def test_owing_it_many_times_at_once_owes_it_once(cards: CardStore) -> None:
-    await asyncio.gather(*(cards.want("RB-1", Kind.NOTICE, "C01INC", T0, moment="stuck") for _ in range(20)))
+    await asyncio.gather(
+        *(cards.want("RB-1", CardKind.NOTICE, "C01INC", T0, moment="stuck") for _ in range(20))
+    )
     assert len(await cards.of_run("RB-1")) == 1
 
 
 async def test_each_kind_person_and_moment_is_owed_for_itself(cards: CardStore) -> None:
     await owed(cards)
-    await owed(cards, Kind.DIRECT, "U01BEN")
-    await owed(cards, Kind.DIRECT, "U01CY")
-    await owed(cards, Kind.NOTICE, "C01INC", "stuck")
-    await owed(cards, Kind.NOTICE, "C01INC", "ended")
+    await owed(cards, CardKind.DIRECT, "U01BEN")
+    await owed(cards, CardKind.DIRECT, "U01CY")
+    await owed(cards, CardKind.NOTICE, "C01INC", "stuck")
+    await owed(cards, CardKind.NOTICE, "C01INC", "ended")
     keys = {card.key for card in await cards.of_run("RB-1")}
     assert len(keys) == 5
 
@@ -125,9 +129,9 @@ async def test_what_can_never_be_posted_is_no_longer_owed(cards: CardStore) -> N
 
 
 async def test_a_line_goes_into_the_thread_where_it_was_asked(cards: CardStore) -> None:
-    await cards.want("RB-1", Kind.LINE, "C01INC", T0, thread_ts="16.9")
+    await cards.want("RB-1", CardKind.LINE, "C01INC", T0, thread_ts="16.9")
     (line,) = await cards.of_run("RB-1")
-    assert (line.kind, line.thread_ts) == (Kind.LINE, "16.9")
+    assert (line.kind, line.thread_ts) == (CardKind.LINE, "16.9")
 
 
 async def test_cards_of_other_runs_are_their_own(cards: CardStore) -> None:
@@ -149,7 +153,7 @@ async def owing_a_line(store: Store, cards: CardStore) -> set[str]:
         (card,) = await cards.of_run(run.id)
         await posted(cards, store.database, card.key)
         await store.shown(run.id, run.seq)
-        await cards.want(run.id, Kind.LINE, "C01INC", T0, thread_ts="16.9")
+        await cards.want(run.id, CardKind.LINE, "C01INC", T0, thread_ts="16.9")
     return {run.id for run in older}
 
 

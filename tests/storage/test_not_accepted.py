@@ -16,7 +16,7 @@ from bot.event_kinds import EventKind as E
 from storage.database import CommitUnknown, Database, NotAccepted, open_database, upgrade
 from storage.runs import Store, open_store
 from storage.tables import leases, runs
-from storage.writing import QUEUED_AT_MOST, Work
+from storage.writing import QUEUED_AT_MOST, DatabaseWork
 from tests.bot.stories import ANA, T0, happened
 from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.storage.conftest import FRONT
@@ -104,7 +104,7 @@ async def test_a_store_passes_the_deadline_on(store: Store) -> None:
     assert await store.load(run.id) == run
 
 
-def moving(gate: Gate) -> Work[None]:
+def moving(gate: Gate) -> DatabaseWork[None]:
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(update(runs).values(progress={}))
         await gate(connection)
@@ -155,7 +155,7 @@ async def test_a_file_that_another_process_writes_to_is_not_waited_for(file: Dat
     assert await marks(file) == ["after", "before"]
 
 
-def failing_with(code: int) -> Work[None]:
+def failing_with(code: int) -> DatabaseWork[None]:
     async def work(connection: AsyncConnection) -> None:
         problem = OperationalError("…")
         problem.sqlite_errorcode = code

@@ -18,19 +18,19 @@ from bot.errors import UserError
 from workspace import observation, processes, world
 from workspace.configuration import TARGETS, write_configuration
 from workspace.targets.broken_items import counts
-from workspace.world import World
+from workspace.world import DemoWorld
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DEADLINE = 10.0  # seconds
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> World:
+def broken(tmp_path: Path) -> DemoWorld:
     return world.build(tmp_path, NOW)
 
 
 @pytest.fixture
-async def shop(broken: World) -> AsyncIterator[str]:
+async def shop(broken: DemoWorld) -> AsyncIterator[str]:
     """The address of the storefront's server."""
     server = await processes.start(("-I", str(TARGETS / "storefront.py"), str(broken.storefront)))
     yield f"http://127.0.0.1:{int(await server.line())}/"
@@ -38,7 +38,7 @@ async def shop(broken: World) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def customers(broken: World) -> AsyncIterator[None]:
+async def customers(broken: DemoWorld) -> AsyncIterator[None]:
     argv = ("-I", str(TARGETS / "customers.py"), str(broken.database), str(broken.orders_flag), "0.01")
     buying = await processes.start(argv)
     yield
@@ -52,13 +52,13 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def orders(broken: World) -> int:
+def orders(broken: DemoWorld) -> int:
     with closing(sqlite3.connect(broken.database, timeout=DEADLINE)) as database:
         (count,) = database.execute("SELECT count(*) FROM orders").fetchone()
         return int(count)
 
 
-def go_live(broken: World, release: str) -> None:
+def go_live(broken: DemoWorld, release: str) -> None:
     link = broken.storefront / "current"
     link.unlink()
     link.symlink_to(Path("releases") / release)
@@ -67,31 +67,31 @@ def go_live(broken: World, release: str) -> None:
 # The storefront
 
 
-async def test_the_newest_release_answers_500_and_the_one_before_200(broken: World, shop: str) -> None:
+async def test_the_newest_release_answers_500_and_the_one_before_200(broken: DemoWorld, shop: str) -> None:
     assert observation.look_at_storefront(broken, shop).status == 500
     go_live(broken, "v41")
     assert observation.look_at_storefront(broken, shop).status == 200
 
 
-async def test_a_deploy_is_newer_than_every_release_and_as_broken(broken: World, shop: str) -> None:
+async def test_a_deploy_is_newer_than_every_release_and_as_broken(broken: DemoWorld, shop: str) -> None:
     go_live(broken, "v41")
     assert world.deploy_next(broken, NOW) == "v43"
     seen = observation.look_at_storefront(broken, shop)
     assert (seen.release, seen.status) == ("v43", 500)
 
 
-async def test_customers_see_maintenance(broken: World, shop: str) -> None:
+async def test_customers_see_maintenance(broken: DemoWorld, shop: str) -> None:
     broken.storefront_flag.touch()
     assert observation.look_at_storefront(broken, shop).status == 503
 
 
-async def test_the_health_check_looks_behind_maintenance(broken: World, shop: str) -> None:
+async def test_the_health_check_looks_behind_maintenance(broken: DemoWorld, shop: str) -> None:
     go_live(broken, "v41")
     broken.storefront_flag.touch()
     assert observation.status(f"{shop}healthz") == 200
 
 
-async def test_no_release_is_healthy_while_payments_are_down(broken: World, shop: str) -> None:
+async def test_no_release_is_healthy_while_payments_are_down(broken: DemoWorld, shop: str) -> None:
     go_live(broken, "v41")
     broken.payments_flag.touch()
     assert observation.status(f"{shop}healthz") == 500
@@ -100,30 +100,30 @@ async def test_no_release_is_healthy_while_payments_are_down(broken: World, shop
 # The orders
 
 
-def test_the_migration_has_damaged_rows_that_the_newest_backup_has_whole(broken: World) -> None:
+def test_the_migration_has_damaged_rows_that_the_newest_backup_has_whole(broken: DemoWorld) -> None:
     assert observation.look_at_orders(broken).bad_rows == 41
     backup = broken.backups / f"{world.newest_backup(broken)}.db"
     with closing(sqlite3.connect(backup)) as database:
         assert database.execute("SELECT count(*) FROM orders WHERE total < 0").fetchone() == (0,)
 
 
-def test_the_newest_backup_lacks_the_orders_since(broken: World) -> None:
+def test_the_newest_backup_lacks_the_orders_since(broken: DemoWorld) -> None:
     seen = observation.look_at_orders(broken)
     expected = timedelta(minutes=6).total_seconds() / world.PAUSE_BETWEEN_ORDERS
     assert seen.since_backup == pytest.approx(expected, abs=1)
 
 
-def test_the_migration_runs_once(broken: World) -> None:
+def test_the_migration_runs_once(broken: DemoWorld) -> None:
     world.migrate(broken)
     assert observation.look_at_orders(broken).bad_rows == 41
 
 
-async def test_customers_buy(broken: World, customers: None) -> None:
+async def test_customers_buy(broken: DemoWorld, customers: None) -> None:
     before = orders(broken)
     await until(lambda: orders(broken) > before)
 
 
-async def test_nobody_buys_during_maintenance(broken: World, customers: None) -> None:
+async def test_nobody_buys_during_maintenance(broken: DemoWorld, customers: None) -> None:
     await until(lambda: orders(broken) > world.ORDERS)
     broken.orders_flag.touch()
     seen: list[int] = []
@@ -137,7 +137,7 @@ async def test_nobody_buys_during_maintenance(broken: World, customers: None) ->
     await until(lambda: orders(broken) > seen[-1])
 
 
-async def test_customers_come_back_after_the_database_was_locked(broken: World, customers: None) -> None:
+async def test_customers_come_back_after_the_database_was_locked(broken: DemoWorld, customers: None) -> None:
     await until(lambda: orders(broken) > world.ORDERS)
     with closing(sqlite3.connect(broken.database, timeout=DEADLINE, isolation_level=None)) as restore:
         restore.execute("BEGIN EXCLUSIVE")
@@ -152,14 +152,14 @@ async def test_customers_come_back_after_the_database_was_locked(broken: World, 
 # The catalogue
 
 
-def test_the_bad_load_has_broken_items_that_the_commit_before_has_whole(broken: World) -> None:
+def test_the_bad_load_has_broken_items_that_the_commit_before_has_whole(broken: DemoWorld) -> None:
     seen = observation.look_at_catalog(broken)
     assert (seen.items, seen.broken_items) == (1_200, 310)
     before = world.git(broken, "show", f"{world.last_good_load(broken)}:catalog/items.csv")
     assert counts(before) == (1_200, 0)
 
 
-async def test_the_check_of_the_prices_fails_while_items_are_broken(broken: World) -> None:
+async def test_the_check_of_the_prices_fails_while_items_are_broken(broken: DemoWorld) -> None:
     argv = ("-I", str(TARGETS / "broken_items.py"), str(broken.catalog))
     check = await processes.start(argv)
     assert await check.line() == "310 of 1200 items have no valid price\n"
@@ -202,7 +202,7 @@ def test_what_a_link_in_the_folder_leads_to_is_never_emptied(tmp_path: Path) -> 
     assert (tmp_path / "elsewhere" / "thesis.txt").exists()
 
 
-def test_the_configuration_of_the_demo_has_no_problem(broken: World) -> None:
+def test_the_configuration_of_the_demo_has_no_problem(broken: DemoWorld) -> None:
     loaded = load(write_configuration(broken, "http://127.0.0.1:8080/"), definitions())
     assert set(loaded.targets) == {"storefront", "orders", "catalog"}
 

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 
 from workspace.slack import payloads, responses
-from workspace.slack.delivery import Delivered, Delivery
+from workspace.slack.delivery import Delivered, Deliverer
 from workspace.slack.nouns import EVENTS, SLACKBOT, Channel, Message, User
-from workspace.slack.refusal import Impossible, Refused
+from workspace.slack.refusal import CallRefused, Impossible
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -36,7 +36,7 @@ class SayReply:
         return self.delivered is not None and self.delivered.acked
 
 
-def person(workspace: Workspace, delivery: Delivery, user_id: str) -> User:
+def person(workspace: Workspace, delivery: Deliverer, user_id: str) -> User:
     """Somebody who is logged in to a Slack that is there."""
     user = workspace.users.get(user_id)
     if user is None or user.deleted or user.invited:
@@ -56,7 +56,7 @@ def entered(workspace: Workspace, user: User, channel_id: str) -> Channel:
 
 
 class Acts:
-    def __init__(self, workspace: Workspace, delivery: Delivery) -> None:
+    def __init__(self, workspace: Workspace, delivery: Deliverer) -> None:
         self._workspace = workspace
         self._delivery = delivery
 
@@ -94,7 +94,7 @@ class Acts:
         if body.get("text") or body.get("blocks"):
             try:
                 responses.respond(workspace, target, body)
-            except Refused:
+            except CallRefused:
                 return self._command_failed(delivered, user, channel, command)
         return SlashReply(True, delivered.after, delivered.status, body.get("text"), body.get("blocks"))
 

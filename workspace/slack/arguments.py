@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.wire import Json
 
 
@@ -18,7 +18,7 @@ class Arguments:
     def required(self, name: str) -> str:
         value = self.optional(name)
         if not value:
-            raise Refused("invalid_arguments", [f"[ERROR] missing required field: {name}"])
+            raise CallRefused("invalid_arguments", [f"[ERROR] missing required field: {name}"])
         return value
 
     def optional(self, name: str, default: str | None = None) -> str | None:
@@ -27,7 +27,7 @@ class Arguments:
             return value
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
-        raise Refused("invalid_arguments", [f"[ERROR] must provide a string [json-pointer:/{name}]"])
+        raise CallRefused("invalid_arguments", [f"[ERROR] must provide a string [json-pointer:/{name}]"])
 
     def flag(self, name: str, default: bool = False) -> bool:
         value = self._given.get(name, default)
@@ -38,7 +38,7 @@ class Arguments:
         try:
             return int(value)
         except (TypeError, ValueError):
-            raise Refused(
+            raise CallRefused(
                 "invalid_arguments", [f"[ERROR] must provide an integer [json-pointer:/{name}]"]
             ) from None
 
@@ -54,13 +54,13 @@ class Arguments:
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise Refused(error)
+            raise CallRefused(error)
         return value
 
     def mapping(self, name: str, error: str) -> Json | None:
         value = self._structure(name, error)
         if value is not None and not isinstance(value, dict):
-            raise Refused(error)
+            raise CallRefused(error)
         return value
 
     def _structure(self, name: str, error: str) -> Any:
@@ -70,4 +70,4 @@ class Arguments:
         try:
             return json.loads(value)
         except ValueError:
-            raise Refused(error) from None
+            raise CallRefused(error) from None

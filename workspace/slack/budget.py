@@ -11,7 +11,7 @@ MINUTE: Final = 60.0
 BURST: Final = 3  # posts in a channel before the limit of one a second bites; Slack says "short bursts"
 
 
-class Budget:
+class MethodBudgets:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.enabled = False
         self._clock = clock

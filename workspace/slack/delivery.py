@@ -7,7 +7,7 @@ from typing import Final
 
 from workspace.slack.faults import Faults
 from workspace.slack.transport import Carried, Envelope, Transport
-from workspace.slack.wire import Json, Kind
+from workspace.slack.wire import Json, PayloadKind
 
 RETRIES: Final = (0.0, 60.0, 300.0)  # seconds before the first, second and third retry of an event
 _REASONS: Final = {"timeout": "timeout", "no_connection": "connection_failed"}
@@ -17,7 +17,7 @@ _REASONS: Final = {"timeout": "timeout", "no_connection": "connection_failed"}
 class Delivered:
     """What became of one payload: the newest attempt of an event, the only one of anything else."""
 
-    kind: Kind
+    kind: PayloadKind
     payload: Json
     acked: bool
     after: float  # seconds from sending to the answer
@@ -27,7 +27,7 @@ class Delivered:
     attempt: int = 0
 
 
-class Delivery:
+class Deliverer:
     def __init__(
         self,
         transport: Transport,
@@ -43,7 +43,7 @@ class Delivery:
         self._sleep = sleep
         self._background: set[asyncio.Task[None]] = set()
 
-    async def send(self, kind: Kind, payload: Json) -> Delivered:
+    async def send(self, kind: PayloadKind, payload: Json) -> Delivered:
         """Send once (and the duplicates that are switched on); an event that fails is sent again later."""
         delivered = await self._attempt(Envelope(kind, payload))
         if payload.get("type") == "event_callback" and not delivered.acked:

@@ -14,7 +14,7 @@ FaultKind = Literal["refused", "limited", "broken", "garbled", "lost"]
 
 
 @dataclass(slots=True)
-class Fault:
+class SlackFault:
     kind: FaultKind
     method: str
     left: int | None  # None: until cleared
@@ -35,7 +35,7 @@ class Faults:
         self.on_down: Callable[[], None] = lambda: None  # what else breaks when Slack goes down
         self._clock = clock
         self._random = randomness
-        self._api: list[Fault] = []
+        self._api: list[SlackFault] = []
         self._down_until: float | None = None  # None: up
         self._held: list[asyncio.Future[None]] = []
         self._hold = 0
@@ -44,29 +44,29 @@ class Faults:
 
     def refuse(self, method: str, error: str, *, times: int | None = 1, chance: float = 1.0) -> None:
         """`ok: false` with this error; nothing is done."""
-        self._api.append(Fault("refused", method, times, chance, error=error))
+        self._api.append(SlackFault("refused", method, times, chance, error=error))
 
     def rate_limit(
         self, method: str, *, retry_after: float | None = 1, times: int | None = 1, chance: float = 1.0
     ) -> None:
         """429; `retry_after=None` leaves the header out."""
-        self._api.append(Fault("limited", method, times, chance, seconds=retry_after))
+        self._api.append(SlackFault("limited", method, times, chance, seconds=retry_after))
 
     def break_down(
         self, method: str, *, status: int = 500, times: int | None = 1, chance: float = 1.0
     ) -> None:
         """A 5xx without JSON; nothing is done."""
-        self._api.append(Fault("broken", method, times, chance, status=status))
+        self._api.append(SlackFault("broken", method, times, chance, status=status))
 
     def garble(self, method: str, *, times: int | None = 1, chance: float = 1.0) -> None:
         """It is done, but the answer is no JSON."""
-        self._api.append(Fault("garbled", method, times, chance))
+        self._api.append(SlackFault("garbled", method, times, chance))
 
     def lose_answer(
         self, method: str, *, hang: float | None = None, times: int | None = 1, chance: float = 1.0
     ) -> None:
         """It is done, and the connection breaks before the answer, after `hang` seconds of silence."""
-        self._api.append(Fault("lost", method, times, chance, seconds=hang))
+        self._api.append(SlackFault("lost", method, times, chance, seconds=hang))
 
     def storm(self, chance: float = 0.04) -> None:
         """A bit of everything that Slack can do wrong, as the seed has it, until cleared."""
@@ -78,7 +78,7 @@ class Faults:
         self.lose_answer("*", times=None, chance=chance)
         self.duplicates = 3
 
-    def take(self, method: str) -> Fault | None:
+    def take(self, method: str) -> SlackFault | None:
         """The fault that this call meets, used up once; None: the call goes well."""
         for fault in self._api:
             if fault.method in (method, "*") and fault.left != 0 and self._random.random() < fault.chance:

@@ -6,10 +6,10 @@ from typing import Any
 
 from workspace.slack import limits, payloads, responses
 from workspace.slack.acts import entered, person
-from workspace.slack.delivery import Delivered, Delivery
+from workspace.slack.delivery import Delivered, Deliverer
 from workspace.slack.filling import ElementPress, filled, missing, pressed, the_element
 from workspace.slack.nouns import Message, User, View
-from workspace.slack.refusal import Impossible, Refused
+from workspace.slack.refusal import CallRefused, Impossible
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -34,7 +34,7 @@ class SubmitReply:
 
 
 class Forms:
-    def __init__(self, workspace: Workspace, delivery: Delivery) -> None:
+    def __init__(self, workspace: Workspace, delivery: Deliverer) -> None:
         self._workspace = workspace
         self._delivery = delivery
         # What people chose in a message's selects, which Slack's client remembers for each of them.
@@ -167,7 +167,7 @@ class Forms:
         action = body.get("response_action")
         try:
             errors = self._follow(view, action, body)
-        except Refused as refusal:
+        except CallRefused as refusal:
             return SubmitReply(True, delivered.after, action, error=f"invalid_response: {refusal}")
         return SubmitReply(True, delivered.after, action, errors)
 
@@ -190,12 +190,12 @@ class Forms:
             case "push":
                 modals.put_on_top(view.user, self._checked(body.get("view")))
             case _:
-                raise Refused("unknown response_action")
+                raise CallRefused("unknown response_action")
         return {}
 
     def _checked(self, view: object) -> Json:
         if not isinstance(view, dict):
-            raise Refused("no view")
+            raise CallRefused("no view")
         limits.check_view(view, self._workspace.has_file)
         return view
 
@@ -204,5 +204,5 @@ def _errors_under_fields(view: View, errors: object) -> dict[str, str]:
     """Slack shows an error only under an input block of that view; anything else makes it fail as a whole."""
     fields = {block["block_id"] for block in view.blocks if block["type"] == "input"}
     if not isinstance(errors, dict) or not errors or not set(errors) <= fields:
-        raise Refused("errors must name input blocks")
+        raise CallRefused("errors must name input blocks")
     return {str(block_id): str(words) for block_id, words in errors.items()}

@@ -21,7 +21,7 @@ from workspace.slack.composition import (
     SLACK_FILE,
     URL,
 )
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.rich_text import RICH_TEXT_PARTS
 from workspace.slack.schema import (
     MRKDWN,
@@ -232,15 +232,15 @@ def check_message(blocks: list[Json], has_file: HasFile) -> None:
     if findings.found:
         raise _refusal("invalid_blocks", findings)
     if sum(block["type"] == "table" for block in blocks) > 1:
-        raise Refused("invalid_attachments", ["[ERROR] only_one_table_allowed"])
+        raise CallRefused("invalid_attachments", ["[ERROR] only_one_table_allowed"])
     if sum(len(line) for line in reading.plain(blocks).splitlines()) > MESSAGE_WORDS:
-        raise Refused("msg_blocks_too_long")
+        raise CallRefused("msg_blocks_too_long")
 
 
 def check_view(view: Json, has_file: HasFile) -> None:
     """Refuse a view that Slack would not open."""
     if len(json.dumps(view, ensure_ascii=False).encode()) > VIEW_BYTES:
-        raise Refused("view_too_large")
+        raise CallRefused("view_too_large")
     findings = wrong_in_view(view, has_file)
     if findings.found:
         findings.found.insert(0, ("failed to match all allowed schemas", "/view"))
@@ -307,5 +307,5 @@ def _files(node: object, at: str) -> Iterator[tuple[str, str]]:
                 yield from _files(held, f"{at}/{key}")
 
 
-def _refusal(error: str, findings: Findings) -> Refused:
-    return Refused(error, [f"[ERROR] {line}" for line in findings.lines()], errors=findings.lines())
+def _refusal(error: str, findings: Findings) -> CallRefused:
+    return CallRefused(error, [f"[ERROR] {line}" for line in findings.lines()], errors=findings.lines())

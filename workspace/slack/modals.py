@@ -13,7 +13,7 @@ from workspace.slack.block_ids import with_ids
 from workspace.slack.changes import Changes
 from workspace.slack.fields import carried_over, untouched
 from workspace.slack.nouns import Trigger, View
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.wire import Json
 
 TRIGGER_SECONDS: Final = 3.0
@@ -41,11 +41,11 @@ class Modals:
     def exchange(self, trigger_id: str) -> Trigger:
         trigger = self._triggers.get(trigger_id)
         if trigger is None:
-            raise Refused("invalid_arguments", ["invalid `trigger_id`"])
+            raise CallRefused("invalid_arguments", ["invalid `trigger_id`"])
         if trigger_id in self._used:
-            raise Refused("exchanged_trigger_id")
+            raise CallRefused("exchanged_trigger_id")
         if self._clock() - trigger.issued > TRIGGER_SECONDS:
-            raise Refused("expired_trigger_id")
+            raise CallRefused("expired_trigger_id")
         self._used.add(trigger_id)
         return trigger
 
@@ -63,13 +63,13 @@ class Modals:
         self._refuse_second_external_id(view)
         waiting = self._triggers.get(trigger_id)
         if waiting is not None and waiting.view_id is None:
-            raise Refused("invalid_arguments", ["`trigger_id` does not come from a modal"])
+            raise CallRefused("invalid_arguments", ["`trigger_id` does not come from a modal"])
         return self.put_on_top(self.exchange(trigger_id).user, view)
 
     def put_on_top(self, user: str, view: Json) -> View:
         stack = self._stacks.setdefault(user, [])
         if len(stack) >= DEEPEST:
-            raise Refused("push_limit_reached")
+            raise CallRefused("push_limit_reached")
         under = stack[-1] if stack else None
         pushed = self._made(view, user)
         if under is not None:
@@ -81,7 +81,7 @@ class Modals:
     def update(self, old: View, view: Json, hash: str | None = None) -> View:
         """Draw a view again. `hash=None` overwrites whatever is there."""
         if hash is not None and hash != old.hash:
-            raise Refused("hash_conflict")
+            raise CallRefused("hash_conflict")
         self._refuse_second_external_id(view, besides=old)
         fresh = self._made(view, old.user)
         updated = replace(
@@ -98,7 +98,7 @@ class Modals:
         if old is not None:
             return self.update(old, view, hash)
         if hash is not None:
-            raise Refused("hash_conflict")
+            raise CallRefused("hash_conflict")
         return self.keep(self._made(view, user))
 
     # What people do
@@ -163,7 +163,7 @@ class Modals:
     def _refuse_second_external_id(self, view: Json, besides: View | None = None) -> None:
         same = self.find(external_id=view.get("external_id"))
         if same is not None and (besides is None or same.id != besides.id):
-            raise Refused("duplicate_external_id")
+            raise CallRefused("duplicate_external_id")
 
 
 def _words(text: Json | None) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """A Web API call that Slack answers with `ok: false` and this error code."""
 
     def __init__(self, error: str, messages: Sequence[str] = (), **extra: object) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from workspace.slack import limits
 from workspace.slack.arguments import Arguments
 from workspace.slack.nouns import Message, ResponseUrl
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -35,12 +35,12 @@ def issue(
 def use(workspace: Workspace, id: str, body: Json) -> None:
     known = workspace.response_urls.get(id)
     if known is None:
-        raise Refused("invalid_url")
+        raise CallRefused("invalid_url")
     target, uses = known
     if workspace.clock() - target.issued > LIFE_SECONDS:
-        raise Refused("expired_url")
+        raise CallRefused("expired_url")
     if uses >= MOST_USES:
-        raise Refused("used_url")
+        raise CallRefused("used_url")
     workspace.response_urls[id] = (target, uses + 1)
     respond(workspace, target, body)
 
@@ -58,7 +58,7 @@ def respond(workspace: Workspace, target: ResponseUrl, body: Json) -> Message | 
     if args.flag("replace_original") and original is not None:
         return workspace.edit(original, text=text, blocks=blocks)
     if not (text or blocks):
-        raise Refused("no_text")
+        raise CallRefused("no_text")
     return workspace.post(
         target.channel,
         workspace.app.bot_user,

@@ -16,8 +16,8 @@ from aiohttp import web
 
 from workspace.slack import guard, payloads
 from workspace.slack.acts import Acts
-from workspace.slack.budget import Budget
-from workspace.slack.delivery import RETRIES, Delivered, Delivery
+from workspace.slack.budget import MethodBudgets
+from workspace.slack.delivery import RETRIES, Delivered, Deliverer
 from workspace.slack.faults import Faults
 from workspace.slack.forms import Forms
 from workspace.slack.signed import SignedHttp, signed_headers
@@ -25,7 +25,7 @@ from workspace.slack.sockets import Sockets
 from workspace.slack.state import Workspace
 from workspace.slack.ui import Outside, Page
 from workspace.slack.web import LARGEST_BODY, WebApi
-from workspace.slack.wire import Json, Kind
+from workspace.slack.wire import Json, PayloadKind
 
 ACK_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.02  # how often `until` looks at what does not belong to the workspace
@@ -51,8 +51,8 @@ class PretendSlack:
         self.faults = Faults(workspace.clock, workspace.random)
         self.sockets = Sockets(workspace, self.faults, ack_timeout)
         self.faults.on_down = self.sockets.abort
-        self.delivery = delivery = Delivery(self.sockets, self.faults, retries=retries, sleep=sleep)
-        self.budget = Budget(workspace.clock)
+        self.delivery = delivery = Deliverer(self.sockets, self.faults, retries=retries, sleep=sleep)
+        self.budget = MethodBudgets(workspace.clock)
         self.url = ""  # http://127.0.0.1:PORT
         self.mode: Literal["socket", "http"] = "socket"
         self.bot_token = "xoxb-" + workspace.new_id("")
@@ -161,7 +161,7 @@ class PretendSlack:
         asked = await self.delivery.send("events_api", payloads.url_verification(challenge))
         return asked.acked and asked.body is not None and challenge in asked.body.values()
 
-    async def forge(self, payload: Json, kind: Kind | None = None) -> Delivered:
+    async def forge(self, payload: Json, kind: PayloadKind | None = None) -> Delivered:
         """Send any payload as it is: what somebody with a stolen secret could send."""
         if kind is None:
             kind = "slash_commands" if "command" in payload else "interactive"

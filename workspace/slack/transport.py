@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from workspace.slack.wire import Json, Kind
+from workspace.slack.wire import Json, PayloadKind
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    kind: Kind
+    kind: PayloadKind
     payload: Json
     attempt: int = 0  # 0: the first; events only
     reason: str | None = None  # why it is sent again

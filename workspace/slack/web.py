@@ -11,12 +11,12 @@ from aiohttp import web
 
 from workspace.slack import responses
 from workspace.slack.arguments import Arguments
-from workspace.slack.budget import Budget
-from workspace.slack.faults import Fault, Faults
+from workspace.slack.budget import MethodBudgets
+from workspace.slack.faults import Faults, SlackFault
 from workspace.slack.methods.places import need
 from workspace.slack.methods.table import FORM_ONLY, METHODS, Method
 from workspace.slack.nouns import Call
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -31,7 +31,7 @@ class WebApi:
         self,
         workspace: Workspace,
         faults: Faults,
-        budget: Budget,
+        budget: MethodBudgets,
         *,
         bot_token: str,
         read_token: str,
@@ -59,7 +59,7 @@ class WebApi:
         name = request.match_info["method"]
         try:
             given = await _arguments(name, request)
-        except Refused as refusal:
+        except CallRefused as refusal:
             return self._answer(name, {}, _refusal(refusal))
         fault = self._faults.take(name)
         if fault is not None and fault.kind in ("refused", "limited", "broken"):
@@ -90,7 +90,7 @@ class WebApi:
             responses.use(self._workspace, request.match_info["id"], body if isinstance(body, dict) else {})
         except ValueError:
             return web.json_response({"ok": False, "error": "invalid_payload"}, status=400)
-        except Refused as refusal:
+        except CallRefused as refusal:
             gone = refusal.error in ("invalid_url", "expired_url", "used_url")
             return web.json_response(_refusal(refusal), status=404 if gone else 400)
         return web.Response(text="ok")
@@ -105,27 +105,27 @@ class WebApi:
                 return self._limited(name, given, wait)
             _need_all(FORM_ONLY.get(name, ()), given)
             return self._answer(name, given, {"ok": True, **method.answer(self._workspace, args)})
-        except Refused as refusal:
+        except CallRefused as refusal:
             return self._answer(name, given, _refusal(refusal))
 
     def _authorised(self, name: str, given: Json, request: web.Request) -> Method:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ") or given.get("token")
         if not token:
-            raise Refused("not_authed")
+            raise CallRefused("not_authed")
         if token not in (self._bot_token, self._read_token, self._app_token):
-            raise Refused("invalid_auth")
+            raise CallRefused("invalid_auth")
         method = METHODS.get(name)
         if method is None:
-            raise Refused("unknown_method", req_method=name)
+            raise CallRefused("unknown_method", req_method=name)
         if method.app_token != (token == self._app_token):
-            raise Refused("not_allowed_token_type")
+            raise CallRefused("not_allowed_token_type")
         if token == self._read_token:
             _only_read(name, method)
         if method.scope is not None:
             need(self._workspace, method.scope)
         return method
 
-    def _undone(self, name: str, given: Json, fault: Fault) -> web.Response:
+    def _undone(self, name: str, given: Json, fault: SlackFault) -> web.Response:
         """Answer without doing anything."""
         match fault.kind:
             case "limited":
@@ -156,16 +156,16 @@ class WebApi:
 def _only_read(name: str, method: Method) -> None:
     """Who somebody is, and who is in which group. `needed` null: it depends on the channel."""
     if method.scope not in READ_SCOPES and name not in OF_ANY_TOKEN:
-        raise Refused("missing_scope", needed=method.scope, provided=",".join(sorted(READ_SCOPES)))
+        raise CallRefused("missing_scope", needed=method.scope, provided=",".join(sorted(READ_SCOPES)))
 
 
 def _need_all(names: Iterable[str], given: Json) -> None:
-    """Raises Refused with all that is missing, which is how Slack answers a body that it does not read."""
+    """Raises CallRefused with all that is missing: Slack answers so to a body that it does not read."""
     if missing := [f"[ERROR] missing required field: {name}" for name in names if not given.get(name)]:
-        raise Refused("invalid_arguments", missing)
+        raise CallRefused("invalid_arguments", missing)
 
 
-def _refusal(refusal: Refused) -> Json:
+def _refusal(refusal: CallRefused) -> Json:
     answer: Json = {"ok": False, "error": refusal.error, **refusal.extra}
     if refusal.messages:
         answer["response_metadata"] = {"messages": list(refusal.messages)}
@@ -197,9 +197,9 @@ async def _json(request: web.Request) -> Mapping[str, Any]:
     try:
         body = json.loads(text)
     except ValueError:
-        raise Refused("invalid_json") from None
+        raise CallRefused("invalid_json") from None
     if not isinstance(body, dict):
-        raise Refused("json_not_object")
+        raise CallRefused("json_not_object")
     return body
 
 

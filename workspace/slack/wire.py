@@ -5,4 +5,4 @@ from typing import Any, Literal
 Json = dict[str, Any]  # one JSON object, as Slack and its clients send it
 
 # What a payload is, by Socket Mode's names.
-Kind = Literal["slash_commands", "interactive", "events_api"]
+PayloadKind = Literal["slash_commands", "interactive", "events_api"]

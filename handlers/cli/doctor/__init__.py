@@ -20,7 +20,7 @@ from handlers.cli.database import stored
 from handlers.cli.doctor import installation, people, rehearsal, slack, targets
 from handlers.cli.doctor.results import Result, exit_code
 from handlers.cli.reading import world_of
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from handlers.slack.directory import SlackDirectory
 
 __all__ = ["examine", "exit_code"]
@@ -29,7 +29,7 @@ SLACK_ANSWERS_WITHIN = 10  # seconds: nobody waits with a trigger
 
 
 async def examine(
-    settings: Settings, configuration: Configuration, operator: str | None = None
+    settings: ProcessSettings, configuration: Configuration, operator: str | None = None
 ) -> AsyncIterator[Result]:
     """Each result as it is found. `operator`: the Slack user id of who rehearses; None: nobody does."""
     clock = SteadyClock()
@@ -58,7 +58,7 @@ async def examine(
 
 
 async def _backends(
-    settings: Settings, configuration: Configuration, clock: Clock
+    settings: ProcessSettings, configuration: Configuration, clock: Clock
 ) -> dict[str, targets.Examined]:
     """All at once: the slowest says how long it takes."""
     world = world_of(configuration, settings)
@@ -76,7 +76,7 @@ async def _backends(
 
 async def _slack(
     client: AsyncWebClient,
-    settings: Settings,
+    settings: ProcessSettings,
     configuration: Configuration,
     clock: Clock,
     needed: Mapping[str, int],

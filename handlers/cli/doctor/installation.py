@@ -13,13 +13,13 @@ from bot.errors import ConfigurationError
 from handlers.cli.database import opened, there_is_none, why_not_readable
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
 from handlers.door.guard import self_test
-from handlers.settings import Settings
+from handlers.settings import ProcessSettings
 from storage.database import HEAD, revision
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def tokens(settings: Settings) -> Result:
+def tokens(settings: ProcessSettings) -> Result:
     if reason := settings.why_not_serve():
         return fail("settings", reason)
     doors = [
@@ -54,7 +54,7 @@ def state_folder(path: Path) -> Result:
     return ok("state folder", f"{path} is ours alone")
 
 
-async def database(settings: Settings) -> Result:
+async def database(settings: ProcessSettings) -> Result:
     try:
         if there_is_none(settings):
             return ok("database", "there is none yet, the first `serve` makes it")

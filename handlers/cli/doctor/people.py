@@ -9,7 +9,7 @@ from bot.errors import TemporaryError
 from bot.model import Person
 from bot.policy import Entitled, PersonRole, why_nobody_else
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
-from handlers.cli.doctor.slack import NotAnswered, Refused, asked
+from handlers.cli.doctor.slack import NotAnswered, SlackRefused, asked
 from handlers.slack.directory import KNOWN, SlackDirectory
 
 
@@ -28,7 +28,7 @@ async def _user_group(client: AsyncWebClient, name: str, group_id: str) -> Resul
         answer = await asked(client.usergroups_users_list(usergroup=group_id))
     except NotAnswered as problem:
         return unreachable(title, f"Slack cannot be reached: {problem}. Look at the network.")
-    except Refused as refusal:
+    except SlackRefused as refusal:
         return fail(title, f"Slack does not say who is in {group_id}: {refusal}. {_advice(refusal.error)}")
     if not (members := answer["users"]):
         return fail(title, f"nobody is in {group_id}, so nobody can approve by it. Add people in Slack.")

@@ -15,10 +15,10 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model import Person
-from bot.views.limits import Message, actions, button, message, sections
+from bot.views.limits import MessageContent, actions, button, message, sections
 from handlers.cli.doctor.results import Result, fail, ok, warn
-from handlers.cli.doctor.slack import NotAnswered, Refused, asked
-from handlers.settings import Settings
+from handlers.cli.doctor.slack import NotAnswered, SlackRefused, asked
+from handlers.settings import ProcessSettings
 from storage.database import Locked, LockFile
 
 CARD = "rehearsal, card"
@@ -32,14 +32,14 @@ class NotHere(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class RehearsalMessage:
     channel: str
     ts: str
 
 
 async def rehearse(
     client: AsyncWebClient,
-    settings: Settings,
+    settings: ProcessSettings,
     person: Person,
     pressed_within: float = PRESSED_WITHIN,
 ) -> AsyncIterator[Result]:
@@ -62,7 +62,7 @@ async def _with_card(
 ) -> AsyncIterator[Result]:
     try:
         posted = await _post(client, person.id, pressed_within)
-    except (NotAnswered, Refused) as problem:
+    except (NotAnswered, SlackRefused) as problem:
         yield fail(CARD, f"it could not be posted to {person.name}: {problem}. Correct that first.")
         return
     try:
@@ -74,26 +74,26 @@ async def _with_card(
         await _take_back(client, posted)
 
 
-async def _post(client: AsyncWebClient, user: str, pressed_within: float) -> Posted:
+async def _post(client: AsyncWebClient, user: str, pressed_within: float) -> RehearsalMessage:
     opened = await asked(client.conversations_open(users=user))
     card = drawing(pressed_within)
     answer = await asked(
         client.chat_postMessage(channel=opened["channel"]["id"], text=card.text, blocks=list(card.blocks))
     )
-    return Posted(answer["channel"], answer["ts"])
+    return RehearsalMessage(answer["channel"], answer["ts"])
 
 
-async def _take_back(client: AsyncWebClient, posted: Posted) -> None:
+async def _take_back(client: AsyncWebClient, posted: RehearsalMessage) -> None:
     over = drawing(None)
     try:
         await asked(
             client.chat_update(channel=posted.channel, ts=posted.ts, text=over.text, blocks=list(over.blocks))
         )
-    except (NotAnswered, Refused):
+    except (NotAnswered, SlackRefused):
         return  # the card says itself for how long it counts, and its button does nothing anywhere
 
 
-def drawing(seconds: float | None) -> Message:
+def drawing(seconds: float | None) -> MessageContent:
     """`seconds` to press; None: it is over."""
     if seconds is None:
         text = "Rehearsal over. Nothing was rolled back."
@@ -102,7 +102,7 @@ def drawing(seconds: float | None) -> Message:
     return message(text, [*sections([text]), *actions("looks", [button("Details", "details", "rehearsal")])])
 
 
-async def _press(ear: "Ear", posted: Posted, person: Person, within: float) -> Result:
+async def _press(ear: "Ear", posted: RehearsalMessage, person: Person, within: float) -> Result:
     try:
         async with asyncio.timeout(within):
             await ear.hears(posted)
@@ -131,7 +131,7 @@ class Ear:
         said: dict[str, Any] = json.loads(heard.data)
         return said
 
-    async def hears(self, posted: Posted) -> None:
+    async def hears(self, posted: RehearsalMessage) -> None:
         """Returns when the button of this message was pressed."""
         while True:
             envelope = await self.next()
@@ -140,14 +140,14 @@ class Ear:
                 return
 
 
-def _is_press(payload: dict[str, Any], posted: Posted) -> bool:
+def _is_press(payload: dict[str, Any], posted: RehearsalMessage) -> bool:
     container = payload.get("container") or {}
     pressed = (container.get("channel_id"), container.get("message_ts"))
     return payload.get("type") == "block_actions" and pressed == (posted.channel, posted.ts)
 
 
 @asynccontextmanager
-async def _ear(client: AsyncWebClient, settings: Settings) -> AsyncIterator[Ear]:
+async def _ear(client: AsyncWebClient, settings: ProcessSettings) -> AsyncIterator[Ear]:
     """Raises NotHere. Nobody can start a `serve` on this state folder meanwhile."""
     if settings.app_token is None:
         raise NotHere(
@@ -176,7 +176,7 @@ async def _connected(
     try:
         opened = await asked(client.apps_connections_open(app_token=app_token))
         return await session.ws_connect(opened["url"], heartbeat=10)
-    except (NotAnswered, Refused, aiohttp.ClientError, OSError) as problem:
+    except (NotAnswered, SlackRefused, aiohttp.ClientError, OSError) as problem:
         raise NotHere(f"no socket could be opened: {problem}. See the line on Socket Mode.") from None
 
 

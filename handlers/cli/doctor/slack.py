@@ -29,7 +29,7 @@ class NotAnswered(Exception):
     """Slack could not be reached, or did not answer in a way that means anything."""
 
 
-class Refused(Exception):
+class SlackRefused(Exception):
     """Slack's own word for why it says no."""
 
     def __init__(self, error: str, needed: str | None) -> None:
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 async def asked(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
-    """Raises NotAnswered, Refused."""
+    """Raises NotAnswered, SlackRefused."""
     try:
         return await call
     except SlackApiError as problem:
@@ -47,7 +47,7 @@ async def asked(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
         if not isinstance(data, dict):
             raise NotAnswered("it does not answer as it should just now") from None
         if (error := data.get("error")) and meaning("", error) not in {Meaning.PASSING, Meaning.UNCLEAR}:
-            raise Refused(str(error), data.get("needed")) from None
+            raise SlackRefused(str(error), data.get("needed")) from None
         raise NotAnswered("it does not answer as it should just now") from None
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
         raise NotAnswered(str(problem) or type(problem).__name__) from None
@@ -72,7 +72,7 @@ async def introduce(client: AsyncWebClient, clock: Clock) -> Introduced | Result
         me = await asked(client.auth_test())
     except NotAnswered as problem:
         return unreachable("Slack", f"{client.base_url} cannot be reached: {problem}. Look at the network.")
-    except Refused as refusal:
+    except SlackRefused as refusal:
         advice = "Copy the bot token again from the app's page, under OAuth & Permissions."
         return fail("Slack", f"the bot token is refused: {refusal}. {advice}")
     granted = frozenset(me.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
@@ -128,7 +128,7 @@ async def socket_mode(client: AsyncWebClient, app_token: str) -> Result:
         await asked(client.apps_connections_open(app_token=app_token))
     except NotAnswered as problem:
         return unreachable("Socket Mode", f"Slack cannot be reached: {problem}. Look at the network.")
-    except Refused as refusal:
+    except SlackRefused as refusal:
         advice = "Make an app-level token with connections:write, and put it into SLACK_APP_TOKEN."
         return fail("Socket Mode", f"the app token is refused: {refusal}. {advice}")
     return ok("Socket Mode", "Slack opens a socket for the app token")
@@ -138,7 +138,7 @@ async def socket_mode(client: AsyncWebClient, app_token: str) -> Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class ListedChannel:
     id: str
     name: str
     private: bool
@@ -155,7 +155,7 @@ async def channels(client: AsyncWebClient, configuration: Configuration) -> list
         known = await _listed(client)
     except NotAnswered as problem:
         return [unreachable("channels", f"Slack cannot be reached: {problem}. Look at the network.")]
-    except Refused as refusal:
+    except SlackRefused as refusal:
         return [fail("channels", f"Slack does not list them: {refusal}. Install the app as in manifest.yml.")]
     results = [incident_channel(glob, known) for glob in configuration.incident_channels]
     if not configuration.incident_channels:
@@ -165,9 +165,9 @@ async def channels(client: AsyncWebClient, configuration: Configuration) -> list
     return results
 
 
-async def _listed(client: AsyncWebClient) -> list[Channel]:
+async def _listed(client: AsyncWebClient) -> list[ListedChannel]:
     """Every public channel, and the private ones that the bot is in."""
-    found: list[Channel] = []
+    found: list[ListedChannel] = []
     cursor = ""
     for _ in range(MOST_PAGES):
         kinds = "public_channel,private_channel"
@@ -179,9 +179,9 @@ async def _listed(client: AsyncWebClient) -> list[Channel]:
     return found
 
 
-def _channel(said: Mapping[str, Any]) -> Channel:
+def _channel(said: Mapping[str, Any]) -> ListedChannel:
     shared = (said.get(key) for key in ("is_ext_shared", "is_org_shared", "is_pending_ext_shared"))
-    return Channel(
+    return ListedChannel(
         said["id"],
         said.get("name", ""),
         bool(said.get("is_private")),
@@ -191,7 +191,7 @@ def _channel(said: Mapping[str, Any]) -> Channel:
     )
 
 
-def incident_channel(glob: str, known: Sequence[Channel]) -> Result:
+def incident_channel(glob: str, known: Sequence[ListedChannel]) -> Result:
     name = f"channel {glob}"
     usable = [channel for channel in known if channel.fits(glob) and not channel.archived]
     if not usable:
@@ -204,14 +204,14 @@ def incident_channel(glob: str, known: Sequence[Channel]) -> Result:
     return ok(name, ", ".join(sorted(f"#{channel.name}" for channel in usable)[:5]))
 
 
-def any_channel(known: Sequence[Channel]) -> Result:
+def any_channel(known: Sequence[ListedChannel]) -> Result:
     inside = [channel for channel in known if channel.member and not channel.archived]
     if not inside:
         return warn("channels", "the bot is in no channel. Invite it where incidents are worked on.")
     return ok("channels", f"the bot is in {len(inside)}, and requests are taken in any")
 
 
-def audit_channel(wanted: str, known: Sequence[Channel]) -> Result:
+def audit_channel(wanted: str, known: Sequence[ListedChannel]) -> Result:
     name = f"audit channel {wanted}"
     channel = next((channel for channel in known if channel.fits(wanted)), None)
     if channel is None:

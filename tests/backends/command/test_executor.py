@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.command.executor import Call, Command
+from backends.command.executor import Command, ProgramCall
 from backends.conformance.harness import ended
 from backends.programs.spool import ELSEWHERE
 from bot.contract import (
-    Cancelled,
+    CancelAnswer,
     Denied,
     Fate,
     Handle,
@@ -32,7 +32,7 @@ from tests.backends.command.world import FIND, CommandWorld, cut_off
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="v41", expected="v42")
-CLOSED = Call(("sh", "-c", "echo the shop is closed >&2; exit 1"))
+CLOSED = ProgramCall(("sh", "-c", "echo the shop is closed >&2; exit 1"))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def shop(tmp_path: Path) -> Iterator[CommandWorld]:
     shop.close()
 
 
-def executor(shop: CommandWorld, spool: str = "spool", **calls: Call) -> Command:
+def executor(shop: CommandWorld, spool: str = "spool", **calls: ProgramCall) -> Command:
     """`spool`: another one is another worker machine."""
     return Command(**{**shop.calls(), **calls}, surroundings=shop.surroundings(spool), clock=lambda: NOW)
 
@@ -112,7 +112,7 @@ async def test_an_answer_in_another_shape_is_said_with_the_command_and_what_was_
 
 async def test_an_argument_is_never_repeated_to_people(shop: CommandWorld) -> None:
     with pytest.raises(Unreachable) as error:
-        await executor(shop, points=Call(("false", "--token", "canary-7f3a"))).restore_points()
+        await executor(shop, points=ProgramCall(("false", "--token", "canary-7f3a"))).restore_points()
     assert "canary-7f3a" not in str(error.value)
 
 
@@ -123,18 +123,18 @@ async def test_a_tool_that_refuses_is_unreachable_in_its_own_words(shop: Command
 
 async def test_a_tool_that_does_not_exist_is_a_missing_target(shop: CommandWorld) -> None:
     with pytest.raises(TargetMissing, match="no-such-tool"):
-        await executor(shop, points=Call(("no-such-tool",))).restore_points()
+        await executor(shop, points=ProgramCall(("no-such-tool",))).restore_points()
 
 
 async def test_a_tool_that_may_not_be_run_is_denied(shop: CommandWorld) -> None:
     (shop.root / "tool").write_text("not executable")
     with pytest.raises(Denied):
-        await executor(shop, points=Call((str(shop.root / "tool"),))).restore_points()
+        await executor(shop, points=ProgramCall((str(shop.root / "tool"),))).restore_points()
 
 
 async def test_a_tool_that_does_not_answer_in_time_is_unreachable(shop: CommandWorld) -> None:
     with pytest.raises(Unreachable, match=r"no answer within 0\.3 s"):
-        await executor(shop, points=Call(("sleep", "60"), 0.3)).restore_points()
+        await executor(shop, points=ProgramCall(("sleep", "60"), 0.3)).restore_points()
 
 
 async def test_a_time_goes_to_the_newest_point_at_or_before_it(shop: CommandWorld) -> None:
@@ -211,7 +211,7 @@ async def test_loss_is_what_the_measure_command_says(shop: CommandWorld) -> None
     "said", ['{"seconds": -1}', '{"seconds": NaN}', '{"units": [{"name": "x", "count": -1}]}']
 )
 async def test_an_impossible_loss_is_refused(shop: CommandWorld, said: str) -> None:
-    command = executor(shop, measure=Call(("echo", said)))
+    command = executor(shop, measure=ProgramCall(("echo", said)))
     with pytest.raises(PermanentError, match="must print"):
         await command.measure(RestorePoint("v41", None), NOW)
 
@@ -261,7 +261,7 @@ async def test_a_restore_that_somebody_changed_since_is_overtaken(shop: CommandW
 
 
 async def test_a_tool_that_says_done_and_did_nothing_is_found_out_by_verify(shop: CommandWorld) -> None:
-    command = executor(shop, restore=Call(("true",)))
+    command = executor(shop, restore=ProgramCall(("true",)))
     await ended(command, WORK, await started(command))
     assert (await command.find(WORK)).fate is Fate.DONE
     [finding] = await command.verify(WORK)
@@ -336,14 +336,14 @@ async def test_what_another_machine_has_in_flight_is_polled_through_the_tool(sho
 
 
 async def test_a_find_command_in_another_shape_leaves_it_unknown(shop: CommandWorld) -> None:
-    found = await executor(shop, find=Call(("echo", "perhaps"))).find(WORK)
+    found = await executor(shop, find=ProgramCall(("echo", "perhaps"))).find(WORK)
     assert found.fate is Fate.UNKNOWN
     assert "absent|in_flight|done|failed|unknown" in found.words
 
 
 async def test_nothing_is_started_while_the_tool_cannot_say_whether_it_was(shop: CommandWorld) -> None:
     with pytest.raises(PermanentError):
-        await executor(shop, find=Call(("echo", "perhaps"))).start(WORK)
+        await executor(shop, find=ProgramCall(("echo", "perhaps"))).start(WORK)
     assert shop.effects() == 0
 
 
@@ -387,15 +387,15 @@ async def test_a_restore_is_cancelled_the_way_of_the_tool(shop: CommandWorld) ->
     shop.wishes(wait_for="go")
     command = executor(shop, cancel=shop.call("cancel", "{op}"))
     handle = await started(command)
-    assert await command.cancel(WORK, handle) is Cancelled.LEAVES_PARTIAL
+    assert await command.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
     assert (await ended(command, WORK, handle)).words == "Ended with 1: cancelled in time"
 
 
 async def test_a_tool_that_refuses_to_cancel_is_left_alone(shop: CommandWorld) -> None:
     shop.wishes(wait_for="go")
-    command = executor(shop, cancel=Call(("false",)))
+    command = executor(shop, cancel=ProgramCall(("false",)))
     handle = await started(command)
-    assert await command.cancel(WORK, handle) is Cancelled.IMPOSSIBLE
+    assert await command.cancel(WORK, handle) is CancelAnswer.IMPOSSIBLE
     (shop.root / "go").touch()
     assert (await ended(command, WORK, handle)).ended is True
 
@@ -404,14 +404,14 @@ async def test_without_a_cancel_command_the_restore_is_stopped(shop: CommandWorl
     shop.wishes(wait_for="go")
     command = executor(shop)
     handle = await started(command)
-    assert await command.cancel(WORK, handle) is Cancelled.LEAVES_PARTIAL
+    assert await command.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
     assert (shop.effects(), (await command.poll(WORK, handle)).ended) == (0, False)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
 async def test_a_hostile_name_is_never_handed_to_a_command(shop: CommandWorld, name: str) -> None:
-    command = executor(shop, points=Call(("echo", json.dumps([{"id": "v42"}, {"id": name}]))))
+    command = executor(shop, points=ProgramCall(("echo", json.dumps([{"id": "v42"}, {"id": name}]))))
     if name in {point.id for point in (await command.restore_points()).points}:
         assert name.isprintable()
         assert name[0] != "-"

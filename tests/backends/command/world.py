@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from backends.command.check import CommandCheck
-from backends.command.executor import Call, Command
+from backends.command.executor import Command, ProgramCall
 from backends.conformance.harness import PATIENCE, SHORT, Moment
 from backends.programs import supervisor
 from backends.surroundings import Surroundings
@@ -21,7 +21,9 @@ from tests.backends.command import ctl
 
 NEVER = "a file that nobody makes"
 # Reading is what the contract does a thousand times: it must be quick.
-FIND = Call(("sh", "-c", """cat "restored/$1" 2>/dev/null || echo '{"state": "absent"}'""", "find", "{op}"))
+FIND = ProgramCall(
+    ("sh", "-c", """cat "restored/$1" 2>/dev/null || echo '{"state": "absent"}'""", "find", "{op}")
+)
 
 
 class CommandWorld:
@@ -50,13 +52,13 @@ class CommandWorld:
     def calls(self) -> dict[str, Any]:
         """The least that an executor needs."""
         return {
-            "points": Call(("cat", "points.json")),
-            "current": Call(("cat", "current.json")),
+            "points": ProgramCall(("cat", "points.json")),
+            "current": ProgramCall(("cat", "current.json")),
             "restore": self.call("restore", "{point}", "--op", "{op}"),
         }
 
-    def call(self, *argv: str, timeout: float = 20.0) -> Call:
-        return Call((sys.executable, "-I", "-S", ctl.__file__, str(self.root), *argv), timeout)
+    def call(self, *argv: str, timeout: float = 20.0) -> ProgramCall:
+        return ProgramCall((sys.executable, "-I", "-S", ctl.__file__, str(self.root), *argv), timeout)
 
     def surroundings(self, spool: str = "spool") -> Surroundings:
         """Another spool is another machine."""

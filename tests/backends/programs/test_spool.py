@@ -18,7 +18,7 @@ from backends.programs.spool import ELSEWHERE, CommandOperation, name_of
 from backends.surroundings import Surroundings
 from bot.contract import (
     Busy,
-    Cancelled,
+    CancelAnswer,
     Fate,
     Handle,
     OutcomeUnknown,
@@ -434,7 +434,7 @@ async def test_a_command_that_ignores_term_is_killed(place: Surroundings) -> Non
     )
     handle = await started(operation)
     await until(lambda: "deaf" in said(place))
-    assert await operation.cancel(WORK, handle) is Cancelled.LEAVES_PARTIAL
+    assert await operation.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
     child = supervisor.read(str(attempt(place)), supervisor.CHILD)
     assert supervisor.identity(child["pid"]) != child
 
@@ -445,7 +445,7 @@ async def test_of_a_stopped_command_no_child_goes_on(place: Surroundings) -> Non
     operation = says(place, f"import subprocess; subprocess.Popen(['sh', '-c', {deaf!r}]).wait()")
     handle = await started(operation)
     await until(lambda: said(place).endswith("\n"))
-    assert await operation.cancel(WORK, handle) is Cancelled.LEAVES_PARTIAL
+    assert await operation.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
     await until(lambda: supervisor.identity(int(said(place))) is None)
 
 
@@ -461,7 +461,7 @@ async def test_a_running_command_is_cancelled_and_leaves_part_of_its_work(place:
     operation = effect(place, "once", "go")
     handle = await started(operation)
     await until(lambda: effects(place) != [])
-    assert await operation.cancel(WORK, handle) is Cancelled.LEAVES_PARTIAL
+    assert await operation.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
     assert await fate(operation) is Fate.FAILED
 
 
@@ -469,13 +469,13 @@ async def test_what_is_done_cannot_be_cancelled(place: Surroundings) -> None:
     operation = effect(place, "once")
     handle = await started(operation)
     await ended(operation, handle)
-    assert await operation.cancel(WORK, handle) is Cancelled.IMPOSSIBLE
+    assert await operation.cancel(WORK, handle) is CancelAnswer.IMPOSSIBLE
 
 
 async def test_what_is_cancelled_before_it_began_never_begins(place: Surroundings) -> None:
     folder = laid_down(place)
     operation = effect(place, "once")
-    assert await operation.cancel(WORK, {"attempt": 1}) is Cancelled.CLEAN
+    assert await operation.cancel(WORK, {"attempt": 1}) is CancelAnswer.CLEAN
     assert await supervised(folder) == supervisor.TAKEN_BEFORE
     assert (await fate(operation), effects(place)) == (Fate.ABSENT, [])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from backends.conformance.harness import Moment
-from backends.marker import FOLDER, Marker, Markers, Slot, Stage
+from backends.marker import FOLDER, Marker, Markers, MarkerStage, Slot
 from backends.releases.executor import Releases
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
@@ -130,10 +130,10 @@ class DyingSlot(Slot):
         self._dies = dies
 
     def write(self, marker: Marker) -> None:
-        if marker.stage is Stage.DONE and self._dies is Moment.CHANGED:
+        if marker.stage is MarkerStage.DONE and self._dies is Moment.CHANGED:
             os.kill(os.getpid(), signal.SIGKILL)
         super().write(marker)
-        if marker.stage is Stage.TAKEN and self._dies is Moment.TAKEN:
+        if marker.stage is MarkerStage.TAKEN and self._dies is Moment.TAKEN:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

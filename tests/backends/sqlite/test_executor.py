@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from backends.conformance.harness import PATIENCE, carried_out, ended, strangers, work_for
-from backends.marker import Marker, Markers, Slot, Stage
+from backends.marker import Marker, Markers, MarkerStage, Slot
 from backends.sqlite.backups import was_wal
-from backends.sqlite.copying import Copy, Route, save_copy
+from backends.sqlite.copying import Copy, CopyRoute, save_copy
 from backends.sqlite.executor import Sqlite
 from backends.sqlite.reading import OutOfTime, beside, connect, differences, identity, version
 from bot.contract import (
     Blocked,
     Busy,
-    Cancelled,
+    CancelAnswer,
     Fate,
     PointUnavailable,
     StateChanged,
@@ -273,7 +273,7 @@ async def test_while_it_goes_on_it_is_in_flight_for_everybody_else(world: Sqlite
     other = world.executor()
     assert (await other.find(work)).fate is Fate.IN_FLIGHT
     assert await other.start(work) is Taken.TAKEN
-    assert await other.cancel(work, handle) is Cancelled.IMPOSSIBLE
+    assert await other.cancel(work, handle) is CancelAnswer.IMPOSSIBLE
     assert (await ended(other, work, handle)).ended is True
     assert world.effects() == 1
 
@@ -283,7 +283,7 @@ async def test_a_cancelled_copy_leaves_everything_as_it_was(world: SqliteWorld, 
     before = world.live()
     handle = await slow.start(work)
     assert handle is not Taken.TAKEN
-    assert await slow.cancel(work, handle) is Cancelled.CLEAN
+    assert await slow.cancel(work, handle) is CancelAnswer.CLEAN
     assert (await slow.poll(work, handle)).ended is False
     assert (await slow.find(work)).fate is Fate.FAILED
     assert (world.live(), world.effects()) == (before, 0)
@@ -341,8 +341,8 @@ def test_a_backup_without_tables_is_refused(world: SqliteWorld) -> None:
 def _copy(world: SqliteWorld, point: str, expected: str) -> Copy:
     slot = Markers(world.backups).take("k7f3a91c.RB-42.3")
     assert slot is not None
-    route = Route(world.backups / f"{point}.db", world.database, None, wait=PATIENCE)
-    return Copy(route, Marker("d" * 64, point, expected, Stage.TAKEN), slot)
+    route = CopyRoute(world.backups / f"{point}.db", world.database, None, wait=PATIENCE)
+    return Copy(route, Marker("d" * 64, point, expected, MarkerStage.TAKEN), slot)
 
 
 async def test_killed_in_the_middle_of_writing_it_is_absent_and_nothing_is_lost(
@@ -382,7 +382,7 @@ class ClosingMarkers(Markers):
 class ClosingSlot(Slot):
     def write(self, marker: Marker) -> None:
         super().write(marker)
-        if marker.stage is Stage.CLOSING:
+        if marker.stage is MarkerStage.CLOSING:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -410,7 +410,7 @@ async def test_an_undo_point_that_was_saved_but_not_recorded_is_found_again(
     with slot:
         marker = slot.read()
         assert marker is not None
-        slot.write(replace(marker, stage=Stage.TAKEN))
+        slot.write(replace(marker, stage=MarkerStage.TAKEN))
     world.sell(1)
     assert await executor.undo_point(saving) == saved
     assert (await executor.find(saving)).fate is Fate.DONE
@@ -424,7 +424,7 @@ async def test_an_undo_point_whose_saving_was_killed_is_absent_and_saved_anew(
     assert slot is not None
     with slot:
         slot.write(
-            Marker(saving.digest, saving.point, saving.expected, Stage.TAKEN, {"saves": "pre-RB-42.db"})
+            Marker(saving.digest, saving.point, saving.expected, MarkerStage.TAKEN, {"saves": "pre-RB-42.db"})
         )
     (world.backups / ".rollback" / f"{saving.op_id}.db").write_bytes(b"half a copy")
     assert (await executor.find(saving)).fate is Fate.ABSENT

@@ -34,7 +34,7 @@ from bot.run import Approval, Live, Matter, Pause, Proposal, Request, Run, StepR
 from bot.views import details, home, lists, press_forms, refusal, start_form
 from bot.views.facts import CardFacts
 from bot.views.home import Linked
-from bot.views.limits import Message, View
+from bot.views.limits import MessageContent, View
 from bot.views.start_form import Reachable, StartForm, TargetChoice
 from tests.bot.stories import happened, having, plan_data, requested
 
@@ -656,7 +656,7 @@ MODALS: dict[str, View] = {
     "home_empty": home.home([], [], NOW),
 }
 
-LISTS: dict[str, Message] = {
+LISTS: dict[str, MessageContent] = {
     "points": lists.points("orders", Points(PLAN_FORM.points, CURRENT), NOW),
     "points_unreachable": lists.no_points("orders", "`orders` does not answer. Try again in a minute."),
     "targets": lists.targets(

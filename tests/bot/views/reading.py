@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.views.limits import Message
+from bot.views.limits import MessageContent
 
 ROW = 45
 SMALL_ROW = 56  # of contexts, whose letters are smaller
@@ -22,12 +22,12 @@ _MARKS = (
 )
 
 
-def texts(message: Message) -> Iterator[str]:
+def texts(message: MessageContent) -> Iterator[str]:
     """Every text of sections and contexts, as sent."""
     return (text for text, _ in _with_width(message))
 
 
-def _with_width(message: Message) -> Iterator[tuple[str, int]]:
+def _with_width(message: MessageContent) -> Iterator[tuple[str, int]]:
     for block in message.blocks:
         if block["type"] == "section":
             yield block["text"]["text"], ROW
@@ -41,7 +41,7 @@ def shown(markup: str) -> str:
     return markup
 
 
-def phone_rows(message: Message) -> int:
+def phone_rows(message: MessageContent) -> int:
     words = sum(
         math.ceil(len(line) / width) or 1
         for text, width in _with_width(message)

@@ -29,7 +29,7 @@ from bot.run import Live, Run
 from bot.views import details, home, lists, press_forms, start_form
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
-from bot.views.limits import Message, View
+from bot.views.limits import MessageContent, View
 from tests.bot.stories import any_of, having
 from tests.bot.views.examples import (
     ANA,
@@ -110,7 +110,7 @@ def hostile_events(text: str) -> tuple[Event, ...]:
     return tuple(Event(any_of(kind, **data), at("03:10"), BEN, n) for n, kind in enumerate(E, 1))
 
 
-def foreign_mentions(message: Message) -> list[str]:
+def foreign_mentions(message: MessageContent) -> list[str]:
     said = [message.text, *texts(message)]
     return [m for text in said for m in MENTION.findall(text) if not OURS.fullmatch(m)]
 
@@ -175,7 +175,7 @@ def test_slack_accepts_every_modal(text: str) -> None:
     assert [problem for view in modals_of(text) for problem in problems_of_view(view)] == []
 
 
-def lists_of(text: str) -> tuple[Message, ...]:
+def lists_of(text: str) -> tuple[MessageContent, ...]:
     points = Points(tuple(RestorePoint(text, None, text, text) for _ in range(200)), ORDERS.current)
     return (
         lists.points("orders", points, at("03:02")),
@@ -221,7 +221,7 @@ def powers(texts: Iterable[str]) -> list[str]:
     return [sign for text in texts for sign in POWER.findall(text)]
 
 
-def spoken(message: Message) -> list[str]:
+def spoken(message: MessageContent) -> list[str]:
     return [without_code(message.text), *mrkdwn_of(message.blocks)]
 
 
@@ -247,7 +247,7 @@ def mrkdwn_of(part: object) -> list[str]:
 @pytest.mark.parametrize("draw", [card, direct, notice])
 @pytest.mark.parametrize("name", CARDS)
 def test_no_text_has_power_on_a_card(
-    name: str, draw: Callable[[Run, CardFacts, datetime], Message | None], attack: str
+    name: str, draw: Callable[[Run, CardFacts, datetime], MessageContent | None], attack: str
 ) -> None:
     run, facts, now = CARDS[name]
     drawn = draw(hostile(run, attack), hostile_facts(facts, attack), now)
@@ -268,7 +268,7 @@ def test_no_text_has_power_in_a_list(attack: str) -> None:
 
 @pytest.mark.parametrize("quality", list(LossQuality))
 def test_the_basis_of_a_loss_has_no_power(quality: LossQuality) -> None:
-    def drawn(text: str) -> Message:
+    def drawn(text: str) -> MessageContent:
         return card(
             having(AWAITING, approval_planned=with_loss(ORDERS, Loss(quality, basis=text))),
             FACTS,

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from bot.views.card import card, direct, notice, thread_line
-from bot.views.limits import Message
+from bot.views.limits import MessageContent
 from tests.bot.views.examples import AWAITING, CARDS, FACTS, LISTS, MODALS, at
 from tests.bot.views.snapshots import kept, matches
 
 
-def _plain(message: Message) -> Mapping[str, Any]:
+def _plain(message: MessageContent) -> Mapping[str, Any]:
     return {"text": message.text, "blocks": list(message.blocks)}
 
 

@@ -7,7 +7,7 @@ from backends.installed import definitions
 from bot.configuration import load
 from handlers.cli.doctor import examine
 from handlers.cli.doctor.results import Grade, Result
-from handlers.settings import Settings, read_settings
+from handlers.settings import ProcessSettings, read_settings
 from workspace.slack.server import PretendSlack
 
 ANA, BEN, CY = "U01ANA", "U01BEN", "U01CY"
@@ -21,7 +21,7 @@ class Clinic:
     def configure(self, text: str) -> None:
         (self.folder / "rollback.yaml").write_text(text)
 
-    def settings(self, **changed: str) -> Settings:
+    def settings(self, **changed: str) -> ProcessSettings:
         """`changed`: environment variables that are otherwise than they should be; empty: not set."""
         return read_settings(
             {

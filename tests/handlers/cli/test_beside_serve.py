@@ -7,12 +7,12 @@ import pytest
 from bot.clock import SteadyClock
 from handlers.cli import reading, shapes, words
 from handlers.cli.database import upgraded
-from handlers.settings import Settings, read_settings
+from handlers.settings import ProcessSettings, read_settings
 from storage.database import Locked
 from tests.handlers.world import World
 
 
-def settings_of(world: World) -> Settings:
+def settings_of(world: World) -> ProcessSettings:
     """Where the bot of this world lives, and nothing else."""
     return read_settings(
         {

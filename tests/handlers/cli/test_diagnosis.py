@@ -12,7 +12,7 @@ from bot.model import Loss, LossQuality, Person
 from bot.policy import Entitled
 from handlers.cli.doctor import people, slack, targets
 from handlers.cli.doctor.results import Grade, Result, as_value, exit_code, fail, line, ok, unreachable, warn
-from handlers.cli.doctor.slack import Channel
+from handlers.cli.doctor.slack import ListedChannel
 from handlers.cli.endings import Code
 from tests.bot.views import examples
 
@@ -88,7 +88,7 @@ def test_a_program_without_its_manifest_says_so(tmp_path: Path) -> None:
 
 # Channels --------------------------------------------------------------------------------------
 
-INC = Channel("C01INC", "inc-1", private=False, member=True, shared=False, archived=False)
+INC = ListedChannel("C01INC", "inc-1", private=False, member=True, shared=False, archived=False)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ INC = Channel("C01INC", "inc-1", private=False, member=True, shared=False, archi
         ("inc-*", replace(INC, shared=True), Grade.WARN),
     ],
 )
-def test_an_incident_channel_must_take_cards(glob: str, channel: Channel, grade: Grade) -> None:
+def test_an_incident_channel_must_take_cards(glob: str, channel: ListedChannel, grade: Grade) -> None:
     assert slack.incident_channel(glob, [channel]).grade is grade
 
 
@@ -114,7 +114,7 @@ def test_an_incident_channel_must_take_cards(glob: str, channel: Channel, grade:
         (replace(INC, shared=True), Grade.FAIL),
     ],
 )
-def test_the_audit_channel_must_take_every_request(channel: Channel, grade: Grade) -> None:
+def test_the_audit_channel_must_take_every_request(channel: ListedChannel, grade: Grade) -> None:
     assert slack.audit_channel("inc-1", [channel]).grade is grade
 
 

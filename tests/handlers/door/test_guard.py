@@ -13,7 +13,7 @@ from handlers.door.guard import (
     BODY_AT_MOST,
     DEPTH_AT_MOST,
     Admitted,
-    Refused,
+    NotAdmitted,
     admit,
     self_test,
     why_unreadable,
@@ -31,13 +31,13 @@ def signed(raw: bytes, at: float = NOW, secret: str = SECRET) -> dict[str, str]:
     return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={mac}"}
 
 
-def sent(raw: bytes, content_type: str = FORM) -> Admitted | Refused:
+def sent(raw: bytes, content_type: str = FORM) -> Admitted | NotAdmitted:
     """Signed by Slack just now."""
     return admit({**signed(raw), "Content-Type": content_type}, raw, SECRET, NOW)
 
 
-def status(answer: Admitted | Refused) -> int:
-    return answer.status if isinstance(answer, Refused) else 200
+def status(answer: Admitted | NotAdmitted) -> int:
+    return answer.status if isinstance(answer, NotAdmitted) else 200
 
 
 def nested(depth: int) -> Any:

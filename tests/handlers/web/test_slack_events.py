@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import web
 
-from handlers.door.guard import BODY_AT_MOST, Refused
+from handlers.door.guard import BODY_AT_MOST, NotAdmitted
 from handlers.web.slack_events import read_body
 from tests.handlers.conftest import Open
 from tests.handlers.door.test_shapes import WELL
@@ -106,7 +106,7 @@ async def slow_server() -> AsyncIterator[str]:
 
     async def answer(request: web.Request) -> web.Response:
         body = await read_body(request, within=0.05)
-        return web.Response(status=body.status if isinstance(body, Refused) else 200)
+        return web.Response(status=body.status if isinstance(body, NotAdmitted) else 200)
 
     app = web.Application()
     app.router.add_post("/", answer)

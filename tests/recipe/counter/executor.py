@@ -8,7 +8,7 @@ from backends.choosing import named, point_for
 from backends.references import Resolver
 from bot.clock import utc_now
 from bot.contract import (
-    Cancelled,
+    CancelAnswer,
     Capabilities,
     Fate,
     Found,
@@ -75,9 +75,9 @@ class Counter:
     async def poll(self, work: Work, handle: Handle) -> Progress:
         return Progress(ended=(await self.find(work)).fate is Fate.DONE, observed_at=utc_now())
 
-    async def cancel(self, work: Work, handle: Handle) -> Cancelled:
+    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
         """One write is over before anybody could stop it."""
-        return Cancelled.IMPOSSIBLE
+        return CancelAnswer.IMPOSSIBLE
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         state = self._file.read()

@@ -16,7 +16,7 @@ from tests.workspace.slack.drafts import (
     text_field,
 )
 from workspace.slack.limits import check_message, check_view
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 
 Json = dict[str, Any]
 
@@ -239,20 +239,20 @@ BAD: dict[str, tuple[list[Any], str]] = {
 
 @pytest.mark.parametrize(("blocks", "words"), BAD.values(), ids=BAD.keys())
 def test_a_message_outside_the_limits_is_refused_with_slacks_words(blocks: list[Json], words: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CallRefused) as refused:
         check_message(blocks, has_file)
     assert refused.value.error == "invalid_blocks"
     assert refused.value.messages == (f"[ERROR] {words}",)
 
 
 def test_two_tables_in_a_message_are_refused_in_slacks_own_way() -> None:
-    with pytest.raises(Refused, match="only_one_table_allowed") as refused:
+    with pytest.raises(CallRefused, match="only_one_table_allowed") as refused:
         check_message([table(1), table(1)], has_file)
     assert refused.value.error == "invalid_attachments"
 
 
 def test_a_message_with_too_many_words_in_all_is_refused() -> None:
-    with pytest.raises(Refused, match="msg_blocks_too_long"):
+    with pytest.raises(CallRefused, match="msg_blocks_too_long"):
         check_message([section("x" * 3000)] * 5, has_file)
 
 
@@ -326,7 +326,7 @@ BAD_VIEWS: dict[str, tuple[Json, str]] = {
 
 @pytest.mark.parametrize(("view", "words"), BAD_VIEWS.values(), ids=BAD_VIEWS.keys())
 def test_a_view_outside_the_limits_is_refused_with_slacks_words(view: Json, words: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CallRefused) as refused:
         check_view(view, has_file)
     assert refused.value.error == "invalid_arguments"
     everything = "[ERROR] failed to match all allowed schemas [json-pointer:/view]"
@@ -335,5 +335,5 @@ def test_a_view_outside_the_limits_is_refused_with_slacks_words(view: Json, word
 
 def test_a_view_beyond_250_kb_is_refused() -> None:
     blocks = [section("x" * 2900) for _ in range(90)]
-    with pytest.raises(Refused, match="view_too_large"):
+    with pytest.raises(CallRefused, match="view_too_large"):
         check_view(modal(*blocks), has_file)

@@ -4,7 +4,7 @@ from typing import Final
 
 from workspace.slack import drawn, limits
 from workspace.slack.arguments import Arguments
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.schema import Findings
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
@@ -27,7 +27,7 @@ def auth_test(workspace: Workspace, args: Arguments) -> Json:
 
 def bots_info(workspace: Workspace, args: Arguments) -> Json:
     if args.optional("bot", workspace.app.bot_id) != workspace.app.bot_id:
-        raise Refused("bot_not_found")
+        raise CallRefused("bot_not_found")
     return {"bot": drawn.bot(workspace)}
 
 
@@ -42,7 +42,7 @@ def connections_open(workspace: Workspace, args: Arguments) -> Json:
 def validate(workspace: Workspace, args: Arguments) -> Json:
     given = [name for name in _ONE_OF if name in args]
     if len(given) != 1:
-        raise Refused("invalid_arguments", ["[ERROR] exactly one of blocks, message, view"])
+        raise CallRefused("invalid_arguments", ["[ERROR] exactly one of blocks, message, view"])
     match given[0]:
         case "blocks":
             blocks = args.objects("blocks", "invalid_blocks")
@@ -63,4 +63,4 @@ def _verdict(error: str, findings: Findings) -> Json:
         {"pointer": pointer, "code": "failed_constraint", "message": words}
         for words, pointer in findings.found
     ]
-    raise Refused(error, errors=wrong)
+    raise CallRefused(error, errors=wrong)

@@ -6,7 +6,7 @@ from workspace.slack import drawn, limits
 from workspace.slack.arguments import Arguments
 from workspace.slack.methods import places
 from workspace.slack.nouns import Message
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -26,9 +26,9 @@ def post_ephemeral(workspace: Workspace, args: Arguments) -> Json:
     channel = places.posted_to(workspace, args.required("channel"))
     user = args.required("user")
     if user not in channel.members:
-        raise Refused("user_not_in_channel")
+        raise CallRefused("user_not_in_channel")
     if not workspace.bot_in(channel):
-        raise Refused("not_in_channel")
+        raise CallRefused("not_in_channel")
     content = _content(workspace, args)
     thread_ts = _thread(workspace, channel.id, args.optional("thread_ts"))
     if workspace.ephemerals_arrive:
@@ -42,11 +42,11 @@ def post_ephemeral(workspace: Workspace, args: Arguments) -> Json:
 def update(workspace: Workspace, args: Arguments) -> Json:
     channel = places.seen(workspace, args.required("channel"))
     if channel.archived:
-        raise Refused("is_inactive")
+        raise CallRefused("is_inactive")
     message = _own(workspace, channel.id, args.required("ts"), "cant_update_message")
     text = args.optional("text", "") or ""
     if len(text) > LONGEST_UPDATE:
-        raise Refused("msg_too_long")
+        raise CallRefused("msg_too_long")
     content = _content(workspace, args, may_be_empty="blocks" in args or "attachments" in args)
     # What is not mentioned stays; an empty list takes blocks or attachments away.
     edited = workspace.edit(message, **{name: value for name, value in content.items() if name in args})
@@ -75,13 +75,13 @@ def _content(workspace: Workspace, args: Arguments, *, may_be_empty: bool = Fals
     attachments = args.objects("attachments", "invalid_attachments") or []
     text = args.optional("text", "") or ""
     if not (text or blocks or attachments or may_be_empty):
-        raise Refused("no_text")
+        raise CallRefused("no_text")
     limits.check_message(blocks, workspace.has_file)
     metadata = args.mapping("metadata", "invalid_metadata_format")
     if metadata is not None and not (
         metadata.get("event_type") and isinstance(metadata.get("event_payload"), dict)
     ):
-        raise Refused("invalid_metadata_format")
+        raise CallRefused("invalid_metadata_format")
     return {"text": text[:LONGEST_POST], "blocks": blocks, "attachments": attachments, "metadata": metadata}
 
 
@@ -90,21 +90,21 @@ def _thread(workspace: Workspace, channel: str, thread_ts: str | None) -> str | 
         return None
     parent = workspace.message(channel, thread_ts)
     if parent is None or parent.deleted:
-        raise Refused("thread_not_found")
+        raise CallRefused("thread_not_found")
     if parent.ephemeral_to is not None:
-        raise Refused("cannot_reply_to_message")
+        raise CallRefused("cannot_reply_to_message")
     return parent.thread_ts or parent.ts
 
 
 def _standing(workspace: Workspace, channel: str, ts: str) -> Message:
     message = workspace.message(channel, ts)
     if message is None or message.deleted or message.ephemeral_to is not None:
-        raise Refused("message_not_found")
+        raise CallRefused("message_not_found")
     return message
 
 
 def _own(workspace: Workspace, channel: str, ts: str, refusal: str) -> Message:
     message = _standing(workspace, channel, ts)
     if message.user != workspace.app.bot_user:
-        raise Refused(refusal)
+        raise CallRefused(refusal)
     return message

@@ -7,7 +7,7 @@ from workspace.slack import drawn
 from workspace.slack.arguments import Arguments
 from workspace.slack.methods import places
 from workspace.slack.nouns import Channel, Message
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -41,9 +41,9 @@ def members(workspace: Workspace, args: Arguments) -> Json:
 def join(workspace: Workspace, args: Arguments) -> Json:
     channel = places.seen(workspace, args.required("channel"))
     if channel.kind != "channels":
-        raise Refused("method_not_supported_for_channel_type")
+        raise CallRefused("method_not_supported_for_channel_type")
     if channel.archived:
-        raise Refused("is_archived")
+        raise CallRefused("is_archived")
     already = workspace.bot_in(channel)
     joined = workspace.join(workspace.app.bot_user, channel.id)
     answer: Json = {"channel": drawn.channel(workspace, joined)}
@@ -55,7 +55,7 @@ def open_(workspace: Workspace, args: Arguments) -> Json:
         return {"channel": {"id": places.seen(workspace, args.required("channel")).id}}
     people = args.listed("users")
     if len(people) != 1:
-        raise Refused("invalid_arguments", ["[ERROR] one user: group conversations do not exist here"])
+        raise CallRefused("invalid_arguments", ["[ERROR] one user: group conversations do not exist here"])
     return {"channel": {"id": places.direct(workspace, people[0])}}
 
 
@@ -68,7 +68,7 @@ def replies(workspace: Workspace, args: Arguments) -> Json:
     channel = places.read(workspace, args.required("channel"))
     parent = workspace.message(channel.id, args.required("ts"))
     if parent is None or parent.deleted:
-        raise Refused("thread_not_found")
+        raise CallRefused("thread_not_found")
     return _messages(workspace, [parent, *workspace.messages(channel.id, parent.ts)], args)
 
 
@@ -76,10 +76,10 @@ def page(everything: Sequence[T], args: Arguments) -> tuple[list[T], str]:
     """One page of a list and the cursor of the next; the cursor is empty on the last page."""
     cursor = args.optional("cursor") or "0"
     if not cursor.isdecimal() or int(cursor) > len(everything):
-        raise Refused("invalid_cursor")
+        raise CallRefused("invalid_cursor")
     start, limit = int(cursor), args.number("limit", 100)
     if not 1 <= limit <= 1000:
-        raise Refused("invalid_limit")
+        raise CallRefused("invalid_limit")
     end = start + limit
     return list(everything[start:end]), str(end) if end < len(everything) else ""
 
@@ -87,7 +87,7 @@ def page(everything: Sequence[T], args: Arguments) -> tuple[list[T], str]:
 def _channels(workspace: Workspace, args: Arguments, *, mine: bool) -> Json:
     kinds = [_KINDS.get(name) for name in args.listed("types") or ["public_channel"]]
     if None in kinds:
-        raise Refused("invalid_types")
+        raise CallRefused("invalid_types")
     for kind in kinds:
         places.need(workspace, f"{kind}:read")
 

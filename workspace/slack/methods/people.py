@@ -6,7 +6,7 @@ from workspace.slack import drawn
 from workspace.slack.arguments import Arguments
 from workspace.slack.methods.conversations import page
 from workspace.slack.nouns import User
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -28,7 +28,7 @@ def lookup_by_email(workspace: Workspace, args: Arguments) -> Json:
     for user in workspace.users.values():
         if user.email is not None and user.email.lower() == email and not user.deleted:
             return {"user": drawn.user(workspace, user)}
-    raise Refused("users_not_found")
+    raise CallRefused("users_not_found")
 
 
 def presence(workspace: Workspace, args: Arguments) -> Json:
@@ -49,16 +49,16 @@ def group_members(workspace: Workspace, args: Arguments) -> Json:
     _need_paid_plan(workspace)
     group = workspace.groups.get(args.required("usergroup"))
     if group is None or (group.disabled and not args.flag("include_disabled")):
-        raise Refused("no_such_subteam")
+        raise CallRefused("no_such_subteam")
     return {"users": list(group.members)}
 
 
 def do_not_disturb(workspace: Workspace, args: Arguments) -> Json:
     people = args.listed("users")
     if not people:
-        raise Refused("invalid_arguments", ["[ERROR] missing required field: users"])
+        raise CallRefused("invalid_arguments", ["[ERROR] missing required field: users"])
     if len(people) > MOST_DND:
-        raise Refused("too_many_users")
+        raise CallRefused("too_many_users")
     now = int(workspace.clock())
     resting = {"dnd_enabled": True, "next_dnd_start_ts": now - 3600, "next_dnd_end_ts": now + 3600}
     # Nobody's night is set up in the workspace, which Slack says by an end at 1.
@@ -70,10 +70,10 @@ def do_not_disturb(workspace: Workspace, args: Arguments) -> Json:
 def _user(workspace: Workspace, id: str) -> User:
     user = workspace.users.get(id)
     if user is None:
-        raise Refused("user_not_found")
+        raise CallRefused("user_not_found")
     return user
 
 
 def _need_paid_plan(workspace: Workspace) -> None:
     if not workspace.paid:
-        raise Refused("plan_upgrade_required")
+        raise CallRefused("plan_upgrade_required")

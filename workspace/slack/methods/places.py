@@ -1,20 +1,20 @@
 """Where the bot may look and post: the rules of membership that several methods share."""
 
 from workspace.slack.nouns import Channel
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 
 
 def need(workspace: Workspace, scope: str) -> None:
     if scope not in workspace.scopes:
-        raise Refused("missing_scope", needed=scope, provided=",".join(sorted(workspace.scopes)))
+        raise CallRefused("missing_scope", needed=scope, provided=",".join(sorted(workspace.scopes)))
 
 
 def seen(workspace: Workspace, channel_id: str) -> Channel:
     """A conversation that the bot can know of: a private one only from inside."""
     channel = workspace.channels.get(channel_id)
     if channel is None or (channel.private and not workspace.bot_in(channel)):
-        raise Refused("channel_not_found")
+        raise CallRefused("channel_not_found")
     return channel
 
 
@@ -23,7 +23,7 @@ def read(workspace: Workspace, channel_id: str) -> Channel:
     channel = seen(workspace, channel_id)
     need(workspace, f"{channel.kind}:history")
     if not workspace.bot_in(channel):
-        raise Refused("not_in_channel")
+        raise CallRefused("not_in_channel")
     return channel
 
 
@@ -36,18 +36,18 @@ def posted_to(workspace: Workspace, name: str) -> Channel:
     )
     channel = seen(workspace, named)
     if channel.archived:
-        raise Refused("is_archived")
+        raise CallRefused("is_archived")
     if not workspace.bot_in(channel) and "chat:write.public" not in workspace.scopes:
-        raise Refused("not_in_channel")
+        raise CallRefused("not_in_channel")
     return channel
 
 
 def direct(workspace: Workspace, user_id: str) -> str:
     user = workspace.users.get(user_id)
     if user is None:
-        raise Refused("user_not_found")
+        raise CallRefused("user_not_found")
     if user.bot:
-        raise Refused("cannot_dm_bot")
+        raise CallRefused("cannot_dm_bot")
     if user.deleted:
-        raise Refused("user_disabled")
+        raise CallRefused("user_disabled")
     return workspace.direct(user_id)

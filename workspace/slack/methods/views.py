@@ -3,7 +3,7 @@
 from workspace.slack import drawn, limits
 from workspace.slack.arguments import Arguments
 from workspace.slack.nouns import View
-from workspace.slack.refusal import Refused
+from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
@@ -22,33 +22,39 @@ def update(workspace: Workspace, args: Arguments) -> Json:
     view = _view(workspace, args)
     old = workspace.modals.find(args.optional("view_id"), args.optional("external_id"))
     if old is None:
-        raise Refused("not_found")
+        raise CallRefused("not_found")
     if old.type != view["type"]:
-        raise Refused("invalid_arguments", ["[ERROR] type of a view cannot change [json-pointer:/view/type]"])
+        raise CallRefused(
+            "invalid_arguments", ["[ERROR] type of a view cannot change [json-pointer:/view/type]"]
+        )
     return _shown(workspace, workspace.modals.update(old, view, args.optional("hash")))
 
 
 def publish(workspace: Workspace, args: Arguments) -> Json:
     view = _view(workspace, args)
     if view["type"] != "home":
-        raise Refused("invalid_arguments", ["[ERROR] must be a valid enum value [json-pointer:/view/type]"])
+        raise CallRefused(
+            "invalid_arguments", ["[ERROR] must be a valid enum value [json-pointer:/view/type]"]
+        )
     user = workspace.users.get(args.required("user_id"))
     if user is None or user.bot:
-        raise Refused("invalid_arguments", ["invalid `user_id`"])
+        raise CallRefused("invalid_arguments", ["invalid `user_id`"])
     return _shown(workspace, workspace.modals.publish(user.id, view, args.optional("hash")))
 
 
 def _modal(workspace: Workspace, args: Arguments) -> Json:
     view = _view(workspace, args)
     if view["type"] != "modal":
-        raise Refused("invalid_arguments", ["[ERROR] must be a valid enum value [json-pointer:/view/type]"])
+        raise CallRefused(
+            "invalid_arguments", ["[ERROR] must be a valid enum value [json-pointer:/view/type]"]
+        )
     return view
 
 
 def _view(workspace: Workspace, args: Arguments) -> Json:
     view = args.mapping("view", "invalid_arguments")
     if view is None:
-        raise Refused("invalid_arguments", ["[ERROR] missing required field: view"])
+        raise CallRefused("invalid_arguments", ["[ERROR] missing required field: view"])
     limits.check_view(view, workspace.has_file)
     return view
 
