@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.databases import sqlite
 from benchmarks.figure import Figure
 from benchmarks.installation import new_folder
-from bot.event_kinds import EventKind as E
+from bot.event_kinds import EventKind
 from tests.bot.stories import ANA
 from tests.handlers.publishing import publishing
 from tests.storage.told import tell
@@ -28,7 +28,7 @@ async def measure(quick: bool) -> list[Figure]:
 async def _at_once(folder: Path, empty: Path) -> Figure:
     async with publishing(folder, empty) as alone:
         runs = await alone.asked(RUNS)
-        await asyncio.gather(*(tell(alone.store, run, E.CANCELLED, ANA) for run in runs))
+        await asyncio.gather(*(tell(alone.store, run, EventKind.CANCELLED, ANA) for run in runs))
         shown = await alone.seconds_until_cards_say("Cancelled", runs)
         refused = alone.refused_for_the_budget()
     late = max(at - (n * EACH + FIRST) for n, at in enumerate(shown, 1))

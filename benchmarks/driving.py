@@ -24,7 +24,7 @@ from bot import codec, presses
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.engine import Engine
-from bot.event_kinds import EventKind as E
+from bot.event_kinds import EventKind
 from bot.model import Goal, Person, Purpose, State
 from bot.planner import Planner
 from bot.presses import Click
@@ -117,7 +117,7 @@ class Driving:
         return {}
 
     async def _open(self, target: Target) -> Run:
-        event = happened(E.REQUESTED, self._clock(), ASKS.id, _wish(target.name))
+        event = happened(EventKind.REQUESTED, self._clock(), ASKS.id, _wish(target.name))
         opening = Opening(event, targets_of(self._configuration, target), CHANNEL)
         return await self._store.change(lambda change: change.open(opening))
 
@@ -132,7 +132,7 @@ class Driving:
     async def _post(self, run_id: str) -> Run:
         """As the publisher does when the card stands."""
         run = await self._store.load(run_id)
-        return await self._store.append(run, happened(E.POSTED, self._clock()))
+        return await self._store.append(run, happened(EventKind.POSTED, self._clock()))
 
     async def _approve(self, run: Run) -> None:
         now = self._clock()

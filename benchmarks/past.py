@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from benchmarks.databases import Place
 from bot.canonical_json import canonical, from_iso
-from bot.event_kinds import EventKind as E
+from bot.event_kinds import EventKind
 from bot.events import Event
 from bot.model import Person
 from bot.signatures import Signer, statement
@@ -107,7 +107,7 @@ class _Copier:
 
     def _signed(self, run_id: str, row: RowMapping) -> str:
         event = happened(row["kind"], from_iso(row["at"]), row["by"], row["data"], row["seq"])
-        digest = "" if event.kind is E.REQUESTED else self._original.digest
+        digest = "" if event.kind is EventKind.REQUESTED else self._original.digest
         assert event.stored is not None
         return self._signer.sign(statement(self._installation, run_id, digest, event, event.stored))
 
@@ -136,8 +136,10 @@ async def _wait(store: Store, targets: Iterable[str], now: datetime) -> None:
         for n, target in enumerate(targets):
             asks = replace(ANA, human=f"{ANA.human}-{n}")
             run = await change.open(Opening(_asked(asks, target, now), (target,), CHANNEL))
-            run = await change.append(run, (happened(E.PLANNED, now, "", plan_data(plan_for(run))),))
-            await change.append(run, (happened(E.POSTED, now, "", {"channel": CHANNEL, "ts": "1.0"}),))
+            run = await change.append(run, (happened(EventKind.PLANNED, now, "", plan_data(plan_for(run))),))
+            await change.append(
+                run, (happened(EventKind.POSTED, now, "", {"channel": CHANNEL, "ts": "1.0"}),)
+            )
         await change.connection.execute(update(cards).where(cards.c.ts.is_(None)).values(**POSTED))
         behind = update(runs).where(runs.c.shown_seq < runs.c.seq)
         await change.connection.execute(behind.values(shown_seq=runs.c.seq))

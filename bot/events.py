@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from bot.event_kinds import EventKind
-from bot.event_kinds import EventKind as E
 from bot.model import Do, Finding, Goal, Loss, Person, Plan, Purpose
 
 
@@ -42,7 +41,7 @@ class Reasoned(Word):
 class Requested(Fact):
     """Opens a run."""
 
-    kind = E.REQUESTED
+    kind = EventKind.REQUESTED
     target: str
     purpose: Purpose
     goal: Goal
@@ -56,7 +55,7 @@ class Requested(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Planned(Fact):
-    kind = E.PLANNED
+    kind = EventKind.PLANNED
     plan: Plan
     digest: str  # of the plan as it is stored
     awaited: tuple[str, ...] = ()  # who gets a direct copy: Slack user ids, at most five
@@ -67,7 +66,7 @@ class Planned(Fact):
 class Refused(Fact):
     """Nobody could plan it, or nobody could approve it."""
 
-    kind = E.REFUSED
+    kind = EventKind.REFUSED
     why: str = ""
 
 
@@ -75,7 +74,7 @@ class Refused(Fact):
 class Posted(Fact):
     """The card stands in the channel: the time to approve begins."""
 
-    kind = E.POSTED
+    kind = EventKind.POSTED
     channel: str = ""
     ts: str = ""
 
@@ -84,7 +83,7 @@ class Posted(Fact):
 class CardImpossible(Fact):
     """Slack takes no card where it was asked, so nobody could approve."""
 
-    kind = E.CARD_IMPOSSIBLE
+    kind = EventKind.CARD_IMPOSSIBLE
     why: str = ""
 
 
@@ -93,41 +92,41 @@ class CardImpossible(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved(Word):
-    kind = E.APPROVED
+    kind = EventKind.APPROVED
 
 
 @dataclass(frozen=True, slots=True)
 class QuorumReached(Fact):
-    kind = E.QUORUM_REACHED
+    kind = EventKind.QUORUM_REACHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vetoed(Reasoned):
-    kind = E.VETOED
+    kind = EventKind.VETOED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonGiven(Reasoned):
     """Asked for after the veto."""
 
-    kind = E.REASON_GIVEN
+    kind = EventKind.REASON_GIVEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled(Reasoned):
-    kind = E.CANCELLED
+    kind = EventKind.CANCELLED
 
 
 @dataclass(frozen=True, slots=True)
 class Expired(Fact):
-    kind = E.EXPIRED
+    kind = EventKind.EXPIRED
 
 
 @dataclass(frozen=True, slots=True)
 class Voided(Fact):
     """The approval no longer counts."""
 
-    kind = E.VOIDED
+    kind = EventKind.VOIDED
     why: str = ""
 
 
@@ -141,7 +140,7 @@ class AfterRestore(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoidedByRestore(AfterRestore):
-    kind = E.VOIDED_BY_RESTORE
+    kind = EventKind.VOIDED_BY_RESTORE
 
 
 # Carrying out ----------------------------------------------------------------------------------
@@ -149,7 +148,7 @@ class VoidedByRestore(AfterRestore):
 
 @dataclass(frozen=True, slots=True)
 class Started(Fact):
-    kind = E.STARTED
+    kind = EventKind.STARTED
     loss: Loss | None = None  # as it is now; None: the plan's
 
 
@@ -162,7 +161,7 @@ class OfStep(Fact):
 class StepStarted(OfStep):
     """The intent, written before anything is done."""
 
-    kind = E.STEP_STARTED
+    kind = EventKind.STEP_STARTED
     op: str | None = None  # the op id
     place: str | None = None  # where it is taken; None: at the backend itself
     do: Do | None = None
@@ -174,20 +173,20 @@ class StepStarted(OfStep):
 class StepAccepted(OfStep):
     """The backend took it and it goes on."""
 
-    kind = E.STEP_ACCEPTED
+    kind = EventKind.STEP_ACCEPTED
     handle: Mapping[str, Any] = field(default_factory=dict)  # to ask with; JSON of the backend's own
 
 
 @dataclass(frozen=True, slots=True)
 class StepSucceeded(OfStep):
-    kind = E.STEP_SUCCEEDED
+    kind = EventKind.STEP_SUCCEEDED
     words: str = ""
     undo_point: str | None = None  # id of the state that was saved; None: the step saved none
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailed(OfStep):
-    kind = E.STEP_FAILED
+    kind = EventKind.STEP_FAILED
     words: str = ""
     untouched: bool = False  # it is certain that nothing was changed
 
@@ -196,14 +195,14 @@ class StepFailed(OfStep):
 class StepStopped(OfStep):
     """Failed, and the procedure says to stop there."""
 
-    kind = E.STEP_STOPPED
+    kind = EventKind.STEP_STOPPED
     words: str = ""
     untouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StepLost(OfStep):
-    kind = E.STEP_LOST
+    kind = EventKind.STEP_LOST
     words: str = ""
     asked: int | None = None  # how often it was looked for
 
@@ -212,13 +211,13 @@ class StepLost(OfStep):
 class StepAbsent(OfStep):
     """Looked: it never happened."""
 
-    kind = E.STEP_ABSENT
+    kind = EventKind.STEP_ABSENT
     words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineTaken(OfStep):
-    kind = E.BASELINE_TAKEN
+    kind = EventKind.BASELINE_TAKEN
     findings: tuple[Finding, ...] = ()
 
 
@@ -226,13 +225,13 @@ class BaselineTaken(OfStep):
 class LossMeasured(OfStep):
     """Once more, behind maintenance."""
 
-    kind = E.LOSS_MEASURED
+    kind = EventKind.LOSS_MEASURED
     loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LossOutgrown(Fact):
-    kind = E.LOSS_OUTGROWN
+    kind = EventKind.LOSS_OUTGROWN
     why: str
     loss: Loss | None = None
     n: int | None = None  # the step that measured it; None: a look without a step
@@ -242,23 +241,23 @@ class LossOutgrown(Fact):
 class Reviewed(Fact):
     """Looked again, since time has passed: the approval still counts."""
 
-    kind = E.REVIEWED
+    kind = EventKind.REVIEWED
     loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointReached(Fact):
-    kind = E.CHECKPOINT_REACHED
+    kind = EventKind.CHECKPOINT_REACHED
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared(Fact):
-    kind = E.PREPARED
+    kind = EventKind.PREPARED
 
 
 @dataclass(frozen=True, slots=True)
 class Restored(Fact):
-    kind = E.RESTORED
+    kind = EventKind.RESTORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,22 +268,22 @@ class Checked(OfStep):
 
 @dataclass(frozen=True, slots=True)
 class ChecksPassed(Checked):
-    kind = E.CHECKS_PASSED
+    kind = EventKind.CHECKS_PASSED
 
 
 @dataclass(frozen=True, slots=True)
 class ChecksFailed(Checked):
-    kind = E.CHECKS_FAILED
+    kind = EventKind.CHECKS_FAILED
 
 
 @dataclass(frozen=True, slots=True)
 class ChecksInconclusive(Checked):
-    kind = E.CHECKS_INCONCLUSIVE
+    kind = EventKind.CHECKS_INCONCLUSIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded(Fact):
-    kind = E.SUCCEEDED
+    kind = EventKind.SUCCEEDED
 
 
 # Stopping, and what people decide then ---------------------------------------------------------
@@ -292,34 +291,34 @@ class Succeeded(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequested(Reasoned):
-    kind = E.STOP_REQUESTED
+    kind = EventKind.STOP_REQUESTED
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped(Fact):
     """No next step, since somebody asked to stop."""
 
-    kind = E.STOPPED
+    kind = EventKind.STOPPED
 
 
 @dataclass(frozen=True, slots=True)
 class Halted(Fact):
     """No next step, since the bot may not or cannot go on."""
 
-    kind = E.HALTED
+    kind = EventKind.HALTED
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaltedByRestore(AfterRestore):
-    kind = E.HALTED_BY_RESTORE
+    kind = EventKind.HALTED_BY_RESTORE
 
 
 @dataclass(frozen=True, slots=True)
 class Doubted(OfStep):
     """The bot cannot tell what became of a step, and may not look."""
 
-    kind = E.DOUBTED
+    kind = EventKind.DOUBTED
     why: str
 
 
@@ -327,20 +326,20 @@ class Doubted(OfStep):
 class DoubtedByRestore(AfterRestore):
     """Nobody knows what is live, nor what became of any step."""
 
-    kind = E.DOUBTED_BY_RESTORE
+    kind = EventKind.DOUBTED_BY_RESTORE
     n: int  # the plan's last restore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried(Word):
-    kind = E.RETRIED
+    kind = EventKind.RETRIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed(Word):
     """Yes, go on: at a checkpoint, or after a stop."""
 
-    kind = E.CONFIRMED
+    kind = EventKind.CONFIRMED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,32 +349,32 @@ class Proposed(Reasoned):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContinueProposed(Proposed):
-    kind = E.CONTINUE_PROPOSED
+    kind = EventKind.CONTINUE_PROPOSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continued(Reasoned):
     """Two people: go on against the checks."""
 
-    kind = E.CONTINUED
+    kind = EventKind.CONTINUED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Reasoned):
-    kind = E.ENDED
+    kind = EventKind.ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedByUndo(Reasoned):
     """Ended, since another run undoes it."""
 
-    kind = E.ENDED_BY_UNDO
+    kind = EventKind.ENDED_BY_UNDO
     undone_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveProposed(Proposed):
-    kind = E.RESOLVE_PROPOSED
+    kind = EventKind.RESOLVE_PROPOSED
     answer: str = ""
 
 
@@ -388,29 +387,29 @@ class Resolved(Reasoned):
 class ResolvedPoint(Resolved):
     """Two people: the restore point is live."""
 
-    kind = E.RESOLVED_POINT
+    kind = EventKind.RESOLVED_POINT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedUnchanged(Resolved):
     """Two people: as before."""
 
-    kind = E.RESOLVED_UNCHANGED
+    kind = EventKind.RESOLVED_UNCHANGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedUnclear(Resolved):
-    kind = E.RESOLVED_UNCLEAR
+    kind = EventKind.RESOLVED_UNCLEAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveProposed(Proposed):
-    kind = E.LEAVE_PROPOSED
+    kind = EventKind.LEAVE_PROPOSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveAgreed(Reasoned):
-    kind = E.LEAVE_AGREED
+    kind = EventKind.LEAVE_AGREED
 
 
 # The envelope ----------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from functools import singledispatch
 from typing import Any
 
 from bot import events
-from bot.event_kinds import EventKind as E
+from bot.event_kinds import EventKind
 from bot.events import Event
 from bot.model import EFFECTS, MAINTENANCE, Do, OnFailure, Outcome, Phase, State, Step
-from bot.run import Approval, Live, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
+from bot.run import Approval, LiveState, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 
 S, P = State, Phase
 Move = tuple[State, Phase | None]
@@ -27,145 +27,148 @@ class NotAllowed(Exception):
     """The table has no such event in this state."""
 
 
-def _working(phase: Phase) -> dict[E, Move]:
+def _working(phase: Phase) -> dict[EventKind, Move]:
     """What may happen in every phase of a running run."""
     return {
-        E.STEP_STARTED: (S.RUNNING, phase),
-        E.STEP_ACCEPTED: (S.RUNNING, phase),
-        E.STEP_SUCCEEDED: (S.RUNNING, phase),
-        E.STEP_ABSENT: (S.RUNNING, phase),
-        E.STEP_FAILED: (S.PAUSED, phase),
-        E.STEP_STOPPED: (S.FAILED, phase),
-        E.STEP_LOST: (S.STUCK, phase),
-        E.BASELINE_TAKEN: (S.RUNNING, phase),
-        E.LOSS_MEASURED: (S.RUNNING, phase),
-        E.CHECKPOINT_REACHED: (S.PAUSED, phase),
-        E.STOP_REQUESTED: (S.RUNNING, phase),
-        E.STOPPED: (S.PAUSED, phase),
-        E.HALTED: (S.PAUSED, phase),
-        E.DOUBTED: (S.STUCK, phase),
-        E.DOUBTED_BY_RESTORE: (S.STUCK, phase),
+        EventKind.STEP_STARTED: (S.RUNNING, phase),
+        EventKind.STEP_ACCEPTED: (S.RUNNING, phase),
+        EventKind.STEP_SUCCEEDED: (S.RUNNING, phase),
+        EventKind.STEP_ABSENT: (S.RUNNING, phase),
+        EventKind.STEP_FAILED: (S.PAUSED, phase),
+        EventKind.STEP_STOPPED: (S.FAILED, phase),
+        EventKind.STEP_LOST: (S.STUCK, phase),
+        EventKind.BASELINE_TAKEN: (S.RUNNING, phase),
+        EventKind.LOSS_MEASURED: (S.RUNNING, phase),
+        EventKind.CHECKPOINT_REACHED: (S.PAUSED, phase),
+        EventKind.STOP_REQUESTED: (S.RUNNING, phase),
+        EventKind.STOPPED: (S.PAUSED, phase),
+        EventKind.HALTED: (S.PAUSED, phase),
+        EventKind.DOUBTED: (S.STUCK, phase),
+        EventKind.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
 
-def _paused(phase: Phase) -> dict[E, Move]:
+def _paused(phase: Phase) -> dict[EventKind, Move]:
     return {
-        E.RETRIED: (S.RUNNING, phase),
-        E.CONFIRMED: (S.RUNNING, phase),
-        E.CONTINUE_PROPOSED: (S.PAUSED, phase),
-        E.CONTINUED: (S.RUNNING, phase),
-        E.ENDED: (S.FAILED, phase),
-        E.ENDED_BY_UNDO: (S.FAILED, phase),
-        E.DOUBTED_BY_RESTORE: (S.STUCK, phase),
+        EventKind.RETRIED: (S.RUNNING, phase),
+        EventKind.CONFIRMED: (S.RUNNING, phase),
+        EventKind.CONTINUE_PROPOSED: (S.PAUSED, phase),
+        EventKind.CONTINUED: (S.RUNNING, phase),
+        EventKind.ENDED: (S.FAILED, phase),
+        EventKind.ENDED_BY_UNDO: (S.FAILED, phase),
+        EventKind.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
 
-def _stuck(phase: Phase) -> dict[E, Move]:
+def _stuck(phase: Phase) -> dict[EventKind, Move]:
     return {
-        E.RETRIED: (S.RUNNING, phase),
-        E.RESOLVE_PROPOSED: (S.STUCK, phase),
-        E.RESOLVED_POINT: (S.RUNNING, phase),
-        E.RESOLVED_UNCHANGED: (S.PAUSED, phase),
-        E.RESOLVED_UNCLEAR: (S.STUCK, phase),
-        E.DOUBTED_BY_RESTORE: (S.STUCK, phase),
+        EventKind.RETRIED: (S.RUNNING, phase),
+        EventKind.RESOLVE_PROPOSED: (S.STUCK, phase),
+        EventKind.RESOLVED_POINT: (S.RUNNING, phase),
+        EventKind.RESOLVED_UNCHANGED: (S.PAUSED, phase),
+        EventKind.RESOLVED_UNCLEAR: (S.STUCK, phase),
+        EventKind.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
 
-def _failed(phase: Phase) -> dict[E, Move]:
+def _failed(phase: Phase) -> dict[EventKind, Move]:
     """A failed run is final; two people may still take its target out of maintenance."""
     return {
-        E.LEAVE_PROPOSED: (S.FAILED, phase),
-        E.LEAVE_AGREED: (S.FAILED, phase),
-        E.STEP_STARTED: (S.FAILED, phase),
-        E.STEP_ACCEPTED: (S.FAILED, phase),
-        E.STEP_SUCCEEDED: (S.FAILED, phase),
-        E.STEP_ABSENT: (S.FAILED, phase),
-        E.STEP_FAILED: (S.FAILED, phase),
-        E.STEP_LOST: (S.FAILED, phase),
-        E.HALTED: (S.FAILED, phase),
-        E.HALTED_BY_RESTORE: (S.FAILED, phase),
+        EventKind.LEAVE_PROPOSED: (S.FAILED, phase),
+        EventKind.LEAVE_AGREED: (S.FAILED, phase),
+        EventKind.STEP_STARTED: (S.FAILED, phase),
+        EventKind.STEP_ACCEPTED: (S.FAILED, phase),
+        EventKind.STEP_SUCCEEDED: (S.FAILED, phase),
+        EventKind.STEP_ABSENT: (S.FAILED, phase),
+        EventKind.STEP_FAILED: (S.FAILED, phase),
+        EventKind.STEP_LOST: (S.FAILED, phase),
+        EventKind.HALTED: (S.FAILED, phase),
+        EventKind.HALTED_BY_RESTORE: (S.FAILED, phase),
     }
 
 
-def _before_the_restore(phase: Phase) -> dict[E, Move]:
+def _before_the_restore(phase: Phase) -> dict[EventKind, Move]:
     """The approval is what the next effect rests on, so it may be looked at again."""
-    return {E.REVIEWED: (S.RUNNING, phase), E.LOSS_OUTGROWN: (S.PAUSED, phase)}
+    return {EventKind.REVIEWED: (S.RUNNING, phase), EventKind.LOSS_OUTGROWN: (S.PAUSED, phase)}
 
 
 # A procedure without maintenance and undo point touches nothing before its first restore. `apply` refuses
 # both once an intent was written.
-BEFORE_THE_FIRST_INTENT: Mapping[E, Move] = {E.VETOED: (S.VETOED, None), E.CANCELLED: (S.CANCELLED, None)}
+BEFORE_THE_FIRST_INTENT: Mapping[EventKind, Move] = {
+    EventKind.VETOED: (S.VETOED, None),
+    EventKind.CANCELLED: (S.CANCELLED, None),
+}
 
-TABLE: Mapping[Move, Mapping[E, Move]] = {
+TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
     (S.REQUESTED, None): {
-        E.PLANNED: (S.AWAITING_APPROVAL, None),
-        E.REFUSED: (S.REFUSED, None),
-        E.VOIDED: (S.VOID, None),
-        E.VOIDED_BY_RESTORE: (S.VOID, None),
-        E.CANCELLED: (S.CANCELLED, None),
-        E.CARD_IMPOSSIBLE: (S.CANCELLED, None),
-        E.EXPIRED: (S.EXPIRED, None),
+        EventKind.PLANNED: (S.AWAITING_APPROVAL, None),
+        EventKind.REFUSED: (S.REFUSED, None),
+        EventKind.VOIDED: (S.VOID, None),
+        EventKind.VOIDED_BY_RESTORE: (S.VOID, None),
+        EventKind.CANCELLED: (S.CANCELLED, None),
+        EventKind.CARD_IMPOSSIBLE: (S.CANCELLED, None),
+        EventKind.EXPIRED: (S.EXPIRED, None),
     },
     (S.AWAITING_APPROVAL, None): {
-        E.POSTED: (S.AWAITING_APPROVAL, None),
-        E.APPROVED: (S.AWAITING_APPROVAL, None),
-        E.QUORUM_REACHED: (S.APPROVED, None),
-        E.VOIDED: (S.VOID, None),
-        E.VOIDED_BY_RESTORE: (S.VOID, None),
-        E.VETOED: (S.VETOED, None),
-        E.CANCELLED: (S.CANCELLED, None),
-        E.CARD_IMPOSSIBLE: (S.CANCELLED, None),
-        E.EXPIRED: (S.EXPIRED, None),
+        EventKind.POSTED: (S.AWAITING_APPROVAL, None),
+        EventKind.APPROVED: (S.AWAITING_APPROVAL, None),
+        EventKind.QUORUM_REACHED: (S.APPROVED, None),
+        EventKind.VOIDED: (S.VOID, None),
+        EventKind.VOIDED_BY_RESTORE: (S.VOID, None),
+        EventKind.VETOED: (S.VETOED, None),
+        EventKind.CANCELLED: (S.CANCELLED, None),
+        EventKind.CARD_IMPOSSIBLE: (S.CANCELLED, None),
+        EventKind.EXPIRED: (S.EXPIRED, None),
     },
     (S.APPROVED, None): {
-        E.STARTED: (S.RUNNING, P.PREPARE),
-        E.VOIDED: (S.VOID, None),
-        E.VOIDED_BY_RESTORE: (S.VOID, None),
-        E.VETOED: (S.VETOED, None),
-        E.CANCELLED: (S.CANCELLED, None),
-        E.EXPIRED: (S.EXPIRED, None),
+        EventKind.STARTED: (S.RUNNING, P.PREPARE),
+        EventKind.VOIDED: (S.VOID, None),
+        EventKind.VOIDED_BY_RESTORE: (S.VOID, None),
+        EventKind.VETOED: (S.VETOED, None),
+        EventKind.CANCELLED: (S.CANCELLED, None),
+        EventKind.EXPIRED: (S.EXPIRED, None),
     },
     (S.RUNNING, P.PREPARE): {
         **_working(P.PREPARE),
         **BEFORE_THE_FIRST_INTENT,
         **_before_the_restore(P.PREPARE),
-        E.PREPARED: (S.RUNNING, P.RESTORE),
+        EventKind.PREPARED: (S.RUNNING, P.RESTORE),
     },
     (S.RUNNING, P.RESTORE): {
         **_working(P.RESTORE),
         **BEFORE_THE_FIRST_INTENT,
         **_before_the_restore(P.RESTORE),
-        E.RESTORED: (S.RUNNING, P.VERIFY),
+        EventKind.RESTORED: (S.RUNNING, P.VERIFY),
     },
     (S.RUNNING, P.VERIFY): {
         **_working(P.VERIFY),
-        E.CHECKS_PASSED: (S.RUNNING, P.FINISH),
-        E.CHECKS_FAILED: (S.PAUSED, P.VERIFY),
-        E.CHECKS_INCONCLUSIVE: (S.PAUSED, P.VERIFY),
+        EventKind.CHECKS_PASSED: (S.RUNNING, P.FINISH),
+        EventKind.CHECKS_FAILED: (S.PAUSED, P.VERIFY),
+        EventKind.CHECKS_INCONCLUSIVE: (S.PAUSED, P.VERIFY),
     },
     (S.RUNNING, P.FINISH): {
         **_working(P.FINISH),
-        E.CHECKS_PASSED: (S.RUNNING, P.FINISH),
-        E.CHECKS_FAILED: (S.PAUSED, P.FINISH),
-        E.CHECKS_INCONCLUSIVE: (S.PAUSED, P.FINISH),
-        E.SUCCEEDED: (S.SUCCEEDED, P.FINISH),
+        EventKind.CHECKS_PASSED: (S.RUNNING, P.FINISH),
+        EventKind.CHECKS_FAILED: (S.PAUSED, P.FINISH),
+        EventKind.CHECKS_INCONCLUSIVE: (S.PAUSED, P.FINISH),
+        EventKind.SUCCEEDED: (S.SUCCEEDED, P.FINISH),
     },
     (S.PAUSED, P.PREPARE): {**_paused(P.PREPARE), **BEFORE_THE_FIRST_INTENT},
     (S.PAUSED, P.RESTORE): {**_paused(P.RESTORE), **BEFORE_THE_FIRST_INTENT},
-    (S.PAUSED, P.VERIFY): {**_paused(P.VERIFY), E.CONTINUED: (S.RUNNING, P.FINISH)},
+    (S.PAUSED, P.VERIFY): {**_paused(P.VERIFY), EventKind.CONTINUED: (S.RUNNING, P.FINISH)},
     (S.PAUSED, P.FINISH): _paused(P.FINISH),
     **{(S.STUCK, phase): _stuck(phase) for phase in P},
     **{(S.FAILED, phase): _failed(phase) for phase in P},
     (S.SUCCEEDED, P.FINISH): {},
     (S.REFUSED, None): {},
-    (S.VETOED, None): {E.REASON_GIVEN: (S.VETOED, None)},
+    (S.VETOED, None): {EventKind.REASON_GIVEN: (S.VETOED, None)},
     (S.EXPIRED, None): {},
     (S.VOID, None): {},
     (S.CANCELLED, None): {},
 }
 
 # Of a run that our database has forgotten: what was approved then may be restored already, or no more wanted.
-GOES_ON = frozenset({E.RETRIED, E.CONFIRMED, E.CONTINUED})
+GOES_ON = frozenset({EventKind.RETRIED, EventKind.CONFIRMED, EventKind.CONTINUED})
 UP_TO_THE_RESTORE = frozenset({P.PREPARE, P.RESTORE})
 WAITS_FOR_PEOPLE = frozenset({S.PAUSED, S.STUCK})
 ENDS_PHASE: Mapping[Phase, events.Fact] = {
@@ -270,12 +273,12 @@ def _next_of_running(run: Run) -> Action:
 
 def needs_review(run: Run) -> bool:
     """Whether the next effect rests on an approval that people were waited for since."""
-    return run.work.review_due and run.phase in UP_TO_THE_RESTORE and run.work.live is Live.BEFORE
+    return run.work.review_due and run.phase in UP_TO_THE_RESTORE and run.work.live is LiveState.BEFORE
 
 
 def stood_still(run: Run, now: datetime) -> bool:
     """Whether a run that has restored nothing yet was left alone for longer than an approval may wait."""
-    idle = run.state is S.RUNNING and run.phase in UP_TO_THE_RESTORE and run.work.live is Live.BEFORE
+    idle = run.state is S.RUNNING and run.phase in UP_TO_THE_RESTORE and run.work.live is LiveState.BEFORE
     if not idle or run.approval.planned is None or run.changed_at is None or in_flight(run) is not None:
         return False
     return now - run.changed_at > timedelta(seconds=run.approval.plan.start_within)
@@ -320,10 +323,10 @@ def overdue(run: Run, now: datetime) -> bool:
 # What an event does to a run -------------------------------------------------------------------
 
 
-def allows(run: Run, kind: E) -> bool:
+def allows(run: Run, kind: EventKind) -> bool:
     moves = TABLE.get((run.state, run.phase), {})
     too_late = kind in BEFORE_THE_FIRST_INTENT and run.work.touched
-    only_people_can_tell = kind in GOES_ON and run.work.forgotten and run.work.live is not Live.POINT
+    only_people_can_tell = kind in GOES_ON and run.work.forgotten and run.work.live is not LiveState.POINT
     return kind in moves and not too_late and not only_people_can_tell
 
 
@@ -509,7 +512,7 @@ def _in_doubt(run: Run, steps: Collection[int], why: str, at: datetime) -> Run:
 
 
 def _forgotten(run: Run) -> Run:
-    return _worked(run, forgotten=True, live=Live.UNKNOWN)
+    return _worked(run, forgotten=True, live=LiveState.UNKNOWN)
 
 
 def _in_progress(run: Run) -> StepRecord:
@@ -537,7 +540,7 @@ def _(fact: events.StepStarted, run: Run, event: Event) -> Run:
     run = _with_step(
         run, fact.n, state=StepState.STARTED, started_at=event.at, op=fact.op, place=fact.place, handle=None
     )
-    return _worked(run, live=Live.UNKNOWN) if _record(run, fact.n).step.do is Do.RESTORE else run
+    return _worked(run, live=LiveState.UNKNOWN) if _record(run, fact.n).step.do is Do.RESTORE else run
 
 
 @_changed.register
@@ -584,7 +587,7 @@ def _not_done(run: Run, step: Step) -> Run:
     restored = any(r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED for r in run.work.steps)
     if step.do is not Do.RESTORE:
         return run
-    return _worked(run, live=Live.UNKNOWN if restored else Live.BEFORE)
+    return _worked(run, live=LiveState.UNKNOWN if restored else LiveState.BEFORE)
 
 
 def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None) -> Run:
@@ -599,7 +602,7 @@ def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None)
         case Do.UNDO_POINT if undo_point:
             return _worked(run, undo_points={**run.work.undo_points, step.target: undo_point})
         case Do.RESTORE:
-            return _worked(run, live=Live.POINT if all_ended(Do.RESTORE) else Live.UNKNOWN)
+            return _worked(run, live=LiveState.POINT if all_ended(Do.RESTORE) else LiveState.UNKNOWN)
         case _:
             return run
 
@@ -713,7 +716,7 @@ def _none_of_it_done(run: Run) -> Run:
         else r
         for r in run.work.steps
     )
-    return _worked(run, steps=back, live=Live.BEFORE)
+    return _worked(run, steps=back, live=LiveState.BEFORE)
 
 
 def _all_of_it_done(run: Run, at: datetime) -> Run:
@@ -724,7 +727,7 @@ def _all_of_it_done(run: Run, at: datetime) -> Run:
         else r
         for r in run.work.steps
     )
-    return _leaving_again(replace(_worked(run, steps=there, live=Live.POINT), why=""))
+    return _leaving_again(replace(_worked(run, steps=there, live=LiveState.POINT), why=""))
 
 
 @_changed.register

@@ -74,7 +74,7 @@ class Proposal:
     reason: str = ""
 
 
-class Live(StrEnum):
+class LiveState(StrEnum):
     BEFORE = "before"  # what stood when the plan was made
     POINT = "point"  # the restore point
     UNKNOWN = "unknown"
@@ -130,7 +130,7 @@ class WorkDone:
     before: tuple[Finding, ...] = ()
     findings: tuple[Finding, ...] = ()  # newest of each check
     loss: Loss | None = None  # as measured at the start, or once more behind maintenance
-    live: Live = Live.BEFORE
+    live: LiveState = LiveState.BEFORE
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
     maintenance_since: datetime | None = None  # None: not entered by this run
     maintenance_until: datetime | None = None  # None with `since`: still on

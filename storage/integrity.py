@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import machine
 from bot.canonical_json import canonical, digest, iso
 from bot.errors import TemporaryError
-from bot.event_kinds import EventKind as E
+from bot.event_kinds import EventKind
 from bot.model import Purpose, State
 from bot.run import Run
 from storage.database import HEAD, Database, file_of, revision
@@ -319,7 +319,7 @@ async def _installation_differs(connection: AsyncConnection) -> str | None:
         return "whether it was put back from a backup is not what its evidence says"
     if restored is not None and found.id != restored["installation"]:
         return "the name of the installation is not what its evidence says"
-    begun = await _newest(connection, E.STEP_STARTED.value)
+    begun = await _newest(connection, EventKind.STEP_STARTED.value)
     if restored is None and begun is not None and not begun["data"].get("op", found.id).startswith(found.id):
         return "the name of the installation is not the one in its operations"
     newest = await connection.scalar(select(func.max(runs.c.number))) or 0

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from bot import machine
 from bot.model import Purpose, State
-from bot.run import Live, Run
+from bot.run import LiveState, Run
 from storage.times import loaded, stored
 
 
@@ -55,7 +55,11 @@ def fixed_columns(run: Run) -> dict[str, Any]:
 
 def _outage(run: Run) -> int | None:
     """From the last moment before the first effect to the end, of a run that reached its point."""
-    if run.state is not State.SUCCEEDED or run.work.live is not Live.POINT or run.work.started_at is None:
+    if (
+        run.state is not State.SUCCEEDED
+        or run.work.live is not LiveState.POINT
+        or run.work.started_at is None
+    ):
         return None
     began = run.work.maintenance_since or run.work.started_at
     ended = run.work.maintenance_until or run.end.at or run.work.started_at

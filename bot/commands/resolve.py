@@ -13,7 +13,7 @@ from bot.commands.reading import (
     reason_of,
     run_of,
 )
-from bot.run import Live
+from bot.run import LiveState
 from bot.spelling import Unclear
 
 
@@ -25,12 +25,12 @@ class Resolve(TypedCommand):
     """
 
     run: str
-    live: Live
+    live: LiveState
     point: str | None
     because: str
 
 
-ANSWERS: Mapping[str, Live] = {"unchanged": Live.BEFORE, "unclear": Live.UNKNOWN}
+ANSWERS: Mapping[str, LiveState] = {"unchanged": LiveState.BEFORE, "unclear": LiveState.UNKNOWN}
 
 
 def read(sentence: Sentence) -> Resolve:
@@ -38,10 +38,10 @@ def read(sentence: Sentence) -> Resolve:
     reason = reason_of(sentence)
     match [word.casefold() for word in sentence.words[2:]]:
         case ["live", answer]:
-            live = ANSWERS.get(answer, Live.POINT)
-            point = point_of(sentence.words[3], f"status {run}") if live is Live.POINT else None
+            live = ANSWERS.get(answer, LiveState.POINT)
+            point = point_of(sentence.words[3], f"status {run}") if live is LiveState.POINT else None
         case ["done"]:
-            live, point = Live.POINT, None
+            live, point = LiveState.POINT, None
         case [answer] if answer in ANSWERS:
             live, point = ANSWERS[answer], None
         case _:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bot import machine
-from bot.event_kinds import EventKind as E
+from bot.event_kinds import EventKind
 from bot.model import LossQuality, Phase, Plan, State
 from bot.presses import (
     APPROVE,
@@ -26,7 +26,7 @@ from bot.presses import (
     Press,
 )
 from bot.presses.press import DIALOG
-from bot.run import Live, Pause, Run
+from bot.run import LiveState, Pause, Run
 from bot.views.limits import CONFIRM_TEXT, Block, actions, button, confirm, cut, unmarked
 from bot.views.plan import goal_name, place
 from bot.views.words import counted, duration, utc
@@ -91,7 +91,10 @@ def _acts_of_paused(run: Run, now: datetime) -> tuple[Make, ...]:
 
 
 def can_look_again(run: Run) -> bool:
-    return machine.allows(run, E.RETRIED) and run.question.pause not in {Pause.CHECKPOINT, Pause.STOPPED}
+    return machine.allows(run, EventKind.RETRIED) and run.question.pause not in {
+        Pause.CHECKPOINT,
+        Pause.STOPPED,
+    }
 
 
 def can_undo(run: Run, now: datetime) -> bool:
@@ -100,7 +103,7 @@ def can_undo(run: Run, now: datetime) -> bool:
         run.approval.planned is None
         or not run.work.undo_points
         or run.end.undone_by
-        or run.work.live is Live.BEFORE
+        or run.work.live is LiveState.BEFORE
     ):
         return False
     return now < run.approval.plan.undo_until(run.end.at or now)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot import machine
 from bot.model import MAINTENANCE, Do, Kind, Phase
-from bot.run import Live, Pause, Proposal, Run, StepRecord
+from bot.run import LiveState, Pause, Proposal, Run, StepRecord
 from bot.views.buttons import can_look_again, can_undo
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
@@ -164,14 +164,14 @@ def _sent(run: Run) -> list[str]:
 
 def _sure(run: Run, now: datetime) -> str:
     sure = [] if maintenance_unclear(run) else [customers(run, now)]
-    sure += [] if run.work.live is Live.UNKNOWN else [live(run, now)]
+    sure += [] if run.work.live is LiveState.UNKNOWN else [live(run, now)]
     sure += ["The undo point exists"] if run.work.undo_points else []
     return uncapped(". ".join(sure) or "nothing")
 
 
 def _unsure(run: Run, now: datetime) -> str:
     plan = run.approval.planned
-    if run.work.live is not Live.UNKNOWN or plan is None:
+    if run.work.live is not LiveState.UNKNOWN or plan is None:
         return "do customers see maintenance?" if maintenance_unclear(run) else "was it done?"
     if plan.kind is Kind.SYSTEM:
         return f"is {goal(run, now)} or {was_live(plan)} live?"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.model import Kind, LossQuality, State, Verdict
-from bot.run import Live, Run
+from bot.run import LiveState, Run
 from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
@@ -43,11 +43,11 @@ def _succeeded_headline(run: Run, now: datetime) -> str:
 
 def _failed_headline(run: Run, now: datetime) -> str:
     match run.work.live:
-        case Live.BEFORE:
+        case LiveState.BEFORE:
             what = f"🟥 Not rolled back: {where(run)} {_stays(run)}"
-        case Live.POINT if run.work.verdict is Verdict.PASSED:
+        case LiveState.POINT if run.work.verdict is Verdict.PASSED:
             what = f"🟥 Ended early: {where(run)} is at {goal(run, now)}"
-        case Live.POINT:
+        case LiveState.POINT:
             what = f"🟥 {where(run)} is at {goal(run, now)}, NOT verified"
         case _:
             what = f"🟥 NOT KNOWN what is live: {where(run)}"
@@ -160,7 +160,7 @@ def _stands(run: Run, now: datetime) -> list[str]:
     """Since when; the headline has said what."""
     return (
         [customers(run, now)]
-        if run.work.live is Live.UNKNOWN
+        if run.work.live is LiveState.UNKNOWN
         else [f"{live(run, now)}. {customers(run, now)}"]
     )
 

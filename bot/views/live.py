@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.model import Do, Kind, Outcome, State
-from bot.run import Live, Run
+from bot.run import LiveState, Run
 from bot.views.plan import goal_name, place, was_live
 from bot.views.words import target_name, utc
 
@@ -19,10 +19,10 @@ def goal(run: Run, now: datetime) -> str:
 
 def live(run: Run, now: datetime) -> str:
     plan = run.approval.planned
-    if plan is None or run.work.live is Live.BEFORE:
+    if plan is None or run.work.live is LiveState.BEFORE:
         stays = f"{was_live(plan)} is live" if plan and plan.kind is Kind.SYSTEM else "the data is as it was"
         return f"Nothing was restored: {stays}"
-    if run.work.live is Live.UNKNOWN:
+    if run.work.live is LiveState.UNKNOWN:
         return "*Not known* what is live"
     since = f" since {utc(at, now)}" if (at := restored_at(run)) else ""
     if plan.kind is Kind.SYSTEM:

@@ -12,7 +12,7 @@ from bot.canonical_json import iso
 from bot.configuration import Target
 from bot.events import Event
 from bot.model import EFFECTS, Ceiling, Do, Finding, Plan, Points, RestorePoint, Unit, Value
-from bot.run import Live, Run, StepRecord, op_id
+from bot.run import LiveState, Run, StepRecord, op_id
 from storage.projection import Summary
 
 Json = dict[str, Any]
@@ -109,9 +109,9 @@ def run(of: Run, events: Iterable[Event], installation: str, url: str | None) ->
 
 def live_id(of: Run) -> str | None:
     """None: nobody knows, or there is no plan that would say."""
-    if of.approval.planned is None or of.work.live is Live.UNKNOWN:
+    if of.approval.planned is None or of.work.live is LiveState.UNKNOWN:
         return None
-    return of.approval.plan.point.id if of.work.live is Live.POINT else of.approval.plan.current.id
+    return of.approval.plan.point.id if of.work.live is LiveState.POINT else of.approval.plan.current.id
 
 
 def _steps(of: Run, installation: str) -> Iterator[Json]:

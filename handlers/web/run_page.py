@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.event_kinds import EventKind as E
+from bot.event_kinds import EventKind
 from bot.events import Event
 from bot.model import Ceiling, Finding, Leg, Loss, LossQuality, State, Value, Verdict, When
 from bot.run import Run, StepRecord, StepState
@@ -381,7 +381,7 @@ def timeline(run: Run, events: Sequence[Event], proofs: Sequence[Proof], name: N
 
 def _event(run: Run, event: Event, proof: Proof | None, name: Name) -> Line:
     words = event_words(event, run, name, in_a_line)
-    refused = event.kind in {E.REFUSED, E.VETOED, E.VOIDED, E.EXPIRED}
+    refused = event.kind in {EventKind.REFUSED, EventKind.VETOED, EventKind.VOIDED, EventKind.EXPIRED}
     return Line(event.at, proof.n if proof else None, words, refused, proof.hash if proof else "")
 
 

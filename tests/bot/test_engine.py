@@ -45,7 +45,7 @@ from bot.model import (
     When,
 )
 from bot.policy import Entitled
-from bot.run import Live, Pause, Run
+from bot.run import LiveState, Pause, Run
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
 from tests.bot.stories import ANA, BEN, CY, LOSS, T0, happened, retold
@@ -101,7 +101,7 @@ async def test_each_effect_stands_between_its_intent_and_its_outcome(careful: Pl
 
 async def test_the_world_and_the_run_agree_at_the_end(careful: Play) -> None:
     run = await careful.driven()
-    assert (run.state, run.work.live, run.work.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
+    assert (run.state, run.work.live, run.work.in_maintenance) == (State.SUCCEEDED, LiveState.POINT, False)
     assert (careful.backend.live, run.work.undo_points) == ("p41", {"orders": "undo-v42"})
 
 
@@ -257,7 +257,11 @@ async def test_what_never_arrives_is_not_started_for_ever(play: Play) -> None:
     play.backend.starts = ["never_arrives"] * 99
     run = await play.driven()
     assert play.backend.asked.count("start") == BEGUN_AT_MOST
-    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STEP_FAILED, Live.BEFORE)
+    assert (run.state, run.question.pause, run.work.live) == (
+        State.PAUSED,
+        Pause.STEP_FAILED,
+        LiveState.BEFORE,
+    )
     assert run.why == "begun 3 times, it never arrived at the backend"
 
 
@@ -289,7 +293,7 @@ async def test_what_was_found_failed_has_failed_and_nobody_knows_what_is_live(pl
     play.backend.starts = ["never_arrives"]
     play.backend.finds = [Found(Fate.FAILED, "disk full")]
     run = await play.driven()
-    assert (run.state, run.why, run.work.live) == (State.PAUSED, "disk full", Live.UNKNOWN)
+    assert (run.state, run.why, run.work.live) == (State.PAUSED, "disk full", LiveState.UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +306,7 @@ async def test_a_refusal_before_anything_was_sent_leaves_it_as_before(play: Play
         State.PAUSED,
         Pause.STEP_FAILED,
         str(refusal),
-        Live.BEFORE,
+        LiveState.BEFORE,
     )
     assert "RESTORE orders p41" not in play.effects
 
@@ -332,7 +336,7 @@ async def test_a_backend_that_cannot_be_asked_leaves_the_run_stuck(play: Play) -
         State.STUCK,
         "no route",
         ASKED_AT_MOST,
-        Live.UNKNOWN,
+        LiveState.UNKNOWN,
     )
 
 
@@ -479,7 +483,7 @@ async def test_a_restore_that_can_be_cancelled_is_cancelled_once(play: Play) -> 
 async def test_a_restore_that_cannot_be_cancelled_comes_to_its_end(play: Play) -> None:
     play.backend.capabilities = replace(play.backend.capabilities, cancel=False)
     run = await stopped_in_the_restore(play)
-    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
+    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STOPPED, LiveState.POINT)
     assert "cancel" not in play.backend.asked
 
 
@@ -489,7 +493,7 @@ async def test_a_restore_that_cannot_be_cancelled_comes_to_its_end(play: Play) -
 async def test_a_cancel_that_is_not_heard_is_waited_for(play: Play, answer: CancelAnswer | Exception) -> None:
     play.backend.cancels = [answer]
     run = await stopped_in_the_restore(play)
-    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STOPPED, Live.POINT)
+    assert (run.state, run.question.pause, run.work.live) == (State.PAUSED, Pause.STOPPED, LiveState.POINT)
 
 
 async def test_a_veto_before_the_first_intent_wins(careful: Play) -> None:
@@ -1170,7 +1174,7 @@ async def test_when_the_second_target_fails_the_first_stays_where_it_is() -> Non
     play = Play(BOTH)
     play.world.executor("search").starts = [Denied("no")]
     run = await play.driven()
-    assert (run.state, run.work.live) == (State.PAUSED, Live.UNKNOWN)
+    assert (run.state, run.work.live) == (State.PAUSED, LiveState.UNKNOWN)
     assert [play.world.executor(name).live for name in ("orders", "search")] == ["p41", "v42"]
 
 
@@ -1345,7 +1349,7 @@ async def test_a_word_forged_while_a_step_is_under_way_stops_the_driver_at_once(
     assert (run.state, run.why, run.work.live) == (
         State.STUCK,
         "the stop requested of RB-42 by U01BEN carries no valid signature",
-        Live.UNKNOWN,
+        LiveState.UNKNOWN,
     )
     assert "cancel" not in play.backend.asked
 
@@ -1445,7 +1449,7 @@ async def test_who_gives_up_while_a_step_is_under_way_leaves_it_to_people(play: 
     with pytest.raises(Killed):
         await play.drive()
     run = await play.give_up(KeyError("orders"))
-    assert (run.state, run.work.live) == (State.STUCK, Live.UNKNOWN)
+    assert (run.state, run.work.live) == (State.STUCK, LiveState.UNKNOWN)
     await play.press(BEN, presses.RETRY)
     run = await play.drive()
     assert (run.state, play.effects.count("RESTORE orders p41")) == (State.SUCCEEDED, 1)
@@ -1552,7 +1556,7 @@ async def test_of_five_targets_any_may_fail_and_what_is_live_is_said_truly(
     assert restored[:first] == list(FIVE[:first])
     assert [name for name in FIVE[first + 1 :] if name in restored] == []
     assert (run.state, run.phase) == (State.STUCK if how == "lost" else State.PAUSED, Phase.RESTORE)
-    assert run.work.live is (Live.BEFORE if how == "refused" and first == 0 else Live.UNKNOWN)
+    assert run.work.live is (LiveState.BEFORE if how == "refused" and first == 0 else LiveState.UNKNOWN)
     assert all(play.world.executor(name).asked.count("start") == 1 for name in FIVE[: first + 1])
 
 
@@ -1618,7 +1622,7 @@ async def test_a_run_of_a_backup_whose_point_is_live_is_verified_and_brought_onl
     await careful.press(ANA, presses.RESOLVE, answer="point")
     await careful.press(BEN, presses.RESOLVE, answer="point")
     run = await careful.drive()
-    assert (run.state, run.work.live, run.work.in_maintenance) == (State.SUCCEEDED, Live.POINT, False)
+    assert (run.state, run.work.live, run.work.in_maintenance) == (State.SUCCEEDED, LiveState.POINT, False)
     assert careful.backend.asked.count("start") == 1
     assert list(careful.world.maintenance("orders", Do.MAINTENANCE_OFF).fates) == ["a83c1b2d.RB-42.7"]
 

@@ -22,7 +22,7 @@ from bot.model import FINAL, Do, Loss, LossQuality, OnFailure, Outcome, Person, 
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, Press
 from bot.presses.resolve import RESOLUTIONS
-from bot.run import Live, StepState, op_id
+from bot.run import LiveState, StepState, op_id
 from tests.bot.stories import (
     ANA,
     BEN,
@@ -299,7 +299,7 @@ class Histories(RuleBasedStateMachine):
         assert self.run.state is State.RUNNING or step.do is Do.MAINTENANCE_OFF
         assert self.run.work.started_at is not None
         assert step.do is Do.MAINTENANCE_OFF or not self.run.work.forgotten
-        assert step.do is Do.MAINTENANCE_OFF or self.reviewed or self.run.work.live is not Live.BEFORE
+        assert step.do is Do.MAINTENANCE_OFF or self.reviewed or self.run.work.live is not LiveState.BEFORE
         self.begun.add(key)
         self.tell(E.STEP_STARTED, n=step.n, op=key[1])
         if data.draw(st.integers(0, 3), "reaches the world"):
@@ -347,9 +347,9 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def what_is_said_to_be_live_is_live(self) -> None:
         restored = self._of(Do.RESTORE)
-        if self.run.work.live is Live.POINT:
+        if self.run.work.live is LiveState.POINT:
             assert all(restored)
-        if self.run.work.live is Live.BEFORE:
+        if self.run.work.live is LiveState.BEFORE:
             assert not any(restored)
 
     @invariant()
@@ -362,7 +362,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def success_means_restored_checked_and_open(self) -> None:
         if self.run.state is State.SUCCEEDED:
-            assert self.run.work.live is Live.POINT
+            assert self.run.work.live is LiveState.POINT
             assert not self.run.work.in_maintenance
             assert all(record.state is StepState.ENDED for record in self.run.work.steps)
             assert self.run.work.overridden == self.agreed_against_the_checks

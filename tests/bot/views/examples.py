@@ -30,7 +30,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.run import Approval, Live, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
+from bot.run import Approval, LiveState, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 from bot.views import details, home, lists, press_forms, refusal, start_form
 from bot.views.facts import CardFacts
 from bot.views.home import Linked
@@ -233,13 +233,13 @@ RESTORING = progressed(
         work_maintenance_since=at("03:06:10"),
         work_undo_points={"orders": "pre-RB-42"},
         work_loss=LOST_AT_START,
-        work_live=Live.UNKNOWN,
+        work_live=LiveState.UNKNOWN,
         changed_at=at("03:07:02"),
     ),
     4,
     started=True,
 )
-VERIFYING = progressed(having(RESTORING, phase=Phase.VERIFY, work_live=Live.POINT), 5)
+VERIFYING = progressed(having(RESTORING, phase=Phase.VERIFY, work_live=LiveState.POINT), 5)
 FINISHING = progressed(
     having(
         VERIFYING, phase=Phase.FINISH, work_findings=(TOTALS, INTEGRITY), work_maintenance_until=at("03:12")
@@ -295,7 +295,7 @@ STEP_FAILED = ended(
         RESTORING,
         state=State.PAUSED,
         question_pause=Pause.STEP_FAILED,
-        work_live=Live.BEFORE,
+        work_live=LiveState.BEFORE,
         why="the backup is not a database: file is encrypted",
         changed_at=at("03:09"),
     ),
@@ -308,7 +308,7 @@ LOSS_OUTGROWN = progressed(
         state=State.PAUSED,
         phase=Phase.PREPARE,
         question_pause=Pause.LOSS,
-        work_live=Live.BEFORE,
+        work_live=LiveState.BEFORE,
         work_undo_points={},
         why="431 orders would be lost, the limit is 400",
         work_loss=replace(LOST_AT_START, units=(Unit("orders", 431), Unit("refunds", 11))),
@@ -438,7 +438,7 @@ SHOP_SUCCEEDED = having(
     state=State.SUCCEEDED,
     phase=Phase.FINISH,
     approval_given=APPROVED.approval.given,
-    work_live=Live.POINT,
+    work_live=LiveState.POINT,
     work_loss=NO_LOSS,
     work_started_at=at("03:06"),
     end_at=at("03:06:41"),

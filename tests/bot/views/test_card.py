@@ -9,7 +9,7 @@ from bot import machine
 from bot.model import Do, Loss, LossQuality, Outcome, Purpose, State, Step
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, stamp, why_not
-from bot.run import Live, Pause, Run, StepRecord
+from bot.run import LiveState, Pause, Run, StepRecord
 from bot.views import buttons
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.decision import answer_words, why_not_answer
@@ -378,7 +378,7 @@ def test_what_people_saw_of_maintenance_is_known() -> None:
 
 
 def test_a_request_of_before_a_restored_backup_does_not_say_that_nothing_was_changed() -> None:
-    run = having(CARDS["void"][0], work_forgotten=True, work_live=Live.UNKNOWN)
+    run = having(CARDS["void"][0], work_forgotten=True, work_live=LiveState.UNKNOWN)
     assert card(run, FACTS, at("03:10")).text.startswith("🟥 NOT KNOWN what happened since the backup")
 
 

@@ -25,7 +25,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.run import Live, Run
+from bot.run import LiveState, Run
 from bot.views import details, home, lists, press_forms, start_form
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
@@ -160,7 +160,7 @@ def modals_of(text: str) -> tuple[View, ...]:
         press_forms.go_online(run, facts, "", now),
         press_forms.end_it(run, facts, "", now),
         press_forms.leave_maintenance(run, facts, "", now),
-        press_forms.resolve(having(run, work_live=Live.UNKNOWN), facts, "", now),
+        press_forms.resolve(having(run, work_live=LiveState.UNKNOWN), facts, "", now),
         press_forms.undo_form(run, plan, None, "", now),
         press_forms.undo_form(run, None, text, "", now),
         press_forms.stop(run, replace(facts, progress=Progress(None, now, text)), "", now),
