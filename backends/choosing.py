@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from bot.contract import PointUnavailable, Unsupported
 from bot.model import Goal, RestorePoint
 
-SHOWN = 60  # characters of a name that we repeat to people
+SHOWN_CHARACTERS = 60  # of a name that we repeat to people
 
 
 def point_for(goal: Goal, points: Sequence[RestorePoint]) -> RestorePoint:
@@ -44,9 +44,11 @@ def _newest_at(before: datetime, points: Sequence[RestorePoint]) -> RestorePoint
 
 def _nearest_to(name: str, points: Sequence[RestorePoint]) -> str:
     names = [point.id for point in points]
-    near = get_close_matches(name[:SHOWN], names, n=3) or names[:3]
+    near = get_close_matches(name[:SHOWN_CHARACTERS], names, n=3) or names[:3]
     return f"; the nearest are {', '.join(f'`{one}`' for one in near)}" if near else ""
 
 
 def _shown(name: str) -> str:
-    return "".join(letter if letter.isprintable() and letter != "`" else "?" for letter in name[:SHOWN])
+    return "".join(
+        letter if letter.isprintable() and letter != "`" else "?" for letter in name[:SHOWN_CHARACTERS]
+    )

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 STRUCK: Final = "***"
-SHORTEST: Final = 6  # characters; less is a word such as `main` or `on`, and struck from half of what is said
+SHORTEST_CHARACTERS: Final = 6  # less is a word such as `main` or `on`, and struck from half of what is said
 ASKED_BY: Final = frozenset({"id", "token"})  # of a point: struck, nobody could go there any more
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Secrets:
         self._pattern: re.Pattern[str] | None = None  # None: there is none yet
 
     def add(self, value: str) -> None:
-        new = {part for part in _tellable(value) if len(part) >= SHORTEST} - self._known
+        new = {part for part in _tellable(value) if len(part) >= SHORTEST_CHARACTERS} - self._known
         if new:
             self._known |= new
             longest_first = sorted(self._known, key=len, reverse=True)

@@ -33,7 +33,7 @@ from bot.run import Run
 from bot.signatures import Signer
 from handlers.context import Wake
 from handlers.keys import signer_at
-from handlers.worker import GROWN_SWEEP_EVERY, JOBS_AT_ONCE, SWEEP_EVERY, Worker
+from handlers.worker import GROWN_SWEEP_EVERY_SECONDS, JOBS_AT_ONCE, SWEEP_EVERY_SECONDS, Worker
 from storage.claims import Claims
 from storage.database import Database, open_database
 from storage.jobs import Jobs
@@ -85,7 +85,7 @@ class Driving:
         keys = (signer.public,)
         planner, claims = Planner(configuration, store, world, clock), Claims(store)
         engine = Engine(configuration, store, world, planner, TwoPeople(), keys, clock, asyncio.sleep)
-        every = SWEEP_EVERY if jobs is None else GROWN_SWEEP_EVERY
+        every = SWEEP_EVERY_SECONDS if jobs is None else GROWN_SWEEP_EVERY_SECONDS
         self._worker = Worker(
             configuration,
             engine,

@@ -6,9 +6,9 @@ from dataclasses import replace
 from bot.contract import Fate, Found, Handle, Operation, OutcomeUnknown, Progress, Work, answered
 from bot.errors import PermanentError, TemporaryError, sentence
 
-ASKED_AT_MOST = 6  # times that an unreachable backend is asked what became of a step
-ASKED_EVERY = 5.0  # seconds
-ANSWERED_WITHIN = 60.0  # seconds, for a question about a step; the step's own time when that is shorter
+ASKED_AT_MOST_TIMES = 6  # what became of a step, while its backend is unreachable
+ASKED_EVERY_SECONDS = 5.0
+BACKEND_ANSWERS_WITHIN_SECONDS = 60.0  # about a step; its own time when that is shorter
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -16,16 +16,16 @@ Sleep = Callable[[float], Awaitable[None]]
 async def find(operation: Operation, work: Work, sleep: Sleep) -> Found:
     """Returns what became of it, asked a few times before saying that nobody knows."""
     words = ""
-    for attempt in range(1, ASKED_AT_MOST + 1):
+    for attempt in range(1, ASKED_AT_MOST_TIMES + 1):
         if attempt > 1:
-            await sleep(ASKED_EVERY)
+            await sleep(ASKED_EVERY_SECONDS)
         try:
             return replace(await answered(operation.find(work), patience(work)), asked=attempt)
         except (TemporaryError, OutcomeUnknown) as problem:
             words = sentence(problem)
         except PermanentError as problem:
             return Found(Fate.UNKNOWN, sentence(problem), asked=attempt)
-    return Found(Fate.UNKNOWN, words, asked=ASKED_AT_MOST)
+    return Found(Fate.UNKNOWN, words, asked=ASKED_AT_MOST_TIMES)
 
 
 async def find_out_of_time(operation: Operation, work: Work, sleep: Sleep) -> Found:
@@ -49,4 +49,4 @@ async def poll(operation: Operation, work: Work, handle: Handle, sleep: Sleep) -
 
 def patience(work: Work) -> float:
     """Returns the seconds within which a question about it has to be answered."""
-    return min(ANSWERED_WITHIN, work.timeout)
+    return min(BACKEND_ANSWERS_WITHIN_SECONDS, work.timeout)

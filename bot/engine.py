@@ -37,7 +37,7 @@ from bot.preflight import Directory, failover, plan_for, why_not_start, why_not_
 from bot.run import Run, StepRecord, op_id
 from bot.signatures import why_not_as_planned, why_not_signed
 
-BEGUN_AT_MOST = 3  # times in a row that a step which never arrives at its backend is begun
+BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
 
 
 class Records(Protocol):
@@ -360,8 +360,8 @@ class _Drive:
         match found.fate:
             case Fate.DONE:
                 return await self._write_outcome(run, events.StepSucceeded(step.n, found.words))
-            case Fate.ABSENT if self._fenced(step) and self._begun[step.n] >= BEGUN_AT_MOST:
-                words = f"begun {BEGUN_AT_MOST} times, it never arrived at the backend"
+            case Fate.ABSENT if self._fenced(step) and self._begun[step.n] >= BEGUN_AT_MOST_TIMES:
+                words = f"begun {BEGUN_AT_MOST_TIMES} times, it never arrived at the backend"
                 return await self._write_outcome(run, machine.failure(step, words, untouched=True))
             case Fate.ABSENT if self._fenced(step):
                 return await self._write(run, events.StepAbsent(step.n, found.words))

@@ -22,7 +22,7 @@ from bot.model import Finding, Step, Verdict, When
 Clock = Callable[[], datetime]
 Sleep = Callable[[float], Awaitable[None]]
 
-DOWN_WITHIN = 2.0  # seconds, for whether the target itself is up: a plan does not wait longer
+DOWN_WITHIN_SECONDS = 2.0  # for whether the target itself is up: a plan does not wait longer
 
 
 class PatientCheck(Check, Protocol):
@@ -88,7 +88,7 @@ async def look_once(checks: Iterable[Check], clock: Clock) -> tuple[Finding, ...
 async def is_down(checks: Iterable[Check], clock: Clock) -> bool:
     """Returns whether no check sees anything at all: down, not merely bad. A rollback is no failover."""
     try:
-        async with asyncio.timeout(DOWN_WITHIN):
+        async with asyncio.timeout(DOWN_WITHIN_SECONDS):
             findings = await look_once(checks, clock)
     except TimeoutError:
         return False

@@ -17,7 +17,7 @@ from bot.planning import Abandoned, Hold
 from bot.procedures import targets_of
 from bot.run import Run
 
-READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
+PLAN_READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
 
 
 class PastRuns(Protocol):
@@ -62,7 +62,9 @@ class Planner:
 
     async def way(self, target: str, goal: Goal) -> Way:
         """Returns where a target stands and what going to `goal` would cost. Raises what executors raise."""
-        return await answered(self.executors.executor(target).plan(goal, self.clock()), READ_WITHIN_SECONDS)
+        return await answered(
+            self.executors.executor(target).plan(goal, self.clock()), PLAN_READ_WITHIN_SECONDS
+        )
 
     async def why_not_from_here(self, plan: Plan) -> tuple[str | None, Loss | None]:
         """Returns why the plan no longer fits, and the loss as it is now; no loss: the reason is another.

@@ -12,7 +12,7 @@ from bot.model import Person
 from bot.run import Run
 
 OPEN_REQUESTS_A_PERSON = 3
-MESSAGED_AT_MOST = 5
+MESSAGED_AT_MOST_PEOPLE = 5
 
 
 class PersonRole(StrEnum):
@@ -117,7 +117,7 @@ def awaited(requester: Person, entitled: Entitled, ask_first: str | None) -> tup
     """Who gets a direct copy: the one who was asked first, then the others, one account a human."""
     others = [p for p in humans(entitled.able()) if not same_human(p, requester)]
     others.sort(key=lambda p: ask_first not in marks(p))
-    return tuple(p.id for p in others[:MESSAGED_AT_MOST])
+    return tuple(p.id for p in others[:MESSAGED_AT_MOST_PEOPLE])
 
 
 # Words -----------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-LONGEST_WORD = 200  # characters; no name, point or run id is longer
-SHORT = 60  # characters of a typed word that are said back
+LONGEST_WORD_CHARACTERS = 200  # no name, point or run id is longer
+SHORT_CHARACTERS = 60  # of a typed word that are said back
 _UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # control, format (bidi, zero width), half characters
 
 
@@ -27,7 +27,7 @@ class Unclear(Exception):
 def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
     """The one name that was probably meant, to be asked about. `likeness`: from 0 to 1."""
     by_folded = {name.casefold(): name for name in known}
-    close = get_close_matches(word[:LONGEST_WORD].casefold(), by_folded, n=1, cutoff=likeness)
+    close = get_close_matches(word[:LONGEST_WORD_CHARACTERS].casefold(), by_folded, n=1, cutoff=likeness)
     return by_folded[close[0]] if close else None
 
 
@@ -47,4 +47,4 @@ def visible(text: str) -> str:
 def short(text: str) -> str:
     """For quoting somebody in backticks."""
     text = text.replace("`", "'")
-    return f"{text[:SHORT]}…" if len(text) > SHORT else text
+    return f"{text[:SHORT_CHARACTERS]}…" if len(text) > SHORT_CHARACTERS else text

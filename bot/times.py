@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from datetime import timezone as fixed_zone
 from zoneinfo import ZoneInfo, available_timezones
 
-from bot.spelling import LONGEST_WORD, Misunderstood, Unclear, short, visible
+from bot.spelling import LONGEST_WORD_CHARACTERS, Misunderstood, Unclear, short, visible
 
 _ANY_CASE = re.ASCII | re.IGNORECASE
 CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
@@ -38,7 +38,7 @@ def time_of(text: str, now: datetime, timezone: str) -> datetime | Misunderstood
     Without a zone it is in `timezone`. A time of day that has not come yet is refused: whether that of
     yesterday is meant must be said. So is a time that happened twice, or never.
     """
-    typed = " ".join(visible(text).split())[:LONGEST_WORD]
+    typed = " ".join(visible(text).split())[:LONGEST_WORD_CHARACTERS]
     try:
         return _moment(typed, now, timezone)
     except Unclear as unclear:

@@ -41,8 +41,8 @@ from storage.looks import LookStore
 
 log = structlog.get_logger()
 
-EXPIRY_EVERY = 1.0  # seconds
-HOUSEKEEPING_EVERY = 600  # seconds
+EXPIRY_EVERY_SECONDS = 1.0
+HOUSEKEEPING_EVERY_SECONDS = 600
 LOOKS_KEPT = timedelta(hours=2)
 DELIVERIES_KEPT = timedelta(days=1)
 
@@ -171,7 +171,7 @@ def _ticks(context: Context) -> AsyncIOScheduler:
 
     scheduler = AsyncIOScheduler(timezone="UTC")
     options = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-    scheduler.add_job(forget, "interval", seconds=HOUSEKEEPING_EVERY, **options)
+    scheduler.add_job(forget, "interval", seconds=HOUSEKEEPING_EVERY_SECONDS, **options)
     scheduler.start()
     return scheduler
 
@@ -185,7 +185,7 @@ async def _hear_of_others(database: str, publish: Wake) -> None:
 async def _expire_again_and_again(context: Context) -> None:
     """By the monotonic clock: a wall clock that is set back must not keep a request open."""
     while True:
-        await asyncio.sleep(EXPIRY_EVERY)
+        await asyncio.sleep(EXPIRY_EVERY_SECONDS)
         try:
             await expire_due(context)
         except (DBAPIError, TemporaryError, TimeoutError) as problem:

@@ -21,7 +21,7 @@ from handlers.front import Front, open_front
 from handlers.keys import signer_at
 from handlers.role import Role
 from handlers.settings import ProcessSettings
-from handlers.slack.client import SLACK_ANSWERS_WITHIN
+from handlers.slack.client import SLACK_ANSWERS_WITHIN_SECONDS
 from handlers.slack.sending import WINDOWS, Windows
 from handlers.web.app import web_app
 from handlers.web.idle_connections import HEARD, drop_silent
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CLOCK_READ_EVERY = 30.0  # seconds
-CONFIRMED_EVERY = 1.0  # seconds
+CLOCK_READ_EVERY_SECONDS = 30.0
+CONFIRMED_EVERY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -250,7 +250,7 @@ async def _parts(
     elif jobs is None:
         await Claims(store).release_all()
     await store.note_if_new("configuration", clock(), {"digest": configuration.digest})
-    session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN))
+    session = ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN_SECONDS))
     resources.push_async_callback(session.close)
     return Parts(settings, configuration, store, jobs, signer, session, clock, Wake(), Wake())
 
@@ -301,13 +301,13 @@ def _loops(
 async def _until_confirmed(database: Database, anew: asyncio.Event) -> None:
     """A database that was put back is only read, until its operator has looked at what it does not know."""
     while await restored(database) is not None:  # noqa: ASYNC110 - another process confirms
-        await asyncio.sleep(CONFIRMED_EVERY)
+        await asyncio.sleep(CONFIRMED_EVERY_SECONDS)
     anew.set()
 
 
 async def _read_clock(shared: SharedClock) -> None:
     while True:
-        await asyncio.sleep(CLOCK_READ_EVERY)
+        await asyncio.sleep(CLOCK_READ_EVERY_SECONDS)
         try:
             await shared.read()
         except (DBAPIError, TemporaryError, TimeoutError) as problem:

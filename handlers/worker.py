@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=14)  # with the sweep, a run of a dead worker is taken over within 15
-RENEWED_EVERY = 4.0  # seconds
-SWEEP_EVERY = 1.0  # seconds
-GROWN_SWEEP_EVERY = 5.0  # seconds; jobs bring what is new at once, so the sweep is for what they lost
+RENEWED_EVERY_SECONDS = 4.0
+SWEEP_EVERY_SECONDS = 1.0
+GROWN_SWEEP_EVERY_SECONDS = 5.0  # jobs bring what is new at once, so the sweep is for what they lost
 JOBS_AT_ONCE = 10  # a job only wakes the worker
-STALLED_EVERY = 60.0  # seconds
-DRAINED_WITHIN = 5.0  # seconds for the work under way; what takes longer is found again at the next start
-TRIED_AT_MOST = 3  # times in a row that driving a run may fail without a reason that it knows itself
-AT_LEAST = 0.05  # seconds between two sweeps
-LOOK_AT_MOST = 60.0  # seconds
+STALLED_EVERY_SECONDS = 60.0
+DRAINED_WITHIN_SECONDS = 5.0  # what takes longer is found again at the next start
+DRIVING_TRIED_AT_MOST_TIMES = 3  # in a row, when it fails without a reason that it knows itself
+BETWEEN_SWEEPS_SECONDS = 0.05  # at least
+LOOK_AT_MOST_SECONDS = 60.0
 DATABASE = (DBAPIError, NotAccepted, CommitUnknown, TimeoutError)  # what it raises when it is away
 
 
@@ -63,7 +63,7 @@ class Worker:
         publish: Wake,
         *,
         zone: str = MAIN_ZONE,
-        sweep_every: float = SWEEP_EVERY,
+        sweep_every: float = SWEEP_EVERY_SECONDS,
         jobs: "Jobs | None" = None,
     ) -> None:
         """`sweep_every` in seconds. `jobs` None: it finds its work by the sweep and by being woken alone."""
@@ -95,7 +95,7 @@ class Worker:
             try:
                 yield
             finally:
-                await self.stop(DRAINED_WITHIN)
+                await self.stop(DRAINED_WITHIN_SECONDS)
 
     async def run(self) -> None:
         """Until cancelled or stopped: at every sweep, and at once when woken, takes what has to be done."""
@@ -133,7 +133,7 @@ class Worker:
             return self._sweep_every
         if over is None:
             return self._sweep_every
-        return min(self._sweep_every, max(AT_LEAST, (over - self._clock()).total_seconds()))
+        return min(self._sweep_every, max(BETWEEN_SWEEPS_SECONDS, (over - self._clock()).total_seconds()))
 
     async def take_run(self, run_id: str) -> None:
         """Begins to drive it, unless that is so already. Being asked once too often does nothing."""
@@ -187,7 +187,7 @@ class Worker:
         seq, times = self._failed.get(run.id, (run.seq, 0))
         times = times + 1 if seq == run.seq else 1
         self._failed[run.id] = run.seq, times
-        if times >= TRIED_AT_MOST:
+        if times >= DRIVING_TRIED_AT_MOST_TIMES:
             await self._engine.give_up(claim, problem)
             del self._failed[run.id]
             await self._claims.give_back(claim)
@@ -196,7 +196,7 @@ class Worker:
 
     async def _answer(self, look: Look) -> None:
         try:
-            async with asyncio.timeout(LOOK_AT_MOST):
+            async with asyncio.timeout(LOOK_AT_MOST_SECONDS):
                 answer = await self._look(look)
         except (UserError, PermanentError) as reason:
             answer = {"reason": str(reason)}
@@ -248,7 +248,7 @@ class _Heart:
     async def beat(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(RENEWED_EVERY)
+            await asyncio.sleep(RENEWED_EVERY_SECONDS)
             asked = loop.time()
             try:
                 held = await self._claims.renew(self._claim, self._clock() + LEASE)
@@ -284,7 +284,7 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
         parts.work,
         parts.publish,
         zone=zone,
-        sweep_every=SWEEP_EVERY if parts.jobs is None else GROWN_SWEEP_EVERY,
+        sweep_every=SWEEP_EVERY_SECONDS if parts.jobs is None else GROWN_SWEEP_EVERY_SECONDS,
         jobs=parts.jobs,
     )
 
@@ -312,7 +312,7 @@ async def _directory(parts: Parts) -> Directory:
 
 async def _forget_stalled(jobs: "Jobs") -> None:
     while True:
-        await asyncio.sleep(STALLED_EVERY)
+        await asyncio.sleep(STALLED_EVERY_SECONDS)
         try:
             await jobs.forget_stalled()
         except (DBAPIError, TemporaryError, TimeoutError) as problem:

@@ -1,5 +1,5 @@
 """For the world.py of a backend, which declares a small real one: see backends.conformance."""
 
-from backends.conformance.harness import PATIENCE, SHORT, CheckWorld, Moment, World
+from backends.conformance.harness import PATIENCE_SECONDS, SHORT_SECONDS, CheckWorld, Moment, World
 
-__all__ = ["PATIENCE", "SHORT", "CheckWorld", "Moment", "World"]
+__all__ = ["PATIENCE_SECONDS", "SHORT_SECONDS", "CheckWorld", "Moment", "World"]

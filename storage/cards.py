@@ -31,7 +31,7 @@ class CardKind(StrEnum):
 
 
 MAYBE = ""  # as `superseded_ts`: there may be an older message, it was not found yet
-DRAWN_AT_MOST = 200  # runs in a round
+DRAWN_AT_MOST_RUNS = 200  # in a round
 _MAIN = cards.alias("main")
 _OWES_ITS_CARD = exists().where(
     _MAIN.c.run_id == runs.c.run_id,
@@ -53,7 +53,7 @@ _OWED = (
     .join(cards, cards.c.run_id == runs.c.run_id)
     .where(cards.c.gone.is_(None), or_(cards.c.ts.is_(None), cards.c.superseded_ts.is_not(None)))
 )
-_TO_DRAW = _BEHIND.union(_RUNNING, _OWED).order_by("later", "changed_at").limit(DRAWN_AT_MOST)
+_TO_DRAW = _BEHIND.union(_RUNNING, _OWED).order_by("later", "changed_at").limit(DRAWN_AT_MOST_RUNS)
 _OF_RUN = select(cards).where(cards.c.run_id == bindparam("run_id")).order_by(cards.c.made_at, cards.c.key)
 
 

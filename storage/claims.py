@@ -17,7 +17,7 @@ from storage.runs import Store
 from storage.tables import runs
 from storage.times import loaded_if
 
-FOUND_AT_MOST = 200  # runs in one sweep; the next sweep finds what is left
+FOUND_AT_MOST_RUNS = 200  # in one sweep; the next sweep finds what is left
 
 # Built once: they are asked for every run that is driven.
 _RELEASE = (
@@ -107,7 +107,7 @@ class Claims:
         if elsewhere:
             wanted = wanted.where(runs.c.target.not_in(elsewhere))
         async with self._database.read() as connection:
-            found = await connection.execute(wanted.limit(FOUND_AT_MOST))
+            found = await connection.execute(wanted.limit(FOUND_AT_MOST_RUNS))
             return [str(row.run_id) for row in found]
 
     async def next_lease_over(self, now: datetime) -> datetime | None:

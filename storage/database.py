@@ -128,7 +128,9 @@ def open_database(url: str) -> Database:
             from storage import postgres  # of an extra that a file does not need
 
             writing, readers = postgres.engines(url)
-            return Database(url, Writer(writing, postgres.BEHAVIOUR, ENDING), readers, postgres.READ_WITHIN)
+            return Database(
+                url, Writer(writing, postgres.BEHAVIOUR, ENDING), readers, postgres.ROWS_READ_WITHIN_SECONDS
+            )
         case other:
             raise ArgumentError(f"{other} is no database that this program can use")
 

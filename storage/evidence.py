@@ -15,7 +15,7 @@ from storage.tables import evidence, evidence_head
 from storage.writing import tell_listeners
 
 FIRST_PREV = "0" * 64
-AT_ONCE = 500  # rows that are read together
+ROWS_AT_ONCE = 500  # read together
 _HEAD = select(evidence_head.c.n, evidence_head.c.hash).with_for_update()
 _APPEND = insert(evidence)
 _MOVE_HEAD = update(evidence_head)
@@ -83,7 +83,7 @@ async def first_break(connection: AsyncConnection, n: int = 0, prev: str = FIRST
     expected = n + 1
     following = select(evidence).where(evidence.c.n > n).order_by(evidence.c.n)
     async with connection.stream(following) as rows:
-        async for part in rows.partitions(AT_ONCE):
+        async for part in rows.partitions(ROWS_AT_ONCE):
             for row in part:
                 if row.n != expected or row.prev != prev or not _is_linked(row):
                     return expected

@@ -4,7 +4,7 @@ A byte that changed on the disk is found in one of two ways. After a clean stop 
 byte, the one that `seal` saw. After a crash there is no such seal, and everything is held against everything:
 the database's own check, the chain of evidence, each event against its evidence, each run against the fold of
 its events. That cannot see into what nothing is decided from: cards, modals, looks, deliveries, leases, a
-run's epoch and progress. Above FULLY_UP_TO entries it looks at what came since it last looked and at the open
+run's epoch and progress. Above FULLY_UP_TO_ENTRIES it looks at what came since it last looked and at the open
 runs only; a backup always looks at everything.
 """
 
@@ -31,7 +31,7 @@ from bot.event_kinds import EventKind
 from bot.model import Purpose, State
 from bot.run import Run
 from storage.database import HEAD, Database, file_of, revision
-from storage.evidence import AT_ONCE, FIRST_PREV, first_break
+from storage.evidence import FIRST_PREV, ROWS_AT_ONCE, first_break
 from storage.projection import fixed_columns, moving_columns
 from storage.runs import event_in
 from storage.tables import (
@@ -47,7 +47,7 @@ from storage.tables import (
 
 RESTORED = "database_restored"  # kinds of evidence, of `storage.restored`; no event of a run has them
 CONFIRMED = "database_confirmed"
-FULLY_UP_TO = 20_000  # entries: about 1.5 s after a crash, and some years of one bot's life
+FULLY_UP_TO_ENTRIES = 20_000  # about 1.5 s after a crash, and some years of one bot's life
 NOT_DAMAGE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -88,7 +88,7 @@ async def why_not_sound(database: Database) -> str | None:
     return f"The database {named} is damaged: {damage}. It is not used. {_advice(path)}"
 
 
-async def damage_of(database: Database, *, fully_up_to: int | None = FULLY_UP_TO) -> str | None:
+async def damage_of(database: Database, *, fully_up_to: int | None = FULLY_UP_TO_ENTRIES) -> str | None:
     """What is wrong, in half a sentence; None: nothing. `fully_up_to` entries; None: however many there are.
 
     Raises DBAPIError when it cannot be reached.
@@ -228,7 +228,7 @@ async def _by_run(connection: AsyncConnection, query: Select[Any]) -> AsyncGener
     group: list[Row[Any]] = []
     rows = await connection.stream(query)
     try:
-        while part := await rows.fetchmany(AT_ONCE):
+        while part := await rows.fetchmany(ROWS_AT_ONCE):
             for row in part:
                 if group and row.run_id != group[0].run_id:
                     yield group

@@ -20,11 +20,11 @@ from storage.postgres import CONNECTING, libpq
 DRIVE = "drive"
 LOOK = "look"
 CONNECTIONS = 4  # at most, for fetching and deleting jobs
-ENDED_WITHIN = 5.0  # seconds for the jobs under way when the worker stops
-POLLED_EVERY = 5.0  # seconds; a notification comes at once, this is for those that were lost
-BEATS_EVERY = 5.0  # seconds between the heartbeats of a worker
-DEAD_AFTER = 30.0  # seconds without a heartbeat
-AGAIN = 1.0  # seconds, when the server is away
+ENDED_WITHIN_SECONDS = 5.0  # for the jobs under way when the worker stops
+POLLED_EVERY_SECONDS = 5.0  # a notification comes at once, this is for those that were lost
+BEATS_EVERY_SECONDS = 5.0  # between the heartbeats of a worker
+DEAD_AFTER_SECONDS = 30.0  # without a heartbeat
+FETCHED_AGAIN_AFTER_SECONDS = 1.0  # when the server is away
 
 
 class Jobs:
@@ -83,13 +83,13 @@ class Jobs:
                     concurrency=concurrency,
                     install_signal_handlers=False,
                     delete_jobs=DeleteJobCondition.ALWAYS,
-                    fetch_job_polling_interval=POLLED_EVERY,
-                    shutdown_graceful_timeout=ENDED_WITHIN,
-                    update_heartbeat_interval=BEATS_EVERY,
-                    stalled_worker_timeout=DEAD_AFTER,
+                    fetch_job_polling_interval=POLLED_EVERY_SECONDS,
+                    shutdown_graceful_timeout=ENDED_WITHIN_SECONDS,
+                    update_heartbeat_interval=BEATS_EVERY_SECONDS,
+                    stalled_worker_timeout=DEAD_AFTER_SECONDS,
                 )
             except ProcrastinateException:
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(FETCHED_AGAIN_AFTER_SECONDS)
 
     async def forget_stalled(self) -> int:
         """Deletes what a worker took and died with, and says how many: the sweep finds those runs anyway.
@@ -98,7 +98,9 @@ class Jobs:
         """
         manager = self._app.job_manager
         try:
-            stalled = [job.id for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER)]
+            stalled = [
+                job.id for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS)
+            ]
             for job_id in stalled:
                 assert job_id is not None  # it was read from its table
                 await manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)

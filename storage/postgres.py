@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from storage.writing import CHANNEL, CommitUnknown, DatabaseBehaviour, NotAccepted
 
 T = TypeVar("T")
-AT_ONCE = 2  # transactions: one waits for the disk while the next is made ready
+TRANSACTIONS_AT_ONCE = 2  # one waits for the disk while the next is made ready
 READERS = 8
-WRITTEN_WITHIN = 10.0  # seconds for a change that nobody waits for impatiently; shorter than a driver's lease
-READ_WITHIN = 5.0  # seconds
-ALIVE_EVERY = 10.0  # seconds; a connection that only listens does not notice that the other end is gone
-LISTENS_AGAIN = 1.0  # seconds, when the server is away
+WRITTEN_WITHIN_SECONDS = 10.0  # when nobody waits impatiently; shorter than a driver's lease
+ROWS_READ_WITHIN_SECONDS = 5.0
+ALIVE_EVERY_SECONDS = 10.0  # a connection that only listens does not notice that the other end is gone
+LISTENS_AGAIN_AFTER_SECONDS = 1.0  # when the server is away
 SERVER_SIDE = {  # what the server itself gives up
     "statement_timeout": "5s",
     "lock_timeout": "2s",
@@ -91,12 +91,12 @@ def _breaks(problem: Exception) -> bool:
     return False  # a server whose disk has failed stops by itself
 
 
-BEHAVIOUR = DatabaseBehaviour(AT_ONCE, WRITTEN_WITHIN, _passes, _in_our_words, _breaks)
+BEHAVIOUR = DatabaseBehaviour(TRANSACTIONS_AT_ONCE, WRITTEN_WITHIN_SECONDS, _passes, _in_our_words, _breaks)
 
 
 def engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
     """The writers' and the readers'."""
-    writers = _engine(url, AT_ONCE, SERVER_SIDE)
+    writers = _engine(url, TRANSACTIONS_AT_ONCE, SERVER_SIDE)
     only_reading = {**SERVER_SIDE, "default_transaction_read_only": "on"}
     return writers, _engine(url, READERS, only_reading, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
 
@@ -107,7 +107,7 @@ def _engine(url: str, connections: int, settings: Mapping[str, str], **how: Any)
         url,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=READ_WITHIN,
+        pool_timeout=ROWS_READ_WITHIN_SECONDS,
         use_native_hstore=False,  # otherwise each new connection asks for a type that nobody uses
         connect_args={"async_creator_fn": _Connection.connect, "options": options, **CONNECTING},
         **how,
@@ -127,9 +127,9 @@ async def listen(url: str, on_change: Callable[[str], None]) -> None:
                 await connection.execute(f"listen {CHANNEL}")
                 on_change("")
                 while True:
-                    async for notice in connection.notifies(timeout=ALIVE_EVERY):
+                    async for notice in connection.notifies(timeout=ALIVE_EVERY_SECONDS):
                         on_change(notice.payload)
-                    async with asyncio.timeout(READ_WITHIN):
+                    async with asyncio.timeout(ROWS_READ_WITHIN_SECONDS):
                         await connection.execute("select 1")
         except (psycopg.OperationalError, TimeoutError):
-            await asyncio.sleep(LISTENS_AGAIN)
+            await asyncio.sleep(LISTENS_AGAIN_AFTER_SECONDS)

@@ -22,8 +22,8 @@ from sqlalchemy.pool import StaticPool
 from storage.writing import CommitUnknown, DatabaseBehaviour, DiskFailed, NotAccepted
 
 T = TypeVar("T")
-BUSY = 2.5  # seconds; a command is answered within Slack's 3 s, so nobody waits longer for another process
-BUSY_AGAIN = 0.005  # seconds
+BUSY_SECONDS = 2.5  # a command is answered within Slack's 3 s, so nobody waits longer for another process
+BUSY_AGAIN_AFTER_SECONDS = 0.005
 READERS = 4  # at most; one is enough but for the moment in which it is opened
 UNUSABLE = {  # what keeps a whole file from being written, by SQLite's primary code
     sqlite3.SQLITE_BUSY: "Another process writes to the database.",
@@ -96,7 +96,7 @@ class _InPlace(aiosqlite.Connection):
         if fn == self._conn.commit:
             done: T = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
             return done
-        until = time.monotonic() + BUSY
+        until = time.monotonic() + BUSY_SECONDS
         while True:
             try:
                 return fn(*args, **kwargs)
@@ -105,7 +105,8 @@ class _InPlace(aiosqlite.Connection):
                 busy = getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > until:
                     raise
-            await asyncio.sleep(BUSY_AGAIN)  # another process writes: whoever does not need it goes on
+            # Another process writes: whoever does not need it goes on.
+            await asyncio.sleep(BUSY_AGAIN_AFTER_SECONDS)
 
 
 def _prepare_writer(connection: Any, _: object) -> None:

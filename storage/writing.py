@@ -21,9 +21,9 @@ T = TypeVar("T")
 DatabaseWork: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
 CHANNEL = "rollback_changed"
 _NOTIFY = text("select pg_notify(:channel, :what)")
-AGAIN = 0.05  # seconds, before a change is tried again
-TOGETHER_AT_MOST = 16  # changes in one transaction: the first of them waits for the last
-QUEUED_AT_MOST = 1_000  # changes that wait in one process; whoever comes then is told at once
+TRIED_AGAIN_AFTER_SECONDS = 0.05
+TOGETHER_AT_MOST_CHANGES = 16  # in one transaction: the first of them waits for the last
+QUEUED_AT_MOST_CHANGES = 1_000  # in one process; whoever comes then is told at once
 
 
 class NotAccepted(TemporaryError):
@@ -123,7 +123,7 @@ class Writer:
         `within` seconds, None: as long as this kind of database may take. Raises NotAccepted, CommitUnknown.
         Cancelling the caller does not leave a change half known: it is done anyway.
         """
-        if len(self._waiting) >= QUEUED_AT_MOST:
+        if len(self._waiting) >= QUEUED_AT_MOST_CHANGES:
             raise NotAccepted("Too much waits to be stored.")
         job = Job(work)
         self._waiting.append(job)
@@ -134,7 +134,7 @@ class Writer:
     async def _write_waiting(self) -> None:
         try:
             while self._waiting:
-                count = min(len(self._waiting), TOGETHER_AT_MOST)
+                count = min(len(self._waiting), TOGETHER_AT_MOST_CHANGES)
                 jobs = [self._waiting.popleft() for _ in range(count)]
                 await self._write_together([job for job in jobs if not job.given_up])
         finally:  # at once: a done callback comes later, and what is queued until then would wait for ever
@@ -172,7 +172,7 @@ class Writer:
             for job in jobs:
                 job.committing = False
             self._waiting.extendleft(reversed(jobs))
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(TRIED_AGAIN_AFTER_SECONDS)
         elif len(jobs) > 1 and not committing:
             for job in jobs:
                 await self._write_together([job])

@@ -10,9 +10,9 @@ from storage.database import sqlite_url
 from workspace import processes
 from workspace.processes import Process
 
-REST = 2.0  # seconds between its death and its next start: long enough to be seen
+REST_SECONDS = 2.0  # between its death and its next start: long enough to be seen
 READY = "listening on "
-LONGEST_START = 30.0  # seconds
+LONGEST_START_SECONDS = 30.0
 
 
 class BotProcess:
@@ -53,7 +53,7 @@ class BotProcess:
         waiting = asyncio.ensure_future(self._up.wait())
         try:
             await asyncio.wait(
-                (waiting, self._keeper), timeout=LONGEST_START, return_when=asyncio.FIRST_COMPLETED
+                (waiting, self._keeper), timeout=LONGEST_START_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             waiting.cancel()
@@ -90,7 +90,7 @@ class BotProcess:
             self._up.clear()
             if not was_up:
                 return
-            await asyncio.sleep(REST)
+            await asyncio.sleep(REST_SECONDS)
 
     async def _follow(self, process: Process) -> None:
         while line := await process.line():

@@ -26,7 +26,7 @@ from workspace.slack.state import Workspace
 from workspace.stage import NotSeen, Stage, set_up
 
 PAGE: Final = Path(__file__).parent / "page"
-LOOK_EVERY: Final = 0.3  # seconds
+PAGE_LOOKS_EVERY_SECONDS: Final = 0.3
 TITLE: Final = "The storefront answers 500. Take it back to yesterday's release, with a second person."
 STEPS: Final = {
     "ask": "As Ana, send `/rollback storefront`",
@@ -114,7 +114,7 @@ class Demo:
             if self._break is not None and self._break[1].done():
                 self._break[1].result()  # what nobody expected ends the demo here
             self.look_back()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(PAGE_LOOKS_EVERY_SECONDS)
 
     def _set(self) -> Stage:
         if self.stage is None:

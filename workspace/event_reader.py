@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 2.0  # seconds to wait for the bot's own transactions
+DATABASE_WAITED_FOR_SECONDS = 2.0  # for the bot's own transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def read(database: Path) -> StoredHistory:
     """Everything so far; nothing when the bot has not made its database yet."""
     try:
         with closing(
-            sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+            sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=DATABASE_WAITED_FOR_SECONDS)
         ) as connection:
             connection.execute("BEGIN")  # one moment for all of it
             return StoredHistory(_runs(connection), _events(connection), _refused(connection))

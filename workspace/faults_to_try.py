@@ -13,9 +13,9 @@ from typing import Final
 from bot.errors import UserError
 from workspace import world
 from workspace.configuration import ANA, BEN, GUEST, ORDERS_CHANNEL, STOREFRONT_CHANNEL
-from workspace.stage import RECONNECTED, Stage
+from workspace.stage import RECONNECTED_WITHIN_SECONDS, Stage
 
-SLACK_DOWN: Final = 20.0  # seconds
+SLACK_DOWN_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ async def deploy_meanwhile(stage: Stage) -> str:
     return f"{release} went live while {run} waited. Ben approved: {run} is {ended.state}, {live} stays live."
 
 
-async def slack_down(stage: Stage, seconds: float = SLACK_DOWN) -> str:
+async def slack_down(stage: Stage, seconds: float = SLACK_DOWN_SECONDS) -> str:
     await storefront_in_trouble(stage)
     run = await ask_for_storefront(stage)
     await stage.press(BEN, run, "approve")
@@ -135,7 +135,9 @@ async def slack_down(stage: Stage, seconds: float = SLACK_DOWN) -> str:
     heard = "while Slack was down" if stage.server.faults.is_down else "after Slack came back"
     status = stage.seen.storefront.status
     await stage.until("Slack is back", lambda: not stage.server.faults.is_down, seconds + 5)
-    await stage.until("the bot is connected again", lambda: len(stage.server.sockets) > 0, RECONNECTED)
+    await stage.until(
+        "the bot is connected again", lambda: len(stage.server.sockets) > 0, RECONNECTED_WITHIN_SECONDS
+    )
     await stage.until(f"the card says that {run} ended", lambda: stage.has_button(run, "undo"), 60)
     return f"{run} {ended.state} {heard} (GET / → {status}); its card caught up afterwards."
 

@@ -11,7 +11,7 @@ from workspace.targets.broken_items import counts
 from workspace.world import BACKUP_NAME, DemoWorld, git, items_now, newest_backup, stamp
 
 COUNTS = "SELECT count(*), coalesce(sum(total < 0), 0), coalesce(sum(created_at > ?), 0) FROM orders"
-PATIENCE = 2.0  # seconds for an answer of the storefront
+STOREFRONT_ANSWERS_WITHIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def look_at_storefront(world: DemoWorld, shop: str) -> Storefront:
 def status(url: str) -> int | None:
     """What a GET answers; None: nothing."""
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.netloc, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(place.netloc, timeout=STOREFRONT_ANSWERS_WITHIN_SECONDS)
     try:
         connection.request("GET", place.path)
         return connection.getresponse().status

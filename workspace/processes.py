@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 LEASH = Path(__file__).with_name("die_with_parent.py")
-PATIENCE = 5.0  # seconds that a program may take to end when asked
+PROGRAM_ENDS_WITHIN_SECONDS = 5.0  # after it was asked to
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             self.inner.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.inner.wait(), PATIENCE)
+            await asyncio.wait_for(self.inner.wait(), PROGRAM_ENDS_WITHIN_SECONDS)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # its session: nothing stays behind
         await self.inner.wait()

@@ -18,13 +18,13 @@ from workspace.observation import Observation, Orders
 from workspace.processes import Process
 from workspace.slack.nouns import Message, View
 from workspace.slack.server import PretendSlack
-from workspace.world import PAUSE_BETWEEN_ORDERS, DemoWorld
+from workspace.world import PAUSE_BETWEEN_ORDERS_SECONDS, DemoWorld
 
 STOREFRONT: Final = str(configuration.TARGETS / "storefront.py")
 CUSTOMERS: Final = str(configuration.TARGETS / "customers.py")
-LOOK_EVERY: Final = 0.1  # seconds
-RECONNECTED: Final = 30.0  # seconds; the bot's watchdog looks every few
-CARD_TOO_YOUNG: Final = 1.3  # seconds; the bot takes no approval in the first second of a card
+STAGE_LOOKS_EVERY_SECONDS: Final = 0.1
+RECONNECTED_WITHIN_SECONDS: Final = 30.0  # the bot's watchdog looks every few
+CARD_TOO_YOUNG_SECONDS: Final = 1.3  # the bot takes no approval in the first second of a card
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Stage:
                 return value
             if asyncio.get_running_loop().time() > deadline:
                 raise NotSeen(f"{what}: not within {timeout:.0f} s")
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(STAGE_LOOKS_EVERY_SECONDS)
 
     def form(self, user: str) -> View | None:
         """The form in which this person may ask for a rollback, when it is open."""
@@ -94,7 +94,9 @@ class Stage:
 
     async def command(self, user: str, channel: str, text: str) -> None:
         """`/rollback TEXT`, as soon as the bot is connected: it may have been cut off just before."""
-        await self.until("the bot is connected", lambda: len(self.server.sockets) > 0, RECONNECTED)
+        await self.until(
+            "the bot is connected", lambda: len(self.server.sockets) > 0, RECONNECTED_WITHIN_SECONDS
+        )
         reply = await self.server.slash(user, channel, text)
         if not reply.acked:
             raise NotSeen(f"/rollback {text}: the bot does not take it ({reply.error})")
@@ -109,7 +111,7 @@ class Stage:
 
     def _ready(self, run_id: str, action: str) -> Message | None:
         card = self.card(run_id)
-        if card is None or self.server.workspace.clock() - card.at < CARD_TOO_YOUNG:
+        if card is None or self.server.workspace.clock() - card.at < CARD_TOO_YOUNG_SECONDS:
             return None
         return card if self.has_button(run_id, action) else None
 
@@ -172,7 +174,7 @@ async def set_up(folder: Path, server: PretendSlack) -> AsyncIterator[Stage]:
         stack.enter_context(world.claimed(folder))
         built = await asyncio.to_thread(world.build, folder.resolve(), _now())
         storefront = await _started(stack, STOREFRONT, str(built.storefront))
-        pace = str(PAUSE_BETWEEN_ORDERS)
+        pace = str(PAUSE_BETWEEN_ORDERS_SECONDS)
         await _started(stack, CUSTOMERS, str(built.database), str(built.orders_flag), pace)
         shop = f"http://127.0.0.1:{int(await storefront.line())}/"
         configuration.furnish(server.workspace)

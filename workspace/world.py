@@ -23,7 +23,7 @@ from bot.errors import UserError
 
 MARKER = ".rollback-demo"  # a folder without it is somebody else's
 SHOP_PAGES = Path(__file__).parent / "targets" / "shop"
-PAUSE_BETWEEN_ORDERS = 1.2  # seconds; the past was built at the same pace, so the loss keeps its rate
+PAUSE_BETWEEN_ORDERS_SECONDS = 1.2  # the past was built at the same pace, so the loss keeps its rate
 BACKUP_NAME = "%Y%m%dT%H%M%SZ"
 BACKUPS = (timedelta(minutes=66), timedelta(minutes=36), timedelta(minutes=6))
 ORDERS, CUSTOMERS, ITEMS, BROKEN_ITEMS = 36_000, 900, 1_200, 310
@@ -171,7 +171,7 @@ def _build_orders(world: DemoWorld, now: datetime) -> None:
         database.executescript(SCHEMA)
         people = ((n, f"Customer {n}", f"customer{n}@example.com") for n in range(1, CUSTOMERS + 1))
         database.executemany("INSERT INTO customers VALUES (?, ?, ?)", people)
-        start = now - timedelta(seconds=ORDERS * PAUSE_BETWEEN_ORDERS)
+        start = now - timedelta(seconds=ORDERS * PAUSE_BETWEEN_ORDERS_SECONDS)
         for ago in BACKUPS:
             _sell(database, start, start := now - ago)
             if ago == BACKUPS[-1]:
@@ -183,9 +183,9 @@ def _build_orders(world: DemoWorld, now: datetime) -> None:
 
 
 def _sell(database: sqlite3.Connection, start: datetime, end: datetime) -> None:
-    many = round((end - start).total_seconds() / PAUSE_BETWEEN_ORDERS)
+    many = round((end - start).total_seconds() / PAUSE_BETWEEN_ORDERS_SECONDS)
     items = "Sencha 250 g, Assam 500 g, gift wrap, a card with greetings, to be left at the door, second bell"
-    times = (start + timedelta(seconds=n * PAUSE_BETWEEN_ORDERS) for n in range(many))
+    times = (start + timedelta(seconds=n * PAUSE_BETWEEN_ORDERS_SECONDS) for n in range(many))
     with database:
         rows = ((n % CUSTOMERS + 1, 12.5 + n % 80, items, stamp(at)) for n, at in enumerate(times))
         database.executemany(ORDER, rows)

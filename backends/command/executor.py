@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationErr
 
 from backends.choosing import named, point_for
 from backends.command.settings import ArgvCall, CommandSettings
-from backends.programs.process import MOST_OUTPUT, Said, printable, run
+from backends.programs.process import MOST_OUTPUT_BYTES, Said, printable, run
 from backends.programs.spool import CommandOperation, filled, why_not_an_argument
 from backends.references import Resolver
 from backends.surroundings import Surroundings
@@ -53,7 +53,7 @@ from bot.model import (
     When,
 )
 
-MOST_CHANGES: Final = 20  # lines of what goes
+MOST_CHANGES_LINES: Final = 20  # about what goes
 
 T = TypeVar("T")
 
@@ -264,7 +264,7 @@ class Command:
             raise Unreachable(f"{who} was stopped: no answer within {call.timeout:g} s.")
         if said.rc != 0:
             raise Unreachable(f"{who} ended with {said.rc}: {said.last or 'it says nothing'}")
-        if len(said.out) > MOST_OUTPUT:
+        if len(said.out) > MOST_OUTPUT_BYTES:
             raise PermanentError(f"{who} must print {_SHAPES[what]}: it prints more than 1 MiB.")
         try:
             return expected.validate_json(said.out)
@@ -336,7 +336,7 @@ def _changes(points: Points, point: RestorePoint) -> tuple[str, ...]:
         return (points.current.id,)
     live = ids.index(points.current.id)
     going = points.points[live : max(ids.index(point.id), live + 1)]
-    return tuple(f"{gone.id} {gone.label}".strip() for gone in going[:MOST_CHANGES])
+    return tuple(f"{gone.id} {gone.label}".strip() for gone in going[:MOST_CHANGES_LINES])
 
 
 def build(settings: CommandSettings, resolver: Resolver) -> Command:

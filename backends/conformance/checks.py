@@ -18,7 +18,7 @@ from bot.looking import PatientCheck
 from bot.model import Finding, Verdict
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-IN_TIME = 5.0  # seconds for a look that gives up after `harness.SHORT`
+IN_TIME_SECONDS = 5.0  # for a look that gives up after `harness.SHORT_SECONDS`
 
 
 class CheckContract:
@@ -44,7 +44,7 @@ class CheckContract:
         assert finding.words
 
     async def test_a_world_that_is_too_slow_is_inconclusive_in_time(self, world: CheckWorld) -> None:
-        async with asyncio.timeout(IN_TIME):
+        async with asyncio.timeout(IN_TIME_SECONDS):
             finding = await look(world.slow())
         assert (finding.verdict, finding.value) == (Verdict.INCONCLUSIVE, None)
 

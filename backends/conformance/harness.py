@@ -21,8 +21,8 @@ from bot.contract import Executor, Handle, Operation, Progress, Taken, Work
 from bot.looking import PatientCheck
 from bot.model import Way
 
-PATIENCE = 30.0  # seconds for anything that a real process does
-SHORT = 0.3  # seconds that a look may take in a world that is too slow
+PATIENCE_SECONDS = 30.0  # for anything that a real process does
+SHORT_SECONDS = 0.3  # that a look may take in a world that is too slow
 INSTALLATION = "k7f3a91c"
 
 
@@ -85,7 +85,7 @@ class CheckWorld(Protocol):
         """Looks at what is not there."""
 
     def slow(self) -> PatientCheck:
-        """Looks at what does not answer, and gives up after SHORT."""
+        """Looks at what does not answer, and gives up after SHORT_SECONDS."""
 
 
 def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64) -> Work:
@@ -96,13 +96,13 @@ def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64
         digest=digest,
         point=way.point.id,
         expected=way.current.token,
-        timeout=PATIENCE,
+        timeout=PATIENCE_SECONDS,
     )
 
 
 async def ended(operation: Operation, work: Work, handle: Handle) -> Progress:
     """Asks until it has ended, as the engine does."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             progress = await operation.poll(work, handle)
             if progress.ended is not None:
@@ -135,7 +135,7 @@ class Stranger:
         return await self._line()
 
     async def code(self) -> int:
-        return await asyncio.to_thread(self._process.wait, PATIENCE)
+        return await asyncio.to_thread(self._process.wait, PATIENCE_SECONDS)
 
     def end(self) -> None:
         self._process.kill()
@@ -143,7 +143,7 @@ class Stranger:
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return (await asyncio.to_thread(self._process.stdout.readline)).strip()
 
 

@@ -50,7 +50,7 @@ from bot.model import (
 )
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
-TRIES = 5  # pushes, while others keep pushing to the same branch
+PUSHED_AT_MOST_TIMES = 5  # while others keep pushing to the same branch
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -133,7 +133,7 @@ class Git:
         second finds the branch moved, looks again, and sees what the first has pushed.
         """
         _refuse_odd(work.point)
-        for _ in range(TRIES):
+        for _ in range(PUSHED_AT_MOST_TIMES):
             seen = await self._look()
             if await self._repository.landed(seen.tip, work.op_id) is not None:
                 return Taken.TAKEN
@@ -143,7 +143,7 @@ class Git:
             commit = await self._repository.commit(seen.tip, point.id, self._message(point, work))
             if await self._repository.push(commit, seen.tip, work.timeout) is Push.LANDED:
                 return {"commit": commit}
-        raise Busy(f"Others push to the branch all the time: {TRIES} tries were overtaken.")
+        raise Busy(f"Others push to the branch all the time: {PUSHED_AT_MOST_TIMES} tries were overtaken.")
 
     async def find(self, work: Work) -> Found:
         """ "Absent" can be trusted: an attempt that is still under way elsewhere finds what we push first."""

@@ -29,11 +29,11 @@ from bot.errors import ConfigurationError
 
 OPERATION = "Rollback-Operation"
 PLAN = "Rollback-Plan"
-HISTORY = 2_000  # commits that are offered; further back is no rollback any more
-LOCAL = 60.0  # seconds for a command that stays on this machine
-REMOTE = 120.0  # seconds for one that asks the remote
-MOST_OUTPUT = 4 * 1024 * 1024  # bytes of an answer that are kept
-MOST_WORDS = 4 * 1024  # bytes of git's complaints that are kept
+HISTORY_COMMITS = 2_000  # that are offered; further back is no rollback any more
+LOCAL_SECONDS = 60.0  # for a command that stays on this machine
+REMOTE_SECONDS = 120.0  # for one that asks the remote
+MOST_ANSWER_BYTES = 4 * 1024 * 1024  # that are kept
+MOST_WORDS_BYTES = 4 * 1024  # of git's complaints that are kept
 
 BRANCH = re.compile(r"(?!.*(\.\.|//|@\{|\.lock(/|$)))[A-Za-z0-9_][A-Za-z0-9._/+@-]{0,200}(?<![./])")
 PASSWORD = re.compile(r"[a-z+]+://[^/@]*:[^/@]*@", re.IGNORECASE)
@@ -124,7 +124,9 @@ class Repository:
 
     async def history(self, tip: str) -> tuple[Commit, ...]:
         """The commits that changed `path`, newest first, as seen from the branch: a merge is one commit."""
-        fields = await self._log(tip, "%H%x00%ct%x00%an%x00%s", f"--max-count={HISTORY}", "--first-parent")
+        fields = await self._log(
+            tip, "%H%x00%ct%x00%an%x00%s", f"--max-count={HISTORY_COMMITS}", "--first-parent"
+        )
         return tuple(
             Commit(commit, datetime.fromtimestamp(int(at), UTC), printable(author, 80), printable(subject))
             for commit, at, author, subject in _grouped(fields, 4)
@@ -179,13 +181,13 @@ class Repository:
 
     async def why_not_push(self, tip: str) -> str | None:
         """Asks the remote without writing. None: it would take a push from us."""
-        answer = await self._push(tip, tip, REMOTE, "--dry-run")
+        answer = await self._push(tip, tip, REMOTE_SECONDS, "--dry-run")
         return None if answer.code == 0 else answer.words or "no answer"
 
     async def _lock(self) -> int:
         """Two fetches into one cache would trip over each other's refs."""
         self._work.mkdir(parents=True, exist_ok=True)
-        end = time.monotonic() + REMOTE
+        end = time.monotonic() + REMOTE_SECONDS
         while (lock := lock_file(self._cache.with_suffix(".lock"))) is None:
             if time.monotonic() > end:
                 raise Busy("Somebody else is fetching.")
@@ -193,17 +195,23 @@ class Repository:
         return lock
 
     async def _fetch(self) -> int | None:
-        made = await self._git("init", "--quiet", "--bare", "--template=", str(self._cache), timeout=LOCAL)
+        made = await self._git(
+            "init", "--quiet", "--bare", "--template=", str(self._cache), timeout=LOCAL_SECONDS
+        )
         if made.code != 0:
             return made.code
         refspec = f"+{self._ref}:{self._ref}"
         return (
-            await self._run("fetch", "--quiet", "--no-tags", "--", self._remote, refspec, timeout=REMOTE)
+            await self._run(
+                "fetch", "--quiet", "--no-tags", "--", self._remote, refspec, timeout=REMOTE_SECONDS
+            )
         ).code
 
     async def _ask_remote(self) -> None:
         """Says why the remote cannot be fetched; returns when it can."""
-        answer = await self._git("ls-remote", "--exit-code", "--", self._remote, self._ref, timeout=REMOTE)
+        answer = await self._git(
+            "ls-remote", "--exit-code", "--", self._remote, self._ref, timeout=REMOTE_SECONDS
+        )
         if answer.code == 2:
             raise TargetMissing(f"The repository has no branch `{self.branch}`.")
         if DENIED.search(answer.words):
@@ -259,7 +267,7 @@ class Repository:
 
     async def _read(self, *argv: str, extra: Mapping[str, str] | None = None) -> bytes:
         """Of a command that reads what was fetched, or writes what nobody sees."""
-        answer = await self._run(*argv, timeout=LOCAL, extra=extra)
+        answer = await self._run(*argv, timeout=LOCAL_SECONDS, extra=extra)
         if answer.code != 0:
             raise Blocked(f"git {argv[0]} failed: {answer.words or 'out of time'}")
         return answer.out
@@ -281,7 +289,9 @@ class Repository:
         assert process.stdout is not None
         assert process.stderr is not None
         heard = asyncio.gather(
-            _first(process.stdout, MOST_OUTPUT), _first(process.stderr, MOST_WORDS), process.wait()
+            _first(process.stdout, MOST_ANSWER_BYTES),
+            _first(process.stderr, MOST_WORDS_BYTES),
+            process.wait(),
         )
         try:
             async with asyncio.timeout(timeout):

@@ -23,7 +23,7 @@ from backends.references import Resolver
 from bot.looking import Habits
 from bot.model import Finding, Verdict
 
-MOST_BODY = 1024 * 1024  # bytes that are read and searched
+MOST_BODY_BYTES = 1024 * 1024  # that are read and searched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +85,8 @@ def _path(url: str) -> str:
 async def _first_of_body(response: ClientResponse) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk[: MOST_BODY - len(body)]
-        if len(body) >= MOST_BODY:
+        body += chunk[: MOST_BODY_BYTES - len(body)]
+        if len(body) >= MOST_BODY_BYTES:
             break
     return bytes(body)
 

@@ -14,10 +14,10 @@ from typing import IO
 
 from backends.surroundings import Surroundings
 
-MOST_OUTPUT = 1024 * 1024  # bytes of standard output that are kept
-MOST_WORDS = 4 * 1024  # bytes of the end of standard error that are kept
-TERM_TO_KILL = 5.0  # seconds a process group gets to end by itself
-AFTERWARDS = 0.2  # seconds for output still in the pipe; a child left behind may hold it open for ever
+MOST_OUTPUT_BYTES = 1024 * 1024  # of standard output that are kept
+MOST_WORDS_BYTES = 4 * 1024  # of the end of standard error that are kept
+TERM_TO_KILL_SECONDS = 5.0  # in which a process group may end by itself
+AFTERWARDS_SECONDS = 0.2  # for output still in the pipe; a child left behind may hold it open for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Said:
     """How a command ended and what it said."""
 
     rc: int | None  # None: it was out of time and is stopped
-    out: bytes  # standard output, at most MOST_OUTPUT + 1 bytes: one more shows that it was cut
+    out: bytes  # standard output, at most MOST_OUTPUT_BYTES + 1: one more shows that it was cut
     last: str  # the last line, of standard error if anything stands there; safe to show, without secrets
 
 
 async def run(argv: Sequence[str], timeout: float, surroundings: Surroundings) -> Said:
     """Raises OSError when the command cannot be started."""
-    async with _listening(MOST_OUTPUT + 1) as (out, out_end), _listening(0) as (err, err_end):
+    async with _listening(MOST_OUTPUT_BYTES + 1) as (out, out_end), _listening(0) as (err, err_end):
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=DEVNULL,
@@ -44,7 +44,7 @@ async def run(argv: Sequence[str], timeout: float, surroundings: Surroundings) -
         out_end.close()
         err_end.close()
         rc = await _end(process, timeout)
-        await asyncio.wait([out.ended, err.ended], timeout=AFTERWARDS)
+        await asyncio.wait([out.ended, err.ended], timeout=AFTERWARDS_SECONDS)
         words, answer = (surroundings.secrets.struck_bytes(bytes(each.last)) for each in (err, out))
         return Said(rc, bytes(out.first), last_line(words) or last_line(answer))
 
@@ -56,7 +56,7 @@ async def _end(process: Process, timeout: float) -> int | None:
     except TimeoutError:
         signal_group(process, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TERM_TO_KILL):
+            async with asyncio.timeout(TERM_TO_KILL_SECONDS):
                 await process.wait()
         return None
     finally:  # also when nobody wants the answer any more
@@ -95,7 +95,7 @@ class _Listener(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.first += data[: self._most - len(self.first)]
-        self.last = (self.last + data)[-MOST_WORDS:]
+        self.last = (self.last + data)[-MOST_WORDS_BYTES:]
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():

@@ -53,13 +53,13 @@ from bot.contract import (
 )
 from bot.errors import PermanentError
 
-BEGIN_WITHIN: Final = 10.0  # seconds from the request until the supervisor must have taken it
+BEGIN_WITHIN_SECONDS: Final = 10.0  # from the request until the supervisor must have taken it
 NAME: Final = "name"  # the file of the spool that holds it
 ELSEWHERE: Final = "It was begun by another worker, whose records this one cannot see."
-STOPPED_WITHIN: Final = supervisor.TERM_TO_KILL + 2.0  # seconds that `cancel` waits for the end
-LATEST_OUTPUT: Final = 64 * 1024  # bytes from the end that are looked through for progress
-LONGEST_VALUE: Final = 200
-LONGEST_WORDS: Final = 220  # characters of how it ended, with what it said last
+STOPPED_WITHIN_SECONDS: Final = supervisor.TERM_TO_KILL_SECONDS + 2.0  # that `cancel` waits for the end
+LATEST_OUTPUT_BYTES: Final = 64 * 1024  # from the end that are looked through for progress
+LONGEST_VALUE_CHARACTERS: Final = 200
+LONGEST_WORDS_CHARACTERS: Final = 220  # about how it ended, with what it said last
 
 _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PROGRESS = re.compile(r"progress (\d{1,15}(?:\.\d{1,6})?)(?:/(\d{1,15}(?:\.\d{1,6})?))?(?: (\S{1,20}))?\s*")
@@ -96,7 +96,7 @@ class CommandOperation:
         surroundings: Surroundings,
         *,
         clock: Callable[[], datetime] = utc_now,
-        begin_within: float = BEGIN_WITHIN,
+        begin_within: float = BEGIN_WITHIN_SECONDS,
     ) -> None:
         self._argv = tuple(argv)
         self._timeout = timeout
@@ -182,7 +182,9 @@ class CommandOperation:
 
     def _told(self, found: Found) -> Found:
         """Struck before it is cut: half a secret is told as well."""
-        return replace(found, words=printable(self._surroundings.secrets.struck(found.words), LONGEST_WORDS))
+        return replace(
+            found, words=printable(self._surroundings.secrets.struck(found.words), LONGEST_WORDS_CHARACTERS)
+        )
 
     def _request(self, argv: Sequence[str], work: Work) -> dict[str, Any]:
         return {
@@ -207,10 +209,10 @@ class CommandOperation:
 
 
 async def _fate_after_stopping(attempt: Path, digest: str) -> Fate:
-    for _ in range(round(STOPPED_WITHIN / supervisor.TICK)):
+    for _ in range(round(STOPPED_WITHIN_SECONDS / supervisor.TICK_SECONDS)):
         if _found(attempt, digest).fate is not Fate.IN_FLIGHT:
             break
-        await asyncio.sleep(supervisor.TICK)
+        await asyncio.sleep(supervisor.TICK_SECONDS)
     return _found(attempt, digest).fate
 
 
@@ -237,8 +239,8 @@ def _harmless(value: str) -> str:
 
 def why_not_an_argument(value: str) -> str | None:
     """None: a command cannot take it for anything but a value."""
-    if not value or len(value) > LONGEST_VALUE:
-        return f"is empty or longer than {LONGEST_VALUE} characters"
+    if not value or len(value) > LONGEST_VALUE_CHARACTERS:
+        return f"is empty or longer than {LONGEST_VALUE_CHARACTERS} characters"
     if value.startswith("-"):
         return "looks like an option"
     return None if value.isprintable() else "holds characters that cannot be printed"
@@ -379,21 +381,21 @@ def _status(rc: int | None) -> str:
 def _output(attempt: Path) -> str:
     """The end of what was said, whatever the bytes mean."""
     latest = b"".join(_tail(attempt / name) for name in supervisor.LOGS)
-    return latest[-LATEST_OUTPUT:].decode("utf-8", "replace")
+    return latest[-LATEST_OUTPUT_BYTES:].decode("utf-8", "replace")
 
 
 def _tail(file: Path) -> bytes:
     try:
         with file.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - LATEST_OUTPUT))
-            return log.read(LATEST_OUTPUT)
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LATEST_OUTPUT_BYTES))
+            return log.read(LATEST_OUTPUT_BYTES)
     except FileNotFoundError:
         return b""
 
 
 def _words(output: str) -> str:
     said = [line for line in output.splitlines() if not _PROGRESS.fullmatch(line)]
-    return last_line("\n".join(said[-20:]).encode(), limit=LATEST_OUTPUT)
+    return last_line("\n".join(said[-20:]).encode(), limit=LATEST_OUTPUT_BYTES)
 
 
 def _progress(output: str) -> tuple[float | None, float | None, str]:

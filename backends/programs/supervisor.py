@@ -37,10 +37,10 @@ NOT_RUNNABLE: Final = "not_runnable"
 TIMED_OUT: Final = "timed_out"
 CANCELLED: Final = "cancelled"
 
-LOG_SIZE = 512 * 1024  # bytes of each log: at most three of them, however much is said
-CHUNK = 64 * 1024
-TICK = 0.05  # seconds between looks at the clock and at `cancel`
-TERM_TO_KILL = 5.0  # seconds a process group gets to end by itself
+LOG_BYTES = 512 * 1024  # in each log: at most three of them, however much is said
+CHUNK_BYTES = 64 * 1024
+TICK_SECONDS = 0.05  # between looks at the clock and at `cancel`
+TERM_TO_KILL_SECONDS = 5.0  # in which a process group may end by itself
 
 
 def main(folder: str) -> int:
@@ -127,12 +127,12 @@ def watch(folder: str, child: "subprocess.Popen[bytes]", log: "Log", deadline: f
     listening, why, kill_at = True, "", 0.0
     while not has_exited(child.pid):
         if listening:
-            select.select([pipe], [], [], TICK)
+            select.select([pipe], [], [], TICK_SECONDS)
             listening = drain(pipe, log)
         else:
-            time.sleep(TICK)
+            time.sleep(TICK_SECONDS)
         if not why and (why := why_stop(folder, deadline)):
-            kill_at = time.monotonic() + TERM_TO_KILL
+            kill_at = time.monotonic() + TERM_TO_KILL_SECONDS
             signal_group(child.pid, signal.SIGTERM)
         elif why and time.monotonic() >= kill_at:
             signal_group(child.pid, signal.SIGKILL)
@@ -162,7 +162,7 @@ def drain(pipe: int, log: "Log") -> bool:
     """What is there now, but not for ever: the clock must be looked at. False: nobody can write more."""
     for _ in range(64):
         try:
-            chunk = os.read(pipe, CHUNK)
+            chunk = os.read(pipe, CHUNK_BYTES)
         except BlockingIOError:
             return True
         if not chunk:
@@ -177,7 +177,7 @@ class Log:
     def __init__(self, folder: str) -> None:
         self._first, self._older, self._newest = (os.path.join(folder, name) for name in LOGS)
         self._file = os.open(self._first, os.O_WRONLY | os.O_CREAT, 0o600)
-        self._room = LOG_SIZE
+        self._room = LOG_BYTES
 
     def write(self, chunk: bytes) -> None:
         """A full disk costs output, never the command: it would die of a closed pipe."""
@@ -194,7 +194,7 @@ class Log:
             os.replace(self._newest, self._older)
         following = os.open(self._newest, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.close(self._file)
-        self._file, self._room = following, LOG_SIZE
+        self._file, self._room = following, LOG_BYTES
 
 
 def finish(folder: str, how: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ from bot.looking import Habits
 from bot.model import Contents, Finding, Rows, Value, Verdict
 
 SQLITE: Final = "sqlite:///"
-LOOK_AT_CLOCK: Final = 10_000  # steps of SQLite's machine between two looks at the deadline
+LOOK_AT_CLOCK_STEPS: Final = 10_000  # of SQLite's machine between two looks at the deadline
 
 # The database could not answer. Every other error is its answer: no such column, malformed, not a database.
 NO_ANSWER: Final = frozenset(
@@ -132,7 +132,7 @@ def _reading(check: QueryCheck | TablesCheck, read: Callable[[sqlite3.Connection
     """In a thread: one consistent view of the file, given up at the deadline."""
     deadline = monotonic() + check.timeout
     with closing(_open(check.url, check.base, check.timeout)) as database:
-        database.set_progress_handler(lambda: monotonic() > deadline, LOOK_AT_CLOCK)
+        database.set_progress_handler(lambda: monotonic() > deadline, LOOK_AT_CLOCK_STEPS)
         database.execute("pragma query_only = on")
         database.execute("begin")
         return read(database)

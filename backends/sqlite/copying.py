@@ -31,8 +31,8 @@ from backends.sqlite.reading import (
 from bot.contract import Blocked, Busy, OutcomeUnknown
 from bot.errors import PermanentError, TemporaryError
 
-PAGES = 256  # in one go; between two of them the copy can be stopped
-GOES_A_SECOND = 10  # of a throttled copy
+PAGES_AT_ONCE = 256  # between two goes the copy can be stopped
+TIMES_A_SECOND = 10  # that a throttled copy goes on
 
 
 class CopyStopped(PermanentError):
@@ -61,7 +61,7 @@ class Copy:
         self._marker = taken
         self._slot = slot
         self._stop = threading.Event()
-        self._step = PAGES
+        self._step = PAGES_AT_ONCE
         self._give_up = 0.0
         self._watcher: sqlite3.Connection | None = None
 
@@ -111,7 +111,7 @@ class Copy:
         if self.total < 2:
             raise Blocked("The backup holds no tables.")
         if self._route.pages_per_second is not None:
-            self._step = max(1, self._route.pages_per_second // GOES_A_SECOND)
+            self._step = max(1, self._route.pages_per_second // TIMES_A_SECOND)
         self._step = min(self._step, self.total // 2)  # at least two: the first go must not be the last
         self._give_up = time.monotonic() + self._route.wait
 

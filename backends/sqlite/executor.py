@@ -20,7 +20,7 @@ from backends.references import Resolver
 from backends.sqlite.backups import backups_in, is_saved, was_wal
 from backends.sqlite.copying import Copy, CopyRoute, save_copy
 from backends.sqlite.reading import (
-    WAIT,
+    WAIT_SECONDS,
     Difference,
     OutOfTime,
     beside,
@@ -67,9 +67,9 @@ from bot.model import (
     Way,
 )
 
-COUNTING = 10.0  # seconds; with a rollback journal nobody can write meanwhile
-CHECKING = 60.0  # seconds for quick_check and integrity_check
-STOPPING = 10.0  # seconds for a copy to be taken back
+COUNTING_SECONDS = 10.0  # with a rollback journal nobody can write meanwhile
+CHECKING_SECONDS = 60.0  # for quick_check and integrity_check
+STOPPING_SECONDS = 10.0  # for a copy to be taken back
 
 
 class Sqlite:
@@ -140,7 +140,7 @@ class Sqlite:
         if copy is None:
             return CancelAnswer.IMPOSSIBLE
         copy.stop()
-        await asyncio.to_thread(copy.ended.wait, STOPPING)
+        await asyncio.to_thread(copy.ended.wait, STOPPING_SECONDS)
         found = await self.find(work)
         return CancelAnswer.CLEAN if found.fate is Fate.FAILED else CancelAnswer.IMPOSSIBLE
 
@@ -187,7 +187,7 @@ class Sqlite:
         """Raises PointUnavailable; a warning when there was no time to read all of it."""
         try:
             with reading_backup(self._file(point.id)) as backup:
-                fault = faults(backup, "quick_check", CHECKING)
+                fault = faults(backup, "quick_check", CHECKING_SECONDS)
         except OutOfTime as late:
             return (f"The backup was not checked completely: {late}.",)
         except Blocked as damage:
@@ -233,7 +233,7 @@ class Sqlite:
         with beside(self._database, self._file(point)) as both:
             named = dict.fromkeys(self._tables)  # their order is the order of the figures
             names = [*named, *sorted((tables(both) | tables(both, "point")) - named.keys())]
-            return differences(both, names, COUNTING)
+            return differences(both, names, COUNTING_SECONDS)
 
     def _changes(self, point: RestorePoint) -> tuple[str, ...]:
         with beside(self._database, self._file(point.id)) as both:
@@ -347,7 +347,7 @@ class Sqlite:
             recognise(live, work.expected)
         point = named(work.point, self._points())
         return CopyRoute(
-            self._file(point.id), self._database, self._pages_per_second, min(WAIT, work.timeout)
+            self._file(point.id), self._database, self._pages_per_second, min(WAIT_SECONDS, work.timeout)
         )
 
     @file_errors()
@@ -404,7 +404,7 @@ class Sqlite:
     def _integrity(self) -> Finding:
         try:
             with self._reading() as live:
-                fault = faults(live, "integrity_check", CHECKING)
+                fault = faults(live, "integrity_check", CHECKING_SECONDS)
         except OutOfTime as late:
             return finding("integrity", Verdict.INCONCLUSIVE, None, f"The check did not end: {late}.")
         except Blocked as damage:

@@ -15,7 +15,7 @@ from bot.canonical_json import digest
 from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing
 from bot.errors import TemporaryError
 
-WAIT = 5.0  # seconds for a lock that somebody else holds
+WAIT_SECONDS = 5.0  # for a lock that somebody else holds
 OURS = "name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"  # SQLite's own tables come and go with ANALYZE
 
 
@@ -34,7 +34,7 @@ class Difference:
     columns: tuple[str, ...] = ()  # that only one of the two has: their values were not compared
 
 
-def connect(database: Path, wait: float = WAIT) -> sqlite3.Connection:
+def connect(database: Path, wait: float = WAIT_SECONDS) -> sqlite3.Connection:
     """A live database, never created. Not `mode=ro`: that could not undo a half-written transaction."""
     return _open(f"file:{quote(str(database.absolute()))}?mode=rw", wait)
 
@@ -51,7 +51,7 @@ def reading(database: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def reading_backup(backup: Path) -> Iterator[sqlite3.Connection]:
-    with sqlite_errors(), closing(_open(_backup_uri(backup), WAIT)) as connection:
+    with sqlite_errors(), closing(_open(_backup_uri(backup), WAIT_SECONDS)) as connection:
         yield connection
 
 

@@ -14,7 +14,14 @@ from bot.commands.help_ import HELP, Help
 from bot.commands.history import HISTORY, History
 from bot.commands.open_modal import OPEN_MODAL, OpenModal
 from bot.commands.points import POINTS, ListPoints
-from bot.commands.reading import KEYWORDS, LONGEST_REASON, Sentence, TypedCommand, any_target, split
+from bot.commands.reading import (
+    KEYWORDS,
+    LONGEST_REASON_CHARACTERS,
+    Sentence,
+    TypedCommand,
+    any_target,
+    split,
+)
 from bot.commands.resolve import RESOLVE, Resolve
 from bot.commands.status import STATUS, Status
 from bot.commands.targets import TARGETS, ListTargets
@@ -25,7 +32,7 @@ __all__ = [
     "HELP_ROWS",
     "KEYWORDS",
     "LATER",
-    "LONGEST_REASON",
+    "LONGEST_REASON_CHARACTERS",
     "NOW",
     "RESERVED",
     "VERBS",

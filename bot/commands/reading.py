@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.spelling import LONGEST_WORD, Unclear, nearest, short
+from bot.spelling import LONGEST_WORD_CHARACTERS, Unclear, nearest, short
 
-LONGEST_REASON = 500  # characters; a longer one is shortened, and says so
+LONGEST_REASON_CHARACTERS = 500  # a longer one is shortened, and says so
 KEYWORDS = frozenset({"to", "before", "because"})
 
 
@@ -85,14 +85,14 @@ def run_of(sentence: Sentence) -> str:
 
 def reason_of(sentence: Sentence) -> str:
     reason = sentence.reason or ""
-    if len(reason) <= LONGEST_REASON:
+    if len(reason) <= LONGEST_REASON_CHARACTERS:
         return reason
     note = f"… (shortened from {len(reason)} characters)"
-    return reason[: LONGEST_REASON - len(note)] + note
+    return reason[: LONGEST_REASON_CHARACTERS - len(note)] + note
 
 
 def point_of(typed: str, example: str) -> str:
-    if len(typed) > LONGEST_WORD:
+    if len(typed) > LONGEST_WORD_CHARACTERS:
         raise Unclear(f"`{short(typed)}` is too long for a restore point; `points` lists them.", example)
     return typed
 
@@ -114,7 +114,7 @@ def left_over(sentence: Sentence, count: int) -> Unclear:
         words = f"I do not know `{short(rest[0])}`. Did you mean `{meant}`?"
         return Unclear(words, sentence.retyped(*known, meant, *rest[1:]), meant)
     words = f"I do not know what to do with `{left}`. A reason comes after `because`."
-    reason = " ".join((*rest, sentence.reason or ""))[:LONGEST_REASON].strip()
+    reason = " ".join((*rest, sentence.reason or ""))[:LONGEST_REASON_CHARACTERS].strip()
     return Unclear(words, f"{' '.join(map(quoted, known))} because {reason}")
 
 
@@ -130,7 +130,7 @@ def quoted(word: str) -> str:
 # Words -----------------------------------------------------------------------------------------
 
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "‘": "’", "«": "»"}
-_IN_QUOTES = "|".join(f"{a}([^{a}{b}]{{0,{LONGEST_WORD}}}){b}" for a, b in _QUOTES.items())
+_IN_QUOTES = "|".join(f"{a}([^{a}{b}]{{0,{LONGEST_WORD_CHARACTERS}}}){b}" for a, b in _QUOTES.items())
 _WORD = re.compile(rf"(?:{_IN_QUOTES})(?!\S)|(\S+)")
 _STRAY = "".join((*_QUOTES.keys(), *_QUOTES.values(), ",;!?"))
 

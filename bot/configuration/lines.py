@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import yaml
 
-LARGEST = 1_000_000  # bytes
-MOST = 100_000  # values, also after aliases are followed
-DEEPEST = 20  # levels; the longest path that means anything has 8
+LARGEST_BYTES = 1_000_000
+MOST_VALUES = 100_000  # also after aliases are followed
+DEEPEST_LEVELS = 20  # the longest path that means anything has 8
 
 Location: TypeAlias = tuple[str | int, ...]
 
@@ -88,8 +88,8 @@ class _Composer(yaml.SafeLoader):
     nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.depth == DEEPEST or self.nodes == MOST:
-            words = f"more than {DEEPEST} levels or {MOST} values"
+        if self.depth == DEEPEST_LEVELS or self.nodes == MOST_VALUES:
+            words = f"more than {DEEPEST_LEVELS} levels or {MOST_VALUES} values"
             raise yaml.MarkedYAMLError(problem=words, problem_mark=self.get_mark())
         self.depth += 1
         self.nodes += 1
@@ -122,7 +122,7 @@ class _Builder:
     def value(self, node: yaml.Node, path: Location) -> Any:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)  # a mapping's value has the line of its key already
-        if len(self.lines) > MOST or len(path) > DEEPEST:
+        if len(self.lines) > MOST_VALUES or len(path) > DEEPEST_LEVELS:
             raise _TooMuch(line)
         match node:
             case yaml.MappingNode() if node.tag == _TAG + "map":

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from bot.canonical_json import digest
 from bot.configuration.definitions import Definitions, Fault
 from bot.configuration.documents import UNREADABLE, document_of, json_schema, mended_document_of
-from bot.configuration.lines import LARGEST, Location, Problem, Sheet, read
+from bot.configuration.lines import LARGEST_BYTES, Location, Problem, Sheet, read
 from bot.configuration.rules import faults
 from bot.configuration.sentences import IGNORED, sentence
 from bot.configuration.settings import Configuration, Document, Rule, Target, TargetSettings
@@ -32,7 +32,7 @@ IN_PLACE_OF_ITEM: Mapping[str, Any] = {
     "steps": {"phase": "restore"},
 }
 NAMED = frozenset({"groups", "targets", "procedures"})
-ROUNDS = 10  # of mending; each takes at least one level off, and nothing is deeper
+MENDED_AT_MOST_TIMES = 10  # each takes at least one level off, and nothing is deeper
 
 
 def load(path: Path, definitions: Definitions) -> Configuration:
@@ -63,11 +63,11 @@ def load(path: Path, definitions: Definitions) -> Configuration:
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         words = f"The file cannot be read: {error.strerror}. Start from rollback.example.yaml."
         raise _refusal(path, [Problem(1, words)]) from None
-    if len(data) > LARGEST:
+    if len(data) > LARGEST_BYTES:
         raise _refusal(path, [Problem(1, "The file is larger than 1 MB. Is it the right one?")])
     return data
 
@@ -144,7 +144,7 @@ def _starts(location: Location, beginning: Location) -> bool:
 def _mended(sheet: Sheet, errors: list[ErrorDetails], definitions: Definitions) -> Document | None:
     """The document without what is broken. Changes the sheet's values. None: too broken to go on."""
     model = mended_document_of(definitions) if errors else document_of(definitions)
-    for _ in range(ROUNDS):
+    for _ in range(MENDED_AT_MOST_TIMES):
         if not errors:
             return model.model_validate(sheet.values, by_alias=True, by_name=False)
         for error in errors:

@@ -26,7 +26,7 @@ from bot.errors import ConfigurationError
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-LONGEST = 365 * SECONDS["d"]
+LONGEST_SECONDS = 365 * SECONDS["d"]
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)")
 
 
@@ -146,13 +146,13 @@ _A_DURATION = WithJsonSchema(
 Duration: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds),
-    Field(strict=True, ge=0, le=LONGEST, allow_inf_nan=False),
+    Field(strict=True, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False),
     _A_DURATION,
 ]
 Wait: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds),
-    Field(strict=True, gt=0, le=LONGEST, allow_inf_nan=False),
+    Field(strict=True, gt=0, le=LONGEST_SECONDS, allow_inf_nan=False),
     _A_DURATION,
 ]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]

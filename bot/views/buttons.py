@@ -27,7 +27,7 @@ from bot.presses import (
 )
 from bot.presses.press import DIALOG
 from bot.run import LiveState, Pause, Run
-from bot.views.limits import CONFIRM_TEXT, Block, actions, button, confirm, cut, unmarked
+from bot.views.limits import CONFIRM_TEXT_CHARACTERS, Block, actions, button, confirm, cut, unmarked
 from bot.views.plan import goal_name, place
 from bot.views.words import counted, duration, utc
 
@@ -131,7 +131,7 @@ def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
     last = len(run.approval.given) + 1 >= plan.approvals_needed
     title = f"Approve {run.id} and start it now?" if last else f"Approve {run.id}?"
     end = "It starts at once." if last else "It starts when the others have approved."
-    said = cut(consequence(plan, now), CONFIRM_TEXT - 60)  # the end and the code are never cut off
+    said = cut(consequence(plan, now), CONFIRM_TEXT_CHARACTERS - 60)  # the end and the code are never cut off
     return confirm(title, f"{unmarked(said)} {end} Plan {run.code}.", label, "Not yet")
 
 

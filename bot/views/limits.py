@@ -21,29 +21,29 @@ from typing import Any
 Block = dict[str, Any]
 View = dict[str, Any]
 
-MESSAGE_TEXT = 4_000  # chat.update; chat.postMessage takes more
+MESSAGE_TEXT_CHARACTERS = 4_000  # chat.update; chat.postMessage takes more
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 VIEW_BYTES = 250_000
-SECTION_TEXT = 3_000
-HEADER_TEXT = 150
+SECTION_TEXT_CHARACTERS = 3_000
+HEADER_TEXT_CHARACTERS = 150
 CONTEXT_ELEMENTS = 10
 ACTIONS_ELEMENTS = 25
-BUTTON_TEXT = 75
-BUTTON_VALUE = 2_000
-CONFIRM_TITLE = 100
-CONFIRM_TEXT = 300
-CONFIRM_BUTTON = 30
-OPTION_TEXT = 75
-OPTION_VALUE = 150
+BUTTON_TEXT_CHARACTERS = 75
+BUTTON_VALUE_CHARACTERS = 2_000
+CONFIRM_TITLE_CHARACTERS = 100
+CONFIRM_TEXT_CHARACTERS = 300
+CONFIRM_BUTTON_CHARACTERS = 30
+OPTION_TEXT_CHARACTERS = 75
+OPTION_VALUE_CHARACTERS = 150
 OPTIONS = 100
-PLACEHOLDER = 150
-LABEL_TEXT = 2_000
-INPUT_TEXT = 3_000
-IDENTIFIER = 255  # action_id, block_id, callback_id
-VIEW_TITLE = 24
-VIEW_BUTTON = 24
-METADATA = 3_000
+PLACEHOLDER_CHARACTERS = 150
+LABEL_TEXT_CHARACTERS = 2_000
+INPUT_TEXT_CHARACTERS = 3_000
+IDENTIFIER_CHARACTERS = 255  # action_id, block_id, callback_id
+VIEW_TITLE_CHARACTERS = 24
+VIEW_BUTTON_CHARACTERS = 24
+METADATA_CHARACTERS = 3_000
 
 _JOINERS = "\u200c\u200d"  # Persian and family emoji need them
 _UNSEEN = {"Cc", "Cf", "Cs"}  # control, bidi and other formatting, halves of characters
@@ -87,7 +87,7 @@ def entities(text: str) -> str:
     return text.translate(_ENTITIES)
 
 
-def escape(text: str, limit: int = SECTION_TEXT) -> str:
+def escape(text: str, limit: int = SECTION_TEXT_CHARACTERS) -> str:
     """Markup of a text from outside, in one line: no mention, no link, no format, no power over our words.
 
     The signs that would format are shown by look-alikes, which `unmarked` takes back.
@@ -105,7 +105,7 @@ def code(text: str, limit: int = 80) -> str:
     return f"`{inside or '–'}`"
 
 
-def sentence(text: str, limit: int = SECTION_TEXT) -> str:
+def sentence(text: str, limit: int = SECTION_TEXT_CHARACTERS) -> str:
     """A sentence that we composed: mentions of people, code spans and bold stay.
 
     Text from outside may stand in it only between backticks and without any, where it has no power.
@@ -180,7 +180,7 @@ def fitting(name: str, limit: int) -> str:
 
 def mrkdwn(markup: str) -> Block:
     # verbatim: Slack makes no links or mentions of its own out of what people wrote
-    return {"type": "mrkdwn", "text": cut(markup, SECTION_TEXT) or "–", "verbatim": True}
+    return {"type": "mrkdwn", "text": cut(markup, SECTION_TEXT_CHARACTERS) or "–", "verbatim": True}
 
 
 def plain(text: str, limit: int) -> Block:
@@ -190,17 +190,20 @@ def plain(text: str, limit: int) -> Block:
 
 def confirm(title: str, text: str, yes: str, no: str) -> Block:
     return {
-        "title": plain(title, CONFIRM_TITLE),
-        "text": plain(text, CONFIRM_TEXT),
-        "confirm": plain(yes, CONFIRM_BUTTON),
-        "deny": plain(no, CONFIRM_BUTTON),
+        "title": plain(title, CONFIRM_TITLE_CHARACTERS),
+        "text": plain(text, CONFIRM_TEXT_CHARACTERS),
+        "confirm": plain(yes, CONFIRM_BUTTON_CHARACTERS),
+        "deny": plain(no, CONFIRM_BUTTON_CHARACTERS),
     }
 
 
 def option(text: str, value: str, description: str = "") -> Block:
-    made: Block = {"text": plain(text, OPTION_TEXT), "value": uncut(value, OPTION_VALUE)}
+    made: Block = {
+        "text": plain(text, OPTION_TEXT_CHARACTERS),
+        "value": uncut(value, OPTION_VALUE_CHARACTERS),
+    }
     if description:
-        made["description"] = plain(description, OPTION_TEXT)
+        made["description"] = plain(description, OPTION_TEXT_CHARACTERS)
     return made
 
 
@@ -213,11 +216,11 @@ def button(
     """`ask` is a `confirm`; `style` is "primary" or "danger"."""
     made: Block = {
         "type": "button",
-        "text": plain(label, BUTTON_TEXT),
-        "action_id": uncut(action_id, IDENTIFIER),
+        "text": plain(label, BUTTON_TEXT_CHARACTERS),
+        "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
     }
     if value:
-        made["value"] = uncut(value, BUTTON_VALUE)
+        made["value"] = uncut(value, BUTTON_VALUE_CHARACTERS)
     if style:
         made["style"] = style
     if ask:
@@ -237,9 +240,9 @@ def select(
         raise ValueError("a select without options")
     made: Block = {
         "type": "static_select",
-        "action_id": uncut(action_id, IDENTIFIER),
+        "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
         "options": offered,
-        "placeholder": plain(placeholder, PLACEHOLDER),
+        "placeholder": plain(placeholder, PLACEHOLDER_CHARACTERS),
     }
     if initial := next((one for one in offered if one["value"] == chosen), None):
         made["initial_option"] = initial
@@ -250,8 +253,8 @@ def channel_select(action_id: str) -> Block:
     """Channels where a card could stand: none that is shared with others, no direct messages."""
     return {
         "type": "conversations_select",
-        "action_id": uncut(action_id, IDENTIFIER),
-        "placeholder": plain("Choose a channel", PLACEHOLDER),
+        "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
+        "placeholder": plain("Choose a channel", PLACEHOLDER_CHARACTERS),
         "filter": {
             "include": ["public", "private"],
             "exclude_external_shared_channels": True,
@@ -264,17 +267,17 @@ def text_input(
     action_id: str, *, initial: str = "", placeholder: str = "", multiline: bool = False, longest: int = 0
 ) -> Block:
     """`longest` 0: as long as Slack allows."""
-    most = longest or INPUT_TEXT
+    most = longest or INPUT_TEXT_CHARACTERS
     made: Block = {
         "type": "plain_text_input",
-        "action_id": uncut(action_id, IDENTIFIER),
+        "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
         "multiline": multiline,
         "max_length": most,
     }
     if shown := clean(initial):
         made["initial_value"] = cut(shown, most)
     if placeholder:
-        made["placeholder"] = plain(placeholder, PLACEHOLDER)
+        made["placeholder"] = plain(placeholder, PLACEHOLDER_CHARACTERS)
     return made
 
 
@@ -287,7 +290,7 @@ def section(*rows: str) -> Block:
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": plain(text, HEADER_TEXT)}
+    return {"type": "header", "text": plain(text, HEADER_TEXT_CHARACTERS)}
 
 
 def context(*texts: str) -> Block:
@@ -300,7 +303,7 @@ def actions(block_id: str, buttons: Sequence[Block]) -> list[Block]:
     if not buttons:
         return []
     elements = list(buttons)[:ACTIONS_ELEMENTS]
-    return [{"type": "actions", "block_id": uncut(block_id, IDENTIFIER), "elements": elements}]
+    return [{"type": "actions", "block_id": uncut(block_id, IDENTIFIER_CHARACTERS), "elements": elements}]
 
 
 def entry(
@@ -309,26 +312,26 @@ def entry(
     """An input block. `tells`: a choice is sent at once, not only on submit."""
     made: Block = {
         "type": "input",
-        "block_id": fitting(block_id, IDENTIFIER),
-        "label": plain(label, LABEL_TEXT),
+        "block_id": fitting(block_id, IDENTIFIER_CHARACTERS),
+        "label": plain(label, LABEL_TEXT_CHARACTERS),
         "element": element,
         "optional": optional,
         "dispatch_action": tells,
     }
     if hint:
-        made["hint"] = plain(hint, LABEL_TEXT)
+        made["hint"] = plain(hint, LABEL_TEXT_CHARACTERS)
     return made
 
 
 def sections(rows: Iterable[str]) -> list[Block]:
     """As many sections as the rows need; a row is never divided."""
     made: list[list[str]] = [[]]
-    room = SECTION_TEXT
+    room = SECTION_TEXT_CHARACTERS
     for row in rows:
-        row = cut(row, SECTION_TEXT)
+        row = cut(row, SECTION_TEXT_CHARACTERS)
         if size(row) + 1 > room and made[-1]:
             made.append([])
-            room = SECTION_TEXT
+            room = SECTION_TEXT_CHARACTERS
         made[-1].append(row)
         room -= size(row) + 1
     return [section(*together) for together in made if together]
@@ -344,7 +347,7 @@ class MessageContent:
 
 
 def message(text: str, blocks: Sequence[Block]) -> MessageContent:
-    return MessageContent(cut(text, MESSAGE_TEXT), tuple(blocks[:MESSAGE_BLOCKS]))
+    return MessageContent(cut(text, MESSAGE_TEXT_CHARACTERS), tuple(blocks[:MESSAGE_BLOCKS]))
 
 
 def modal(
@@ -359,16 +362,16 @@ def modal(
     """`metadata` is the caller's own and comes back unchanged. Without `submit` there is nothing to send."""
     view: View = {
         "type": "modal",
-        "title": plain(title, VIEW_TITLE),
-        "close": plain(close, VIEW_BUTTON),
+        "title": plain(title, VIEW_TITLE_CHARACTERS),
+        "close": plain(close, VIEW_BUTTON_CHARACTERS),
         "blocks": within_view(blocks),
     }
     if callback_id:
-        view["callback_id"] = uncut(callback_id, IDENTIFIER)
+        view["callback_id"] = uncut(callback_id, IDENTIFIER_CHARACTERS)
     if submit:
-        view["submit"] = plain(submit, VIEW_BUTTON)
+        view["submit"] = plain(submit, VIEW_BUTTON_CHARACTERS)
     if metadata:
-        view["private_metadata"] = uncut(metadata, METADATA)
+        view["private_metadata"] = uncut(metadata, METADATA_CHARACTERS)
     return view
 
 
@@ -379,7 +382,7 @@ def home_tab(blocks: Sequence[Block]) -> View:
 def within_view(blocks: Sequence[Block]) -> list[Block]:
     """The leading blocks that a view can hold; the last one says so when some were left out."""
     kept: list[Block] = []
-    room = VIEW_BYTES - METADATA * 6 - 2_000  # the rest of the view
+    room = VIEW_BYTES - METADATA_CHARACTERS * 6 - 2_000  # the rest of the view
     for block in blocks:
         room -= len(json.dumps(block)) + 1
         if room < 0 or (len(kept) == VIEW_BLOCKS - 1 and len(blocks) > VIEW_BLOCKS):

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.model import Kind, Plan, RestorePoint
 from bot.views.limits import (
-    OPTION_VALUE,
+    OPTION_VALUE_CHARACTERS,
     Block,
     View,
     actions,
@@ -123,11 +123,11 @@ def _target_entry(form: StartForm) -> Block:
     options = [
         option(
             f"{choice.name} · {choice.environment.upper()} · {choice.kind.value}",
-            fitting(choice.name, OPTION_VALUE),
+            fitting(choice.name, OPTION_VALUE_CHARACTERS),
         )
         for choice in form.targets
     ]
-    chosen = fitting(form.target, OPTION_VALUE) if form.target else None
+    chosen = fitting(form.target, OPTION_VALUE_CHARACTERS) if form.target else None
     return entry(
         "target",
         "Target",
@@ -169,7 +169,7 @@ def point_option(point: RestorePoint, kind: Kind, suggested: bool, now: datetime
 
 def point_value(point_id: str) -> str:
     """How a point stands in a select: its id, or the digest of an id that Slack has no room for."""
-    return fitting(point_id, OPTION_VALUE)
+    return fitting(point_id, OPTION_VALUE_CHARACTERS)
 
 
 def chosen_point(points: Sequence[RestorePoint], value: str) -> RestorePoint | None:

@@ -23,7 +23,7 @@ from storage.backup import Backup, PutBack, back_up, put_back
 from storage.database import revision
 from storage.restored import RestoredDatabase, confirm, mark_restored, restored
 
-SLACK_ANSWERS_WITHIN = 10  # seconds
+SHELL_WAITS_FOR_SLACK_SECONDS = 10
 
 
 async def backed_up(settings: ProcessSettings, file: Path) -> Backup:
@@ -94,12 +94,12 @@ async def _slack(settings: ProcessSettings) -> AsyncIterator[AsyncWebClient | No
     if settings.bot_token is None:
         yield None
         return
-    async with ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN)) as session:
+    async with ClientSession(timeout=ClientTimeout(total=SHELL_WAITS_FOR_SLACK_SECONDS)) as session:
         yield AsyncWebClient(
             token=settings.bot_token.get_secret_value(),
             base_url=settings.api_url,
             session=session,
-            timeout=SLACK_ANSWERS_WITHIN,
+            timeout=SHELL_WAITS_FOR_SLACK_SECONDS,
             retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=10)],
         )
 

@@ -28,7 +28,7 @@ from storage.runs import Store
 
 RUN_ID = re.compile(r"RB-([1-9][0-9]{0,8})")
 NUMBERS_LOOKED_AHEAD = 10  # runs in a row without a trace, until no more are expected
-ASKED_AT_MOST = 60.0  # seconds that a target may take
+TARGET_ANSWERS_WITHIN_SECONDS = 60.0
 LOOKED_BACK = timedelta(minutes=1)  # for clocks that differ
 NO_ANSWER = (TemporaryError, PermanentError, OutcomeUnknown, TimeoutError)
 FATES: Mapping[Fate, str] = {
@@ -199,7 +199,7 @@ class _Asked:
     async def look(self, highest: int) -> tuple[list[Trace], str | None]:
         traces: list[Trace] = []
         try:
-            async with asyncio.timeout(ASKED_AT_MOST):
+            async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
                 async for trace in self._traces(highest):
                     traces.append(trace)
         except NO_ANSWER as problem:

@@ -11,8 +11,8 @@ from typing import Any
 
 from bot.views.limits import clean
 
-NARROW = 40  # characters; less than that is no terminal that anybody reads tables on
-ENDLESS = 10_000  # characters of a line in a file or a pipe: nothing is folded there
+NARROW_CHARACTERS = 40  # less than that is no terminal that anybody reads tables on
+ENDLESS_CHARACTERS = 10_000  # in a line of a file or a pipe: nothing is folded there
 
 
 def data(value: Any) -> None:
@@ -44,7 +44,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     terminal = sys.stdout.isatty()
     console = Console(force_terminal=terminal, no_color=not terminal, highlight=False)
-    console.width = max(console.width, NARROW) if terminal else ENDLESS
+    console.width = max(console.width, NARROW_CHARACTERS) if terminal else ENDLESS_CHARACTERS
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         shown.add_column(column, overflow="fold")

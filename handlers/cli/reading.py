@@ -25,7 +25,7 @@ from handlers.cli.database import stored
 from handlers.settings import ProcessSettings
 from storage.projection import Summary
 
-ASKED_AT_MOST = 60.0  # seconds that a target may take to answer
+TARGET_ANSWERS_WITHIN_SECONDS = 60.0
 EVERY_RUN = 2**31 - 1  # the largest limit that every database takes
 
 
@@ -120,9 +120,10 @@ def world_of(configuration: Configuration, settings: ProcessSettings) -> Configu
 @asynccontextmanager
 async def _patience(target: Target) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(ASKED_AT_MOST):
+        async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
             yield
     except TimeoutError:
+        waited = f"{TARGET_ANSWERS_WITHIN_SECONDS:.0f} s"
         raise TemporaryError(
-            f"`{target.name}` did not answer within {ASKED_AT_MOST:.0f} s. Look whether its backend is up."
+            f"`{target.name}` did not answer within {waited}. Look whether its backend is up."
         ) from None

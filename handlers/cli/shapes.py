@@ -16,7 +16,7 @@ from bot.run import LiveState, Run, StepRecord, op_id
 from storage.projection import Summary
 
 Json = dict[str, Any]
-CODE = 8  # hex digits of the digest that people call a plan by
+CODE_DIGITS = 8  # of the digest, in hex, that people call a plan by
 
 
 def target(of: Target, open_run: str | None) -> Json:
@@ -47,7 +47,7 @@ def _point(point: RestorePoint, current: str) -> Json:
 def plan(of: Plan, digest: str) -> Json:
     """`from` is the id of what is live, `point` of where it goes back to; `at` is the point's time."""
     return {
-        "code": digest[:CODE],
+        "code": digest[:CODE_DIGITS],
         "digest": digest,
         "target": of.target,
         "from": of.current.id,

@@ -21,7 +21,7 @@ from storage.runs import Change, Store
 log = structlog.get_logger()
 T = TypeVar("T")
 
-ANSWERED_WITHIN = 2.2  # seconds from the door; what is left of 2.5 is for the answer to be on its way
+DELIVERY_ANSWERED_WITHIN_SECONDS = 2.2  # from the door; the rest of 2.5 is for the answer's way
 WHY: Mapping[Turned, str] = {
     Turned.FULL: "more is coming in than the bot can take. Try again in a minute.",
     Turned.QUOTA: "you have sent more than 30 requests within half a minute, and others come first. "
@@ -122,4 +122,4 @@ def key_of(body: Mapping[str, Any]) -> str:
 
 def delivery_of(body: Mapping[str, Any], came_at: float, turned: Turned | None) -> Delivery:
     """`came_at` on the event loop's clock."""
-    return Delivery(key_of(body), brakes(body), came_at + ANSWERED_WITHIN, turned)
+    return Delivery(key_of(body), brakes(body), came_at + DELIVERY_ANSWERED_WITHIN_SECONDS, turned)

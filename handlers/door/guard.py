@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-BODY_AT_MOST = 1_048_576  # bytes; Slack's largest view is 250 kB, and its state comes with it
-AGE_AT_MOST = 300  # seconds, as Slack recommends
+BODY_AT_MOST_BYTES = 1_048_576  # Slack's largest view is 250 kB, and its state comes with it
+AGE_AT_MOST_SECONDS = 300  # as Slack recommends
 _HALF = re.compile("[\ud800-\udfff]")
-DEPTH_AT_MOST = 32  # Slack's deepest payload (a view with rich text) nests about 15
+DEPTH_AT_MOST_LEVELS = 32  # Slack's deepest payload (a view with rich text) nests about 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Admitted:
 
 def admit(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> Admitted | NotAdmitted:
     """`now` in seconds since 1970."""
-    if len(raw) > BODY_AT_MOST:
+    if len(raw) > BODY_AT_MOST_BYTES:
         return NotAdmitted(413, "too large")
     if refusal := _why_not_signed(headers, raw, secret, now):
         return refusal
@@ -48,7 +48,10 @@ def admit(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> Ad
 def _why_not_signed(headers: Mapping[str, str], raw: bytes, secret: str, now: float) -> NotAdmitted | None:
     stamp = headers.get("X-Slack-Request-Timestamp", "")
     given = headers.get("X-Slack-Signature", "")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12) or abs(now - int(stamp)) > AGE_AT_MOST:
+    if (
+        not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12)
+        or abs(now - int(stamp)) > AGE_AT_MOST_SECONDS
+    ):
         return NotAdmitted(401, "has no time, or an old one")
     expected = (
         "v0=" + hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + raw, hashlib.sha256).hexdigest()
@@ -77,7 +80,7 @@ def _loads(text: str) -> Any:
 def why_unreadable(value: Any) -> str | None:
     """Nested deeper than anything of Slack's, or with half a character: JSON can write one, UTF-8 cannot."""
     level = [value]
-    for _ in range(DEPTH_AT_MOST):
+    for _ in range(DEPTH_AT_MOST_LEVELS):
         inner: list[Any] = []
         for node in level:
             if isinstance(node, dict):
@@ -107,7 +110,7 @@ def self_test(now: float) -> str | None:
     for headers in (
         {},
         {**good, "X-Slack-Signature": "v0=00"},
-        sign(raw, secret, int(now) - 2 * AGE_AT_MOST),
+        sign(raw, secret, int(now) - 2 * AGE_AT_MOST_SECONDS),
     ):
         answer = admit(headers, raw, secret, now)
         if not isinstance(answer, NotAdmitted) or answer.status != 401:

@@ -20,11 +20,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.door.deliver import Door
 
 log = structlog.get_logger()
-PING_EVERY = 10.0  # seconds; a connection that answers none for half as long again is half open
-WATCHED_EVERY = 1.0  # seconds
-CONNECTED_WITHIN = 5.0  # seconds for a handshake
-FIRST_PAUSE = 0.5  # seconds after a failure, doubled with each further one
-LONGEST_PAUSE = 10.0
+PING_EVERY_SECONDS = 10.0  # a connection that answers none for half as long again is half open
+WATCHED_EVERY_SECONDS = 1.0
+CONNECTED_WITHIN_SECONDS = 5.0  # for a handshake
+FIRST_PAUSE_SECONDS = 0.5  # after a failure, doubled with each further one
+LONGEST_PAUSE_SECONDS = 10.0
 
 
 class _Client(SocketModeClient):
@@ -45,8 +45,8 @@ class Socket:
         app_token: str,
         client: AsyncWebClient,
         *,
-        ping_every: float = PING_EVERY,
-        connected_within: float = CONNECTED_WITHIN,
+        ping_every: float = PING_EVERY_SECONDS,
+        connected_within: float = CONNECTED_WITHIN_SECONDS,
     ) -> None:
         """`ping_every` and `connected_within` in seconds."""
         self._door = door
@@ -76,19 +76,19 @@ class Socket:
             await self._client.close()  # type: ignore[no-untyped-call]
 
     async def _keep(self) -> None:
-        pause = FIRST_PAUSE
+        pause = FIRST_PAUSE_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._client.wants_another.wait(), WATCHED_EVERY)
+                await asyncio.wait_for(self._client.wants_another.wait(), WATCHED_EVERY_SECONDS)
             if await self.connected() and not self._client.wants_another.is_set():
-                pause = FIRST_PAUSE
+                pause = FIRST_PAUSE_SECONDS
                 continue
             try:
                 await self._connect()
             except Exception as problem:  # noqa: BLE001 - the keeper's own edge: it has to outlive every failure
                 log.warning("socket down", why=str(problem) or type(problem).__name__)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _connect(self) -> None:
         self._client.wants_another.clear()

@@ -13,7 +13,7 @@ from bot.procedures import targets_of
 from bot.run import Run
 from handlers.context import Context
 from handlers.door.delivery import Delivery
-from handlers.slack.directory import KNOWN
+from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
 from storage import cards
 from storage.runs import Change, Opening, TargetTaken
 
@@ -59,7 +59,7 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish, endin
     place = await ctx.channels.place(wish.channel)
     if place.why_not:
         raise UserError(place.why_not)
-    entitled = await ctx.directory.entitled(target, KNOWN)
+    entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
     already = await ctx.store.open_requests_of(person.human)
     if reason := policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum):
         raise UserError(reason)

@@ -11,7 +11,7 @@ from bot.clock import Clock
 from bot.configuration import Configuration
 from handlers.slack.refusals import NO_ANSWER, said
 
-KNOWN = 60.0  # seconds
+CHANNEL_KNOWN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Channels:
         """Joins a public channel that the bot is not in yet."""
         now = self._clock().timestamp()
         at, known = self._known.get(channel_id, (0.0, None))
-        if known is not None and known.why_not is None and now - at < KNOWN:
+        if known is not None and known.why_not is None and now - at < CHANNEL_KNOWN_SECONDS:
             return known
         place = await self._look(channel_id)
         self._known[channel_id] = (now, place)

@@ -12,7 +12,7 @@ from bot.errors import ConfigurationError
 
 log = structlog.get_logger()
 
-SLACK_ANSWERS_WITHIN = 3  # seconds, while a trigger waits
+SLACK_ANSWERS_WITHIN_SECONDS = 3  # while a trigger waits
 
 
 def client_for(api_url: str, token: str, session: ClientSession) -> AsyncWebClient:
@@ -20,7 +20,7 @@ def client_for(api_url: str, token: str, session: ClientSession) -> AsyncWebClie
         token=token,
         base_url=api_url,
         session=session,
-        timeout=SLACK_ANSWERS_WITHIN,
+        timeout=SLACK_ANSWERS_WITHIN_SECONDS,
         retry_handlers=[],  # a resent chat.postMessage is a second card; `sending` decides what comes again
     )
 

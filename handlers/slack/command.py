@@ -30,7 +30,7 @@ from handlers.slack.facts import reading_facts
 from handlers.slack.typed import plain
 from storage.projection import Summary
 
-ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
+COMMAND_ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
 RESOLUTION = {LiveState.BEFORE: "unchanged", LiveState.POINT: "point", LiveState.UNKNOWN: "unclear"}
 
 
@@ -101,7 +101,7 @@ async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> 
     target = asked.target
     look_id = await ctx.looks.want(target, None, ctx.clock())
     ctx.work()
-    until = ctx.clock() + ANSWERED_WITHIN
+    until = ctx.clock() + COMMAND_ANSWERED_WITHIN
     while ctx.clock() < until:
         look = await ctx.looks.get(look_id)
         if look is not None and look.answer is not None:

@@ -15,9 +15,9 @@ from bot.policy import Entitled
 from handlers.slack.refusals import NO_ANSWER, said
 
 T = TypeVar("T")
-FRESH = 5.0  # seconds: what a decision may rest on
-REMEMBERED = 5_000  # answers: ids come from outside, and a stranger may invent them
-KNOWN = 60.0  # seconds: what a list or a request may rest on
+FRESH_SECONDS = 5.0  # what a decision may rest on
+REMEMBERED_ANSWERS = 5_000  # ids come from outside, and a stranger may invent them
+PEOPLE_KNOWN_SECONDS = 60.0  # what a list or a request may rest on
 
 
 class _OneFlight:
@@ -49,7 +49,7 @@ class _OneFlight:
             answer = await fetch()
             self._answers.pop(key, None)
             self._answers[key] = (asked_at, answer)
-            if len(self._answers) > REMEMBERED:
+            if len(self._answers) > REMEMBERED_ANSWERS:
                 del self._answers[next(iter(self._answers))]  # the oldest
             return answer
         finally:
@@ -76,7 +76,7 @@ class SlackDirectory:
         self._team_id = team_id
         self._cache = _OneFlight(clock)
 
-    async def person(self, user_id: str, age: float = FRESH) -> Person:
+    async def person(self, user_id: str, age: float = FRESH_SECONDS) -> Person:
         """Raises TemporaryError when Slack does not say; an unknown id is a barred person."""
 
         async def fetch() -> dict[str, Any]:
@@ -131,7 +131,7 @@ class SlackDirectory:
             "teams", ()
         )
 
-    async def entitled(self, target: Target, age: float = FRESH) -> Entitled:
+    async def entitled(self, target: Target, age: float = FRESH_SECONDS) -> Entitled:
         """Everybody's part in this target; a group that cannot be read is empty and named."""
         unread: list[str] = []
         approver_ids = await self._accounts(target.approval.from_, age, unread)
@@ -147,7 +147,9 @@ class SlackDirectory:
 
     async def _people(self, ids: Iterable[str], age: float, unread: list[str]) -> tuple[Person, ...]:
         ids = sorted(ids)
-        found = await asyncio.gather(*(self.person(i, max(age, KNOWN)) for i in ids), return_exceptions=True)
+        found = await asyncio.gather(
+            *(self.person(i, max(age, PEOPLE_KNOWN_SECONDS)) for i in ids), return_exceptions=True
+        )
         people = []
         for user_id, person in zip(ids, found, strict=True):
             if isinstance(person, Person):
@@ -194,7 +196,7 @@ class SlackDirectory:
             return found
 
         try:
-            known = await self._cache.get(f"dnd {','.join(users)}", KNOWN, fetch)
+            known = await self._cache.get(f"dnd {','.join(users)}", PEOPLE_KNOWN_SECONDS, fetch)
         except NO_ANSWER:
             return frozenset()
         now = self._cache.now()

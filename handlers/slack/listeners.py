@@ -33,7 +33,7 @@ from storage.runs import Repeated, TargetTaken
 log = structlog.get_logger()
 Body = Mapping[str, Any]
 REFUSALS = (UserError, TemporaryError)
-TOLD_AT_ONCE = 20  # people who are told by a modal that there was no room: Slack, too, has to answer those
+TOLD_AT_ONCE_PEOPLE = 20  # by a modal that there was no room: Slack, too, has to answer those
 
 
 def listen(app: AsyncApp, ctx: Context) -> None:
@@ -62,7 +62,7 @@ def listen(app: AsyncApp, ctx: Context) -> None:
 class Listeners:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._telling = 0  # at most TOLD_AT_ONCE
+        self._telling = 0  # at most TOLD_AT_ONCE_PEOPLE
 
     # Typing
 
@@ -198,7 +198,7 @@ class Listeners:
 
     async def _not_done(self, ack: AsyncAck, body: Body, reason: Exception) -> None:
         """Said by a small modal; when even that is too much, by Slack's own warning: it was not acked."""
-        if _no_room(reason) and self._telling >= TOLD_AT_ONCE:
+        if _no_room(reason) and self._telling >= TOLD_AT_ONCE_PEOPLE:
             return
         await ack()
         self._telling += 1

@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 EVENT_TYPE = "rollback_card"
 _OLDER = {"event_type": "rollback_card_older", "event_payload": {}}  # nobody looks for it any more
-LOOKED_THROUGH = 200  # messages: a post whose answer was just lost is among the newest
+LOOKED_THROUGH_MESSAGES = 200  # a post whose answer was just lost is among the newest
 LOOKED_FOR = timedelta(seconds=20)  # Slack may refuse to say for so long; then it is posted once more
-PLAINEST = 1_000  # characters
+PLAINEST_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,11 @@ class Posting:
     async def _look(self, card: Card, thread: str | None) -> list[PostedMessage] | None:
         """Where this card stands, the newest first; None: we may not read there."""
         method = "conversations.history" if thread is None else "conversations.replies"
-        within: dict[str, Any] = {"ts": thread, "limit": LOOKED_THROUGH, "include_all_metadata": True}
+        within: dict[str, Any] = {
+            "ts": thread,
+            "limit": LOOKED_THROUGH_MESSAGES,
+            "include_all_metadata": True,
+        }
         try:
             channel = await self._conversation(card.recipient)
             answer = await self._ask(method, channel=channel, **within)
@@ -178,7 +182,7 @@ def _plainer_and_plainer(drawing: MessageContent) -> Iterator[dict[str, Any]]:
     buttons = [block for block in drawing.blocks if block.get("type") == "actions"]
     yield {"text": drawing.text, "blocks": list(drawing.blocks)}
     yield {"text": drawing.text, "blocks": [words, *buttons]}
-    yield {"text": cut(drawing.text, PLAINEST), "blocks": [], "metadata": None}
+    yield {"text": cut(drawing.text, PLAINEST_CHARACTERS), "blocks": [], "metadata": None}
 
 
 def _is_of(card: Card, message: Mapping[str, Any]) -> bool:

@@ -41,14 +41,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 log = structlog.get_logger()
 
-ROUND_EVERY = 1.0  # seconds
-SHOWN_AT_ONCE = 4  # runs: a storm of cards leaves room for the next command
+ROUND_EVERY_SECONDS = 1.0
+SHOWN_AT_ONCE_RUNS = 4  # a storm of cards leaves room for the next command
 COPIES_AFTER = timedelta(seconds=1)  # so that copies of a run that is over by then are drawn once
-SOON = 0.1  # seconds
+SOON_SECONDS = 0.1
 POSTED_AGAIN_EVERY = timedelta(seconds=30)  # a card that Slack keeps losing must not flood the channel
 LEFT_ALONE_AT_MOST = timedelta(seconds=10)  # an older copy of its card may have to be marked
 REACHED_FOR_EVERY = timedelta(seconds=20)  # a channel may be opened again, or the bot invited again
-REACHED_FOR_AT_ONCE = 5  # cards
+REACHED_FOR_AT_ONCE_CARDS = 5
 REACHED_FOR_UNTIL = timedelta(days=1)
 UNDECIDED = frozenset({State.REQUESTED, State.APPROVED, State.RUNNING})  # it goes on by itself
 
@@ -75,7 +75,7 @@ class Publisher:
         self._stopping = False
         self._ended = asyncio.Event()
         self._soon = False  # something was left out that will be worth drawing in a moment
-        self._turns = asyncio.Semaphore(SHOWN_AT_ONCE)
+        self._turns = asyncio.Semaphore(SHOWN_AT_ONCE_RUNS)
         self._holding = Holding()
         self._drawn: dict[str, int] = {}  # by key of the card: the seq that it shows, while others are behind
         self._posted_again: dict[str, datetime] = {}  # by the key of the card
@@ -90,7 +90,7 @@ class Publisher:
                 last = self._stopping
                 await self._round_though_all_fails()
                 if not last:
-                    await self._ctx.publish.wait(SOON if self._soon else ROUND_EVERY)
+                    await self._ctx.publish.wait(SOON_SECONDS if self._soon else ROUND_EVERY_SECONDS)
         finally:
             self._ended.set()
 
@@ -388,7 +388,7 @@ class Publisher:
         if now - self._reached_for < REACHED_FOR_EVERY:
             return
         self._reached_for = now
-        for card in await self._ctx.cards.out_of_reach(now - REACHED_FOR_UNTIL, REACHED_FOR_AT_ONCE):
+        for card in await self._ctx.cards.out_of_reach(now - REACHED_FOR_UNTIL, REACHED_FOR_AT_ONCE_CARDS):
             run = await self._ctx.store.load(card.run_id)
             drawing = await self._draw(run, card, await self._ctx.cards.of_run(run.id))
             if drawing is None:

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 PUBLISHER = "publisher"
 HELD_FOR = timedelta(seconds=15)
-RENEWED_AFTER = 4.0  # seconds
+RENEWED_AFTER_SECONDS = 4.0
 
 
 class PublisherLease:
@@ -32,7 +32,7 @@ class PublisherLease:
         if self._alone:
             return True
         now = asyncio.get_running_loop().time()
-        if self._epoch is not None and now - self._asked_at < RENEWED_AFTER:
+        if self._epoch is not None and now - self._asked_at < RENEWED_AFTER_SECONDS:
             return True
         try:
             held = await self._take_or_renew()

@@ -50,13 +50,13 @@ READS = frozenset(
     }
 )
 PACED = frozenset({"chat.update"})  # of these, what may wait goes out so many at a time
-AT_A_TIME = 4
+CALLS_AT_A_TIME = 4
 UNLIMITED = (10**6, 0.0)
 # Somebody waits for these with a trigger of 3 s: a failure a moment ago is no reason not to try.
 AT_ONCE = frozenset({"views.open", "views.publish", "chat.postEphemeral"})
-FIRST_PAUSE = 0.5  # seconds after a failure, doubled with each further one
-LONGEST_PAUSE = 10.0
-IN_FLIGHT = 0.2  # seconds in which a call under way will probably be over
+FIRST_PAUSE_SECONDS = 0.5  # after a failure, doubled with each further one
+LONGEST_PAUSE_SECONDS = 10.0
+IN_FLIGHT_SECONDS = 0.2  # in which a call under way will probably be over
 EVERYTHING: Place = ("*", "")
 
 
@@ -78,7 +78,7 @@ class Budget:
             return now
         rounds, nth = divmod(missing - 1, self.most)
         if nth >= len(self.calls):
-            return now + IN_FLIGHT
+            return now + IN_FLIGHT_SECONDS
         return self.calls[nth] + (rounds + 1) * self.seconds
 
 
@@ -163,7 +163,7 @@ class Sender:
         whole = self._budgets.setdefault((method, place), Budget(most, seconds))
         if not can_wait or method not in PACED:
             return (whole,)
-        pace = Budget(AT_A_TIME, AT_A_TIME * seconds / most)
+        pace = Budget(CALLS_AT_A_TIME, CALLS_AT_A_TIME * seconds / most)
         return (self._paces.setdefault((method, place), pace), whole)
 
     def _understood(self, problem: SlackApiError, place: Place) -> Exception:
@@ -191,7 +191,7 @@ class Sender:
         self._failures[place] += 1
         now = self._clock().timestamp()
         if seconds is None:
-            seconds = min(FIRST_PAUSE * 2 ** (self._failures[place] - 1), LONGEST_PAUSE)
+            seconds = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures[place] - 1), LONGEST_PAUSE_SECONDS)
             if place[0] in AT_ONCE:
                 return now
         self._held[place] = now + seconds

@@ -20,7 +20,7 @@ from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack import asking
 from handlers.slack.asking import Wish
-from handlers.slack.directory import KNOWN
+from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
 from handlers.slack.forms import block_of, typed
 from handlers.slack.pressing import load
 from handlers.slack.sending import MustWait
@@ -148,7 +148,7 @@ async def _fill(ctx: Context, modal: Modal, look: Look) -> None:
         await _send(ctx, modal, look)
         return
     try:
-        person = await ctx.directory.person(modal.person, KNOWN)
+        person = await ctx.directory.person(modal.person, PEOPLE_KNOWN_SECONDS)
     except TemporaryError:
         return
     if modal.context.get("undo_of"):
@@ -220,7 +220,7 @@ def _offered(points: Points | None) -> tuple[Any, ...]:
 
 
 async def _reachable(ctx: Context, person: Person, target: Target) -> tuple[start_form.Reachable, ...]:
-    entitled = await ctx.directory.entitled(target, KNOWN)
+    entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
     others = [p for p in entitled.approvers if not p.barred and not same_human(p, person)]
     quiet = await ctx.directory.on_dnd([p.id for p in others])
     return tuple(start_form.Reachable(p.id, p.name, p.id in quiet) for p in others)

@@ -7,7 +7,7 @@ anew. That costs at most ten further tries a message, which is not worth a colum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-TRIED_AT_MOST = 10  # times
+DRAWING_TRIED_AT_MOST_TIMES = 10
 FIRST_PAUSE = timedelta(seconds=1)  # doubled with each further one: nine minutes in all
 
 
@@ -34,7 +34,7 @@ class Undrawn:
         """Returns whether it was tried often enough now."""
         before = self._tried.get(key)
         times = 1 if before is None else before.times + 1
-        if times >= TRIED_AT_MOST:
+        if times >= DRAWING_TRIED_AT_MOST_TIMES:
             self.forget(key)
             return True
         self._tried[key] = _Tried(times, now + FIRST_PAUSE * 2 ** (times - 1))

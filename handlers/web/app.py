@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from aiohttp import web
 
-from handlers.door.guard import BODY_AT_MOST
+from handlers.door.guard import BODY_AT_MOST_BYTES
 from handlers.web.drawing import protect
 from handlers.web.health import healthz, metrics, readyz
 from handlers.web.idle_connections import keep_heard
@@ -64,7 +64,7 @@ GATES: Mapping[Audience, Gate] = {
 
 def web_app(process: ProcessState, front: FrontState | None) -> web.Application:
     """`front` None: a worker, which answers only those who watch it."""
-    app = web.Application(client_max_size=BODY_AT_MOST)
+    app = web.Application(client_max_size=BODY_AT_MOST_BYTES)
     app[PROCESS] = process
     if front is not None:
         app[FRONT] = front

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from aiohttp import web
 
-SILENT_AT_MOST: Final = 15.0  # seconds, from the connection to its first answer; a body may take ten of them
-LOOKED_AT_EVERY: Final = 1.0  # seconds
+SILENT_AT_MOST_SECONDS: Final = 15.0  # from the connection to its first answer; a body may take ten
+LOOKED_AT_EVERY_SECONDS: Final = 1.0
 
 Connections = WeakSet[asyncio.BaseTransport]
 HEARD = web.AppKey("heard", Connections)  # those that have been answered once
@@ -32,7 +32,7 @@ async def drop_silent(server: web.Server, heard: Connections) -> None:
     silent = Silent(heard)
     while True:
         silent.close(server, time.monotonic())
-        await asyncio.sleep(LOOKED_AT_EVERY)
+        await asyncio.sleep(LOOKED_AT_EVERY_SECONDS)
 
 
 class Silent:
@@ -48,5 +48,5 @@ class Silent:
             if (transport := connection.transport) is None:
                 continue
             since = self._since.setdefault(transport, now)
-            if transport not in self._heard and now - since >= SILENT_AT_MOST:
+            if transport not in self._heard and now - since >= SILENT_AT_MOST_SECONDS:
                 transport.close()

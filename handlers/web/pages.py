@@ -21,8 +21,8 @@ from storage.reading import Proof, proofs
 
 log = structlog.get_logger()
 
-NAMES_WITHIN = 1.0  # seconds; a page is for when Slack is down, too
-NAMES_KEPT = 3_600.0  # seconds
+NAMES_WITHIN_SECONDS = 1.0  # a page is for when Slack is down, too
+NAMES_KEPT_SECONDS = 3_600.0
 _ACCOUNT = re.compile(r"[UW][A-Z0-9]{1,20}")
 
 
@@ -60,7 +60,7 @@ async def _names(context: Context, people: Iterable[str]) -> Mapping[str, str]:
     """What each is called: by Slack, else by the configuration, else by the id."""
     looking = {one: asyncio.create_task(_name(context, one)) for one in people}
     if looking:
-        await asyncio.wait(looking.values(), timeout=NAMES_WITHIN)
+        await asyncio.wait(looking.values(), timeout=NAMES_WITHIN_SECONDS)
     groups = context.configuration.groups.items()
     return {
         **{group.slack_usergroup: name for name, group in groups if group.slack_usergroup},
@@ -70,7 +70,7 @@ async def _names(context: Context, people: Iterable[str]) -> Mapping[str, str]:
 
 async def _name(context: Context, person: str) -> str:
     try:
-        return (await context.directory.person(person, NAMES_KEPT)).name
+        return (await context.directory.person(person, NAMES_KEPT_SECONDS)).name
     except TemporaryError:
         return _configured(context, person)
 

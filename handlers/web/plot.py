@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bot.model import Value
 
-WIDEST = 68.0  # per cent of the plot; the rest is for the figure beside the bar
-THINNEST = 0.6  # per cent: a zero is seen as a line
+WIDEST_PERCENT = 68.0  # of the plot; the rest is for the figure beside the bar
+THINNEST_PERCENT = 0.6  # a zero is seen as a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +33,5 @@ def bars(before: Value, after: Value) -> tuple[Bar, Bar] | None:
 
 
 def _bar(value: float, low: float, span: float) -> Bar:
-    start, end = sorted(((0.0 - low) / span * WIDEST, (value - low) / span * WIDEST))
-    return Bar(round(start, 2), round(max(end - start, THINNEST), 2))
+    start, end = sorted(((0.0 - low) / span * WIDEST_PERCENT, (value - low) / span * WIDEST_PERCENT))
+    return Bar(round(start, 2), round(max(end - start, THINNEST_PERCENT), 2))

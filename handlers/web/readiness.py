@@ -11,8 +11,8 @@ from storage.runs import Store
 from storage.shared_clock import SharedClock
 
 SWEPT_WITHIN = timedelta(seconds=10)
-DATABASE_ANSWERS_WITHIN = 2.5  # seconds; a command is told "NOT accepted" after the same time
-CLOCKS_APART_AT_MOST = 5.0  # seconds between the database's clock and ours
+DATABASE_ANSWERS_WITHIN_SECONDS = 2.5  # a command is told "NOT accepted" after the same time
+CLOCKS_APART_AT_MOST_SECONDS = 5.0  # between the database's clock and ours
 
 
 class Readiness:
@@ -36,13 +36,13 @@ class Readiness:
 
     async def why_not(self) -> str | None:
         try:
-            async with asyncio.timeout(DATABASE_ANSWERS_WITHIN):
+            async with asyncio.timeout(DATABASE_ANSWERS_WITHIN_SECONDS):
                 await self._store.newest_time()
         except Exception as problem:  # noqa: BLE001 - whatever the database says, it means "not ready"
             return f"database: {type(problem).__name__}"
         if self._store.why_read_only is not None:
             return self._store.why_read_only
-        if abs(self._wall.ahead) > CLOCKS_APART_AT_MOST:
+        if abs(self._wall.ahead) > CLOCKS_APART_AT_MOST_SECONDS:
             return f"clock: the database's is {self._wall.ahead:+.1f} s from this machine's"
         if self._sender is not None and self._sender.refused is not None:
             return f"Slack: it refuses the bot token ({self._sender.refused})"

@@ -8,12 +8,12 @@ import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from handlers.door.guard import BODY_AT_MOST, Admitted, NotAdmitted, admit
+from handlers.door.guard import BODY_AT_MOST_BYTES, Admitted, NotAdmitted, admit
 from handlers.web.route_state import FRONT
 
 log = structlog.get_logger()
 
-READ_WITHIN = 10.0  # seconds for the whole body; Slack itself gives up after 3
+BODY_READ_WITHIN_SECONDS = 10.0  # for the whole body; Slack itself gives up after 3
 PAYLOAD = web.RequestKey("payload", dict[str, Any])
 
 
@@ -22,7 +22,7 @@ async def signed_by_slack(request: web.Request) -> web.Response | None:
     front = request.app[FRONT]
     if front.secret is None:
         return web.Response(status=404)
-    raw = await read_body(request, READ_WITHIN)
+    raw = await read_body(request, BODY_READ_WITHIN_SECONDS)
     admitted = raw if isinstance(raw, NotAdmitted) else admit(request.headers, raw, front.secret, time.time())
     if isinstance(admitted, Admitted):
         request[PAYLOAD] = admitted.payload
@@ -34,11 +34,11 @@ async def signed_by_slack(request: web.Request) -> web.Response | None:
 
 async def read_body(request: web.Request, within: float) -> bytes | NotAdmitted:
     """`within` in seconds, for all of it."""
-    if (request.content_length or 0) > BODY_AT_MOST:
+    if (request.content_length or 0) > BODY_AT_MOST_BYTES:
         return NotAdmitted(413, "too large")
     try:
         async with asyncio.timeout(within):
-            return await _up_to(request.content, BODY_AT_MOST + 1)
+            return await _up_to(request.content, BODY_AT_MOST_BYTES + 1)
     except TimeoutError:
         return NotAdmitted(408, "came too slowly")
     except (web.RequestPayloadError, HttpProcessingError, OSError):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backends.secrecy import SHORTEST, Secrets
+from backends.secrecy import SHORTEST_CHARACTERS, Secrets
 from bot.contract import Fate, Found, Unreachable
 from bot.model import Current, Points, RestorePoint
 
@@ -27,7 +27,7 @@ def test_of_two_values_the_longer_is_struck_whole() -> None:
 
 
 def test_a_word_too_short_for_a_secret_stays() -> None:
-    short, long = "x" * (SHORTEST - 1), "y" * SHORTEST
+    short, long = "x" * (SHORTEST_CHARACTERS - 1), "y" * SHORTEST_CHARACTERS
     assert knowing(short, long).struck(f"{short} {long}") == f"{short} ***"
 
 

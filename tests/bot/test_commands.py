@@ -10,7 +10,7 @@ from bot.commands import (
     HELP_ROWS,
     KEYWORDS,
     LATER,
-    LONGEST_REASON,
+    LONGEST_REASON_CHARACTERS,
     NOW,
     VERBS,
     Ask,
@@ -150,11 +150,13 @@ def test_a_reason_of_3000_characters_is_shortened_and_says_so() -> None:
     command = read("orders because " + "x" * 3000)
     assert isinstance(command, Ask)
     assert command.reason.endswith("… (shortened from 3000 characters)")
-    assert len(command.reason) == LONGEST_REASON
+    assert len(command.reason) == LONGEST_REASON_CHARACTERS
 
 
 def test_a_reason_that_just_fits_is_kept_whole() -> None:
-    assert read("orders because " + "x" * LONGEST_REASON) == Ask("orders", reason="x" * LONGEST_REASON)
+    assert read("orders because " + "x" * LONGEST_REASON_CHARACTERS) == Ask(
+        "orders", reason="x" * LONGEST_REASON_CHARACTERS
+    )
 
 
 # What is not ------------------------------------------------------------------------------------

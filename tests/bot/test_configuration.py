@@ -20,7 +20,7 @@ from bot.configuration import Configuration, Rule, policy_digest, procedure_dige
 from bot.configuration import json_schema as schema_of
 from bot.configuration import load as loaded_with
 from bot.configuration import warnings as warnings_with
-from bot.configuration.lines import LARGEST, read
+from bot.configuration.lines import LARGEST_BYTES, read
 from bot.configuration.values import Reference, resolve
 from bot.errors import ConfigurationError
 from bot.model import Kind, OnFailure, Phase, Risk, When
@@ -638,7 +638,7 @@ def test_a_problem_of_the_defaults_is_told_once_and_not_for_each_target(path: Pa
         (b"a: *b\n", "1: This is not readable as YAML: found undefined alias"),
         (b"a: &a [*a]\n", "1: The aliases (*) unfold to too much."),
         (b"[" * 100_000, "1: This is not readable as YAML: more than 20 levels"),
-        (b"x" * (LARGEST + 1), "1: The file is larger than 1 MB."),
+        (b"x" * (LARGEST_BYTES + 1), "1: The file is larger than 1 MB."),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_line(path: Path, data: bytes, problem: str) -> None:

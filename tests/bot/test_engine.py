@@ -8,7 +8,7 @@ import pytest
 
 from backends.programs.spool import ELSEWHERE
 from bot import codec, machine, presses
-from bot.asking import ASKED_AT_MOST, ASKED_EVERY
+from bot.asking import ASKED_AT_MOST_TIMES, ASKED_EVERY_SECONDS
 from bot.configuration import Declared, Procedure, ProcedureStep, Rule
 from bot.contract import (
     Blocked,
@@ -23,7 +23,7 @@ from bot.contract import (
     StateChanged,
     Unreachable,
 )
-from bot.engine import BEGUN_AT_MOST
+from bot.engine import BEGUN_AT_MOST_TIMES
 from bot.errors import ClaimLost, PermanentError, StaleRun
 from bot.event_kinds import EventKind as E
 from bot.events import Event, StepStarted
@@ -256,7 +256,7 @@ async def test_what_never_arrived_is_started_again(play: Play) -> None:
 async def test_what_never_arrives_is_not_started_for_ever(play: Play) -> None:
     play.backend.starts = ["never_arrives"] * 99
     run = await play.driven()
-    assert play.backend.asked.count("start") == BEGUN_AT_MOST
+    assert play.backend.asked.count("start") == BEGUN_AT_MOST_TIMES
     assert (run.state, run.question.pause, run.work.live) == (
         State.PAUSED,
         Pause.STEP_FAILED,
@@ -335,7 +335,7 @@ async def test_a_backend_that_cannot_be_asked_leaves_the_run_stuck(play: Play) -
     assert (run.state, run.why, run.question.times_asked, run.work.live) == (
         State.STUCK,
         "no route",
-        ASKED_AT_MOST,
+        ASKED_AT_MOST_TIMES,
         LiveState.UNKNOWN,
     )
 
@@ -346,7 +346,7 @@ async def test_it_is_asked_a_few_times_with_pauses_between(play: Play) -> None:
     play.backend.finds = [Unreachable("no route")] * 99
     before = play.clock()
     await play.drive()
-    assert play.clock() - before == timedelta(seconds=ASKED_EVERY * (ASKED_AT_MOST - 1))
+    assert play.clock() - before == timedelta(seconds=ASKED_EVERY_SECONDS * (ASKED_AT_MOST_TIMES - 1))
 
 
 async def test_a_backend_that_answers_in_the_end_is_believed(play: Play) -> None:
@@ -364,7 +364,7 @@ async def test_a_backend_that_cannot_tell_is_not_asked_again(play: Play) -> None
 
 async def test_a_stuck_run_does_nothing_until_people_say(play: Play) -> None:
     play.backend.starts = ["answer_lost"]
-    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST_TIMES
     await play.driven()
     effects = list(play.effects)
     assert (await play.drive()).state is State.STUCK
@@ -373,7 +373,7 @@ async def test_a_stuck_run_does_nothing_until_people_say(play: Play) -> None:
 
 async def test_a_stuck_run_goes_on_to_verify_when_two_say_that_the_point_is_live(play: Play) -> None:
     play.backend.starts = ["answer_lost"]
-    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST_TIMES
     await play.driven()
     await play.press(ANA, presses.RESOLVE, answer="point")
     await play.press(BEN, presses.RESOLVE, answer="point")
@@ -441,7 +441,7 @@ async def test_what_ended_in_the_last_moment_is_not_lost(play: Play) -> None:
 async def test_a_backend_that_never_answers_a_poll_is_bounded_by_the_steps_time(play: Play) -> None:
     play.backend.starts = ["takes_long"]
     play.backend.polls = [Unreachable("no route")] * 2_000
-    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST_TIMES
     assert (await play.driven()).state is State.STUCK
 
 
@@ -1334,7 +1334,7 @@ async def test_two_forged_words_take_no_failed_run_out_of_maintenance(careful: P
 
 async def test_a_forged_answer_does_not_resolve_a_stuck_run(play: Play) -> None:
     play.backend.starts = ["answer_lost"]
-    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+    play.backend.finds = [Unreachable("no route")] * ASKED_AT_MOST_TIMES
     await play.driven()
     await play.write_by_hand(E.RESOLVED_POINT, BEN, answer="point")
     run = await play.drive()
@@ -1522,7 +1522,7 @@ async def test_a_backend_that_answers_nothing_at_all_ends_stuck() -> None:
     assert (run.state, run.why, run.question.times_asked) == (
         State.STUCK,
         "no answer within 0.02 s",
-        ASKED_AT_MOST,
+        ASKED_AT_MOST_TIMES,
     )
 
 
@@ -1568,7 +1568,7 @@ def _fails(backend: Backend, how: str) -> None:
             backend.polls = [Progress(False, T0, "exit code 3")]
         case "lost":
             backend.starts = ["answer_lost"]
-            backend.finds = [Unreachable("no route")] * ASKED_AT_MOST
+            backend.finds = [Unreachable("no route")] * ASKED_AT_MOST_TIMES
 
 
 async def test_targets_that_failed_for_a_moment_are_all_restored_once_in_the_end() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bot import policy
 from bot.model import Person
 from bot.policy import (
-    MESSAGED_AT_MOST,
+    MESSAGED_AT_MOST_PEOPLE,
     OPEN_REQUESTS_A_PERSON,
     Entitled,
     awaited,
@@ -154,7 +154,7 @@ CROWD = tuple(person(name) for name in ("gus", "hal", "ian", "joe", "kim", "lea"
 
 
 def test_at_most_five_are_messaged() -> None:
-    assert MESSAGED_AT_MOST == 5
+    assert MESSAGED_AT_MOST_PEOPLE == 5
     assert awaited(ANA, Entitled(CROWD), None) == tuple(p.id for p in CROWD[:5])
 
 

@@ -10,7 +10,7 @@ from bot.event_kinds import EventKind as E
 from bot.run import Run
 from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS
-from handlers.slack.undrawn import TRIED_AT_MOST
+from handlers.slack.undrawn import DRAWING_TRIED_AT_MOST_TIMES
 from storage.cards import CardKind
 from tests.bot.stories import ANA, plan_data
 from tests.handlers.publishing import Publishing, publishing
@@ -187,7 +187,7 @@ async def test_a_line_that_cannot_be_drawn_is_given_up_after_ten_tries(alone: Pu
     for _ in range(MINUTE):
         await alone.publisher.round()
         alone.clock.turn(1)
-    assert asked_for_links(alone) == TRIED_AT_MOST
+    assert asked_for_links(alone) == DRAWING_TRIED_AT_MOST_TIMES
 
 
 async def test_a_line_that_cannot_be_drawn_is_tried_with_growing_pauses(alone: Publishing) -> None:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-from handlers.door.guard import AGE_AT_MOST, BODY_AT_MOST, Admitted, admit
+from handlers.door.guard import AGE_AT_MOST_SECONDS, BODY_AT_MOST_BYTES, Admitted, admit
 from tests.hostile.result import Result
 from tests.hostile.texts import any_text, any_value, nested
 
@@ -33,7 +33,7 @@ TYPES = (
     "",
     ";",
 )
-_HUGE = b"x" * (BODY_AT_MOST + 1)
+_HUGE = b"x" * (BODY_AT_MOST_BYTES + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _other_secret(chance: random.Random, raw: bytes) -> dict[str, str]:
 
 
 def _other_time(chance: random.Random, raw: bytes) -> dict[str, str]:
-    away = AGE_AT_MOST + chance.randrange(1, 10**9)
+    away = AGE_AT_MOST_SECONDS + chance.randrange(1, 10**9)
     return signature(raw, max(0.0, NOW + chance.choice((away, -away))))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from backends.conformance.harness import SHORT, Moment
+from backends.conformance.harness import SHORT_SECONDS, Moment
 from bot.model import When
 from tests.recipe.counter.check import CounterCheck
 from tests.recipe.counter.executor import Counter
@@ -94,7 +94,7 @@ class CounterCheckWorld:
         """Somebody holds the lock, and holds it still when the look gives up."""
         self.holder = self.file.alone()
         self.holder.__enter__()
-        return self.check(0, timeout=SHORT)
+        return self.check(0, timeout=SHORT_SECONDS)
 
     def check(self, least: float, name: str = "visits.json", timeout: float = 10.0) -> CounterCheck:
         return CounterCheck(when=When.OFFLINE, file=self.root / name, least=least, timeout=timeout)

@@ -16,7 +16,7 @@ from bot.event_kinds import EventKind as E
 from storage.database import CommitUnknown, Database, NotAccepted, open_database, upgrade
 from storage.runs import Store, open_store
 from storage.tables import leases, runs
-from storage.writing import QUEUED_AT_MOST, DatabaseWork
+from storage.writing import QUEUED_AT_MOST_CHANGES, DatabaseWork
 from tests.bot.stories import ANA, T0, happened
 from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.storage.conftest import FRONT
@@ -116,7 +116,7 @@ async def test_who_comes_when_too_much_waits_is_told_at_once(database: Database)
     gate = Gate()
     waiting = [asyncio.create_task(database.write(gate))]
     await gate.inside.wait()
-    waiting += [asyncio.create_task(database.write(gate)) for _ in range(QUEUED_AT_MOST)]
+    waiting += [asyncio.create_task(database.write(gate)) for _ in range(QUEUED_AT_MOST_CHANGES)]
     await asyncio.sleep(0)
     with pytest.raises(NotAccepted, match="Too much waits"):
         await put(database, "one too many")

@@ -109,7 +109,7 @@ def test_the_migration_has_damaged_rows_that_the_newest_backup_has_whole(broken:
 
 def test_the_newest_backup_lacks_the_orders_since(broken: DemoWorld) -> None:
     seen = observation.look_at_orders(broken)
-    expected = timedelta(minutes=6).total_seconds() / world.PAUSE_BETWEEN_ORDERS
+    expected = timedelta(minutes=6).total_seconds() / world.PAUSE_BETWEEN_ORDERS_SECONDS
     assert seen.since_backup == pytest.approx(expected, abs=1)
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from workspace.slack.arguments import Arguments
 
-MINUTE: Final = 60.0
-BURST: Final = 3  # posts in a channel before the limit of one a second bites; Slack says "short bursts"
+MINUTE_SECONDS: Final = 60.0
+BURST_POSTS: Final = 3  # in a channel before the limit of one a second bites; Slack says "short bursts"
 
 
 class MethodBudgets:
@@ -22,8 +22,8 @@ class MethodBudgets:
         if not self.enabled:
             return None
         if method == "chat.postMessage":
-            return self._take(f"{method} {args.optional('channel')}", BURST, float(BURST))
-        return self._take(method, per_minute, MINUTE)
+            return self._take(f"{method} {args.optional('channel')}", BURST_POSTS, float(BURST_POSTS))
+        return self._take(method, per_minute, MINUTE_SECONDS)
 
     def _take(self, key: str, most: int, window: float) -> int | None:
         now = self._clock()

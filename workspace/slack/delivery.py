@@ -9,7 +9,7 @@ from workspace.slack.faults import Faults
 from workspace.slack.transport import Carried, Envelope, Transport
 from workspace.slack.wire import Json, PayloadKind
 
-RETRIES: Final = (0.0, 60.0, 300.0)  # seconds before the first, second and third retry of an event
+RETRIES_AFTER_SECONDS: Final = (0.0, 60.0, 300.0)  # the first, second and third retry of an event
 _REASONS: Final = {"timeout": "timeout", "no_connection": "connection_failed"}
 
 
@@ -33,7 +33,7 @@ class Deliverer:
         transport: Transport,
         faults: Faults,
         *,
-        retries: Sequence[float] = RETRIES,
+        retries: Sequence[float] = RETRIES_AFTER_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.transport = transport

@@ -46,8 +46,8 @@ MESSAGE_BLOCKS: Final = 50
 VIEW_BLOCKS: Final = 100
 VIEW_BYTES: Final = 250_000
 # All words of a message. Slack names no figure; people met it at about 13,200 (slackapi/bolt-js#2509).
-MESSAGE_WORDS: Final = 13_200
-MARKDOWN_WORDS: Final = 12_000
+MESSAGE_CHARACTERS: Final = 13_200
+MARKDOWN_CHARACTERS: Final = 12_000
 CHARTS: Final = 2  # in one message
 
 HasFile = Callable[[str], bool]
@@ -185,7 +185,7 @@ _VISUALIZATION: Final = typed("data_visualization", {"title": words(50), "chart"
 
 _IN_MESSAGE: Final[Mapping[str, Check]] = {
     **_EVERYWHERE,
-    "markdown": typed("markdown", {"text": words(MARKDOWN_WORDS)}, _BLOCK_ID),
+    "markdown": typed("markdown", {"text": words(MARKDOWN_CHARACTERS)}, _BLOCK_ID),
     "table": _TABLE,
     "task_card": typed("task_card", {"task_id": words(), "title": words()}, _TASK, _one_part, _not_pending),
     "plan": typed(
@@ -233,7 +233,7 @@ def check_message(blocks: list[Json], has_file: HasFile) -> None:
         raise _refusal("invalid_blocks", findings)
     if sum(block["type"] == "table" for block in blocks) > 1:
         raise CallRefused("invalid_attachments", ["[ERROR] only_one_table_allowed"])
-    if sum(len(line) for line in reading.plain(blocks).splitlines()) > MESSAGE_WORDS:
+    if sum(len(line) for line in reading.plain(blocks).splitlines()) > MESSAGE_CHARACTERS:
         raise CallRefused("msg_blocks_too_long")
 
 

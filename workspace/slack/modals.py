@@ -17,7 +17,7 @@ from workspace.slack.refusal import CallRefused
 from workspace.slack.wire import Json
 
 TRIGGER_SECONDS: Final = 3.0
-DEEPEST: Final = 3  # modals on top of each other
+DEEPEST_MODALS: Final = 3  # on top of each other
 
 
 class Modals:
@@ -68,7 +68,7 @@ class Modals:
 
     def put_on_top(self, user: str, view: Json) -> View:
         stack = self._stacks.setdefault(user, [])
-        if len(stack) >= DEEPEST:
+        if len(stack) >= DEEPEST_MODALS:
             raise CallRefused("push_limit_reached")
         under = stack[-1] if stack else None
         pushed = self._made(view, user)

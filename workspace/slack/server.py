@@ -17,14 +17,14 @@ from aiohttp import web
 from workspace.slack import guard, payloads
 from workspace.slack.acts import Acts
 from workspace.slack.budget import MethodBudgets
-from workspace.slack.delivery import RETRIES, Delivered, Deliverer
+from workspace.slack.delivery import RETRIES_AFTER_SECONDS, Delivered, Deliverer
 from workspace.slack.faults import Faults
 from workspace.slack.forms import Forms
 from workspace.slack.signed import SignedHttp, signed_headers
 from workspace.slack.sockets import Sockets
 from workspace.slack.state import Workspace
 from workspace.slack.ui import Outside, Page
-from workspace.slack.web import LARGEST_BODY, WebApi
+from workspace.slack.web import LARGEST_BODY_BYTES, WebApi
 from workspace.slack.wire import Json, PayloadKind
 
 ACK_SECONDS: Final = 3.0
@@ -76,7 +76,7 @@ class PretendSlack:
         port: int = 0,
         *,
         ack_timeout: float = ACK_SECONDS,
-        retries: Sequence[float] = RETRIES,
+        retries: Sequence[float] = RETRIES_AFTER_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         page_dir: Path | None = None,
         world: Callable[[], Awaitable[Json]] | None = None,
@@ -113,7 +113,7 @@ class PretendSlack:
             read_token=self.read_token,
             app_token=self.app_token,
         )
-        app = web.Application(middlewares=[guard.only_from_here], client_max_size=LARGEST_BODY)
+        app = web.Application(middlewares=[guard.only_from_here], client_max_size=LARGEST_BODY_BYTES)
         app.add_routes([*api.routes(), web.get("/link/", self.sockets.link), *self._page.routes()])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()

@@ -21,7 +21,7 @@ from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
 # Slack takes far less in one call; this keeps the pretend one from being filled.
-LARGEST_BODY: Final = 8 * 1024 * 1024
+LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
 READ_SCOPES: Final = frozenset({"users:read", "users:read.email", "usergroups:read"})  # of the read token
 OF_ANY_TOKEN: Final = frozenset({"auth.test"})
 

@@ -25,7 +25,7 @@ from handlers.slack.directory import SlackDirectory
 
 __all__ = ["examine", "exit_code"]
 
-SLACK_ANSWERS_WITHIN = 10  # seconds: nobody waits with a trigger
+SHELL_WAITS_FOR_SLACK_SECONDS = 10  # nobody waits with a trigger
 
 
 async def examine(
@@ -45,12 +45,12 @@ async def examine(
             yield result
     if settings.bot_token is not None:
         needed = {name: backend.needed for name, backend in backends.items()}
-        async with ClientSession(timeout=ClientTimeout(total=SLACK_ANSWERS_WITHIN)) as session:
+        async with ClientSession(timeout=ClientTimeout(total=SHELL_WAITS_FOR_SLACK_SECONDS)) as session:
             client = AsyncWebClient(
                 token=settings.bot_token.get_secret_value(),
                 base_url=settings.api_url,
                 session=session,
-                timeout=SLACK_ANSWERS_WITHIN,
+                timeout=SHELL_WAITS_FOR_SLACK_SECONDS,
                 retry_handlers=[],
             )
             async for result in _slack(client, settings, configuration, clock, needed, operator):

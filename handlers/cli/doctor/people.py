@@ -10,7 +10,7 @@ from bot.model import Person
 from bot.policy import Entitled, PersonRole, why_nobody_else
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
 from handlers.cli.doctor.slack import NotAnswered, SlackRefused, asked
-from handlers.slack.directory import KNOWN, SlackDirectory
+from handlers.slack.directory import PEOPLE_KNOWN_SECONDS, SlackDirectory
 
 
 async def user_groups(client: AsyncWebClient, configuration: Configuration) -> list[Result]:
@@ -48,7 +48,7 @@ def _advice(error: str) -> str:
 async def second_person(directory: SlackDirectory, target: Target, needed: int) -> Result:
     """`needed`: approvals besides the requester's."""
     title = f"approvers of {target.name}"
-    entitled = await directory.entitled(target, KNOWN)
+    entitled = await directory.entitled(target, PEOPLE_KNOWN_SECONDS)
     if entitled.unread:
         names = ", ".join(entitled.unread)
         return fail(title, f"Slack could not tell who is behind {names}, so nobody is. Correct that first.")
@@ -63,7 +63,7 @@ async def _likely_requesters(directory: SlackDirectory, entitled: Entitled) -> l
     """Where every full member may ask, the approvers are the ones who could be left without another."""
     if entitled.requesters is None:
         return list(entitled.approvers)
-    return [await directory.person(user, KNOWN) for user in sorted(entitled.requesters)]
+    return [await directory.person(user, PEOPLE_KNOWN_SECONDS) for user in sorted(entitled.requesters)]
 
 
 def judged(target: str, entitled: Entitled, likely: Sequence[Person], needed: int) -> Result:
@@ -94,7 +94,7 @@ async def rights(directory: SlackDirectory, configuration: Configuration, person
     """What this person may do, so that a rehearsal shows more than a button."""
     may: dict[PersonRole, list[str]] = {PersonRole.MAY_ASK: [], PersonRole.APPROVER: []}
     for target in configuration.targets.values():
-        entitled = await directory.entitled(target, KNOWN)
+        entitled = await directory.entitled(target, PEOPLE_KNOWN_SECONDS)
         for role in may.keys() & entitled.roles(person, None):
             may[role].append(target.name)
     asks, approves = (", ".join(may[role]) or "nothing" for role in (PersonRole.MAY_ASK, PersonRole.APPROVER))

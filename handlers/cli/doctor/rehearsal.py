@@ -23,8 +23,8 @@ from storage.database import Locked, LockFile
 
 CARD = "rehearsal, card"
 PRESS = "rehearsal, press"
-HELLO_WITHIN = 10.0  # seconds
-PRESSED_WITHIN = 60.0  # seconds
+HELLO_WITHIN_SECONDS = 10.0
+PRESSED_WITHIN_SECONDS = 60.0
 
 
 class NotHere(Exception):
@@ -41,7 +41,7 @@ async def rehearse(
     client: AsyncWebClient,
     settings: ProcessSettings,
     person: Person,
-    pressed_within: float = PRESSED_WITHIN,
+    pressed_within: float = PRESSED_WITHIN_SECONDS,
 ) -> AsyncIterator[Result]:
     """The card is taken back at the end, whatever happens in between."""
     if person.barred:
@@ -183,7 +183,7 @@ async def _connected(
 async def _alone(ear: Ear) -> None:
     """Raises NotHere when another process hears the same app."""
     try:
-        async with asyncio.timeout(HELLO_WITHIN):
+        async with asyncio.timeout(HELLO_WITHIN_SECONDS):
             hello = await ear.next()
     except (TimeoutError, NotAnswered):
         raise NotHere("Slack did not greet the new socket. Rehearse again in a moment.") from None

@@ -10,7 +10,7 @@ from bot.model import Goal, LossQuality, Plan, Points
 from bot.planner import Executors, Planner
 from bot.views.words import duration
 from handlers.cli.doctor.results import Result, fail, ok, warn
-from handlers.cli.reading import ASKED_AT_MOST, suggested
+from handlers.cli.reading import TARGET_ANSWERS_WITHIN_SECONDS, suggested
 
 WHAT_BACKENDS_SAY = (PermanentError, TemporaryError, OutcomeUnknown, UserError)
 
@@ -25,11 +25,13 @@ async def examine(target: Target, planner: Planner | None, executors: Executors)
     """Plans as a request would, to the newest earlier point. `planner` None: only points can be read."""
     name = f"target {target.name}"
     try:
-        async with asyncio.timeout(ASKED_AT_MOST):
+        async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
             listed = await executors.executor(target.name).restore_points()
             return await _planned(target, planner, listed)
     except TimeoutError:
-        result = fail(name, f"no answer within {ASKED_AT_MOST:.0f} s. Look whether its backend is up.")
+        result = fail(
+            name, f"no answer within {TARGET_ANSWERS_WITHIN_SECONDS:.0f} s. Look whether its backend is up."
+        )
     except ConfigurationError as problem:
         result = fail(name, " ".join(problem.problems))
     except WHAT_BACKENDS_SAY as problem:

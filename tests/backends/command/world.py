@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from backends.command.check import CommandCheck
 from backends.command.executor import Command, ProgramCall
-from backends.conformance.harness import PATIENCE, SHORT, Moment
+from backends.conformance.harness import PATIENCE_SECONDS, SHORT_SECONDS, Moment
 from backends.programs import supervisor
 from backends.surroundings import Surroundings
 from bot.contract import Handle, Taken, Work
@@ -153,7 +153,7 @@ def kill(process: dict[str, Any]) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110 - other processes set no event here
             await asyncio.sleep(0.005)
 
@@ -179,7 +179,7 @@ class ProgramWorld:
         return CommandCheck(when=When.OFFLINE, argv=("no-such-test",), surroundings=self.surroundings)
 
     def slow(self) -> CommandCheck:
-        return self.check("import time; time.sleep(60)", SHORT)
+        return self.check("import time; time.sleep(60)", SHORT_SECONDS)
 
     def check(self, program: str, timeout: float = 10.0) -> CommandCheck:
         argv = (sys.executable, "-I", "-S", "-c", program)

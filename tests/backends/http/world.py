@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from backends.conformance.harness import SHORT
+from backends.conformance.harness import SHORT_SECONDS
 from backends.http.check import HttpCheck
 from bot.model import When
 
@@ -75,7 +75,7 @@ class HttpWorld:
         return HttpCheck(when=When.ONLINE, url=f"http://127.0.0.1:{port}/well")
 
     def slow(self) -> HttpCheck:
-        return HttpCheck(when=When.ONLINE, url=f"{self.site}/slow", timeout=SHORT)
+        return HttpCheck(when=When.ONLINE, url=f"{self.site}/slow", timeout=SHORT_SECONDS)
 
 
 CHECK_WORLDS = (HttpWorld,)

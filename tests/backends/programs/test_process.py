@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.programs.process import MOST_OUTPUT, Said, last_line, printable, run
+from backends.programs.process import MOST_OUTPUT_BYTES, Said, last_line, printable, run
 from backends.programs.supervisor import identity
 from backends.surroundings import Surroundings
 
@@ -47,7 +47,7 @@ async def test_100_mib_of_output_are_cut(place: Surroundings) -> None:
     said = await python(
         place, "import os\nfor _ in range(1600): os.write(1, b'x' * 65535 + b'\\n')\nprint('end')"
     )
-    assert (said.rc, len(said.out), said.last) == (0, MOST_OUTPUT + 1, "end")
+    assert (said.rc, len(said.out), said.last) == (0, MOST_OUTPUT_BYTES + 1, "end")
 
 
 async def test_out_of_time_it_is_stopped_with_its_children(place: Surroundings) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Self
 
-from backends.conformance.harness import SHORT
+from backends.conformance.harness import SHORT_SECONDS
 from backends.sql.check import QueryCheck, TablesCheck
 from bot.model import When
 
@@ -49,7 +49,7 @@ class QueryWorld(ShopWorld):
 
     def slow(self) -> QueryCheck:
         forever = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
-        return self.check(forever, SHORT)
+        return self.check(forever, SHORT_SECONDS)
 
     def check(self, query: str, timeout: float = 10.0) -> QueryCheck:
         return QueryCheck(when=When.OFFLINE, url=URL, base=self.base, query=query, equals=0, timeout=timeout)
@@ -67,7 +67,7 @@ class TablesWorld(ShopWorld):
 
     def slow(self) -> TablesCheck:
         self.lock.execute("begin exclusive")
-        return self.check("orders", timeout=SHORT)
+        return self.check("orders", timeout=SHORT_SECONDS)
 
     def check(self, *tables: str, timeout: float = 10.0) -> TablesCheck:
         return TablesCheck(when=When.OFFLINE, url=URL, base=self.base, tables=tables, timeout=timeout)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.conformance.harness import PATIENCE, carried_out, ended, strangers, work_for
+from backends.conformance.harness import PATIENCE_SECONDS, carried_out, ended, strangers, work_for
 from backends.marker import Marker, Markers, MarkerStage, Slot
 from backends.sqlite.backups import was_wal
 from backends.sqlite.copying import Copy, CopyRoute, save_copy
@@ -297,7 +297,7 @@ async def test_who_stops_waiting_for_a_copy_does_not_disturb_it(world: SqliteWor
         copy.start()
         asyncio.wrap_future(copy.begun).cancel()
         writer.execute("ROLLBACK")
-    assert await asyncio.to_thread(copy.ended.wait, PATIENCE)
+    assert await asyncio.to_thread(copy.ended.wait, PATIENCE_SECONDS)
     assert (await executor.find(work)).fate is Fate.DONE
     assert (content(world.database), world.effects()) == (world.holds(TEN), 1)
 
@@ -323,8 +323,8 @@ def test_the_identity_is_compared_when_nobody_else_can_write_any_more(world: Sql
     copy = _copy(world, TEN, "the schema of a moment ago")
     copy.start()
     with pytest.raises(StateChanged):
-        copy.begun.result(PATIENCE)
-    assert copy.ended.wait(PATIENCE)
+        copy.begun.result(PATIENCE_SECONDS)
+    assert copy.ended.wait(PATIENCE_SECONDS)
     assert (world.live(), world.effects()) == (before, 0)
 
 
@@ -334,14 +334,14 @@ def test_a_backup_without_tables_is_refused(world: SqliteWorld) -> None:
         copy = _copy(world, "20261122T110000Z", identity(live))
     copy.start()
     with pytest.raises(Blocked, match="no tables"):
-        copy.begun.result(PATIENCE)
-    assert copy.ended.wait(PATIENCE)
+        copy.begun.result(PATIENCE_SECONDS)
+    assert copy.ended.wait(PATIENCE_SECONDS)
 
 
 def _copy(world: SqliteWorld, point: str, expected: str) -> Copy:
     slot = Markers(world.backups).take("k7f3a91c.RB-42.3")
     assert slot is not None
-    route = CopyRoute(world.backups / f"{point}.db", world.database, None, wait=PATIENCE)
+    route = CopyRoute(world.backups / f"{point}.db", world.database, None, wait=PATIENCE_SECONDS)
     return Copy(route, Marker("d" * 64, point, expected, MarkerStage.TAKEN), slot)
 
 
@@ -447,7 +447,7 @@ def test_saving_never_replaces_a_file_that_somebody_else_has_put_there(world: Sq
     with closing(connect(world.database)) as live:
         expected = identity(live)
     with pytest.raises(FileExistsError):
-        save_copy(world.database, world.backups / "unfinished", other, expected, PATIENCE)
+        save_copy(world.database, world.backups / "unfinished", other, expected, PATIENCE_SECONDS)
     assert other.read_text() == "somebody else's"
 
 

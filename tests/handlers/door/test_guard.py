@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.door.guard import (
-    AGE_AT_MOST,
-    BODY_AT_MOST,
-    DEPTH_AT_MOST,
+    AGE_AT_MOST_SECONDS,
+    BODY_AT_MOST_BYTES,
+    DEPTH_AT_MOST_LEVELS,
     Admitted,
     NotAdmitted,
     admit,
@@ -64,7 +64,7 @@ def test_the_example_of_slacks_documentation_is_admitted() -> None:
     assert answer.payload["command"] == "/webhook-collect"
 
 
-@pytest.mark.parametrize("late", [-AGE_AT_MOST - 1, AGE_AT_MOST + 1])
+@pytest.mark.parametrize("late", [-AGE_AT_MOST_SECONDS - 1, AGE_AT_MOST_SECONDS + 1])
 def test_a_request_from_another_time_is_refused(late: int) -> None:
     raw = b"command=%2Frollback"
     assert status(admit(signed(raw, NOW + late), raw, SECRET, NOW)) == 401
@@ -80,7 +80,7 @@ def test_a_byte_more_than_was_signed_is_refused() -> None:
 
 
 def test_what_is_too_large_is_refused_before_anything_is_computed() -> None:
-    assert status(admit({}, b"x" * (BODY_AT_MOST + 1), SECRET, NOW)) == 413
+    assert status(admit({}, b"x" * (BODY_AT_MOST_BYTES + 1), SECRET, NOW)) == 413
 
 
 def test_the_guard_trusts_itself() -> None:
@@ -138,8 +138,8 @@ def test_a_whole_character_in_two_halves_is_a_character() -> None:
 
 
 def test_depth_has_a_limit() -> None:
-    assert status(sent(json.dumps(nested(DEPTH_AT_MOST - 1)).encode(), JSON)) == 200
-    assert status(sent(json.dumps(nested(DEPTH_AT_MOST + 1)).encode(), JSON)) == 400
+    assert status(sent(json.dumps(nested(DEPTH_AT_MOST_LEVELS - 1)).encode(), JSON)) == 200
+    assert status(sent(json.dumps(nested(DEPTH_AT_MOST_LEVELS + 1)).encode(), JSON)) == 400
 
 
 def test_too_many_fields_are_refused() -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 
-from handlers.web.idle_connections import HEARD, SILENT_AT_MOST, Silent, keep_heard
+from handlers.web.idle_connections import HEARD, SILENT_AT_MOST_SECONDS, Silent, keep_heard
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def wait_it_out(runner: web.AppRunner) -> None:
     assert runner.server is not None
     assert runner.server.connections
     silent = Silent(runner.app[HEARD])
-    for now in (0.0, SILENT_AT_MOST):
+    for now in (0.0, SILENT_AT_MOST_SECONDS):
         silent.close(runner.server, now)
 
 

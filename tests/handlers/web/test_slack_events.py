@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import web
 
-from handlers.door.guard import BODY_AT_MOST, NotAdmitted
+from handlers.door.guard import BODY_AT_MOST_BYTES, NotAdmitted
 from handlers.web.slack_events import read_body
 from tests.handlers.conftest import Open
 from tests.handlers.door.test_shapes import WELL
@@ -59,12 +59,12 @@ async def test_a_stale_request_is_refused(rolled_back: World) -> None:
 
 
 async def test_an_oversized_request_is_refused_by_its_own_word(rolled_back: World) -> None:
-    said = f"Content-Length: {BODY_AT_MOST + 1}\r\n\r\n".encode()
+    said = f"Content-Length: {BODY_AT_MOST_BYTES + 1}\r\n\r\n".encode()
     assert await sent_raw(rolled_back, POST + said) == b"HTTP/1.1 413 Request Entity Too Large"
 
 
 async def test_an_oversized_request_is_refused_when_it_does_not_say_so(rolled_back: World) -> None:
-    size = BODY_AT_MOST + 1
+    size = BODY_AT_MOST_BYTES + 1
     request = (
         POST + f"Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n".encode() + b"x" * size + b"\r\n0\r\n\r\n"
     )

@@ -10,8 +10,8 @@ from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
-LONGEST_POST: Final = 40_000  # longer text is cut
-LONGEST_UPDATE: Final = 4_000  # longer text is refused
+LONGEST_POST_CHARACTERS: Final = 40_000  # longer text is cut
+LONGEST_UPDATE_CHARACTERS: Final = 4_000  # longer text is refused
 
 
 def post_message(workspace: Workspace, args: Arguments) -> Json:
@@ -45,7 +45,7 @@ def update(workspace: Workspace, args: Arguments) -> Json:
         raise CallRefused("is_inactive")
     message = _own(workspace, channel.id, args.required("ts"), "cant_update_message")
     text = args.optional("text", "") or ""
-    if len(text) > LONGEST_UPDATE:
+    if len(text) > LONGEST_UPDATE_CHARACTERS:
         raise CallRefused("msg_too_long")
     content = _content(workspace, args, may_be_empty="blocks" in args or "attachments" in args)
     # What is not mentioned stays; an empty list takes blocks or attachments away.
@@ -82,7 +82,12 @@ def _content(workspace: Workspace, args: Arguments, *, may_be_empty: bool = Fals
         metadata.get("event_type") and isinstance(metadata.get("event_payload"), dict)
     ):
         raise CallRefused("invalid_metadata_format")
-    return {"text": text[:LONGEST_POST], "blocks": blocks, "attachments": attachments, "metadata": metadata}
+    return {
+        "text": text[:LONGEST_POST_CHARACTERS],
+        "blocks": blocks,
+        "attachments": attachments,
+        "metadata": metadata,
+    }
 
 
 def _thread(workspace: Workspace, channel: str, thread_ts: str | None) -> str | None:

@@ -10,7 +10,7 @@ from workspace.slack.refusal import CallRefused
 from workspace.slack.state import Workspace
 from workspace.slack.wire import Json
 
-MOST_DND: Final = 50  # people that dnd.teamInfo answers for at once
+MOST_DND_PEOPLE: Final = 50  # that dnd.teamInfo answers for at once
 
 
 def info(workspace: Workspace, args: Arguments) -> Json:
@@ -57,7 +57,7 @@ def do_not_disturb(workspace: Workspace, args: Arguments) -> Json:
     people = args.listed("users")
     if not people:
         raise CallRefused("invalid_arguments", ["[ERROR] missing required field: users"])
-    if len(people) > MOST_DND:
+    if len(people) > MOST_DND_PEOPLE:
         raise CallRefused("too_many_users")
     now = int(workspace.clock())
     resting = {"dnd_enabled": True, "next_dnd_start_ts": now - 3600, "next_dnd_end_ts": now + 3600}
