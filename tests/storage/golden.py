@@ -15,6 +15,7 @@ from storage import database
 FILES = Path(__file__).parent / "golden"
 MIGRATIONS = Path(database.__file__).parent / "migrations"
 CONFIGURATION = FILES / "rollback.yaml"  # the plans of 0003 and later were made with it
+NEWEST = "0003-facts"  # what `golden_writer` wrote last, without the endings of its files
 EVERY = tuple(sorted(path.stem for path in FILES.glob("*.jsonl")))
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -24,16 +25,25 @@ def revision_of(name: str) -> str:
     return name.partition("-")[0]
 
 
-def lines(name: str) -> list[dict[str, Any]]:
+def was_put_back(name: str) -> bool:
+    """Returns whether its database was put back from a backup, and nobody has confirmed that yet."""
+    return name.endswith("-put-back")
+
+
+def file(name: str, folder: Path = FILES) -> Path:
+    return folder / f"{name}.jsonl"
+
+
+def lines(name: str, folder: Path = FILES) -> list[dict[str, Any]]:
     """Returns one `{"table": …, "row": …}` after another, in the order in which they can be stored."""
-    with (FILES / f"{name}.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    with file(name, folder).open(encoding="utf-8") as held:
+        return [json.loads(line) for line in held]
 
 
-def written(name: str) -> Rows:
+def written(name: str, folder: Path = FILES) -> Rows:
     """Returns the rows by table. A column that is null in SQL is not in its row."""
     found: Rows = {}
-    for line in lines(name):
+    for line in lines(name, folder):
         found.setdefault(line["table"], []).append(line["row"])
     return found
 

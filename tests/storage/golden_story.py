@@ -1,0 +1,289 @@
+"""What happens in the golden files: a run in every place of the machine's table, an event of every kind.
+
+A run is named after the place where it is left, by its target in `golden/rollback.yaml`. What a release can
+do that no run here does yet is told here, and written into a file of its own (`golden_writer`).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.contract import Denied, Fate, Found, OutcomeUnknown, PointUnavailable, Progress, Unreachable
+from bot.event_kinds import EventKind
+from bot.events import CardImpossible, EndedByUndo, Event, Expired
+from bot.model import (
+    Contents,
+    Do,
+    Finding,
+    Goal,
+    Loss,
+    LossQuality,
+    Phase,
+    Rows,
+    State,
+    Unit,
+    Verdict,
+    When,
+)
+from bot.policy import Entitled, marks
+from bot.presses import APPROVE, CANCEL, CONTINUE, RESOLVE, RETRY, STOP, VETO, veto
+from bot.run import Pause, Run
+from handlers.slack import asking
+from handlers.slack.asking import Wish
+from storage.cards import CardKind
+from storage.leases import Leases
+from storage.looks import Modal
+from tests.bot.stories import ANA, BEN, CY, DORA, FINN, LOSS, T0, later
+from tests.storage.golden_stage import CHANNEL, CONFIGURATION, ENTITLED, EVE, PROGRESS, Stage
+
+THREAD = "1763780520.000100"
+OLD_CARD = "1763780520.000001"
+NO_ANSWER = OutcomeUnknown("the connection broke")
+NOBODY_KNOWS = Found(Fate.UNKNOWN, "the backend cannot tell")
+AWAY = Unreachable("no route")
+REFUSES = Denied("maint: permission denied")
+HIGHEST = 40  # number of the newest run that anybody has seen, when the put-back database is confirmed
+
+
+def wish(target: str, *, reason: str = "", goal: Goal | None = None) -> Wish:
+    return Wish(target, goal or Goal(point="p41"), CHANNEL, reason=reason)
+
+
+# In use ----------------------------------------------------------------------------------------
+
+
+async def in_use(s: Stage) -> None:
+    await s.store.note_if_new("configuration", s.clock(), {"digest": CONFIGURATION.digest})
+    await before_the_start(s)
+    await ended_before_the_start(s)
+    await under_way(s)
+    await paused(s)
+    await stuck(s)
+    await failed(s)
+    await succeeded(s)
+    await looks_and_leases(s)
+
+
+async def before_the_start(s: Stage) -> None:
+    asked = wish("requested", goal=Goal(before=later(-300)), reason="„Bestellungen“ ist kaputt 🧨")
+    await s.ask(replace(asked, thread=THREAD, ask_first=CY.id), EVE, audit="C01AUDIT")
+    s.backend("posted").loss = None  # not known: one more approval
+    s.world.offline.sees, s.world.online.sees = [None], [None]  # the target is down
+    run = await s.posted(replace(wish("posted", reason="Summen falsch – 3 unter 0 €"), ask_first=CY.id))
+    await s.press(run, BEN, APPROVE)
+    await cards_of_every_kind(s, run)
+    await refusals(s, run)
+    units = (Unit("orders", 12), Unit("Rückgaben", 1))
+    s.backend("approved").loss = Loss(LossQuality.ESTIMATED, 60.5, units, "by the rate of the last hour", T0)
+    await s.approved(wish("approved"))
+
+
+async def cards_of_every_kind(s: Stage, run: Run) -> None:
+    now = s.clock()
+    await s.cards.want(run.id, CardKind.DIRECT, CY.id, now)
+    await s.cards.want(run.id, CardKind.DIRECT, BEN.id, now)
+    await s.cards.want(run.id, CardKind.NOTICE, CHANNEL, now, moment="expiring", thread_ts=THREAD)
+    key = {(card.kind, card.recipient): card.key for card in await s.cards.of_run(run.id)}
+    await s.cards.tried(key[CardKind.DIRECT, CY.id], now)
+    await s.cards.impossible(key[CardKind.DIRECT, BEN.id], "cannot_dm_bot")
+    await s.cards.supersede(key[CardKind.CARD, CHANNEL], OLD_CARD)
+
+
+async def refusals(s: Stage, run: Run) -> None:
+    why = "You asked for this rollback, so you cannot approve it. <@U01CY> can."
+    await s.store.note("press_refused", s.clock(), ANA.id, {"press": "approve", "why": why}, run_id=run.id)
+    why = "You are not in a group that may ask for a rollback of `posted`. Ask somebody who is."
+    await s.store.note("request_refused", s.clock(), FINN.id, {"target": "posted", "why": why})
+    await s.store.note("command_refused", s.clock(), ANA.id, {"text": "zurück", "why": "That is no target."})
+
+
+async def ended_before_the_start(s: Stage) -> None:
+    s.backend("refused").plans = [PointUnavailable("p41 is gone")]
+    await s.planned(wish("refused"))
+    run = await s.ask(wish("cancelled"))
+    await s.press(run, ANA, CANCEL, "nicht mehr nötig")
+    run = await s.ask(wish("cancelled-by-the-bot"))
+    why = "The card could not be posted in the channel (is_archived). Ask in another channel."
+    await s.store.append(run, Event(CardImpossible(why), s.clock()))
+    run = await s.ask(wish("expired"))
+    await s.store.append(run, Event(Expired(), s.clock()))
+    run = await s.press(await s.posted(wish("vetoed")), DORA, VETO)
+    await s.store.append(run, *veto.reason_events(run, DORA, "Die Kasse läuft noch.", s.clock()))
+    run = await s.approved(wish("void"))
+    s.register.now = Entitled((CY,), ENTITLED.requesters, ENTITLED.owners)  # who approved may no more
+    await s.drive(run)
+    s.register.now = ENTITLED
+
+
+async def under_way(s: Stage) -> None:
+    s.switch("running-maintenance", Do.MAINTENANCE_ON).starts = [REFUSES]
+    run = await s.started(wish("running-maintenance"))
+    assert run.question.pause is Pause.STEP_FAILED, run
+    s.backend("running-maintenance").loss = replace(LOSS, seconds=90000.0)
+    run = await s.drive(await s.press(run, ANA, RETRY))
+    assert run.question.pause is Pause.LOSS, run
+    s.backend("running-maintenance").loss = LOSS
+    await s.drive(await s.press(run, ANA, RETRY), EventKind.STEP_STARTED, dead=True)
+
+    s.backend("running-restore").place = "one"
+    s.backend("running-restore").starts = ["never_arrives", "takes_long"]
+    await s.started(wish("running-restore"), PROGRESS, dead=True)
+
+    await s.started(wish("running-verify"), EventKind.RESTORED)
+
+    seen = Contents({"orders": Rows(3, "0badcafe")}, "5eed5eed")
+    arrived = Finding("running-finish arrived", When.OFFLINE, Verdict.PASSED, seen)
+    s.backend("running-finish").verified = [arrived]
+    await s.started(wish("running-finish"), EventKind.CHECKS_PASSED, dead=True)
+
+
+async def paused(s: Stage) -> None:
+    run = await s.started(wish("paused-checkpoint"), by=EVE)
+    assert run.question.pause is Pause.CHECKPOINT, run
+
+    s.backend("paused-stopped").starts = ["takes_long"]
+    run = await s.started(wish("paused-stopped"), PROGRESS)
+    run = await s.press(run, ANA, CANCEL, "erst schauen")
+    finishes(s, "paused-stopped")
+    run = await s.drive(run)
+    assert (run.phase, run.question.pause) == (Phase.RESTORE, Pause.STOPPED), run
+
+    s.backend("paused-checks").saves = ["cannot"]
+    run = await s.give_up(await s.started(wish("paused-checks"), EventKind.RESTORED))
+    assert run.question.pause is Pause.HALTED, run
+    s.world.offline.sees = [Verdict.FAILED]
+    arrived = Finding("paused-checks arrived", When.OFFLINE, Verdict.PASSED, 1.5, 2.25, "läuft")
+    s.backend("paused-checks").verified = [arrived]
+    run = await s.drive(await s.press(run, ANA, RETRY))
+    assert run.question.pause is Pause.CHECKS, run
+    await s.press(run, ANA, CONTINUE, "die drei sind bekannt")
+
+    run = await s.started(wish("paused-finish"), EventKind.CHECKS_PASSED)
+    run = await s.drive(run, EventKind.STEP_SUCCEEDED)
+    s.world.online.sees = [None]
+    run = await s.drive(run)
+    assert (run.phase, run.question.pause) == (Phase.FINISH, Pause.CHECKS), run
+
+
+def finishes(s: Stage, target: str) -> None:
+    """What the backend was doing is done, while no driver looked."""
+    backend = s.backend(target)
+    backend.fates = dict.fromkeys(backend.fates, Fate.DONE)
+    backend.live = "p41"
+
+
+async def stuck(s: Stage) -> None:
+    s.backend("stuck-undo-point").saves = [NO_ANSWER]
+    run = await s.started(wish("stuck-undo-point"))
+    assert (run.state, run.phase) == (State.STUCK, Phase.PREPARE), run
+
+    s.backend("stuck-doubted").starts = ["takes_long"]
+    run = await s.give_up(await s.started(wish("stuck-doubted"), PROGRESS))
+    run = await s.both(run, RESOLVE, "unclear")
+    await s.press(run, ANA, RESOLVE, "p41 steht da", "point")
+
+    leaves = s.switch("stuck-finish", Do.MAINTENANCE_OFF)
+    leaves.starts, leaves.finds = ["answer_lost"], [AWAY] * 6
+    run = await s.started(wish("stuck-finish"))
+    assert (run.state, run.phase) == (State.STUCK, Phase.FINISH), run
+
+
+async def failed(s: Stage) -> None:
+    s.backend("failed-ended").saves = [NO_ANSWER]
+    run = await s.both(await s.started(wish("failed-ended")), RESOLVE, "unchanged")
+    assert run.question.pause is Pause.AS_BEFORE, run
+    await s.press(run, BEN, STOP, "morgen wieder")
+
+    backend = s.backend("failed-stopped")
+    backend.loss, backend.starts = None, ["takes_long"]
+    backend.polls = [Progress(None, T0, "copying", 1.0, None, "files"), Progress(False, T0, "cannot write")]
+    run = await s.started(wish("failed-stopped"))
+    assert (run.state, run.phase) == (State.FAILED, Phase.RESTORE), run
+
+    await undone(s)
+
+    s.switch("failed-leaving", Do.MAINTENANCE_OFF).starts = [REFUSES]
+    run = await s.press(await s.started(wish("failed-leaving")), BEN, STOP, "von Hand")
+    assert (run.state, run.phase) == (State.FAILED, Phase.FINISH), run
+    run = await s.both(run, CONTINUE, why="der Shop muss wieder auf")
+    await s.drive(run, EventKind.STEP_STARTED, dead=True)
+
+
+async def undone(s: Stage) -> None:
+    """A paused run ends with the request that undoes it."""
+    run = await s.started(wish("failed-undone"), EventKind.RESTORED)
+    s.world.offline.sees = [Verdict.FAILED]
+    run = await s.drive(run)
+    assert asking.ended_by_undo(run) is run
+    said, now = tuple(sorted(marks(ANA))), s.clock()
+
+    def ended(by: str) -> Event:
+        return Event(EndedByUndo(marks=said, why="ended by its undo", undone_by=by), now, ANA.id)
+
+    await s.drive(await s.ask(asking.undo(run, ""), ending=ended))
+
+
+async def succeeded(s: Stage) -> None:
+    run = await s.started(wish("succeeded-pair", goal=Goal(before=later(-1000))))
+    assert (run.question.pause, len(run.approval.plan.legs)) == (Pause.CHECKPOINT, 2), run
+    run = await s.drive(await s.press(run, ANA, CONTINUE))
+    run = await s.drive(await s.press(run, BEN, CONTINUE))
+    assert run.state is State.SUCCEEDED, run
+
+    s.backend("succeeded-overridden").measured = [replace(LOSS, units=(Unit("orders", 9000),))]
+    leaves = s.switch("succeeded-overridden", Do.MAINTENANCE_OFF)
+    leaves.starts, leaves.finds = ["answer_lost"], [NOBODY_KNOWS]
+    run = await s.started(wish("succeeded-overridden"))
+    assert run.question.pause is Pause.LOSS, run
+    run = await s.drive(await s.press(run, ANA, RETRY), EventKind.RESTORED)
+    s.world.offline.sees = [None]
+    run = await s.both(await s.drive(run), CONTINUE, why="die Prüfung selbst ist kaputt")
+    run = await s.both(await s.drive(run), RESOLVE, "point")
+    run = await s.drive(run)
+    assert run.state is State.SUCCEEDED, run
+    assert run.work.overridden
+
+
+async def looks_and_leases(s: Stage) -> None:
+    look = await s.looks.want("posted", {}, s.clock())
+    context = {"channel": CHANNEL, "thread": None}
+    await s.looks.open_modal(Modal("V01", ANA.id, "posted", look, context, s.clock(), "reading", ANA.id))
+    look = await s.looks.want("succeeded", {"undo_of": "RB-1"}, s.clock())
+    await s.looks.answer(look, {"reason": "`succeeded` kann gerade nicht gelesen werden"}, s.clock())
+    await Leases(s.database).take("publisher", "front-1", s.clock(), timedelta(seconds=10))
+
+
+# Put back from a backup ------------------------------------------------------------------------
+
+
+async def put_back(s: Stage) -> None:
+    """Nobody has confirmed yet."""
+    await s.approved(wish("put-back-approved"))
+    await s.ask(wish("requested"))
+    s.backend("put-back-running").starts = ["takes_long"]
+    await s.started(wish("put-back-running"), PROGRESS, dead=True)
+    await s.put_back()
+
+
+async def restored(s: Stage) -> None:
+    """Put back, confirmed, and used again."""
+    await s.ask(wish("requested"))
+    await s.started(wish("put-back-told"), EventKind.STARTED)
+    run = await s.started(wish("put-back-paused"), EventKind.RESTORED)
+    s.world.offline.sees = [Verdict.FAILED]
+    await s.drive(run)
+    s.backend("put-back-leaving").saves = [REFUSES]
+    run = await s.press(await s.started(wish("put-back-leaving")), BEN, STOP)
+    run = await s.both(run, CONTINUE, why="der Shop muss wieder auf")
+    await s.drive(run, EventKind.STEP_STARTED, dead=True)
+    await s.put_back()
+    await s.confirm(HIGHEST)
+    await s.both(await s.newest_of("put-back-told"), RESOLVE, "point")
+    await s.posted(wish("posted"))
+
+
+STORIES: Mapping[str, Callable[[Stage], Awaitable[None]]] = {  # by what the file's name ends with
+    "": in_use,
+    "-put-back": put_back,
+    "-restored": restored,
+}
