@@ -1,18 +1,14 @@
 """Writes golden files with the code of today: `python -m tests.storage.golden_writer NAME FOLDER`.
 
-NAME is the schema's revision and what is new about the files, such as `0003-facts`. The same code writes the
-same files, to the byte: times come from a clock that is set by hand, and names are counted.
+NAME is the schema's revision and what is new about the files, such as `0003-facts`. Times come from a clock
+that is set by hand; the installation's name and the keys of cards are drawn, as they always are.
 """
 
 import asyncio
-import hashlib
-import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from bot import machine
@@ -67,8 +63,7 @@ async def write_story(file: Path, story: Story) -> None:
     path = file.with_suffix(".db")
     database = open_database(sqlite_url(path))
     try:
-        with _names_counted():
-            await _play(database, story)
+        await _play(database, story)
     finally:
         await database.close()
     lines = golden.dumped(f"sqlite:///{path}")
@@ -81,24 +76,6 @@ async def _play(database: Database, story: Story) -> None:
     await story(Stage(database, store.installation))
     if damage := await damage_of(database, fully_up_to=None):
         raise NotWritten(f"what was written is damaged: {damage}")
-
-
-@contextmanager
-def _names_counted() -> Iterator[None]:
-    """Has the names that are otherwise drawn at random counted: of the installation, and of cards.
-
-    Each story begins anew.
-    """
-    drawn, numbers = secrets.token_hex, count(1)
-
-    def counted(nbytes: int | None = None) -> str:
-        return hashlib.sha256(f"golden {next(numbers)}".encode()).hexdigest()[: 2 * (nbytes or 32)]
-
-    secrets.token_hex = counted
-    try:
-        yield
-    finally:
-        secrets.token_hex = drawn
 
 
 if __name__ == "__main__":

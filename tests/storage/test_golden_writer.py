@@ -84,13 +84,6 @@ def test_the_newest_files_hold_plans_of_todays_format() -> None:
     assert {plan["format"] for plan in plans} == {PLAN_FORMAT}, ADVICE
 
 
-@pytest.mark.parametrize("ending", ["-put-back", "-restored"])
-async def test_another_process_writes_the_same_bytes(today: Path, tmp_path: Path, ending: str) -> None:
-    name = f"{golden.NEWEST}{ending}"
-    await golden_writer.write_story(golden.file(name, tmp_path), STORIES[ending])
-    assert golden.file(name, tmp_path).read_bytes() == golden.file(name, today).read_bytes()
-
-
 async def test_stories_that_leave_something_out_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(NotWritten, match=r"vetoed; .*a run that is left stuck, verify"):
         await golden_writer.write(golden.NEWEST, tmp_path, {"": STORIES["-put-back"]})
