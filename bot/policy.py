@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from bot.model import Person
 from bot.run import Run
+from bot.spelling import listed
 
 OPEN_REQUESTS_A_PERSON = 3
 MESSAGED_AT_MOST_PEOPLE = 5
@@ -81,7 +82,7 @@ def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int
     if len(others) >= quorum:
         return None
     unread = (
-        f" {listed(entitled.unread)} could not be read from Slack just now: try again."
+        f" {listed(entitled.unread, 'or')} could not be read from Slack just now: try again."
         if entitled.unread
         else ""
     )
@@ -107,7 +108,7 @@ def why_not_start(run: Run, entitled: Entitled) -> str | None:
         return None
     if entitled.unread:
         return (
-            f"Slack could not tell who is in {listed(entitled.unread)}, so the approval could not be "
+            f"Slack could not tell who is in {listed(entitled.unread, 'or')}, so the approval could not be "
             "checked again."
         )
     return "Somebody who approved is no longer an approver."
@@ -128,7 +129,7 @@ def mentions(people: Iterable[Person]) -> list[str]:
 
 
 def can(names: Sequence[str]) -> str:
-    return f"{listed(names[:4])} can." if names else "nobody can at the moment."
+    return f"{listed(names[:4], 'or')} can." if names else "nobody can at the moment."
 
 
 def humans(people: Iterable[Person]) -> list[Person]:
@@ -138,10 +139,3 @@ def humans(people: Iterable[Person]) -> list[Person]:
         if not any(same_human(person, known) for known in found):
             found.append(person)
     return found
-
-
-def listed(names: Iterable[str]) -> str:
-    names = list(names)
-    if len(names) <= 1:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.spelling import LONGEST_WORD_CHARACTERS, Unclear, nearest, short
+from bot.spelling import LONGEST_WORD_CHARACTERS, Unclear, asked_about, nearest, short
 
 LONGEST_REASON_CHARACTERS = 500  # a longer one is shortened, and says so
 KEYWORDS = frozenset({"to", "before", "because"})
@@ -68,7 +68,7 @@ def target_at(sentence: Sentence, at: int, *, verbs: bool = False) -> str:
         raise Unclear(
             f"I know no {what} `{short(typed)}`; `targets` lists what can be taken back.", "targets"
         )
-    words = f"I know no {what} `{short(typed)}`. Did you mean `{meant}`?"
+    words = f"I know no {what} `{short(typed)}`. {asked_about(meant)}"
     raise Unclear(words, sentence.retyped(*sentence.words[:at], meant, *sentence.words[at + 1 :]), meant)
 
 
@@ -111,7 +111,7 @@ def left_over(sentence: Sentence, count: int) -> Unclear:
     left = short(" ".join(rest) or "because")
     meant = nearest(rest[0], KEYWORDS, likeness=0.7)
     if meant is not None and meant != rest[0].casefold():
-        words = f"I do not know `{short(rest[0])}`. Did you mean `{meant}`?"
+        words = f"I do not know `{short(rest[0])}`. {asked_about(meant)}"
         return Unclear(words, sentence.retyped(*known, meant, *rest[1:]), meant)
     words = f"I do not know what to do with `{left}`. A reason comes after `because`."
     reason = " ".join((*rest, sentence.reason or ""))[:LONGEST_REASON_CHARACTERS].strip()

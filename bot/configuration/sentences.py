@@ -1,12 +1,12 @@
 """What pydantic found, in sentences for the person who wrote the file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from pydantic_core import ErrorDetails
 
 from bot.configuration.lines import Location
-from bot.spelling import did_you_mean
+from bot.spelling import did_you_mean, listed, short
 
 IGNORED = frozenset({"default_factory_not_called"})  # follows from another problem of the same target
 WANTED: Mapping[str, str] = {
@@ -35,12 +35,12 @@ def sentence(error: ErrorDetails, place: Location, schema: Schema) -> str:
         case "extra_forbidden":
             return _unknown_key(error["loc"], place, schema)
         case "union_tag_not_found":
-            return f"{where} needs `type`: {_either(_types(error['loc'], schema))}."
+            return f"{where} needs `type`: {listed(_types(error['loc'], schema), 'or')}."
         case "union_tag_invalid":
             kinds = _types(error["loc"], schema)
             tag = context["tag"]
             mean = did_you_mean(str(tag), kinds)
-            return f"{where}: type {_shown(tag)} is not known.{mean} Known: {_either(kinds)}."
+            return f"{where}: type {_shown(tag)} is not known.{mean} Known: {listed(kinds, 'or')}."
         case "enum" | "literal_error":
             mean = did_you_mean(given, _quoted(context["expected"])) if isinstance(given, str) else ""
             return f"{where} must be {_unquoted(context['expected'])}, not {_shown(given)}.{mean}"
@@ -89,16 +89,11 @@ def _shown(value: object) -> str:
         case bool():
             return f"`{str(value).lower()}`"
         case int() | float() | str():
-            text = str(value)
-            return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"
+            return f"`{short(str(value))}`"
         case list() | tuple():
             return "a list"
         case _:
             return "a mapping"
-
-
-def _either(words: Sequence[str]) -> str:
-    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _unquoted(expected: str) -> str:

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 from bot.events import Approved, Event, QuorumReached
 from bot.model import Person, Risk, State
-from bot.policy import Entitled, PersonRole, can, humans, listed, marks, mentions, same_human
+from bot.policy import Entitled, PersonRole, can, humans, marks, mentions, same_human
 from bot.presses.press import DIALOG, Asks, Attempt, Click, Form, Press, Right, said
 from bot.run import Run
+from bot.spelling import listed
 
 RIGHT = Right(frozenset({PersonRole.APPROVER}), frozenset({State.AWAITING_APPROVAL}))
 CODE = Form("approve", "approve_run")
@@ -30,7 +31,7 @@ def why_not_now(attempt: Attempt) -> str | None:
         return None
     if entitled.unread:
         return (
-            f"Slack could not tell who is in {listed(entitled.unread)} just now, so nobody can be let "
+            f"Slack could not tell who is in {listed(entitled.unread, 'or')} just now, so nobody can be let "
             "through. Try again in a moment."
         )
     return f"You are not among the approvers of `{run.request.target}`. {_others(run, person, entitled)}"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.model import Goal, Plan, State
 from bot.run import Run
+from bot.spelling import listed
 from bot.views import buttons, decision, ending
 from bot.views.facts import CardFacts
 from bot.views.limits import (
@@ -32,7 +33,7 @@ from bot.views.words import (
     deed,
     doing,
     duration,
-    listed,
+    given_reason,
     loss_in_short,
     people,
     target_name,
@@ -179,7 +180,7 @@ def _wanted(wanted: Goal, now: datetime) -> str:
 
 
 def _asks(run: Run) -> str:
-    reason = f"“{escape(run.request.reason, 100)}”" if run.request.reason.strip() else "no reason given"
+    reason = given_reason(run.request.reason, 100)
     return f"{mention(run.request.requester.id)}: {reason}"
 
 

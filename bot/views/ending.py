@@ -12,7 +12,7 @@ from bot.views.limits import code, escape, mention
 from bot.views.live import customers, goal, live, maintenance_unclear, restored_at, where
 from bot.views.plan import goes_back, was_live
 from bot.views.steps import check_rows, passed
-from bot.views.words import clock, date, duration, removed, utc, window
+from bot.views.words import clock, date, duration, given_reason, removed, utc, window
 
 _UNTOUCHED: Mapping[State, str] = {
     State.REFUSED: "🚫 Refused",
@@ -168,7 +168,7 @@ def _stands(run: Run, now: datetime) -> list[str]:
 def _why_failed(run: Run, now: datetime) -> list[str]:
     ended = f" {utc(run.end.at, now)}" if run.end.at else ""
     if run.end.by:
-        return [f"Ended by {mention(run.end.by)}{ended}: {_quoted(run.why)}"]
+        return [f"Ended by {mention(run.end.by)}{ended}: {given_reason(run.why)}"]
     return [f"❌ {escape(run.why, 160) or 'the backend did not say why'}"]
 
 
@@ -184,20 +184,18 @@ def _leaving(run: Run) -> list[str]:
 
 
 def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    asked = (
-        f"{mention(run.request.requester.id)} asked {utc(run.request.at, now)}: {_quoted(run.request.reason)}"
-    )
+    asked = f"{mention(run.request.requester.id)} asked {utc(run.request.at, now)}"
     wanted = [goes_back(run.approval.plan, now)] if run.approval.planned else []
-    return [*_why_untouched(run, now), *wanted, asked]
+    return [*_why_untouched(run, now), *wanted, f"{asked}: {given_reason(run.request.reason)}"]
 
 
 def _why_untouched(run: Run, now: datetime) -> list[str]:
     when = f" {utc(run.end.at, now)}" if run.end.at else ""
     match run.state:
         case State.VETOED:
-            return [f"{mention(run.end.by)} rejected it{when}: {_quoted(run.why)}"]
+            return [f"{mention(run.end.by)} rejected it{when}: {given_reason(run.why)}"]
         case State.CANCELLED:
-            why = f": {_quoted(run.why)}" if run.why else ""
+            why = f": {given_reason(run.why)}" if run.why else ""
             return [f"{mention(run.end.by)} cancelled it{when}{why}"]
         case State.EXPIRED if not run.why:
             return [_why_expired(run, now)]
@@ -215,7 +213,3 @@ def _why_expired(run: Run, now: datetime) -> str:
     given, needed = len(run.approval.given), run.approval.plan.approvals_needed
     count = f"Only {given} of {needed} people" if given else "Nobody"
     return f"{count} approved by {utc(run.approval.approve_by, now)}"
-
-
-def _quoted(text: str) -> str:
-    return f"“{escape(text, 120)}”" if text.strip() else "no reason given"

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.spelling import UNSEEN
+
 Block = dict[str, Any]
 View = dict[str, Any]
 
@@ -46,7 +48,6 @@ VIEW_BUTTON_CHARACTERS = 24
 METADATA_CHARACTERS = 3_000
 
 _JOINERS = "\u200c\u200d"  # Persian and family emoji need them
-_UNSEEN = {"Cc", "Cf", "Cs"}  # control, bidi and other formatting, halves of characters
 _TO_THE_LEFT = {"R", "AL", "AN"}  # such letters would pull our numbers beside them to their other side
 _ISOLATE, _ISOLATE_END = "\u2068", "\u2069"
 _BREAKS = {"\n", "\u2028", "\u2029"}
@@ -79,7 +80,7 @@ def _seen(character: str) -> str:
         return "\n"
     if character.isspace():
         return " "
-    unseen = unicodedata.category(character) in _UNSEEN and character not in _JOINERS
+    unseen = unicodedata.category(character) in UNSEEN and character not in _JOINERS
     return "" if unseen else character
 
 

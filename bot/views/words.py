@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.model import Ceiling, Contents, Loss, LossQuality, Purpose, RestorePoint, Unit, Value
 from bot.run import Run
+from bot.spelling import listed
 from bot.views.limits import escape, mention
 
 NOT_KNOWN = "not known"
@@ -147,10 +148,8 @@ def people(users: Iterable[str], joint: str = "and") -> str:
     return listed([mention(user) for user in users], joint)
 
 
-def listed(names: Sequence[str], joint: str = "and") -> str:
-    if len(names) <= 1:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} {joint} {names[-1]}"
+def given_reason(text: str, limit: int = 120) -> str:
+    return f"“{escape(text, limit)}”" if text.strip() else "no reason given"
 
 
 def target_name(target: str) -> str:
