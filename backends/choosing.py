@@ -1,16 +1,15 @@
-"""From a goal to one exact restore point, among those that a backend listed; and moments in words.
+"""From a goal to one exact restore point, among those that a backend listed.
 
 Nothing is looked up here: a name is matched to what was offered, never taken further.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from difflib import get_close_matches
+from datetime import datetime
 
 from bot.contract import PointUnavailable, Unsupported
 from bot.model import Goal, RestorePoint
-
-SHOWN_CHARACTERS = 60  # of a name that we repeat to people
+from bot.spelling import SHORT_CHARACTERS, near
+from bot.times import moment
 
 
 def point_for(goal: Goal, points: Sequence[RestorePoint]) -> RestorePoint:
@@ -29,10 +28,6 @@ def named(name: str, points: Sequence[RestorePoint]) -> RestorePoint:
     raise PointUnavailable(f"There is no restore point `{_shown(name)}`{_nearest_to(name, points)}.")
 
 
-def moment(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def _newest_at(before: datetime, points: Sequence[RestorePoint]) -> RestorePoint:
     dated = sorted((point.at, point.id, point) for point in points if point.at is not None)
     reached = [point for at, _, point in dated if at <= before]
@@ -44,11 +39,12 @@ def _newest_at(before: datetime, points: Sequence[RestorePoint]) -> RestorePoint
 
 def _nearest_to(name: str, points: Sequence[RestorePoint]) -> str:
     names = [point.id for point in points]
-    near = get_close_matches(name[:SHOWN_CHARACTERS], names, n=3) or names[:3]
-    return f"; the nearest are {', '.join(f'`{one}`' for one in near)}" if near else ""
+    nearest = near(name[:SHORT_CHARACTERS], names, 3) or names[:3]
+    return f"; the nearest are {', '.join(f'`{one}`' for one in nearest)}" if nearest else ""
 
 
 def _shown(name: str) -> str:
+    """A name is compared letter by letter: what cannot be shown leaves a mark, it is not taken away."""
     return "".join(
-        letter if letter.isprintable() and letter != "`" else "?" for letter in name[:SHOWN_CHARACTERS]
+        letter if letter.isprintable() and letter != "`" else "?" for letter in name[:SHORT_CHARACTERS]
     )

@@ -1,16 +1,14 @@
 """Asks a backend what became of a step, patiently but not for ever. The engine decides what follows."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from bot.clock import Sleep
 from bot.contract import Fate, Found, Handle, Operation, OutcomeUnknown, Progress, Work, answered
 from bot.errors import PermanentError, TemporaryError, sentence
 
 ASKED_AT_MOST_TIMES = 6  # what became of a step, while its backend is unreachable
 ASKED_EVERY_SECONDS = 5.0
 BACKEND_ANSWERS_WITHIN_SECONDS = 60.0  # about a step; its own time when that is shorter
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 async def find(operation: Operation, work: Work, sleep: Sleep) -> Found:

@@ -1,10 +1,11 @@
 """One clock for everything, handed in as an argument. Time never runs back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
+Sleep = Callable[[float], Awaitable[None]]  # waits for so many seconds
 
 
 def utc_now() -> datetime:

@@ -6,7 +6,7 @@ not or cannot drive, it ends visibly (`machine.broken_off`): no run is silent.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import asking, codec, events, machine, planning
-from bot.clock import Clock
+from bot.clock import Clock, Sleep
 from bot.configuration import Configuration
 from bot.contract import (
     Fate,
@@ -76,7 +76,7 @@ class Engine:
     directory: Directory
     keys: Sequence[Ed25519PublicKey]  # of the fronts whose decisions are carried out
     clock: Clock
-    sleep: Callable[[float], Awaitable[None]]
+    sleep: Sleep
 
     async def drive(self, claim: ClaimedRun, alive: Callable[[], bool] = lambda: True) -> Run:
         """The run when it waits for people or has ended. `alive`: whether the lease still holds."""
@@ -281,7 +281,7 @@ class _Drive:
 
     def _work(self, run: Run, step: Step) -> Work:
         """Under the op id of its intent; only what has none yet gets one."""
-        record = _record(run, step)
+        record = run.work.record_of(step.n)
         restores = step.do in {Do.RESTORE, Do.UNDO_POINT}
         leg = run.approval.plan.leg(step.target) if restores else None
         return Work(
@@ -319,11 +319,11 @@ class _Drive:
         try:
             handle = await answered(operation.start(work), step.timeout)
         except OutcomeUnknown:
-            return await self._find(run, _record(run, step))
+            return await self._find(run, run.work.record_of(step.n))
         except (PermanentError, TemporaryError) as refusal:
             return await self._write_outcome(run, machine.failure(step, sentence(refusal), untouched=True))
         if isinstance(handle, Taken):
-            return await self._find(run, _record(run, step))
+            return await self._find(run, run.work.record_of(step.n))
         return await self._follow(run, step, work, handle)
 
     def _hold_the_lease(self, run: Run) -> None:
@@ -386,7 +386,7 @@ class _Drive:
                 return await self._settle(run, step, progress)
             if progress is not None and progress.ended is not None:
                 return await self._write_outcome(run, _end_of(step, progress.ended, progress.words))
-            if _record(run, step).handle is None:
+            if run.work.record_of(step.n).handle is None:
                 run = await self._write_outcome(run, events.StepAccepted(step.n, dict(handle)))
             if self._clock() >= until:
                 found = await asking.find_out_of_time(operation, work, self._engine.sleep)
@@ -420,10 +420,6 @@ def _why_given_up(problem: Exception) -> str:
     told = isinstance(problem, (UserError, PermanentError, TemporaryError, OutcomeUnknown))
     said = sentence(problem) if told else f"an error of its own, {type(problem).__name__}"
     return f"The bot could not go on: {said.rstrip('.')}. Look again, or end it."
-
-
-def _record(run: Run, step: Step) -> StepRecord:
-    return next(record for record in run.work.steps if record.step.n == step.n)
 
 
 def _shown(progress: Progress) -> dict[str, Any]:

@@ -9,18 +9,16 @@ The checks of one phase are looked at side by side. What one look means is the c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol, TypedDict
 
 from bot import events
+from bot.clock import Clock, Sleep
 from bot.contract import Check, Executor, OutcomeUnknown, Work, answered
 from bot.errors import PermanentError, TemporaryError, sentence
 from bot.model import Finding, Step, Verdict, When
-
-Clock = Callable[[], datetime]
-Sleep = Callable[[float], Awaitable[None]]
 
 DOWN_WITHIN_SECONDS = 2.0  # for whether the target itself is up: a plan does not wait longer
 

@@ -483,7 +483,7 @@ def _(fact: events.DoubtedByRestore, run: Run, event: Event) -> Run:
     """Of the step in doubt nobody knows when it was begun, if it was begun since the backup: now, then."""
     begun = {record.step.n for record in run.work.steps if record.state is StepState.STARTED}
     run = _in_doubt(run, {fact.n} | begun, fact.why, event.at)
-    return _forgotten(_with_step(run, fact.n, started_at=_record(run, fact.n).started_at or event.at))
+    return _forgotten(_with_step(run, fact.n, started_at=run.work.record_of(fact.n).started_at or event.at))
 
 
 @_changed.register
@@ -527,10 +527,6 @@ def _with_step(run: Run, n: int, **changes: Any) -> Run:
     return _worked(run, steps=records)
 
 
-def _record(run: Run, n: int) -> StepRecord:
-    return next(record for record in run.work.steps if record.step.n == n)
-
-
 _OPEN: Mapping[str, Any] = {"outcome": None, "ended_at": None, "by_people": False}
 _WAITING: Mapping[str, Any] = {**_OPEN, "state": StepState.WAITING, "op": None, "place": None, "handle": None}
 
@@ -540,7 +536,7 @@ def _(fact: events.StepStarted, run: Run, event: Event) -> Run:
     run = _with_step(
         run, fact.n, state=StepState.STARTED, started_at=event.at, op=fact.op, place=fact.place, handle=None
     )
-    return _worked(run, live=LiveState.UNKNOWN) if _record(run, fact.n).step.do is Do.RESTORE else run
+    return _worked(run, live=LiveState.UNKNOWN) if run.work.record_of(fact.n).step.do is Do.RESTORE else run
 
 
 @_changed.register
@@ -550,20 +546,20 @@ def _(fact: events.StepAccepted, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.StepAbsent, run: Run, event: Event) -> Run:
-    return _not_done(_with_step(run, fact.n, **_WAITING), _record(run, fact.n).step)
+    return _not_done(_with_step(run, fact.n, **_WAITING), run.work.record_of(fact.n).step)
 
 
 @_changed.register
 def _(fact: events.StepSucceeded, run: Run, event: Event) -> Run:
     run = _ended(run, fact.n, Outcome.SUCCEEDED, fact.words, event.at)
-    return _achieved(run, _record(run, fact.n).step, event.at, fact.undo_point)
+    return _achieved(run, run.work.record_of(fact.n).step, event.at, fact.undo_point)
 
 
 @_changed.register
 def _(fact: events.StepFailed | events.StepStopped, run: Run, event: Event) -> Run:
     run = _ended(run, fact.n, Outcome.FAILED, fact.words, event.at)
     if fact.untouched:
-        run = _not_done(run, _record(run, fact.n).step)
+        run = _not_done(run, run.work.record_of(fact.n).step)
     return _without_success(run, fact.words)
 
 

@@ -144,6 +144,9 @@ class WorkDone:
         """The first step that has not ended."""
         return next((record for record in self.steps if record.state is not StepState.ENDED), None)
 
+    def record_of(self, n: int) -> StepRecord:
+        return next(record for record in self.steps if record.step.n == n)
+
     @property
     def touched(self) -> bool:
         """Whether an intent was ever written: from then on a veto comes too late."""

@@ -1,4 +1,4 @@
-"""Times as people type them, in their own zone, to moments in UTC."""
+"""Times as people type them, in their own zone, to moments in UTC; and a moment in full, as it is kept."""
 
 import re
 from collections.abc import Collection
@@ -40,11 +40,16 @@ def time_of(text: str, now: datetime, timezone: str) -> datetime | Misunderstood
     """
     typed = " ".join(visible(text).split())[:LONGEST_WORD_CHARACTERS]
     try:
-        return _moment(typed, now, timezone)
+        return _read(typed, now, timezone)
     except Unclear as unclear:
         return unclear.misunderstood
     except (ValueError, OverflowError):  # 25:61, 30 February, the year 0
         return Misunderstood(f"`{short(typed)}` is no time that ever was.", "14:05")
+
+
+def moment(at: datetime) -> str:
+    """Returns `2026-11-22 14:05 UTC`, which is read back as the same minute."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -61,7 +66,7 @@ def zone_names() -> Collection[str]:
     return available_timezones() | {"UTC"}
 
 
-def _moment(typed: str, now: datetime, timezone: str) -> datetime:
+def _read(typed: str, now: datetime, timezone: str) -> datetime:
     if _SPANS_AGO.fullmatch(typed):
         seconds = sum(int(n[1]) * _SECONDS[n[2][0].lower()] for n in _SPAN.finditer(typed))
         return now.astimezone(UTC) - timedelta(seconds=seconds)
@@ -108,7 +113,7 @@ def _instant(local: datetime, zone: _Zone) -> datetime:
     if first == second:
         return first
     there = f"`{local:%H:%M}` of {local.date()} in {zone.name}"
-    example = f"{first:%Y-%m-%d %H:%M} UTC"
+    example = moment(first)
     if first.astimezone(zone.info).replace(tzinfo=None) != local:
         raise Unclear(f"There was no {there}: the clocks were put forward.", example)
     both = f"at {first:%H:%M} UTC and at {second:%H:%M} UTC"

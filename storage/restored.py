@@ -20,6 +20,7 @@ from bot.errors import UserError
 from bot.events import Event
 from bot.model import State
 from bot.run import Run
+from bot.times import moment
 from storage.database import Database
 from storage.evidence import Entry, write
 from storage.integrity import CONFIRMED, RESTORED, forget_seal
@@ -104,7 +105,7 @@ async def confirm(database: Database, highest: int, at: datetime, by: str) -> tu
     told = await restored(database)
     if told is None:
         raise UserError("There is nothing to confirm: this database is in use as it is.")
-    why = FORGOTTEN.format(since=f"{told.since:%Y-%m-%d %H:%M} UTC" if told.since else "then")
+    why = FORGOTTEN.format(since=moment(told.since) if told.since else "then")
     store = Store(database, told.installation, None)
     believed = [(run, machine.forgotten(run, at, why, told.before)) for run in await _unfinished(store)]
 

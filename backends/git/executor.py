@@ -7,17 +7,17 @@ elsewhere are no change. How git is spoken to is in `git_repository`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from backends.choosing import moment, named, point_for
+from backends.choosing import named, point_for
 from backends.git.repository import OPERATION, PLAN, Commit, Push, Repository
 from backends.git.settings import GitSettings
 from backends.references import Resolver
-from bot.clock import utc_now
+from bot.clock import Clock, utc_now
 from bot.contract import (
     Blocked,
     Busy,
@@ -48,6 +48,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.times import moment
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 PUSHED_AT_MOST_TIMES = 5  # while others keep pushing to the same branch
@@ -91,7 +92,7 @@ class Git:
         path: str,  # empty: the whole repository
         work: Path,  # a folder of our own, for the cache
         environment: Mapping[str, str] = NOTHING,  # of git: PATH, HOME, what ssh needs
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self._repository = Repository(remote, branch, path, work, environment)
         self._clock = clock

@@ -26,10 +26,9 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +37,7 @@ from pydantic import BaseModel, ValidationError
 from backends.programs import supervisor
 from backends.programs.process import last_line, printable
 from backends.surroundings import Surroundings
-from bot.clock import utc_now
+from bot.clock import Clock, utc_now
 from bot.contract import (
     Busy,
     CancelAnswer,
@@ -95,7 +94,7 @@ class CommandOperation:
         timeout: float,
         surroundings: Surroundings,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
         begin_within: float = BEGIN_WITHIN_SECONDS,
     ) -> None:
         self._argv = tuple(argv)

@@ -8,16 +8,15 @@ moment between the two is the one thing that cannot be closed here.
 
 import asyncio
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backends.choosing import moment, named, point_for
+from backends.choosing import named, point_for
 from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, file_errors, sync_folder
 from backends.references import Resolver
 from backends.releases.settings import ReleasesSettings
-from bot.clock import utc_now
+from bot.clock import Clock, utc_now
 from bot.contract import (
     Blocked,
     CancelAnswer,
@@ -34,6 +33,7 @@ from bot.contract import (
     Work,
 )
 from bot.model import Current, Finding, Goal, Loss, Points, RestorePoint, UndoMode, Verdict, Way, When
+from bot.times import moment
 
 
 class Releases:
@@ -42,7 +42,7 @@ class Releases:
         fenced=True, preview=Preview.EXACT, compare_and_set=True, undo=UndoMode.EXACT, shortest_poll=0.05
     )
 
-    def __init__(self, root: Path, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, root: Path, clock: Clock = utc_now) -> None:
         self._root = root
         self._link = root / "current"
         self._folder = root / "releases"

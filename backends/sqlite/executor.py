@@ -8,7 +8,6 @@ the reading in `sqlite_reading`; this file says what they mean for a restore.
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -37,7 +36,7 @@ from backends.sqlite.reading import (
 )
 from backends.sqlite.settings import SqliteSettings
 from backends.sqlite.telling import finding, rows_of, told
-from bot.clock import utc_now
+from bot.clock import Clock, utc_now
 from bot.contract import (
     Blocked,
     Busy,
@@ -89,7 +88,7 @@ class Sqlite:
         backups: Path,
         tables: tuple[str, ...] = (),  # empty: every table
         pages_per_second: int | None = None,  # None: as fast as the disk
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._backups = backups

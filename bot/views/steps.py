@@ -1,6 +1,7 @@
 """The steps of a run and its checks, a row each, folded where there are many."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from bot.contract import Progress
 from bot.model import Do, Finding, Outcome, Phase, State, Step, Verdict, When
@@ -25,27 +26,29 @@ _VERDICTS: Mapping[Verdict | None, str] = {
     None: "▫️",
 }
 
-# what it will do, does, has done
-_WORDS: Mapping[Do, tuple[str, str, str]] = {
-    Do.MAINTENANCE_ON: ("Maintenance on", "Putting maintenance on", "Maintenance on"),
-    Do.UNDO_POINT: ("Save an undo point", "Saving an undo point", "Undo point saved"),
-    Do.RESTORE: ("Restore", "Restoring", "Restored"),
-    Do.MAINTENANCE_OFF: ("Maintenance off", "Taking maintenance off", "Maintenance off"),
-    Do.BASELINE: ("Read the checks before", "Reading the checks before", "Checks read before"),
-    Do.MEASURE: ("Measure the loss again", "Measuring the loss again", "Loss measured again"),
-    Do.CHECK: ("Verify", "Verifying", "Verified"),
-    Do.CONFIRM: ("Ask", "Waiting for a yes", "Yes said"),
-}
 
-_NAMES: Mapping[Do, str] = {
-    Do.MAINTENANCE_ON: "Maintenance on",
-    Do.UNDO_POINT: "Undo point",
-    Do.RESTORE: "Restore",
-    Do.MAINTENANCE_OFF: "Maintenance off",
-    Do.BASELINE: "Reading the checks before",
-    Do.MEASURE: "Measuring the loss again",
-    Do.CHECK: "Checks",
-    Do.CONFIRM: "Checkpoint",
+class _StepWords(NamedTuple):
+    name: str  # whether it is done or not
+    will: str
+    does: str
+    did: str
+
+
+_READING = "Reading the checks before"
+_MEASURING = "Measuring the loss again"
+_WORDS: Mapping[Do, _StepWords] = {
+    Do.MAINTENANCE_ON: _StepWords(
+        "Maintenance on", "Maintenance on", "Putting maintenance on", "Maintenance on"
+    ),
+    Do.UNDO_POINT: _StepWords("Undo point", "Save an undo point", "Saving an undo point", "Undo point saved"),
+    Do.RESTORE: _StepWords("Restore", "Restore", "Restoring", "Restored"),
+    Do.MAINTENANCE_OFF: _StepWords(
+        "Maintenance off", "Maintenance off", "Taking maintenance off", "Maintenance off"
+    ),
+    Do.BASELINE: _StepWords(_READING, "Read the checks before", _READING, "Checks read before"),
+    Do.MEASURE: _StepWords(_MEASURING, "Measure the loss again", _MEASURING, "Loss measured again"),
+    Do.CHECK: _StepWords("Checks", "Verify", "Verifying", "Verified"),
+    Do.CONFIRM: _StepWords("Checkpoint", "Ask", "Waiting for a yes", "Yes said"),
 }
 
 
@@ -87,16 +90,15 @@ def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
 
 
 def step_name(step: Step) -> str:
-    """`Restore`: what is done, whether it is done or not."""
-    return _NAMES[step.do]
+    return _WORDS[step.do].name
 
 
 def _verb(run: Run, record: StepRecord) -> str:
-    will, does, did = _WORDS[record.step.do]
+    words = _WORDS[record.step.do]
     if record.outcome is Outcome.SUCCEEDED:
-        return did
+        return words.did
     # what failed or was lost keeps the name of the attempt: "Restored" is said only when it is true
-    return does if record is run.work.current and run.state is State.RUNNING else will
+    return words.does if record is run.work.current and run.state is State.RUNNING else words.will
 
 
 def _object(run: Run, record: StepRecord) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from bot.configuration import Target
 from bot.model import EFFECTS, Do, Finding, Plan, Points, Value
 from bot.run import Run, StepRecord
+from bot.times import moment
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import in_full
@@ -31,7 +32,7 @@ def points(found: Points, now: datetime) -> None:
     rows = [
         (
             point.id,
-            moment(point.at),
+            moment(point.at) if point.at else NOT_KNOWN,
             duration((now - point.at).total_seconds()) if point.at else NOT_KNOWN,
             point.label if point.label != point.id else "",
             point.author or "",
@@ -134,7 +135,3 @@ def _plain(of: Run, markup: str) -> str:
 def _name(of: Run, user: str) -> str:
     """Who asked is known by name; for the others Slack would have to be asked."""
     return f"{of.request.requester.name} ({user})" if user == of.request.requester.id else user
-
-
-def moment(at: datetime | None) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else NOT_KNOWN
