@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,8 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from backends.programs.supervisor import sync_folder
 from bot.canonical_json import canonical
-from bot.contract import Blocked, Denied, Fate, TargetMissing, Work
+from bot.contract import Blocked, Denied, Fate, Found, TargetMissing, Work
 
 FOLDER = ".rollback"
 OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -58,6 +59,9 @@ ENDED = {
     Fate.FAILED: False,
     Fate.ABSENT: False,
 }
+
+NEVER_STARTED = Found(Fate.ABSENT, "It was never started.")
+ANOTHER_PLAN = "The same operation was taken under another plan."
 
 # A marker that cannot be read belongs to no plan: no digest equals its own.
 UNREADABLE = Marker("unreadable", "", "", MarkerStage.TAKEN)
@@ -130,10 +134,29 @@ class Markers:
         """Whether anybody ever took it: asking leaves no trace."""
         return self._path(op_id, "lock").exists()
 
+    def find(self, work: Work, fate: Callable[[Marker], Found]) -> Found:
+        """Returns what became of an operation. `fate` says it when it is of this plan and nobody is at it."""
+        if not self.known(work.op_id):
+            return NEVER_STARTED
+        slot = self.take(work.op_id)
+        if slot is None:
+            return Found(Fate.IN_FLIGHT, "Somebody is at it.", {"op_id": work.op_id})
+        with slot:
+            return fate_of(work, slot.read(), fate)
+
     def _path(self, op_id: str, suffix: str) -> Path:
         if not OP_ID.fullmatch(op_id):
             raise ValueError(f"not an op id: {op_id!r}")
         return self.folder / f"{op_id}.{suffix}"
+
+
+def fate_of(work: Work, marker: Marker | None, fate: Callable[[Marker], Found]) -> Found:
+    """Returns what a marker without a holder means: `fate` is asked only about one of this plan."""
+    if marker is None:
+        return NEVER_STARTED
+    if not marker.is_of(work):
+        return Found(Fate.UNKNOWN, ANOTHER_PLAN)
+    return fate(marker)
 
 
 def lock_file(path: Path) -> int | None:
@@ -151,15 +174,6 @@ def lock_file(path: Path) -> int | None:
         os.close(lock)
         raise
     return lock
-
-
-def sync_folder(path: Path) -> None:
-    """Makes names durable: a renamed file may otherwise be back under its old name after a power cut."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextmanager

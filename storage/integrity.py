@@ -420,7 +420,11 @@ def _digest_of(path: Path) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes names durable, not only what stands under them."""
+    """Makes names durable, not only what stands under them.
+
+    Backends have a copy of their own: they and the storage never import each other, and `bot`, which both
+    import, touches no files.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

@@ -6,7 +6,7 @@ the spool starts it once and knows it again after our death. What the tool's own
 the spool cannot know: what another worker began, or when machine and supervisor died together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from backends.programs.process import MOST_OUTPUT_BYTES, Said, printable, run
 from backends.programs.spool import CommandOperation, filled, why_not_an_argument
 from backends.references import Resolver
 from backends.surroundings import Surroundings
-from bot.clock import utc_now
+from bot.clock import Clock, utc_now
 from bot.contract import (
     CancelAnswer,
     Capabilities,
@@ -114,7 +114,7 @@ class Command:
         find: ProgramCall | None = None,
         cancel: ProgramCall | None = None,
         measure: ProgramCall | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self._points = points
         self._current = current

@@ -81,7 +81,7 @@ def name_of(spool: Path, fresh: str) -> str:
     if not file.exists():
         with tempfile.TemporaryDirectory(prefix=".", dir=spool) as folder, suppress(FileExistsError):
             os.link(supervisor.write_draft(folder, NAME, {"name": fresh}), file)
-        supervisor.sync_folder(str(spool))
+        supervisor.sync_folder(spool)
     return _Name.model_validate_json(file.read_bytes()).name
 
 
@@ -266,8 +266,8 @@ def _lay_down(attempt: Path, request: Mapping[str, Any]) -> None:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    supervisor.sync_folder(str(attempt.parent))
-    supervisor.sync_folder(str(attempt.parent.parent))
+    supervisor.sync_folder(attempt.parent)
+    supervisor.sync_folder(attempt.parent.parent)
 
 
 def _rename_to_new(draft: str, attempt: Path) -> None:

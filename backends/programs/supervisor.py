@@ -253,7 +253,11 @@ def write_draft(folder: str, name: str, value: Mapping[str, Any] | None) -> str:
     return draft
 
 
-def sync_folder(folder: str) -> None:
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Makes names durable: a renamed file may otherwise be back under its old name after a power cut.
+
+    It stands here because this script may import nothing of ours; the other backends take it from here.
+    """
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(file)

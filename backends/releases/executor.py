@@ -10,10 +10,12 @@ import asyncio
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from backends.choosing import named, point_for
-from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, file_errors, sync_folder
+from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
+from backends.programs.supervisor import sync_folder
 from backends.references import Resolver
 from backends.releases.settings import ReleasesSettings
 from bot.clock import Clock, utc_now
@@ -139,7 +141,7 @@ class Releases:
         if slot is None:
             return Taken.TAKEN
         with slot:
-            if self._fate(work, slot.read()).fate is not Fate.ABSENT:
+            if fate_of(work, slot.read(), partial(self._fate, work)).fate is not Fate.ABSENT:
                 return Taken.TAKEN
             listed = self._points()
             _refuse_if_moved(work, listed.current)
@@ -168,20 +170,9 @@ class Releases:
 
     @file_errors()
     def _find(self, work: Work) -> Found:
-        if not self._markers.known(work.op_id):
-            return Found(Fate.ABSENT, "It was never started.")
-        slot = self._markers.take(work.op_id)
-        if slot is None:
-            return Found(Fate.IN_FLIGHT, "Somebody is at it.", {"op_id": work.op_id})
-        with slot:
-            return self._fate(work, slot.read())
+        return self._markers.find(work, partial(self._fate, work))
 
-    def _fate(self, work: Work, marker: Marker | None) -> Found:
-        """What became of an operation that nobody is at any more."""
-        if marker is None:
-            return Found(Fate.ABSENT, "It was never started.")
-        if not marker.is_of(work):
-            return Found(Fate.UNKNOWN, "The same operation was taken under another plan.")
+    def _fate(self, work: Work, marker: Marker) -> Found:
         if marker.stage is MarkerStage.TAKEN and os.path.lexists(self._prepared(work)):
             return Found(Fate.ABSENT, "It was taken, but the link was not changed.")
         if os.path.lexists(self._link) and _identity(self._link) == marker.facts["link"]:

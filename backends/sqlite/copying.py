@@ -17,7 +17,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backends.marker import Marker, MarkerStage, Slot, file_errors, sync_folder
+from backends.marker import Marker, MarkerStage, Slot, file_errors
+from backends.programs.supervisor import sync_folder
 from backends.sqlite.reading import (
     connect,
     faults,

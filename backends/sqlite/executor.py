@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from backends.choosing import named, point_for
-from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, file_errors
+from backends.marker import ANOTHER_PLAN, ENDED, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.references import Resolver
 from backends.sqlite.backups import backups_in, is_saved, was_wal
 from backends.sqlite.copying import Copy, CopyRoute, save_copy
@@ -315,7 +315,7 @@ class Sqlite:
             marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {"saves": name})
             slot.write(marker)
         if not marker.is_of(work):
-            raise Blocked("The same operation was taken under another plan.")
+            raise Blocked(ANOTHER_PLAN)
         return marker
 
     # The restore
@@ -327,7 +327,7 @@ class Sqlite:
         if slot is None:
             return None
         try:
-            if self._fate(work, slot.read()).fate is not Fate.ABSENT:
+            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
                 slot.close()
                 return None
             copy = Copy(
@@ -351,20 +351,9 @@ class Sqlite:
 
     @file_errors()
     def _find(self, work: Work) -> Found:
-        if not self._markers.known(work.op_id):
-            return Found(Fate.ABSENT, "It was never started.")
-        slot = self._markers.take(work.op_id)
-        if slot is None:
-            return Found(Fate.IN_FLIGHT, "Somebody is at it.", {"op_id": work.op_id})
-        with slot:
-            return self._fate(work, slot.read())
+        return self._markers.find(work, self._fate)
 
-    def _fate(self, work: Work, marker: Marker | None) -> Found:
-        """What became of an operation that nobody is at any more."""
-        if marker is None:
-            return Found(Fate.ABSENT, "It was never started.")
-        if not marker.is_of(work):
-            return Found(Fate.UNKNOWN, "The same operation was taken under another plan.")
+    def _fate(self, marker: Marker) -> Found:
         if "saves" in marker.facts:
             return self._fate_of_saving(marker)
         match marker.stage:
