@@ -1,1 +1,1 @@
-"""A backend that is added as CONTRIBUTING.md says: `counter`, and the tests that carry the recipe out."""
+"""The recipes of CONTRIBUTING.md, carried out: a button, a command, and a backend, `counter`."""

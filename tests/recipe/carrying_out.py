@@ -1,12 +1,16 @@
-"""Writes the backend `counter` where the recipe says: into our tree, or as a package of somebody else's.
+"""What carries the recipes out: a copy of our tree, programs that run in it, and the backend `counter`.
 
-Its source stands beside this file and is checked like all of ours. Only the places that it names differ.
+The backend is written where the recipe says, into our tree or as a package of somebody else's. Its source
+stands beside this file and is checked like all of ours. Only the places that it names differ.
 """
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(__file__).parent / "counter"
@@ -55,12 +59,20 @@ def _moved(text: str, places: Mapping[str, str]) -> str:
 
 def copy_of_the_tree(to: Path) -> Path:
     """Copies all that a commit of this working folder would hold."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("there is no repository that says which files are its own")
     listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], ROOT).split("\0")
     for name in filter(None, listed):
         if (ROOT / name).is_file():  # a file that is deleted is still listed until it is committed
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             (to / name).write_bytes((ROOT / name).read_bytes())
     return to
+
+
+def python(tree: Path, *words: str) -> str:
+    """Runs a module of this environment: the copy comes before the checkout that is installed for it."""
+    environment = {"PYTHONPATH": str(tree), "ROLLBACK_CONFIG": str(tree / "rollback.yaml")}
+    return run([sys.executable, "-m", *words], tree, environment)
 
 
 def files(folder: Path) -> dict[str, bytes]:

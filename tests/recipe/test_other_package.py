@@ -75,7 +75,7 @@ def test_check_and_schema_know_its_type(bin_folder: Path, project: Path) -> None
 
 
 def test_the_contract_is_tried_on_it(bin_folder: Path, project: Path) -> None:
-    """Without the hundreds of hostile names, which test_recipe.py tries on the same source."""
+    """Without the hundreds of hostile names, which test_backend.py tries on the same source."""
     tried = ["-m", "pytest", "-v", "-p", "backends.conformance", "-k", "not hostile", "tests"]
     said = run([bin_folder / "python", *tried], project)
     assert "CounterWorld::test_a_second_start_does_nothing PASSED" in said

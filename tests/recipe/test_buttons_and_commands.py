@@ -1,16 +1,13 @@
-"""The recipes of CONTRIBUTING.md, carried out on a copy of this tree: what they name is all it takes."""
+"""The recipes for a button and a command, carried out on a copy of this tree: they name all that it takes."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.recipe.carrying_out import copy_of_the_tree, python
+
 Edits = Mapping[str, tuple[tuple[str, str], ...]]  # by file: what stands there, and what comes in its place
 
 
@@ -169,34 +166,11 @@ async def test_hello_is_for_members(world: World) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what is in this repository, as it stands on the disk."""
-    if not (ROOT / ".git").exists():
-        pytest.skip("there is no repository that says which files are its own")
-    named = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, named.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
+    return copy_of_the_tree(tmp_path)
 
 
-def said_in(tree: Path, *argv: str) -> str:
-    """What a program of this environment says in the copy; empty: it is content."""
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", *argv], cwd=tree, env=environment, capture_output=True, text=True
-    )
-    return "" if done.returncode == 0 else done.stdout[-5_000:] + done.stderr[-5_000:]
-
-
-def pytest_in(tree: Path, *paths: str) -> str:
-    return said_in(tree, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *paths)
+def the_tests_of(tree: Path, *paths: str) -> None:
+    python(tree, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *paths)
 
 
 def test_a_button_is_added_by_five_files_its_test_among_them(tree: Path) -> None:
@@ -207,13 +181,13 @@ def test_a_button_is_added_by_five_files_its_test_among_them(tree: Path) -> None
         "tests/handlers/door/test_admission.py",
         "tests/test_routes.py",
     )
-    assert pytest_in(tree, "tests/handlers/test_nod.py", *about_all_presses) == ""
-    assert said_in(tree, "ruff", "check", *touched) == ""
+    the_tests_of(tree, "tests/handlers/test_nod.py", *about_all_presses)
+    python(tree, "ruff", "check", *touched)
     assert len(touched) == 5
 
 
 def test_a_command_is_added_by_four_files_its_test_among_them(tree: Path) -> None:
     touched = COMMAND.carry_out(tree)
-    assert pytest_in(tree, "tests/handlers/test_hello.py", "tests/test_routes.py") == ""
-    assert said_in(tree, "ruff", "check", *touched) == ""
+    the_tests_of(tree, "tests/handlers/test_hello.py", "tests/test_routes.py")
+    python(tree, "ruff", "check", *touched)
     assert len(touched) == 4

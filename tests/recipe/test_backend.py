@@ -1,11 +1,10 @@
-"""The recipe of CONTRIBUTING.md: one folder and one test world add a backend, and nothing else changes."""
+"""The recipe for a backend: one folder and one test world add it, and nothing else changes."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.recipe.carrying_out import IN_OUR_TREE, SMALL, copy_of_the_tree, files, run, write_backend
+from tests.recipe.carrying_out import IN_OUR_TREE, SMALL, copy_of_the_tree, files, python, write_backend
 
 FOLDER = "backends/counter/"
 WORLD = "tests/backends/counter/world.py"
@@ -23,12 +22,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert {name: after[name] for name in before} == before
     assert [name for name in after.keys() - before.keys() if not name.startswith(FOLDER)] == [WORLD]
     return tree
-
-
-def python(tree: Path, *words: str) -> str:
-    """The copy comes before the checkout that is installed for this interpreter."""
-    environment = {"PYTHONPATH": str(tree), "ROLLBACK_CONFIG": str(tree / "rollback.yaml")}
-    return run([sys.executable, "-m", *words], tree, environment)
 
 
 def test_check_knows_the_new_type(tree: Path) -> None:
