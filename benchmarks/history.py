@@ -15,13 +15,13 @@ from benchmarks.approval import rollback
 from benchmarks.databases import KINDS, Kind, Place
 from benchmarks.figure import Figure, ms, quantile, spread
 from benchmarks.installation import Installation, Slack, new_folder, pretend_slack
-from benchmarks.past import write_finished, write_waiting
 from bot.clock import utc_now
 from bot.signatures import Signer
 from handlers.keys import signer_at
 from storage.claims import Claims
 from storage.database import open_database
 from storage.runs import Store, open_store
+from tests.storage.past import write_finished, write_waiting
 
 SHORT = 1_000  # finished runs, of 20 entries of evidence each
 TARGET, CHANNEL, ASKS, APPROVES = "shop", "C000", "UASK000", "UYES000"
@@ -69,11 +69,11 @@ async def _on(name: str, kind: Kind, size: Size) -> list[Figure]:
         async with kind(folder) as place, pretend_slack([ASKS, APPROVES], [CHANNEL]) as slack:
             installation = Installation(folder, [TARGET], [APPROVES], place.url)
             signer = signer_at(folder / "front.key")
-            await write_finished(place, signer, SHORT)
+            await write_finished(place.url, place.looking, signer, SHORT)
             short = await _bot(place, installation, slack)
-            await write_finished(place, signer, size.finished - SHORT)
+            await write_finished(place.url, place.looking, signer, size.finished - SHORT)
             long = await _bot(place, installation, slack)
-            await write_waiting(place, signer, size.open, utc_now())
+            await write_waiting(place.url, signer, size.open, utc_now())
             crowded = await _starts(installation, slack, 1)
             lists = await _lists(place, signer)
             entries = place.read("select n from evidence_head")[0].n

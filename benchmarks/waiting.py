@@ -8,10 +8,10 @@ import asyncio
 from benchmarks.databases import KINDS, Kind, Place
 from benchmarks.figure import Figure
 from benchmarks.installation import Bot, Installation, Slack, new_folder, pretend_slack
-from benchmarks.past import write_waiting
 from benchmarks.process import cpu_seconds
 from bot.clock import utc_now
 from handlers.keys import signer_at
+from tests.storage.past import write_waiting
 
 WAITING = 1_000
 IDLE_FOR = 20.0  # seconds
@@ -31,7 +31,7 @@ async def _on(name: str, kind: Kind, idle_for: float) -> Figure:
             installation = Installation(folder, ["shop"], [PERSON], place.url)
             none = await _idle(place, installation, slack, idle_for)
             signer = signer_at(folder / "front.key")
-            await write_waiting(place, signer, WAITING, utc_now())
+            await write_waiting(place.url, signer, WAITING, utc_now())
             many = await _idle(place, installation, slack, idle_for)
     return Figure(
         f"{WAITING:,} waiting runs, {name}",

@@ -1,6 +1,7 @@
 """The house is measured from its source: how large its rooms are, and which way its doors open."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -109,6 +110,12 @@ def circles(graph: Mapping[str, set[str]]) -> list[str]:
 
 def test_a_circle_would_be_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+
+
+def test_no_test_needs_a_benchmark() -> None:
+    """Benchmarks play with the worlds of the tests, never the other way round."""
+    imports = re.compile(r"^\s*(?:from|import) benchmarks\b", re.MULTILINE)
+    assert [path for path in (ROOT / "tests").rglob("*.py") if imports.search(path.read_text())] == []
 
 
 def test_every_contract_about_imports_is_kept_by_the_linter() -> None:

@@ -12,13 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import create_engine
-
-from benchmarks.databases import Place
-from benchmarks.past import write_waiting
 from bot.clock import utc_now
 from bot.model import State
-from bot.signatures import Signer
 from handlers.keys import signer_at
 from storage.database import sqlite_url
 from tests.chaos.options import Options, Result
@@ -26,6 +21,7 @@ from tests.chaos.takeover import epochs, is_hanging
 from tests.replicas import crowd
 from tests.replicas.crowd import Crowd
 from tests.replicas.world import Replicas
+from tests.storage.past import write_waiting
 
 WAITING = 10_000
 TIMES, SHORT = 10, 2
@@ -46,7 +42,7 @@ async def run(options: Options) -> list[Result]:
         world = Replicas(Path(folder), url, targets, members, groups, randomness.randrange(2**32))
         await world.open()
         try:
-            await _fill(url, signer_at(Path(folder) / "front.key"))
+            await write_waiting(url, signer_at(Path(folder) / "front.key"), WAITING, utc_now())
             await world.whole(BOT)
             people = Crowd(world, randomness)
             watching = asyncio.create_task(people.watch())
@@ -72,12 +68,6 @@ async def run(options: Options) -> list[Result]:
             [f"{again}: {words}" for words in found],
         )
     ]
-
-
-async def _fill(url: str, signer: Signer) -> None:
-    looking = create_engine(url.replace("+aiosqlite", ""))
-    await write_waiting(Place(url, looking, None), signer, WAITING, utc_now())
-    looking.dispose()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import Engine, RowMapping, insert, select, update
 from sqlalchemy.engine import Connection
 
-from benchmarks.databases import Place
 from bot.canonical_json import canonical, from_iso
 from bot.event_kinds import EventKind
 from bot.events import Event
@@ -31,21 +30,21 @@ AT_ONCE = 200  # runs
 POSTED = {"channel": CHANNEL, "ts": "1.0", "drawn": "as it is", "drawn_at": "2026-11-22T10:00:00.000Z"}
 
 
-async def write_finished(place: Place, signer: Signer, count: int) -> None:
-    """`count` more runs that succeeded."""
-    database = open_database(place.url)
+async def write_finished(url: str, looking: Engine, signer: Signer, count: int) -> None:
+    """Writes `count` more runs that succeeded. `looking`: another way into the same database."""
+    database = open_database(url)
     store = await open_store(database, signer, T0)
     run = await driven(store)
     await database.close()
-    with place.looking.begin() as connection:
+    with looking.begin() as connection:
         connection.execute(update(cards).where(cards.c.run_id == run.id).values(**POSTED))
         connection.execute(update(runs).where(runs.c.run_id == run.id).values(shown_seq=runs.c.seq))
-    with place.looking.begin() as connection:
+    with looking.begin() as connection:
         original = _read(connection, run.id, run.approval.digest)
         copier = _Copier(connection, original, store.installation, signer)
     numbers = iter(range(original.number + 1, original.number + count))
     while part := list(islice(numbers, AT_ONCE)):
-        with place.looking.begin() as connection:
+        with looking.begin() as connection:
             copier.copy(connection, part)
 
 
@@ -121,9 +120,9 @@ class _Copier:
         return {**about, **linked, "run_id": row["run_id"]}
 
 
-async def write_waiting(place: Place, signer: Signer, count: int, now: datetime) -> None:
-    """`count` more runs that wait for an approval, each for a target of its own, with their cards posted."""
-    database = open_database(place.url)
+async def write_waiting(url: str, signer: Signer, count: int, now: datetime) -> None:
+    """Writes `count` more runs that wait for an approval, each for its own target, their cards posted."""
+    database = open_database(url)
     store = await open_store(database, signer, now)
     targets = iter([f"waiting-{n}" for n in range(count)])
     while part := list(islice(targets, AT_ONCE)):
