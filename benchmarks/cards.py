@@ -11,8 +11,8 @@ from benchmarks.databases import sqlite
 from benchmarks.figure import Figure
 from benchmarks.installation import new_folder
 from bot.event_kinds import EventKind
-from tests.bot.stories import ANA
 from tests.handlers.publishing import publishing
+from tests.people import ANA
 from tests.storage.told import tell
 
 RUNS = 100

@@ -20,7 +20,8 @@ from handlers.slack.listeners import listen
 from handlers.web.app import GATES, ROUTES
 from tests.handlers.conftest import open_world
 from tests.handlers.door.test_shapes import COMMAND, MENTION, PRESS, SHORTCUT, SUBMISSION, TEAM
-from tests.handlers.world import CHANNEL, PEOPLE, World
+from tests.handlers.world import World
+from tests.people import CHANNEL, PEOPLE
 
 __all__ = ["open_world"]
 ANA = Person("U01ANA", "Ana", "Ana")

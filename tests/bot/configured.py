@@ -17,6 +17,7 @@ from bot.configuration import Configuration, Procedure, ProcedureStep, Rule, Tar
 from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CommandCall, Group, Maintenance
 from bot.model import Kind, Phase, When
+from tests.people import ANA, BEN, CY
 
 # A few, named one by one: what these tests say stays true when another backend is added.
 KNOWN = Definitions(executors=(RELEASES, SQLITE, GIT, COMMAND), checks=(HTTP, SQL, COMMAND_CHECK))
@@ -26,7 +27,7 @@ MAINTENANCE = Maintenance(
 )
 OFFLINE = CommandCheckSettings(type="command", name="totals", argv=("totals",), when=When.OFFLINE)
 ONLINE = CommandCheckSettings(type="command", name="errors", argv=("errors",), when=When.ONLINE)
-MANAGERS = Group(members=("U01ANA", "U01BEN", "U01CY"))
+MANAGERS = Group(members=(ANA.id, BEN.id, CY.id))
 
 
 def target(name: str = "orders", **settings: Any) -> Target:

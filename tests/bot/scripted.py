@@ -54,7 +54,8 @@ from bot.presses import Click, Press
 from bot.run import Run
 from bot.signatures import Signer, sealed
 from tests.bot.configured import configuration
-from tests.bot.stories import ANA, BEN, CY, DORA, LOSS, T0, happened, later, requested
+from tests.bot.stories import LOSS, T0, happened, later, requested
+from tests.people import ANA, BEN, CY, DORA
 
 T = TypeVar("T")
 HERE = "k7f3a91c"

@@ -32,30 +32,13 @@ from bot.model import (
     When,
 )
 from bot.run import Decision, End, Question, Request, Run, WorkDone
+from tests.people import ANA, BEN, CHANNEL
 
 T0 = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
 
 
 def later(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
-
-
-# People ----------------------------------------------------------------------------------------
-
-
-def person(name: str, **more: Any) -> Person:
-    """Somebody with one account."""
-    user = f"U01{name.upper()}"
-    return Person(user, name, name.title(), marks=frozenset({user, f"person:{name}"}), **more)
-
-
-ANA = person("ana")  # asks
-BEN = person("ben")  # approves
-CY = person("cy")  # approves
-DORA = person("dora")  # owns the target
-EVE = person("eve")  # may ask, too
-FINN = person("finn")  # stands by
-GUEST = person("guest", barred="guests may neither ask nor approve")
 
 
 # Plans -----------------------------------------------------------------------------------------
@@ -174,7 +157,7 @@ _ABOUT = {
     "target": "orders",
     "purpose": Purpose.ROLLBACK.value,
     "goal": codec.dump(Goal, Goal(point="p41")),
-    "channel": "C01INC",
+    "channel": CHANNEL,
     "reason": "totals are broken",
 }
 

@@ -15,7 +15,8 @@ from bot.event_kinds import EventKind
 from bot.events import FACTS, Fact, Stored
 from bot.model import Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
 from tests.bot import nouns
-from tests.bot.stories import ANA, ORDERS, any_of, plan_data, requested
+from tests.bot.stories import ORDERS, any_of, plan_data, requested
+from tests.people import ANA
 
 NOUNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "a plan": (Plan, nouns.plans()),

@@ -48,7 +48,8 @@ from bot.policy import Entitled
 from bot.run import LiveState, Pause, Run
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
-from tests.bot.stories import ANA, BEN, CY, LOSS, T0, happened, retold
+from tests.bot.stories import LOSS, T0, happened, retold
+from tests.people import ANA, BEN, CY
 
 CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
 MUCH = replace(LOSS, units=(Unit("orders", 9000),))

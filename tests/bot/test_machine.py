@@ -44,9 +44,6 @@ from bot.model import (
 from bot.run import Approval, LiveState, Matter, Pause, Proposal, Run, StepState, op_id
 from tests.bot.stories import (
     ALL_STEPS,
-    ANA,
-    BEN,
-    CY,
     FAILED,
     LOSS,
     NO_LOSS,
@@ -64,6 +61,7 @@ from tests.bot.stories import (
     steps,
     went_well,
 )
+from tests.people import ANA, BEN, CY
 
 WITH_PHASES = frozenset({State.RUNNING, State.PAUSED, State.STUCK, State.FAILED})
 CONFIRM_FIRST = planned(Do.BASELINE, Do.CONFIRM, Do.RESTORE, Do.CHECK)

@@ -24,13 +24,7 @@ from bot.presses import PRESSES, Click, Press
 from bot.presses.resolve import RESOLUTIONS
 from bot.run import LiveState, StepState, op_id
 from tests.bot.stories import (
-    ANA,
-    BEN,
-    CY,
-    DORA,
-    EVE,
     FAILED,
-    GUEST,
     LOSS,
     ORDERS,
     PASSED,
@@ -41,6 +35,7 @@ from tests.bot.stories import (
     plan_data,
     requested,
 )
+from tests.people import ANA, BEN, CY, DORA, EVE, GUEST
 
 ANA_AT_HOME = Person("U09ANA", "ana", "Ana", marks=frozenset({"U09ANA", "person:ana"}))
 BEN_AT_HOME = Person("U09BEN", "ben", "Ben", marks=frozenset({"U09BEN", "person:ben"}))

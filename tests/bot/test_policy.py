@@ -16,7 +16,8 @@ from bot.policy import (
     why_not_start,
 )
 from tests.bot.presses.examples import ENTITLED, OTHER_MARKS, STATES, X
-from tests.bot.stories import ANA, BEN, CY, DORA, FINN, GUEST, Story, having, person, planned, requested
+from tests.bot.stories import Story, having, planned, requested
+from tests.people import ANA, BEN, CY, DORA, FINN, GUEST, person
 
 # Rule 1: one human -----------------------------------------------------------------------------
 

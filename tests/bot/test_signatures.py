@@ -17,7 +17,8 @@ from bot.model import Do
 from bot.run import Run
 from bot.signatures import Signer, statement, why_not_signed
 from handlers.keys import public_keys, signer_at
-from tests.bot.stories import BEN, CY, Story, happened, planned
+from tests.bot.stories import Story, happened, planned
+from tests.people import BEN, CY
 
 HERE = "k7f3a91c"
 FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))

@@ -27,6 +27,7 @@ from tests.chaos.histories import Answer, Histories, Journal, Shown, Stored, Tol
 from tests.chaos.life import DIED_OF_ITSELF, Birth, live
 from tests.chaos.moments import Trail
 from tests.chaos.wire import Acknowledged, Answered, Call, Deliver, Idle, PassTime, Wire
+from tests.people import CHANNEL, MEMBERS
 from workspace.slack.acts import Acts
 from workspace.slack.arguments import Arguments
 from workspace.slack.delivery import Delivered, Deliverer
@@ -40,8 +41,6 @@ from workspace.slack.transport import Carried, Envelope
 from workspace.slack.wire import Json, PayloadKind
 
 T = TypeVar("T")
-CHANNEL = "C01INC"
-PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA"}
 PATIENCE = 300.0  # seconds of the story's time in which something must happen
 NOT_ACCEPTED = "NOT accepted"
 
@@ -91,9 +90,9 @@ class Outside:
         self.backends = {name: Backend(name, journal, self.at, self._pid) for name in configuration.targets}
         self._journal = journal
         self.workspace = Workspace(clock=lambda: self.at().timestamp(), seed=seed)
-        for name, user in PEOPLE.items():
+        for name, user in MEMBERS.items():
             self.workspace.add_user(user, name)
-        self.workspace.add_channel(CHANNEL, "inc-1", members=list(PEOPLE.values()))
+        self.workspace.add_channel(CHANNEL, "inc-1", members=list(MEMBERS.values()))
         delivery = _Straight(self)
         self.acts, self.forms = Acts(self.workspace, delivery), Forms(self.workspace, delivery)
         # A connection to a file must not outlive a fork; one to a server may: the child leaves it alone.
@@ -228,22 +227,22 @@ class Outside:
     # What people do
 
     def says(self, who: str, text: str) -> None:
-        now_(self.acts.slash(PEOPLE[who], CHANNEL, text))
+        now_(self.acts.slash(MEMBERS[who], CHANNEL, text))
 
     def presses(self, who: str, action: str, values: Mapping[str, str] | None = None) -> None:
         """A button of the newest card, and what is filled into the modal that it opens. It may be refused."""
         card = self.until(lambda: self.card(action), f"a card with {action}")
-        now_(self.forms.click(PEOPLE[who], card, action))
+        now_(self.forms.click(MEMBERS[who], card, action))
         if values is None:
             return
         if self.told[-1].answer is Answer.ACCEPTED:
             self.told[-1] = replace(self.told[-1], answer=Answer.ASKED)
         self.wait(1.0)
-        view = next(iter(self.workspace.views(PEOPLE[who])), None)
+        view = next(iter(self.workspace.views(MEMBERS[who])), None)
         if (
             view is not None and view.submit is not None
         ):  # else a refusal, or the bot was gone before it opened
-            now_(self.forms.submit(PEOPLE[who], view, values))
+            now_(self.forms.submit(MEMBERS[who], view, values))
 
     def card(self, action: str) -> Message | None:
         """The newest card in the channel on which this can be pressed."""
@@ -377,4 +376,4 @@ def now_(done: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waited")
 
 
-__all__ = ["CHANNEL", "PEOPLE", "Crashed", "Impossible", "Outside", "Silent"]
+__all__ = ["Crashed", "Impossible", "Outside", "Silent"]

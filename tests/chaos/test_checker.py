@@ -10,9 +10,10 @@ import pytest
 from bot.canonical_json import canonical, iso
 from bot.event_kinds import EventKind as E
 from bot.model import Do
-from tests.bot.stories import ANA, BEN, CY, LIVE, Story, later, planned
+from tests.bot.stories import LIVE, Story, later, planned
 from tests.chaos.checker import RULES, Canaries, violations
 from tests.chaos.histories import Answer, Effect, Histories, Row, Shown, Stored, Told
+from tests.people import ANA, BEN, CY
 
 RUN = "RB-42"
 CARD: Row = {

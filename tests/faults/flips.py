@@ -24,8 +24,9 @@ from storage.database import open_database, sqlite_url, upgrade, why_not_current
 from storage.integrity import beside, seal, why_not_sound
 from storage.looks import LookStore
 from storage.runs import Store, open_store
-from tests.bot.stories import ANA, BEN, T0, later, plan_data
-from tests.storage.told import CHANNEL, ask, driven, plan_for, tell
+from tests.bot.stories import T0, later, plan_data
+from tests.people import ANA, BEN, CHANNEL
+from tests.storage.told import ask, driven, plan_for, tell
 
 Content = Mapping[str, list[tuple[Any, ...]]]
 

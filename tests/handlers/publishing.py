@@ -30,9 +30,10 @@ from storage.database import open_database, sqlite_url
 from storage.looks import LookStore
 from storage.runs import Change, Opening, Store, open_store
 from storage.tables import cards, runs
-from tests.bot.stories import ANA, T0, happened, later, plan_data, requested
+from tests.bot.stories import T0, happened, later, plan_data, requested
 from tests.handlers.world import STANDARD
-from tests.storage.told import CHANNEL, ask, plan_for, tell
+from tests.people import ANA, CHANNEL
+from tests.storage.told import ask, plan_for, tell
 from workspace.slack.nouns import Message
 from workspace.slack.server import PretendSlack
 from workspace.slack.state import Workspace

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.handlers.conftest import Open
-from tests.handlers.world import CHANNEL, CRITICAL, PEOPLE, STANDARD, UNKNOWN_LOSS, World
+from tests.handlers.world import CRITICAL, STANDARD, UNKNOWN_LOSS, World
+from tests.people import CHANNEL, PEOPLE
 
 
 async def answer(world: World, text: str, who: str = "ana", channel: str = CHANNEL) -> str:

@@ -3,7 +3,8 @@
 from handlers.role import Role
 from handlers.settings import read_settings
 from tests.handlers.conftest import Open
-from tests.handlers.world import CHANNEL, QUORUM_OF_TWO, World
+from tests.handlers.world import QUORUM_OF_TWO, World
+from tests.people import CHANNEL
 
 
 async def test_a_card_that_was_posted_while_its_plan_was_owed_can_be_approved(world: World) -> None:

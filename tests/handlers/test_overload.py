@@ -12,7 +12,8 @@ import pytest
 from bot.model import State
 from tests.handlers.conftest import Open
 from tests.handlers.web.browsing import ask
-from tests.handlers.world import CAREFUL, CHANNEL, CRITICAL, PEOPLE, STANDARD, World
+from tests.handlers.world import CAREFUL, CRITICAL, STANDARD, World
+from tests.people import CHANNEL, PEOPLE
 from workspace.slack.acts import SlashReply
 
 IN_TIME = 2.5  # seconds

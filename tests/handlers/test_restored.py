@@ -24,12 +24,12 @@ from storage.database import open_database, sqlite_url, upgrade
 from storage.restored import RestoredDatabase, restored
 from storage.runs import Store, open_store
 from tests.bot.stories import T0, later
+from tests.people import CHANNEL
 from tests.storage.told import ask, driven
 from workspace.slack.nouns import SCOPES
 from workspace.slack.server import PretendSlack
 from workspace.slack.state import Workspace
 
-CHANNEL = "C01INC"
 CONFIGURATION = """\
 version: 1
 groups:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.handlers.world import CHANNEL, PEOPLE, World
+from tests.handlers.world import World
+from tests.people import CHANNEL, PEOPLE
 from workspace.slack.nouns import Message
 
 CALM = 60  # seconds of quiet after which everything is true again

@@ -8,8 +8,8 @@ import pytest
 
 from bot.event_kinds import EventKind as E
 from bot.run import Run
-from tests.bot.stories import ANA, BEN
 from tests.handlers.publishing import Publishing, publishing
+from tests.people import ANA, BEN
 from tests.storage.told import tell
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.event_kinds import EventKind as E
-from tests.bot.stories import ANA
 from tests.handlers.publishing import Publishing, publishing
+from tests.people import ANA
 from tests.storage.told import tell
 
 

@@ -14,8 +14,9 @@ from bot.model import Do, Person, State
 from bot.policy import Entitled
 from bot.presses import Click, Press
 from bot.run import Run
-from tests.bot.stories import ANA, BEN, CY, DORA, ORDERS, T0, happened, plan_data, requested, went_well
+from tests.bot.stories import ORDERS, T0, happened, plan_data, requested, went_well
 from tests.handlers.world import PATIENCE, World
+from tests.people import ANA, BEN, CY, DORA
 from workspace.slack.refusal import Impossible
 
 PEOPLE = Entitled(approvers=(BEN, CY), requesters=None, owners=frozenset({DORA.id}))

@@ -12,9 +12,10 @@ from handlers.slack.refusals import Meaning, meaning
 from handlers.slack.sending import READS
 from handlers.slack.undrawn import DRAWING_TRIED_AT_MOST_TIMES
 from storage.cards import CardKind
-from tests.bot.stories import ANA, plan_data
+from tests.bot.stories import plan_data
 from tests.handlers.publishing import Publishing, publishing
-from tests.storage.told import CHANNEL, ask, plan_for, tell
+from tests.people import ANA, CHANNEL
+from tests.storage.told import ask, plan_for, tell
 from workspace.slack.documented import DOCUMENTED
 from workspace.slack.methods.table import FORM_ONLY, METHODS
 

@@ -4,7 +4,8 @@ import asyncio
 import json
 
 from tests.handlers.conftest import Open
-from tests.handlers.world import CHANNEL, COUNTED, PEOPLE, QUORUM_OF_TWO, STANDARD, World
+from tests.handlers.world import COUNTED, QUORUM_OF_TWO, STANDARD, World
+from tests.people import CHANNEL, PEOPLE
 
 TWO_ACCOUNTS = STANDARD.replace("{{name: Ana, slack: [U01ANA]}}", "{{name: Ana, slack: [U01ANA, U01BEN]}}")
 USER_GROUP = STANDARD.replace(

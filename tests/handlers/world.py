@@ -21,14 +21,13 @@ from handlers.front import Front
 from handlers.settings import read_settings
 from storage.runs import Store
 from storage.tables import evidence
+from tests.people import CHANNEL, PEOPLE
 from workspace.slack.acts import SlashReply
 from workspace.slack.forms import ClickReply, SubmitReply
 from workspace.slack.nouns import Message, View
 from workspace.slack.server import PretendSlack
 from workspace.slack.state import Workspace
 
-PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA", "guest": "U01GUEST"}
-CHANNEL = "C01INC"
 PATIENCE = 30.0  # seconds; only a broken bot needs them
 
 

@@ -24,9 +24,10 @@ from handlers.cli.logs import is_bad_http
 from handlers.door.deliver import Door
 from handlers.web.route_state import FRONT
 from storage.tables import run_events, runs
-from tests.handlers.world import CHANNEL, PEOPLE, STANDARD, World
+from tests.handlers.world import STANDARD, World
 from tests.hostile.result import Result
 from tests.hostile.texts import any_text, any_value
+from tests.people import CHANNEL, PEOPLE
 
 Payload = dict[str, Any]
 SLACK_WAITS = 3.0  # seconds

@@ -8,9 +8,10 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
+from tests.people import MEMBERS
 from tests.postgres import PostgresServer, postgres_server
 from tests.replicas.backend import Target
-from tests.replicas.world import PEOPLE, Replicas
+from tests.replicas.world import Replicas
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,7 +58,7 @@ async def test_an_approval_while_the_database_hangs_is_told_so_in_time_and_does_
     outage.server.freeze()
     began = monotonic()
     await world.clicks("ben", "approved", "approve")
-    view = await world.until(lambda: world.workspace.views(PEOPLE["ben"]), "a modal that says why")
+    view = await world.until(lambda: world.workspace.views(MEMBERS["ben"]), "a modal that says why")
     after = monotonic() - began
     outage.server.thaw()
     assert NOT_ACCEPTED in view[-1].plain()

@@ -16,10 +16,11 @@ from bot.signatures import Signer
 from storage.runs import Store
 from storage.tables import run_events
 from tests.bot.stories import happened
+from tests.people import MEMBERS
 from tests.postgres import Databases
 from tests.replicas.backend import CREDENTIAL, PASSWORD, Target
 from tests.replicas.doors import through
-from tests.replicas.world import PEOPLE, Replicas
+from tests.replicas.world import Replicas
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,7 +42,7 @@ SECRETS_OF_SLACK = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"
 async def world(tmp_path_factory: pytest.TempPathFactory, server: Databases) -> AsyncIterator[Replicas]:
     with server.fresh() as url:
         world = Replicas(tmp_path_factory.mktemp("together"), url, TARGETS)
-        world.groups = {**world.groups, "owners": (PEOPLE["dora"],)}
+        world.groups = {**world.groups, "owners": (MEMBERS["dora"],)}
         await world.open()
         try:
             await asyncio.gather(
@@ -145,7 +146,7 @@ async def test_the_same_person_twice_at_two_fronts_is_one_of_two(world: Replicas
         _clicks(world, "one", "ben", "pair", "approve"), _clicks(world, "two", "ben", "pair", "approve")
     )
     run = await world.reaches("pair", "awaiting_approval")
-    assert [approval.person for approval in run.approval.given] == [PEOPLE["ben"]]
+    assert [approval.person for approval in run.approval.given] == [MEMBERS["ben"]]
     assert world.backend.restored("pair") == []
     await world.clicks("ana", "pair", "cancel")  # nobody may have more than three open requests
 
@@ -179,8 +180,8 @@ async def _written_by_hand(world: Replicas, run: Run, signer: Signer | None) -> 
     """Everything that an approval changes, as the bot itself would write it, but for its key."""
     store = Store(world.store.database, world.store.installation, signer)
     now = utc_now()
-    marks = {"marks": [PEOPLE["ben"]]}
-    await store.append(run, happened(E.APPROVED, now, PEOPLE["ben"], marks), happened(E.QUORUM_REACHED, now))
+    marks = {"marks": [MEMBERS["ben"]]}
+    await store.append(run, happened(E.APPROVED, now, MEMBERS["ben"], marks), happened(E.QUORUM_REACHED, now))
 
 
 async def test_a_request_whose_stored_words_were_changed_restores_nothing(world: Replicas) -> None:

@@ -20,6 +20,7 @@ from bot.run import Run
 from handlers.keys import signer_at
 from storage.database import open_database, upgrade
 from storage.runs import open_store
+from tests.people import ANA, BEN, CY, MEMBERS
 from tests.replicas.backend import CREDENTIAL, PASSWORD, Backend, Target
 from tests.replicas.doors import Doors
 from tests.replicas.programs import Replica
@@ -31,7 +32,6 @@ from workspace.slack.signed import SignedHttp
 from workspace.slack.state import Workspace
 
 T = TypeVar("T")
-PEOPLE = {"ana": "U01ANA", "ben": "U01BEN", "cy": "U01CY", "dora": "U01DORA"}
 PATIENCE = 40.0  # seconds; more than a lease and a sweep
 READ_AFTER = 1.05  # seconds that a card has to stand before a click on it counts
 LOOKED_EVERY = 0.02  # seconds
@@ -44,9 +44,9 @@ class Replicas:
     folder: Path
     database: str
     targets: Sequence[Target]
-    people: Mapping[str, str] = field(default_factory=lambda: dict(PEOPLE))
+    people: Mapping[str, str] = field(default_factory=lambda: dict(MEMBERS))
     groups: Mapping[str, Sequence[str]] = field(
-        default_factory=lambda: {"responders": ("U01ANA", "U01BEN"), "managers": ("U01BEN", "U01CY")}
+        default_factory=lambda: {"responders": (ANA.id, BEN.id), "managers": (BEN.id, CY.id)}
     )
     seed: int = 1
     module: str = "handlers.cli"

@@ -23,8 +23,9 @@ from storage.database import open_database
 from storage.evidence import link
 from storage.runs import Change, Opening, Store, open_store
 from storage.tables import cards, evidence, evidence_head, installation, run_events, runs
-from tests.bot.stories import ANA, T0, happened, plan_data, requested
-from tests.storage.told import CHANNEL, driven, plan_for
+from tests.bot.stories import T0, happened, plan_data, requested
+from tests.people import ANA, CHANNEL
+from tests.storage.told import driven, plan_for
 
 AT_ONCE = 200  # runs
 POSTED = {"channel": CHANNEL, "ts": "1.0", "drawn": "as it is", "drawn_at": "2026-11-22T10:00:00.000Z"}

@@ -23,7 +23,8 @@ from storage.integrity import Unsound, damage_of, seal
 from storage.restored import READ_ONLY, ReadOnly, RestoredStore, confirm, mark_restored, restored
 from storage.runs import Store, open_store
 from storage.tables import evidence_head, installation, runs
-from tests.bot.stories import ANA, T0, later
+from tests.bot.stories import T0, later
+from tests.people import ANA
 from tests.storage.told import approved, ask, driven, rows, tell
 
 LATER = later(86_400)

@@ -10,7 +10,8 @@ from bot.errors import ClaimLost
 from bot.event_kinds import EventKind as E
 from storage.claims import Claims
 from storage.runs import Store
-from tests.bot.stories import ANA, T0, later
+from tests.bot.stories import T0, later
+from tests.people import ANA
 from tests.storage.told import STORIES, ask, kept, tell
 
 LEASE = timedelta(seconds=15)

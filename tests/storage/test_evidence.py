@@ -10,7 +10,8 @@ from sqlalchemy import text
 from bot.event_kinds import EventKind as E
 from storage.evidence import FIRST_PREV, first_break, link
 from storage.runs import Change, Store, TargetTaken
-from tests.bot.stories import ANA, BEN, T0, happened, later
+from tests.bot.stories import T0, happened, later
+from tests.people import ANA, BEN
 from tests.storage.told import approved, ask, driven, rows, tell
 
 

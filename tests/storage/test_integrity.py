@@ -11,7 +11,8 @@ from bot.model import Do
 from storage.database import Database, open_database, sqlite_url
 from storage.integrity import beside, damage_of, forget_seal, seal, take_seal_off, why_not_sound
 from storage.runs import Store, open_store
-from tests.bot.stories import BEN, T0
+from tests.bot.stories import T0
+from tests.people import BEN
 from tests.storage.told import ask, driven
 
 

@@ -16,9 +16,10 @@ from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.postgres import listen
 from storage.runs import Change, Opening, Store, open_store
-from tests.bot.stories import ANA, BEN, T0, happened, later, plan_data, requested
+from tests.bot.stories import T0, happened, later, plan_data, requested
+from tests.people import ANA, BEN, CHANNEL
 from tests.storage.conftest import FRONT
-from tests.storage.told import CHANNEL, approved, ask, plan_for, rows, tell
+from tests.storage.told import approved, ask, plan_for, rows, tell
 
 LEASE = timedelta(seconds=15)
 DIED = "update procrastinate_jobs set status = 'doing'"  # by a worker that is not in its table any more

@@ -17,7 +17,8 @@ from storage.database import CommitUnknown, Database, NotAccepted, open_database
 from storage.runs import Store, open_store
 from storage.tables import leases, runs
 from storage.writing import QUEUED_AT_MOST_CHANGES, DatabaseWork
-from tests.bot.stories import ANA, T0, happened
+from tests.bot.stories import T0, happened
+from tests.people import ANA
 from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.storage.conftest import FRONT
 from tests.storage.told import ask, rows

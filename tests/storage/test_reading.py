@@ -3,7 +3,8 @@
 from bot.event_kinds import EventKind as E
 from storage.reading import counts, proofs
 from storage.runs import Store
-from tests.bot.stories import ANA, BEN, later
+from tests.bot.stories import later
+from tests.people import ANA, BEN
 from tests.storage.told import approved, ask, tell
 
 

@@ -20,9 +20,10 @@ from storage.claims import Claims
 from storage.database import Database, open_database
 from storage.runs import Change, Repeated, Store, TargetTaken, open_store
 from storage.tables import runs
-from tests.bot.stories import ANA, BEN, T0, Story, happened, later, person, planned
+from tests.bot.stories import T0, Story, happened, later, planned
+from tests.people import ANA, BEN, CHANNEL, person
 from tests.storage.conftest import FRONT
-from tests.storage.told import CHANNEL, STORIES, approved, ask, driven, kept, rows, tell
+from tests.storage.told import STORIES, approved, ask, driven, kept, rows, tell
 
 LEASE = timedelta(seconds=15)
 ANY = happened(E.CANCELLED, T0, ANA.id)

@@ -25,7 +25,8 @@ from storage.claims import Claims
 from storage.database import open_database, sqlite_url, upgrade
 from storage.runs import Store, open_store
 from tests.bot.scripted import ENTITLED, HandClock, Journal, Register, Scripted, World
-from tests.bot.stories import ANA, BEN, CY, T0
+from tests.bot.stories import T0
+from tests.people import ANA, BEN, CY
 from tests.storage import golden
 from tests.storage.conftest import FRONT
 from tests.storage.told import press

@@ -29,7 +29,8 @@ from storage.looks import LookStore
 from storage.restored import RestoredStore, confirm, restored
 from storage.runs import Repeated, Store, open_store
 from tests.bot.scripted import ENTITLED
-from tests.bot.stories import ANA, BEN, T0, later
+from tests.bot.stories import T0, later
+from tests.people import ANA, BEN
 from tests.postgres import Databases
 from tests.storage import golden
 from tests.storage.conftest import FRONT

@@ -13,21 +13,9 @@ from bot.model import Do, Person, Plan
 from bot.presses import Click, Press
 from bot.run import Run
 from storage.runs import Opening, Store
-from tests.bot.stories import (
-    ANA,
-    BEN,
-    CY,
-    ORDERS,
-    T0,
-    Story,
-    happened,
-    later,
-    plan_data,
-    requested,
-    went_well,
-)
+from tests.bot.stories import ORDERS, T0, Story, happened, later, plan_data, requested, went_well
+from tests.people import ANA, BEN, CHANNEL, CY
 
-CHANNEL = "C01INC"
 STORIES: dict[str, Callable[[], Story]] = {
     "requested": Story,
     "refused": lambda: Story().tell(E.REFUSED, why="no"),

@@ -11,22 +11,8 @@ from bot.model import Do, Person, Phase, State, Step
 from bot.policy import Entitled
 from bot.presses import Click, Press, stamp, why_not
 from bot.run import Run
-from tests.bot.stories import (
-    ANA,
-    BEN,
-    CY,
-    DORA,
-    EVE,
-    FINN,
-    GUEST,
-    ORDERS,
-    T0,
-    Story,
-    later,
-    person,
-    plan_data,
-    planned,
-)
+from tests.bot.stories import ORDERS, T0, Story, later, plan_data, planned
+from tests.people import ANA, BEN, CY, DORA, EVE, FINN, GUEST, person
 
 ENTITLED = Entitled((BEN, CY), requesters=frozenset({ANA.id, EVE.id}), owners=frozenset({DORA.id}))
 

@@ -8,7 +8,7 @@ from bot import machine
 from bot.model import Person
 from bot.presses import Click, events_for
 from tests.bot.presses.examples import AGREEING, AN_HOUR_LATER, after_the_first, asked
-from tests.bot.stories import ANA, BEN, CY, DORA
+from tests.people import ANA, BEN, CY, DORA
 
 
 @pytest.mark.parametrize("what", AGREEING)

@@ -12,7 +12,8 @@ from bot.policy import Entitled
 from bot.presses import Click, events_for, stamp, why_not
 from bot.signatures import sealed
 from tests.bot.presses.examples import AN_HOUR_LATER, OTHER_MARKS, STATES, X, asked, let_through, rights
-from tests.bot.stories import BEN, CY, ORDERS, Story, later, plan_data, planned, requested
+from tests.bot.stories import ORDERS, Story, later, plan_data, planned, requested
+from tests.people import BEN, CY
 
 
 @rights(awaiting="approver")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from bot import presses
 from bot.presses import Click, stamp, why_not
 from tests.bot.presses.examples import AN_HOUR_LATER, ENTITLED, STATES, let_through, rights
-from tests.bot.stories import FINN
+from tests.people import FINN
 
 
 @rights(**dict.fromkeys(("refused", "void", "expired", "vetoed"), "requester somebody-who-may-ask"))

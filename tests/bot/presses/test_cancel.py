@@ -4,7 +4,8 @@ from bot import presses
 from bot.event_kinds import EventKind as E
 from bot.model import Do
 from tests.bot.presses.examples import THREE, asked, let_through, rights
-from tests.bot.stories import BEN, CY, Story
+from tests.bot.stories import Story
+from tests.people import BEN, CY
 
 
 @rights(

@@ -12,7 +12,8 @@ from bot.policy import Entitled, PersonRole
 from bot.presses import PRESSES, Click, Press, events_for, stamp, why_not
 from bot.presses.press import Right
 from tests.bot.presses.examples import AN_HOUR_LATER, ENTITLED, STATES, asked
-from tests.bot.stories import ANA, BEN, FINN, Story, later, planned
+from tests.bot.stories import Story, later, planned
+from tests.people import ANA, BEN, FINN
 
 
 def test_every_state_has_an_example() -> None:

@@ -12,7 +12,7 @@ from tests.bot.presses.examples import (
     let_through,
     rights,
 )
-from tests.bot.stories import ANA, BEN, CY, DORA
+from tests.people import ANA, BEN, CY, DORA
 
 
 @rights(stuck=THREE)

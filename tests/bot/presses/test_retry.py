@@ -5,7 +5,8 @@ from bot.event_kinds import EventKind as E
 from bot.model import Do
 from bot.run import Run
 from tests.bot.presses.examples import THREE, asked, let_through, rights
-from tests.bot.stories import BEN, Story
+from tests.bot.stories import Story
+from tests.people import BEN
 
 
 @rights(step_failed=THREE, checks_failed=THREE, loss_outgrown=THREE, as_before=THREE, stuck=THREE)

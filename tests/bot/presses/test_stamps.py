@@ -3,7 +3,8 @@
 from bot.event_kinds import EventKind as E
 from bot.model import Do
 from bot.presses import stamp
-from tests.bot.stories import ANA, Story
+from tests.bot.stories import Story
+from tests.people import ANA
 
 
 def test_a_button_of_a_running_run_stays_good_while_it_goes_on_by_itself() -> None:

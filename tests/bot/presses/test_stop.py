@@ -5,7 +5,8 @@ from bot.event_kinds import EventKind as E
 from bot.model import Do
 from bot.presses import Click, stamp, why_not
 from tests.bot.presses.examples import AN_HOUR_LATER, ENTITLED, PAUSED, STATES, THREE, let_through, rights
-from tests.bot.stories import ANA, BEN, Story
+from tests.bot.stories import Story
+from tests.people import ANA, BEN
 
 
 @rights(**{name.replace("-", "_"): THREE for name in PAUSED})

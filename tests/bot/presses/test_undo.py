@@ -6,7 +6,8 @@ from bot import presses
 from bot.event_kinds import EventKind as E
 from bot.model import Do
 from tests.bot.presses.examples import asked, let_through, rights
-from tests.bot.stories import BEN, EVE, Story
+from tests.bot.stories import Story
+from tests.people import BEN, EVE
 
 
 @rights(

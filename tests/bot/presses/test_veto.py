@@ -7,7 +7,8 @@ from bot.event_kinds import EventKind as E
 from bot.policy import Entitled
 from bot.presses import Click, events_for, stamp, why_not
 from tests.bot.presses.examples import STATES, asked, let_through, rights
-from tests.bot.stories import BEN, CY, FINN, later
+from tests.bot.stories import later
+from tests.people import BEN, CY, FINN
 
 
 @rights(

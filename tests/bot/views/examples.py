@@ -16,7 +16,6 @@ from bot.model import (
     Loss,
     LossQuality,
     Outcome,
-    Person,
     Phase,
     Plan,
     Points,
@@ -36,6 +35,7 @@ from bot.views.facts import CardFacts
 from bot.views.home import Linked
 from bot.views.limits import MessageContent, View
 from bot.views.start_form import Reachable, StartForm, TargetChoice
+from tests import people
 from tests.bot.stories import happened, having, plan_data, requested
 
 
@@ -45,13 +45,8 @@ def at(clock: str, day: int = 22) -> datetime:
     return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
 
 
-ANA = Person("U01ANA", "ana", "Ana", "ana@example.com", "Europe/Berlin")
-BEN, CY = "U01BEN", "U01CY"
-
-
-def person(user: str) -> Person:
-    """Ben, Cy or somebody else: one account, one human."""
-    return Person(user, user.lower(), user.removeprefix("U01").capitalize())
+ANA = replace(people.ANA, email="ana@example.com", timezone="Europe/Berlin")
+BEN, CY = people.BEN.id, people.CY.id
 
 
 # Plans -----------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from tests.bot.views.examples import (
     AWAITING,
     BEN,
     CARDS,
-    CY,
     FACTS,
     ORDERS,
     RESTORING,
@@ -28,11 +27,11 @@ from tests.bot.views.examples import (
     UNKNOWN_LOSS,
     at,
     ended,
-    person,
     with_loss,
 )
 from tests.bot.views.reading import phone_rows, shown, texts
 from tests.bot.views.slack_rules import problems_of_message
+from tests.people import person
 
 HARMLESS = {"details", "retry", "ask_again"}
 ROWS = 20
@@ -231,7 +230,7 @@ def test_whatever_acts_asks_once_more_except_the_rejection(name: str) -> None:
     assert direct_ones <= ({"veto", "approve"} if critical else {"veto"})
 
 
-ENTITLED = Entitled((person(BEN), person(CY), person("U01DI")), owners=frozenset({"U01OWN"}))
+ENTITLED = Entitled((person("ben"), person("cy"), person("di")), owners=frozenset({"U01OWN"}))
 OFFERED = [
     (name, action)
     for name, (run, _, _) in CARDS.items()
@@ -244,7 +243,7 @@ OFFERED = [
 def test_a_button_is_shown_only_when_somebody_may_press_it(name: str, action: str) -> None:
     run, _, now = CARDS[name]
     click = Click(stamp(run), code=run.code[:4], answer="point", why="because")
-    people = (ANA, person(BEN), person(CY), person("U01DI"), person("U01OWN"))
+    people = (ANA, *(person(name) for name in ("ben", "cy", "di", "own")))
     reasons = [why_not(PRESSES[action], run, somebody, ENTITLED, click, now) for somebody in people]
     assert None in reasons
 

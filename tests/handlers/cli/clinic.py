@@ -8,9 +8,10 @@ from bot.configuration import load
 from handlers.cli.doctor import examine
 from handlers.cli.doctor.results import Grade, Result
 from handlers.settings import ProcessSettings, read_settings
+from tests import people
 from workspace.slack.server import PretendSlack
 
-ANA, BEN, CY = "U01ANA", "U01BEN", "U01CY"
+ANA, BEN, CY = people.ANA.id, people.BEN.id, people.CY.id
 
 
 @dataclass

@@ -7,6 +7,7 @@ import pytest
 
 from handlers.cli import main
 from tests.handlers.cli.clinic import ANA, BEN, CY, Clinic
+from tests.people import CHANNEL
 from workspace.slack.server import PretendSlack
 from workspace.slack.state import Workspace
 
@@ -84,7 +85,7 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Clinic]:
     workspace = Workspace(seed=1)
     for user, name in ((ANA, "ana"), (BEN, "ben"), (CY, "cy")):
         workspace.add_user(user, name)
-    workspace.add_channel("C01INC", "inc-1", members=[ANA, BEN, CY])
+    workspace.add_channel(CHANNEL, "inc-1", members=[ANA, BEN, CY])
     releases(tmp_path / "shop")
     clinic = Clinic(tmp_path, await PretendSlack.start(workspace))
     clinic.configure(CONFIGURATION)

@@ -15,9 +15,9 @@ from handlers.cli.doctor.results import Grade, Result, as_value, exit_code, fail
 from handlers.cli.doctor.slack import ListedChannel
 from handlers.cli.endings import Code
 from tests.bot.views import examples
+from tests.people import ANA, BEN, CY
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 300_000, UTC)
-ANA, BEN, CY = (Person(f"U01{name.upper()}", name, name) for name in ("Ana", "Ben", "Cy"))
 
 
 # All results together --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -11,10 +12,11 @@ from bot.model import Person
 from handlers.cli.doctor.rehearsal import rehearse
 from handlers.cli.doctor.results import Grade, Result
 from storage.database import LockFile
+from tests import people
 from tests.handlers.cli.clinic import ANA, BEN, Clinic
 from workspace.slack.nouns import Message
 
-WHO = Person(ANA, "Ana", "Ana")
+WHO = people.ANA
 SOON = 0.2  # seconds, where nobody will press
 
 
@@ -118,7 +120,7 @@ async def test_a_scope_that_is_missing_is_named(clinic: Clinic) -> None:
 
 
 async def test_somebody_who_may_not_decide_is_not_sent_a_card(clinic: Clinic) -> None:
-    guest = Person(ANA, "Ana", "Ana", barred="guests may neither ask nor approve")
+    guest = replace(WHO, barred="guests may neither ask nor approve")
     assert (await rehearsed(clinic, person=guest))["rehearsal, card"].grade is Grade.FAIL
     assert direct(clinic) == []
 
