@@ -102,11 +102,22 @@ async def stops(world: KilledWorld) -> Path:
     return world.folder / "state" / "rollback.db"
 
 
-async def test_a_request_that_waits_is_approved_after_the_upgrade(world: KilledWorld) -> None:
+async def asks(world: KilledWorld) -> None:
     await world.says("ana", "shop to v41")
     await world.reaches("awaiting_approval")
     await world.shows("Approve")
     await world.read_for_a_second()
+
+
+async def restores_and_does_not_end(world: KilledWorld) -> None:
+    await asks(world)
+    world.backend.will("hang")
+    await world.clicks("ben", "Approve and start")
+    await world.until(lambda: world.backend.restored, "the restore")
+
+
+async def test_a_request_that_waits_is_approved_after_the_upgrade(world: KilledWorld) -> None:
+    await asks(world)
     as_the_first_version_wrote_it(await stops(world))
     await world.comes_back()
     await world.clicks("ben", "Approve and start")
@@ -115,13 +126,7 @@ async def test_a_request_that_waits_is_approved_after_the_upgrade(world: KilledW
 
 
 async def test_a_restore_under_way_is_found_after_the_upgrade_and_not_repeated(world: KilledWorld) -> None:
-    await world.says("ana", "shop to v41")
-    await world.reaches("awaiting_approval")
-    await world.shows("Approve")
-    await world.read_for_a_second()
-    world.backend.will("hang")
-    await world.clicks("ben", "Approve and start")
-    await world.until(lambda: world.backend.restored, "the restore")
+    await restores_and_does_not_end(world)
     as_the_first_version_wrote_it(await stops(world))
     await world.comes_back()
     world.backend.no_longer("hang")
@@ -139,10 +144,7 @@ async def upgraded(world: KilledWorld) -> None:
 
 async def test_what_was_asked_before_the_upgrade_has_to_be_asked_again(world: KilledWorld) -> None:
     """Of the request itself nobody can say any more that it is as it was made."""
-    await world.says("ana", "shop to v41")
-    await world.reaches("awaiting_approval")
-    await world.shows("Approve")
-    await world.read_for_a_second()
+    await asks(world)
     await upgraded(world)
     await world.clicks("ben", "Approve and start")
     assert "carries no valid signature" in (await world.reaches("void")).why
@@ -152,13 +154,7 @@ async def test_what_was_asked_before_the_upgrade_has_to_be_asked_again(world: Ki
 
 
 async def test_a_restore_that_was_agreed_before_the_upgrade_is_not_carried_on(world: KilledWorld) -> None:
-    await world.says("ana", "shop to v41")
-    await world.reaches("awaiting_approval")
-    await world.shows("Approve")
-    await world.read_for_a_second()
-    world.backend.will("hang")
-    await world.clicks("ben", "Approve and start")
-    await world.until(lambda: world.backend.restored, "the restore")
+    await restores_and_does_not_end(world)
     await upgraded(world)
     world.backend.no_longer("hang")
     assert "carries no valid signature" in (await world.reaches("stuck")).why
