@@ -34,7 +34,7 @@ from storage.looks import LookStore
 from storage.restored import RestoredStore
 from storage.runs import Change, Opening, Store
 from tests.bot.scripted import Backend, HandClock, Journal, Killed, Register, Scripted, World
-from tests.bot.stories import ANA, BEN, CY, DORA, person
+from tests.people import ANA, BEN, CY, DORA, person
 from tests.storage import golden
 from tests.storage.conftest import FRONT
 

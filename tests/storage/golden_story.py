@@ -33,7 +33,8 @@ from handlers.slack.asking import Wish
 from storage.cards import CardKind
 from storage.leases import Leases
 from storage.looks import Modal
-from tests.bot.stories import ANA, BEN, CY, DORA, FINN, LOSS, T0, later
+from tests.bot.stories import LOSS, T0, later
+from tests.people import ANA, BEN, CY, DORA, FINN
 from tests.storage.golden_stage import CHANNEL, CONFIGURATION, ENTITLED, EVE, PROGRESS, Stage
 
 THREAD = "1763780520.000100"
