@@ -131,6 +131,7 @@ class Points:
     earliest: datetime | None = None  # of a continuous range; None: only the listed points
     latest: datetime | None = None
     saved: frozenset[str] = frozenset()  # ids of states that were saved before a run: what was rolled back
+    all_earlier: bool = False  # every point is a copy of an earlier live state, as a backup is
 
 
 @dataclass(frozen=True, slots=True)

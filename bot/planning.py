@@ -4,7 +4,7 @@ A plan is fixed before anybody agrees; `outgrown` and `moved` say whether it sti
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,15 +58,11 @@ def suggested(listed: Points, holds: Sequence[Hold], abandoned: Sequence[Abandon
     """Returns the newest point that may be chosen for somebody who has not chosen; None: there is none.
 
     It is older than what is live, on no hold, not saved before a run, and not of a time that was taken back.
-    A point without a time may be newer than what is live, so it is never it. The points of a list are newest
-    first; where the backend does not say since when the live state stands, every point counts as older.
+    A point without a time may be newer than what is live, so it is never it.
     """
-    held = {hold.point for hold in holds} | listed.saved | {listed.current.id}
-    live_since = _live_since(listed)
-    for point in listed.points:
-        if point.current or point.id in held or point.at is None:
-            continue
-        if live_since is not None and point.at >= live_since:
+    held = {hold.point for hold in holds} | listed.saved
+    for point in _earlier(listed):
+        if point.id in held or point.at is None:
             continue
         if not any(each.since < point.at <= each.until for each in abandoned):
             return point
@@ -75,17 +71,27 @@ def suggested(listed: Points, holds: Sequence[Hold], abandoned: Sequence[Abandon
 
 def why_none_suggested(target: str, listed: Points) -> str:
     """Returns why no restore point is chosen beforehand, and what to do."""
-    if all(point.current or point.id == listed.current.id for point in listed.points):
+    if all(_is_live(point, listed) for point in listed.points):
         return f"`{target}` has no earlier restore point to go back to."
     return (
         f"No restore point of `{target}` is suggested: each is newer than what is live, on hold, saved "
-        "before a rollback, or without a time. Choose one yourself."
+        "before a rollback, or nobody knows which of both is older. Choose one yourself."
     )
 
 
-def _live_since(listed: Points) -> datetime | None:
-    of_points = (p.at for p in listed.points if p.current or p.id == listed.current.id)
-    return listed.current.at or next(of_points, None)
+def _earlier(listed: Points) -> Iterator[RestorePoint]:
+    """Yields what is known to be older than the live state: points stand newest first."""
+    place = next((n for n, point in enumerate(listed.points) if _is_live(point, listed)), None)
+    since = listed.current.at if place is None else listed.points[place].at or listed.current.at
+    if place is None and since is None and not listed.all_earlier:
+        return
+    for point in listed.points if place is None else listed.points[place + 1 :]:
+        if since is None or (point.at is not None and point.at < since):
+            yield point
+
+
+def _is_live(point: RestorePoint, listed: Points) -> bool:
+    return point.current or point.id == listed.current.id
 
 
 def compose(

@@ -101,7 +101,8 @@ class Sqlite:
     async def restore_points(self, limit: int = 50) -> Points:
         points = (await asyncio.to_thread(self._points))[:limit]
         saved = frozenset(point.id for point in points if is_saved(point))
-        return Points(points, await asyncio.to_thread(self._current), saved=saved)
+        current = await asyncio.to_thread(self._current)
+        return Points(points, current, saved=saved, all_earlier=True)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         return await asyncio.to_thread(self._plan, goal, now)
@@ -226,7 +227,7 @@ class Sqlite:
     def _counts(self, difference: Difference) -> bool:
         """Whether the number of its added rows says all that is lost: nothing else of the table differs."""
         only_added = not (difference.changed or difference.deleted or difference.columns)
-        return only_added and (self._is_named(difference.table) or not difference.added)
+        return difference.paired and only_added and (self._is_named(difference.table) or not difference.added)
 
     def _differences(self, point: str) -> tuple[Difference, ...]:
         with beside(self._database, self._file(point)) as both:

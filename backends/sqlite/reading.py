@@ -29,9 +29,10 @@ class Difference:
 
     table: str
     added: int
-    changed: int  # in a column that both have
+    changed: int  # in a column that both have, by their bytes and their types
     deleted: int
     columns: tuple[str, ...] = ()  # that only one of the two has: their values were not compared
+    paired: bool = True  # False: a key fits several rows, or none, so that the numbers may be too small
 
 
 def connect(database: Path, wait: float = WAIT_SECONDS) -> sqlite3.Connection:
@@ -144,16 +145,27 @@ def _difference(
         return Difference(table, _count(connection, f"main.{_quoted(table)}"), 0, 0)
     if table not in live:
         return Difference(table, 0, 0, _count(connection, f"point.{_quoted(table)}"))
-    key, rest, apart = _columns(connection, table)
+    key, both, apart = _columns(connection, table)
     now, then = f"main.{_quoted(table)} AS a", f"point.{_quoted(table)} AS b"
     same = " AND ".join(f"a.{column} IS b.{column}" for column in key)
-    other = " OR ".join(f"a.{column} IS NOT b.{column}" for column in rest)
+    added = _count(connection, f"{now} WHERE {_missing_from(then, same)}")
+    deleted = _count(connection, f"{then} WHERE {_missing_from(now, same)}")
+    pairs = _count(connection, f"{now} JOIN {then} ON {same}")
     return Difference(
         table,
-        added=_count(connection, f"{now} WHERE {_missing_from(then, same)}"),
-        changed=_count(connection, f"{now} JOIN {then} ON {same} WHERE {other}") if rest else 0,
-        deleted=_count(connection, f"{then} WHERE {_missing_from(now, same)}"),
+        added,
+        changed=_count(connection, f"{now} JOIN {then} ON {same} WHERE {_unlike(both)}") if both else 0,
+        deleted=deleted,
         columns=apart,
+        paired=_count(connection, now) - added == pairs == _count(connection, then) - deleted,
+    )
+
+
+def _unlike(columns: Sequence[str]) -> str:
+    """A column's own collation takes `A` for `a`, and numbers take `1.0` for `1`: whoever loses them does not."""
+    return " OR ".join(
+        f"a.{column} COLLATE BINARY IS NOT b.{column} OR typeof(a.{column}) <> typeof(b.{column})"
+        for column in columns
     )
 
 
@@ -162,7 +174,7 @@ def _missing_from(rows: str, same: str) -> str:
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str], tuple[str, ...]]:
-    """The key by which rows are the same, the other columns that both have, and those that only one has.
+    """The key by which rows are the same, the columns that both have, and those that only one has.
 
     The row id stands in where no primary key was declared, or where a migration changed it.
     """
@@ -171,11 +183,11 @@ def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], lis
         for database in ("main", "point")
     )
     key = [name for name, part in live.items() if part]
-    both = [name for name in live if name in old]
+    both = [_quoted(name) for name in live if name in old]
     apart = tuple(sorted(live.keys() ^ old.keys()))
     if not key or key != [name for name, part in old.items() if part]:
-        return ["_rowid_"], [_quoted(name) for name in both], apart
-    return [_quoted(name) for name in key], [_quoted(name) for name in both if name not in key], apart
+        return ["_rowid_"], both, apart
+    return [_quoted(name) for name in key], both, apart
 
 
 def _count(connection: sqlite3.Connection, rows: str) -> int:

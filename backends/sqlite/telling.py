@@ -6,6 +6,8 @@ from bot.model import Finding, Value, Verdict, When
 
 def told(difference: Difference) -> str:
     """Says what a number of added rows does not."""
+    if not difference.paired:
+        return f"{difference.table}: its rows cannot be told apart by their key"
     columns = f", column {' and '.join(difference.columns)} was not compared" if difference.columns else ""
     return (
         f"{difference.table}: {difference.changed} changed rows get their earlier values, "
@@ -16,6 +18,8 @@ def told(difference: Difference) -> str:
 def rows_of(difference: Difference) -> Finding:
     """Judges a table: rows that traffic has added are no doubt, rows unlike those of the backup are one."""
     name = f"rows of {difference.table}"
+    if not difference.paired:
+        return finding(name, Verdict.INCONCLUSIVE, None, "They cannot be told apart by their key.")
     if other := difference.changed + difference.deleted:
         words = f"{other} rows are not as in the backup: changed by traffic since, or not restored."
         return finding(name, Verdict.INCONCLUSIVE, other, words)

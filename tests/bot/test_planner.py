@@ -67,6 +67,7 @@ async def test_after_a_rollback_nothing_of_the_time_that_it_took_back_is_suggest
     play.notes.held = (Hold("orders", LIVE.id, run.id, later(60)),)
     newer = RestorePoint("p42", later(-30)), RestorePoint(LIVE.id, LIVE.at)
     listed = Points((*newer, POINT), Current(POINT.id, "token"))
-    assert await play.planner().suggested("orders", replace(listed, points=newer)) is None
+    backups = replace(listed, points=newer, all_earlier=True)
+    assert await play.planner().suggested("orders", backups) is None
     older = RestorePoint("p40", later(-2000))
     assert await play.planner().suggested("orders", replace(listed, points=(*newer, POINT, older))) == older

@@ -520,7 +520,7 @@ def test_whole_numbers_given_as_such_make_the_same_digest_before_and_after_stori
 
 def listed(*points: RestorePoint, live: Current | None = None, **more: Any) -> Points:
     """Newest first."""
-    return Points(points, live or Current("v42", "token"), **more)
+    return Points(points, live or Current("v42", "token", at=T0), **more)
 
 
 def point(name: str, at: float | None, **more: Any) -> RestorePoint:
@@ -542,13 +542,34 @@ def test_the_newest_point_that_is_older_than_what_is_live_is_suggested() -> None
         (listed(point("pre-RB-1", -50), saved=frozenset({"pre-RB-1"})), (), ()),
         (listed(point("bad", -50)), (), (Abandoned(later(-100), later(-10)),)),
         (listed(point("undated", None)), (), ()),
+        (listed(point("v43", -50), live=Current("v42", "token")), (), ()),
+        (listed(point("v43", -50), point("v42", None)), (), ()),
     ],
-    ids=["newer than what is live", "held", "saved before a run", "of a time taken back", "without a time"],
+    ids=[
+        "newer than what is live",
+        "held",
+        "saved before a run",
+        "of a time taken back",
+        "without a time",
+        "beside a live state of which nobody knows the time",
+        "before the live state in the list",
+    ],
 )
 def test_nothing_is_suggested_that_leads_back_to_the_fault(
     points: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned]
 ) -> None:
     assert suggested(points, holds, abandoned) is None
+
+
+def test_a_backup_is_suggested_although_nobody_knows_since_when_the_live_state_stands() -> None:
+    backup = point("backup", -100)
+    assert suggested(listed(backup, live=Current("now", "token"), all_earlier=True), (), ()) == backup
+
+
+def test_what_is_listed_after_the_live_state_is_older_although_that_has_no_time() -> None:
+    older = point("v41", -50)
+    live = Current("v42", "token")
+    assert suggested(listed(point("v42", None), older, live=live), (), ()) == older
 
 
 def test_the_restore_point_of_an_earlier_rollback_may_be_suggested_again() -> None:

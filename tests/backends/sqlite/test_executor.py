@@ -151,12 +151,37 @@ async def test_the_loss_is_counted_in_rows_of_the_declared_tables(world: SqliteW
         ("DELETE FROM orders WHERE id = 600", "1 deleted rows come back"),
         ("ALTER TABLE orders ADD COLUMN gift INTEGER DEFAULT 1", "column gift was not compared"),
         ("CREATE TABLE audit AS SELECT 1 AS line", "audit: 0 changed rows"),
+        ("UPDATE coupons SET code = 'spring'", "coupons: 1 changed rows"),
+        ("UPDATE coupons SET rate = 1.0", "coupons: 1 changed rows"),
+        ("UPDATE visits SET page = 'help'", "visits: its rows cannot be told apart"),
+        ("DELETE FROM visits", "visits: 0 changed rows get their earlier values, 3 deleted rows"),
+        ("DELETE FROM carts WHERE _rowid_ = 'a'", "carts: its rows cannot be told apart"),
     ],
-    ids=["changed", "deleted", "another column", "a table that nobody declared"],
+    ids=[
+        "changed",
+        "deleted",
+        "another column",
+        "a table that nobody declared",
+        "other letters, to which the column is blind",
+        "another type, to which numbers are blind",
+        "no keys",
+        "no keys, deleted",
+        "a column that hides the row id",
+    ],
 )
 async def test_a_loss_beyond_new_rows_is_not_known_and_never_zero(
     world: SqliteWorld, change: str, told: str
 ) -> None:
+    _run(
+        world.database,
+        "CREATE TABLE coupons (code TEXT COLLATE NOCASE PRIMARY KEY, rate)",
+        "INSERT INTO coupons VALUES ('SPRING', 1)",
+        "CREATE TABLE visits (visitor TEXT PRIMARY KEY, page TEXT)",
+        "INSERT INTO visits VALUES (NULL, 'home'), (NULL, 'home'), (NULL, 'cart')",
+        "CREATE TABLE carts (_rowid_ TEXT, item TEXT)",
+        "INSERT INTO carts VALUES ('a', 'tea'), ('a', 'tea'), ('b', 'cup')",
+        "INSERT INTO carts VALUES ('b', 'cup')",
+    )
     world.back_up(AFTER)
     _run(world.database, change)
     loss = (await world.executor().plan(Goal(point=AFTER), NOW)).loss
