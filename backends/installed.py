@@ -14,11 +14,12 @@ from pkgutil import iter_modules
 from typing import Any
 
 import backends
+from backends.references import Resolver
 from bot.configuration import Target
 from bot.configuration.definitions import Definition, Definitions, why_not_defined
 from bot.configuration.settings import CheckSettings, ExecutorSettings
 from bot.configuration.values import Settings
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, PermanentError, TemporaryError
 
 EXECUTORS, CHECKS = "rollback_bot.executors", "rollback_bot.checks"  # groups of entry points
 OUR_NAMES = {EXECUTORS: "EXECUTOR", CHECKS: "CHECK"}  # in a folder's definition.py
@@ -59,28 +60,28 @@ def gathered(declared: Iterable[FoundDefinition]) -> Definitions:
 
 def _why_not_used(declared: FoundDefinition) -> str | None:
     found = declared.found
-    if isinstance(found, Exception):
+    if isinstance(found, BaseException):
         return f"cannot be imported: {type(found).__name__}: {found}"
     if reason := why_not_defined(found, BASES[declared.group]):
         return reason
     assert isinstance(found, Definition)  # `why_not_defined` has looked
     if declared.name is not None and declared.name != found.type:
         return f"defines the type `{found.type}`: both names must be the same"
-    module = found.build.partition(":")[0]
-    return None if _exists(module) else f"has the build {found.build!r}: there is no module {module}"
+    reason = _why_no_module(found.build.partition(":")[0])
+    return reason and f"has the build {found.build!r}: {reason}"
 
 
-def _exists(module: str) -> bool:
-    """Looks without importing it: that may need what is not installed here."""
-    try:
-        return find_spec(module) is not None
-    except ImportError:
-        return False
+def _why_no_module(module: str) -> str | None:
+    """Looks without importing it: that may need what is not installed here. Its packages are imported."""
+    spec = _tried(lambda: find_spec(module))
+    if isinstance(spec, BaseException) and not isinstance(spec, ModuleNotFoundError):
+        return f"{module} cannot be looked for: {type(spec).__name__}: {spec}"
+    return f"there is no module {module}" if spec is None or isinstance(spec, BaseException) else None
 
 
 def _twice(name: str, several: Iterable[FoundDefinition]) -> str:
-    places = " and ".join(each.place for each in several)
-    return f"Type `{name}` is defined twice: {places}. Uninstall one of them, or give it another type."
+    places = "; ".join(each.place.rstrip(",") for each in several)
+    return f"Type `{name}` is defined twice. {places}. Uninstall one of them, or give it another type."
 
 
 def _alone(by_type: dict[str, list[FoundDefinition]]) -> tuple[Any, ...]:
@@ -93,14 +94,14 @@ def _alone(by_type: dict[str, list[FoundDefinition]]) -> tuple[Any, ...]:
 def _in_folders() -> Iterator[FoundDefinition]:
     for package in iter_modules(backends.__path__):
         module = f"backends.{package.name}.definition"
-        if package.ispkg and _exists(module):
+        if package.ispkg and _why_no_module(module) is None:
             yield from in_module(module)
 
 
 def in_module(module: str) -> Iterator[FoundDefinition]:
     """Yields all that one definition.py of ours declares."""
     loaded = _tried(lambda: import_module(module))
-    if isinstance(loaded, Exception):
+    if isinstance(loaded, BaseException):
         yield FoundDefinition(EXECUTORS, loaded, module, "Mend it.")
         return
     named = {group: getattr(loaded, name, None) for group, name in OUR_NAMES.items()}
@@ -121,7 +122,7 @@ def _in_other_packages() -> Iterator[FoundDefinition]:
 def _tried(load: Callable[[], object]) -> object:
     try:
         return load()
-    except Exception as error:  # noqa: BLE001 - code of somebody else; what it raises is told as a sentence
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
         return error
 
 
@@ -135,13 +136,32 @@ class ExtraMissing(ConfigurationError):
 def builder(definition: Definition[Any]) -> Callable[..., Any]:
     """Imports what acts. Raises ExtraMissing, and ConfigurationError when `build` leads nowhere."""
     module, _, name = definition.build.partition(":")
-    try:
-        found: object = getattr(import_module(module), name, None)
-    except ImportError as error:
-        raise _not_imported(definition, error) from None
+    loaded = _tried(lambda: import_module(module))
+    if isinstance(loaded, BaseException):
+        raise _not_imported(definition, loaded)
+    found: object = getattr(loaded, name, None)
     if not callable(found):
         words = f"Type `{definition.type}` cannot be built: {module} has no function {name}."
         raise ConfigurationError((f"{words} Mend `build` in its definition.",))
+    return found
+
+
+def built(definition: Definition[Any], settings: Settings, resolver: Resolver, kind: type[Any]) -> Any:
+    """Returns what acts, of this kind. Raises ConfigurationError, and what `build` raises of ours.
+
+    Of anything else that it raises only the class is told: the words may hold a secret that was resolved.
+    """
+    words = f"Type `{definition.type}` cannot be built:"
+    try:
+        found: object = builder(definition)(settings, resolver)
+    except (PermanentError, TemporaryError):
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
+        reason = f"{definition.build} raised {type(error).__name__}."
+        raise ConfigurationError((f"{words} {reason} Mend its package.",)) from None
+    if not isinstance(found, kind):
+        reason = f"{definition.build} returned {type(found).__name__}, which is no {kind.__name__}."
+        raise ConfigurationError((f"{words} {reason} Mend its package.",))
     return found
 
 
@@ -171,8 +191,9 @@ def _named(targets: Collection[Target], known: Definitions) -> Iterator[Definiti
     yield from (each for each in known.checks if each.type in checks)
 
 
-def _not_imported(definition: Definition[Any], error: ImportError) -> ConfigurationError:
-    words = f"Type `{definition.type}` cannot be built: {error}."
-    if definition.extra is None:
+def _not_imported(definition: Definition[Any], error: BaseException) -> ConfigurationError:
+    told = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+    words = f"Type `{definition.type}` cannot be built: {told}."
+    if definition.extra is None or not isinstance(error, ImportError):
         return ConfigurationError((f"{words} Mend {definition.build.partition(':')[0]}.",))
     return ExtraMissing((f"{words} Run: pip install '{definition.extra}'",))

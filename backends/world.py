@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from backends.discreet import DiscreetCheck, DiscreetExecutor, DiscreetOperation
-from backends.installed import builder
+from backends.installed import built
 from backends.programs.spool import CommandOperation
 from backends.references import Resolver
 from bot.configuration import Configuration
@@ -30,7 +30,7 @@ class ConfiguredWorld:
             settings = self._configuration.targets[target].executor
             definition = self._definitions.executor(settings.type)
             assert definition is not None  # the configuration was loaded with these definitions
-            executor: Executor = builder(definition)(settings, self._resolver)
+            executor: Executor = built(definition, settings, self._resolver, Executor)
             self._executors[target] = DiscreetExecutor(executor, self._resolver.surroundings.secrets)
         return self._executors[target]
 
@@ -58,5 +58,5 @@ class ConfiguredWorld:
     def _check(self, settings: CheckSettings) -> PatientCheck:
         definition = self._definitions.check(settings.type)
         assert definition is not None  # the configuration was loaded with these definitions
-        check: PatientCheck = builder(definition)(settings, self._resolver)
+        check: PatientCheck = built(definition, settings, self._resolver, PatientCheck)
         return check

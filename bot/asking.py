@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.clock import Sleep
 from bot.contract import Fate, Found, Handle, Operation, OutcomeUnknown, Progress, Work, answered
-from bot.errors import PermanentError, TemporaryError, sentence
+from bot.errors import PermanentError, TemporaryError, words_of
 
 ASKED_AT_MOST_TIMES = 6  # what became of a step, while its backend is unreachable
 ASKED_EVERY_SECONDS = 5.0
@@ -20,9 +20,9 @@ async def find(operation: Operation, work: Work, sleep: Sleep) -> Found:
         try:
             return replace(await answered(operation.find(work), patience(work)), asked=attempt)
         except (TemporaryError, OutcomeUnknown) as problem:
-            words = sentence(problem)
+            words = words_of(problem)
         except PermanentError as problem:
-            return Found(Fate.UNKNOWN, sentence(problem), asked=attempt)
+            return Found(Fate.UNKNOWN, words_of(problem), asked=attempt)
     return Found(Fate.UNKNOWN, words, asked=ASKED_AT_MOST_TIMES)
 
 

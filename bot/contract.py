@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from bot.errors import PermanentError, TemporaryError
 from bot.model import Finding, Goal, Loss, Points, RestorePoint, UndoMode, Way, When
@@ -154,6 +154,7 @@ class Operation(Protocol):
     async def cancel(self, work: Work, handle: Handle) -> CancelAnswer: ...
 
 
+@runtime_checkable
 class Executor(Operation, Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
@@ -165,7 +166,7 @@ class Executor(Operation, Protocol):
         """Resolves a point id or a time to one exact point. Raises PointUnavailable and the above."""
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
-        """What going back to `point` would remove now; None: the backend is stateless."""
+        """Measures what going back to `point` would remove now; None: the backend is stateless."""
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
         """Saves the present state; safe to call again for the same op id, also from another place.
@@ -174,7 +175,7 @@ class Executor(Operation, Protocol):
         """
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
-        """What the backend itself can say about having arrived exactly there."""
+        """Says what the backend itself can see of having arrived exactly there."""
 
 
 class Check(Protocol):

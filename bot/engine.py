@@ -28,7 +28,7 @@ from bot.contract import (
     Work,
     answered,
 )
-from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, sentence
+from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, words_of
 from bot.events import Event, Fact
 from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
 from bot.model import Do, Finding, Loss, Phase, Step, When
@@ -207,10 +207,10 @@ class _Drive:
             plan, awaited = await plan_for(run, tools.planner, tools.directory)
             target_down = await is_down(self._world.checks([plan.target]), self._clock)
         except (UserError, PermanentError) as refusal:
-            return await self._write(run, events.Refused(sentence(refusal)))
+            return await self._write(run, events.Refused(words_of(refusal)))
         except (TemporaryError, OutcomeUnknown) as refusal:
             name = run.request.target
-            why = f"`{name}` could not be read: {sentence(refusal)}. Nothing was started; ask again."
+            why = f"`{name}` could not be read: {words_of(refusal)}. Nothing was started; ask again."
             return await self._write(run, events.Refused(f"{why}{failover(name, tools.configuration)}"))
         return await self._write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
 
@@ -321,7 +321,7 @@ class _Drive:
         except OutcomeUnknown:
             return await self._find(run, run.work.record_of(step.n))
         except (PermanentError, TemporaryError) as refusal:
-            return await self._write_outcome(run, machine.failure(step, sentence(refusal), untouched=True))
+            return await self._write_outcome(run, machine.failure(step, words_of(refusal), untouched=True))
         if isinstance(handle, Taken):
             return await self._find(run, run.work.record_of(step.n))
         return await self._follow(run, step, work, handle)
@@ -338,9 +338,9 @@ class _Drive:
             save = self._world.executor(step.target).undo_point(self._work(run, step))
             point = await answered(save, step.timeout)
         except OutcomeUnknown as doubt:
-            return await self._write_outcome(run, events.StepLost(step.n, sentence(doubt)))
+            return await self._write_outcome(run, events.StepLost(step.n, words_of(doubt)))
         except (PermanentError, TemporaryError) as refusal:
-            return await self._write_outcome(run, machine.failure(step, sentence(refusal)))
+            return await self._write_outcome(run, machine.failure(step, words_of(refusal)))
         words = "cannot be undone" if point is None else f"undo point {point.label or point.id}"
         saved = events.StepSucceeded(step.n, words, point.id if point else None)
         return await self._write_outcome(run, saved)
@@ -414,11 +414,11 @@ def _end_of(step: Step, went_well: bool, words: str) -> Fact:
 
 
 def _why_given_up(problem: Exception) -> str:
-    """Of an error of ours only the kind: its text may hold anything, and stands in the log."""
+    """Returns the reason for people. Of an unexpected error only its class: its text may hold a secret."""
     while isinstance(problem, ExceptionGroup):
         problem = problem.exceptions[0]
     told = isinstance(problem, (UserError, PermanentError, TemporaryError, OutcomeUnknown))
-    said = sentence(problem) if told else f"an error of its own, {type(problem).__name__}"
+    said = words_of(problem) if told else f"an error of its own, {type(problem).__name__}"
     return f"The bot could not go on: {said.rstrip('.')}. Look again, or end it."
 
 

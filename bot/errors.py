@@ -29,6 +29,6 @@ class ConfigurationError(PermanentError):
         self.problems = problems
 
 
-def sentence(problem: Exception) -> str:
+def words_of(problem: Exception) -> str:
     """Returns what it says, or what it is called when it says nothing."""
     return str(problem) or type(problem).__name__

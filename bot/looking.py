@@ -12,17 +12,18 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol, TypedDict
+from typing import Protocol, TypedDict, runtime_checkable
 
 from bot import events
 from bot.clock import Clock, Sleep
 from bot.contract import Check, Executor, OutcomeUnknown, Work, answered
-from bot.errors import PermanentError, TemporaryError, sentence
+from bot.errors import PermanentError, TemporaryError, words_of
 from bot.model import Finding, Step, Verdict, When
 
 DOWN_WITHIN_SECONDS = 2.0  # for whether the target itself is up: a plan does not wait longer
 
 
+@runtime_checkable
 class PatientCheck(Check, Protocol):
     """A check and how long it takes to be believed."""
 
@@ -98,7 +99,7 @@ async def arrived(executor: Executor, target: str, work: Work) -> tuple[Finding,
     try:
         return await answered(executor.verify(work), work.timeout)
     except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
-        words = sentence(problem)
+        words = words_of(problem)
         return (Finding(f"{target} arrived", When.OFFLINE, Verdict.INCONCLUSIVE, words=words),)
 
 

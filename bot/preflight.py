@@ -8,7 +8,7 @@ from typing import Protocol
 from bot import policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import OutcomeUnknown
-from bot.errors import PermanentError, TemporaryError, UserError, sentence
+from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.model import Loss, Plan
 from bot.planner import Planner
 from bot.policy import Entitled
@@ -52,7 +52,7 @@ async def why_not_start(
     try:
         return await _why_not_as_approved(run, other_plan, planner, directory)
     except (UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
-        return sentence(problem), None
+        return words_of(problem), None
 
 
 async def _why_not_as_approved(

@@ -160,6 +160,8 @@ class Command:
             return Loss(LossQuality.UNKNOWN, basis="no measure command is configured")
         lost = await self._ask(_MEASURE, "measure", self._measure, point=point.id)
         units = tuple(Unit(printable(unit.name, 40), unit.count) for unit in lost.units)
+        if lost.seconds is None and not units:
+            return Loss(LossQuality.UNKNOWN, basis="the measure command said nothing", measured_at=now)
         return Loss(LossQuality.MEASURED, lost.seconds, units, measured_at=now)
 
     async def undo_point(self, work: Work) -> RestorePoint | None:

@@ -50,10 +50,10 @@ class World(Protocol):
         """With `dies`, one that kills its process at that moment of its first restore."""
 
     def live(self) -> str:
-        """What customers get, all of it (or a hash): read from the world, never from the executor."""
+        """Returns what customers get, all of it (or a hash): read from the world, never from the executor."""
 
     def holds(self, point: str) -> str:
-        """What `live` must say when the restore point with this id has been restored."""
+        """Returns what `live` must say when the restore point with this id has been restored."""
 
     def effects(self) -> int:
         """How often a restore changed the world, as the world itself has counted since `make`."""

@@ -188,7 +188,7 @@ def _rows(database: sqlite3.Connection, table: str) -> Rows:
 
 
 def _schema(database: sqlite3.Connection, tables: Sequence[str]) -> str:
-    """Of the tables with their indexes and triggers."""
+    """Hashes the tables' definitions, with their indexes and triggers."""
     marks = ", ".join("?" for _ in tables)
     rows = database.execute(
         f"select type, name, sql from sqlite_master where tbl_name collate nocase in ({marks})"  # noqa: S608
@@ -201,7 +201,9 @@ def _schema(database: sqlite3.Connection, tables: Sequence[str]) -> str:
 def _compared(was: Contents | None, now: Contents) -> Judged:
     """Says what changed. Whether a table should be empty now is known to people only, so it is not passed."""
     if was is None:
-        return Verdict.PASSED, _told(now)
+        empty = not all(rows.count for rows in now.tables.values())
+        unknown = " · nobody knows whether it was empty before" if empty else ""
+        return Verdict.INCONCLUSIVE if empty else Verdict.PASSED, f"{_told(now)}{unknown}"
     changed = [
         f"{name}: {_said(was.tables.get(name))} → {_said(rows)}"
         for name, rows in now.tables.items()

@@ -162,7 +162,7 @@ def _difference(
 
 
 def _unlike(columns: Sequence[str]) -> str:
-    """A column's own collation takes `A` for `a`, and numbers take `1.0` for `1`: whoever loses them does not."""
+    """A column's own collation takes `A` for `a`, and numbers take `1.0` for `1`: who loses them does not."""
     return " OR ".join(
         f"a.{column} COLLATE BINARY IS NOT b.{column} OR typeof(a.{column}) <> typeof(b.{column})"
         for column in columns

@@ -13,10 +13,12 @@ from typing import Any, Generic, Literal, TypeVar
 from bot.configuration.lines import Location
 from bot.configuration.settings import NAME, Target
 from bot.configuration.values import VARIABLE, Settings
+from bot.errors import ConfigurationError
 
 BUILD = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 S = TypeVar("S", bound=Settings)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ def why_not_defined(found: object, base: type[Settings]) -> str | None:
         return f'has settings whose `type` is not Literal["{found.type}"]'
     if not _names_a_function(found.build):
         return f"has the build {found.build!r}: it must name a function, as in `package.module:build`"
+    if not (found.extra is None or _is_text(found.extra)):
+        return f"has the extra {found.extra!r}: it must be what pip installs, or None"
+    for name in ("faults", "warnings", "look_yourself"):
+        if not callable(getattr(found, name)):
+            return f"has no {name}: it must be a function"
     return None
 
 
@@ -86,12 +93,57 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 def _extends(value: object, base: type[Settings]) -> bool:
     return isinstance(value, type) and issubclass(value, base)
 
 
 def _names_a_function(value: object) -> bool:
     return isinstance(value, str) and BUILD.fullmatch(value) is not None
+
+
+# What only a backend can judge. Its code may be somebody else's, so it is asked here and nowhere else. Of an
+# exception only the class is told: the words may hold a secret.
+
+
+def faults_of(definition: Definition[Any], settings: Settings, target: Target) -> tuple[Fault, ...]:
+    """Raises ConfigurationError when the definition cannot judge."""
+    return _asked(definition, "faults", lambda: tuple(definition.faults(settings, target)), _are_faults)
+
+
+def warnings_of(definition: Definition[Any], settings: Settings, target: Target) -> tuple[str, ...]:
+    """Raises ConfigurationError when the definition cannot judge."""
+    return _asked(
+        definition, "warnings", lambda: tuple(definition.warnings(settings, target)), _are_sentences
+    )
+
+
+def program_of(definition: Definition[Any], settings: Settings) -> str:
+    """Returns what a person can type to see what is live, or nothing. Raises ConfigurationError."""
+    return _asked(definition, "look_yourself", lambda: definition.look_yourself(settings), _is_text)
+
+
+def _asked(definition: Definition[Any], name: str, ask: Callable[[], T], fits: Callable[[T], bool]) -> T:
+    words = f"Type `{definition.type}` cannot be used: its `{name}`"
+    advice = "Update the package that it comes from, or uninstall it."
+    try:
+        answer = ask()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
+        raise ConfigurationError((f"{words} raised {type(error).__name__}. {advice}",)) from None
+    if not fits(answer):
+        raise ConfigurationError((f"{words} returned {answer!r}. {advice}",))
+    return answer
+
+
+def _are_faults(answer: tuple[object, ...]) -> bool:
+    return all(isinstance(each, Fault) and _is_text(each.words) for each in answer)
+
+
+def _are_sentences(answer: tuple[object, ...]) -> bool:
+    return all(_is_text(each) for each in answer)
 
 
 def variable_faults(environment: Iterable[str]) -> Iterable[Fault]:

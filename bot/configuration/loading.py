@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.canonical_json import digest
-from bot.configuration.definitions import Definitions, Fault
+from bot.configuration.definitions import Definitions, Fault, program_of
 from bot.configuration.documents import UNREADABLE, document_of, json_schema, mended_document_of
 from bot.configuration.lines import LARGEST_BYTES, Location, Problem, Sheet, read
 from bot.configuration.rules import faults
@@ -87,7 +87,7 @@ def _target(name: str, settings: TargetSettings, default: Rule, definitions: Def
     own = settings.approval
     said = {field: getattr(own, field) for field in own.model_fields_set}
     executor = definitions.executor(settings.executor.type)
-    look = executor.look_yourself(settings.executor) if executor else ""
+    look = program_of(executor, settings.executor) if executor else ""
     return Target(
         **{**dict(settings), "approval": default.model_copy(update=said)}, name=name, look_yourself=look
     )

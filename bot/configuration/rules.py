@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bot.commands import RESERVED
-from bot.configuration.definitions import Definitions, Fault, variable_faults
+from bot.configuration.definitions import Definitions, Fault, faults_of, variable_faults, warnings_of
 from bot.configuration.lines import Location
 from bot.configuration.settings import (
     ACCOUNT,
@@ -229,10 +229,10 @@ def _of_backends(definitions: Definitions, target: Target) -> Iterator[Fault]:
     """Asks the executor and the checks for what only they can judge."""
     here: Location = ("targets", target.name)
     if executor := definitions.executor(target.executor.type):
-        yield from _inside((*here, "executor"), executor.faults(target.executor, target))
+        yield from _inside((*here, "executor"), faults_of(executor, target.executor, target))
     for n, settings in enumerate(target.checks):
         if check := definitions.check(settings.type):
-            yield from _inside((*here, "checks", n), check.faults(settings, target))
+            yield from _inside((*here, "checks", n), faults_of(check, settings, target))
 
 
 def _inside(here: Location, found: Iterable[Fault]) -> Iterator[Fault]:
@@ -328,7 +328,7 @@ def _warnings(configuration: Configuration, definitions: Definitions) -> Iterato
                 "Add `checks`."
             )
         if executor := definitions.executor(target.executor.type):
-            yield from executor.warnings(target.executor, target)
+            yield from warnings_of(executor, target.executor, target)
         for settings in target.checks:
             if check := definitions.check(settings.type):
-                yield from check.warnings(settings, target)
+                yield from warnings_of(check, settings, target)

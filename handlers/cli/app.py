@@ -142,7 +142,7 @@ def _operator(given: str | None) -> str:
 
 @app.command()
 def targets(as_json: AsJson = False) -> None:
-    """What can be taken back."""
+    """List what can be taken back."""
     from handlers.cli import reading, shapes, words
     from handlers.settings import read_settings
 
@@ -155,7 +155,7 @@ def targets(as_json: AsJson = False) -> None:
 
 @app.command()
 def points(target: TargetName, as_json: AsJson = False) -> None:
-    """What a target can go back to, newest first. Asks the target from this machine."""
+    """List what a target can go back to, newest first. Asks the target from this machine."""
     from bot.clock import SteadyClock
     from handlers.cli import reading, shapes, words
     from handlers.settings import read_settings
@@ -173,11 +173,11 @@ def points(target: TargetName, as_json: AsJson = False) -> None:
 def plan(
     target: TargetName,
     point: Annotated[
-        str | None, typer.Argument(metavar="[POINT]", help="Default: the newest that is not live.")
+        str | None, typer.Argument(metavar="[POINT]", help="Default: the one that the form would suggest.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What going back would do and lose, now. Nothing is asked for. Ends with 1 when it would be refused."""
+    """Show what going back would do and lose, now. Asks nobody. Ends with 1 when it would be refused."""
     from bot.clock import SteadyClock
     from bot.codec import plan_digest
     from handlers.cli import reading, shapes, words
@@ -279,7 +279,7 @@ def restored() -> None:
 
 @db.command()
 def forgotten(as_json: AsJson = False) -> None:
-    """What a database that was put back does not know: traces on cards and at the targets."""
+    """List what a database that was put back does not know: traces on cards and at the targets."""
     from handlers.cli import backup_words as words
     from handlers.cli import backups
     from handlers.settings import read_settings

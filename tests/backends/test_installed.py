@@ -18,15 +18,18 @@ from backends.installed import (
     ExtraMissing,
     FoundDefinition,
     builder,
+    built,
     definitions,
     gathered,
     in_module,
     missing_extras,
 )
 from backends.references import Resolver
+from backends.surroundings import Surroundings
 from bot.configuration import load
-from bot.configuration.definitions import Definition
+from bot.configuration.definitions import Definition, faults_of, program_of, warnings_of
 from bot.configuration.settings import CheckSettings, ExecutorSettings
+from bot.contract import Executor
 from bot.errors import ConfigurationError
 from tests.bot.configured import target
 
@@ -49,6 +52,10 @@ class ToyCheckSettings(CheckSettings):
 
 def build(settings: ToySettings, resolver: Resolver) -> None:
     """Nothing is built of it here."""
+
+
+def without_arguments() -> None:
+    """Stands for a function with other parameters."""
 
 
 def toy(**changed: Any) -> Any:
@@ -112,6 +119,10 @@ def test_no_backend_imports_another() -> None:
         (toy(build=None), "has the build None: it must name a function"),
         (toy(build="toys.gone:build"), "has the build 'toys.gone:build': there is no module toys.gone"),
         (toy(build="backends.gone:build"), "has the build 'backends.gone:build': there is no module back"),
+        (toy(extra=7), "has the extra 7: it must be what pip installs, or None"),
+        (toy(faults=None), "has no faults: it must be a function"),
+        (toy(warnings="none"), "has no warnings: it must be a function"),
+        (toy(look_yourself=0), "has no look_yourself: it must be a function"),
     ],
 )
 def test_what_lacks_something_is_refused_in_a_sentence(found: object, reason: str) -> None:
@@ -129,7 +140,7 @@ def test_two_definitions_of_one_type_are_both_out_and_both_named() -> None:
     known = gathered([declared(toy()), declared(toy(), place="The entry point of cars"), *in_folder("git")])
     assert [each.type for each in known.executors] == ["git"]
     assert known.problems == (
-        f"Type `toy` is defined twice: {HERE} and The entry point of cars. "
+        f"Type `toy` is defined twice. {HERE}; The entry point of cars. "
         "Uninstall one of them, or give it another type.",
     )
 
@@ -161,6 +172,45 @@ def test_with_a_problem_nothing_is_loaded(tmp_path: Path) -> None:
     assert caught.value.problems == (f"{HERE} is no Definition but NoneType. Update toys, or uninstall it.",)
 
 
+def raising(*given: object) -> Any:
+    """Stands for code of somebody else."""
+    raise ZeroDivisionError("a secret")
+
+
+def leaving(*given: object) -> Any:
+    """Stands for code of somebody else that would end the process."""
+    sys.exit()
+
+
+def empty(*given: object) -> None:
+    """Stands for a function that forgets to return something."""
+
+
+@pytest.mark.parametrize("name", ["faults", "warnings", "look_yourself"])
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (raising, "raised ZeroDivisionError"),
+        (leaving, "raised SystemExit"),
+        (lambda *given: [7], "returned "),
+        (empty, "r"),
+    ],
+    ids=["raises", "leaves", "wrong things", "nothing"],
+)
+def test_a_definition_that_cannot_judge_is_told_in_a_sentence(
+    name: str, function: Callable[..., Any], said: str
+) -> None:
+    """Neither a traceback, nor what it raised: that may hold a secret."""
+    asked: Any = {"faults": faults_of, "warnings": warnings_of, "look_yourself": program_of}[name]
+    given = (ToySettings(type="toy"),) if asked is program_of else (ToySettings(type="toy"), target())
+    with pytest.raises(ConfigurationError) as caught:
+        asked(toy(**{name: function}), *given)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"Type `toy` cannot be used: its `{name}` {said}")
+    assert problem.endswith(". Update the package that it comes from, or uninstall it.")
+    assert "secret" not in problem
+
+
 # What acts -------------------------------------------------------------------------------------
 
 
@@ -178,6 +228,33 @@ def test_a_function_that_is_not_there_is_told() -> None:
         "Type `toy` cannot be built: backends.git.executor has no function biuld. "
         "Mend `build` in its definition.",
     )
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("raising", "raised ZeroDivisionError"),
+        ("without_arguments", "raised TypeError"),
+        ("empty", "returned NoneType, which is no Executor"),
+    ],
+)
+def test_what_builds_no_executor_is_told_in_a_sentence(function: str, said: str, tmp_path: Path) -> None:
+    resolver = Resolver(Surroundings(tmp_path, tmp_path / "spool"), {})
+    with pytest.raises(ConfigurationError) as caught:
+        built(toy(build=f"{__name__}:{function}"), ToySettings(type="toy"), resolver, Executor)
+    path = f"{__name__}:{function}"
+    assert caught.value.problems == (f"Type `toy` cannot be built: {path} {said}. Mend its package.",)
+
+
+@pytest.mark.parametrize("line", ["1 / 0", "raise SystemExit"])
+def test_a_module_that_fails_when_it_is_imported_is_told_in_a_sentence(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"failing_toy_{len(line)}"
+    (tmp_path / f"{name}.py").write_text(f"{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigurationError, match=f"Mend {name}"):
+        toys(build=f"{name}:build", extra="toys[heavy]")()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from backends.conformance.harness import SHORT_SECONDS, Moment
 from bot.model import When
 from tests.recipe.counter.check import CounterCheck
 from tests.recipe.counter.executor import Counter
-from tests.recipe.counter.file import CounterFile, State
+from tests.recipe.counter.file import CounterFile, CounterState
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 
@@ -26,7 +26,7 @@ class CounterWorld:
         root.mkdir()
         world = cls(root)
         points = {f"n{n}": (NOON + n, n) for n in (40, 41, 42)}
-        world.file.write(State(value=42, live="n42", points=points))
+        world.file.write(CounterState(value=42, live="n42", points=points))
         return world
 
     def executor(self, dies: Moment | None = None) -> Counter:
@@ -63,7 +63,7 @@ class DyingFile(CounterFile):
         super().__init__(file._path)
         self._dies = dies
 
-    def write(self, state: State) -> None:
+    def write(self, state: CounterState) -> None:
         if self._dies is Moment.CHANGED:
             super().write(state)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -78,7 +78,7 @@ class CounterCheckWorld:
     @asynccontextmanager
     async def made(cls, root: Path) -> AsyncIterator[Self]:
         world = cls(root)
-        world.file.write(State(value=42, live="n42", points={"n42": (NOON, 42)}))
+        world.file.write(CounterState(value=42, live="n42", points={"n42": (NOON, 42)}))
         yield world
 
     def passing(self) -> CounterCheck:

@@ -9,7 +9,11 @@ from tests.recipe.carrying_out import IN_OUR_TREE, SMALL, copy_of_the_tree, file
 FOLDER = "backends/counter/"
 WORLD = "tests/backends/counter/world.py"
 # Everything that looks at all backends there are: a new one must break none of it.
-LOOKS_AT_ALL = ("tests/backends/test_installed.py", "tests/backends/test_examples.py")
+LOOKS_AT_ALL = (
+    "tests/backends/test_installed.py",
+    "tests/backends/test_examples.py",
+    "tests/test_house.py",
+)
 
 
 @pytest.fixture(scope="module")

@@ -196,6 +196,12 @@ async def test_loss_is_unknown_without_a_measure_command(shop: CommandWorld) -> 
     assert (loss.quality, loss.seconds) == (LossQuality.UNKNOWN, None)
 
 
+async def test_a_measure_command_that_says_nothing_leaves_the_loss_unknown(shop: CommandWorld) -> None:
+    loss = await executor(shop, measure=ProgramCall(("echo", "{}"))).measure(RestorePoint("v41", None), NOW)
+    assert loss is not None
+    assert (loss.quality, loss.basis) == (LossQuality.UNKNOWN, "the measure command said nothing")
+
+
 async def test_loss_is_what_the_measure_command_says(shop: CommandWorld) -> None:
     way = await executor(shop, measure=shop.call("measure", "{point}")).plan(Goal(point="v41"), NOW)
     assert way.loss is not None

@@ -20,7 +20,7 @@ from bot.contract import (
     Work,
 )
 from bot.model import Current, Finding, Goal, Loss, Points, RestorePoint, UndoMode, Verdict, Way, When
-from tests.recipe.counter.file import CounterFile, State, restored
+from tests.recipe.counter.file import CounterFile, CounterState, restored
 from tests.recipe.counter.settings import CounterSettings
 
 
@@ -86,7 +86,7 @@ class Counter:
         return (Finding("counter", When.OFFLINE, verdict, state.value, words=f"stands at {state.value}"),)
 
 
-def _listed(state: State) -> Points:
+def _listed(state: CounterState) -> Points:
     newest_first = sorted(state.points.items(), key=lambda item: item[1], reverse=True)
     points = tuple(
         RestorePoint(name, datetime.fromtimestamp(at, UTC), label=str(value), current=name == state.live)

@@ -12,7 +12,7 @@ from bot.contract import TargetMissing
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CounterState:
     value: int
     live: str  # the id of the value that was meant to be here
     points: dict[str, tuple[float, int]]  # by id: when it was set, and the value
@@ -24,14 +24,14 @@ class CounterFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> State:
+    def read(self) -> CounterState:
         """Raises TargetMissing."""
         try:
-            return State(**json.loads(self._path.read_bytes()))
+            return CounterState(**json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             raise TargetMissing(f"{self._path} does not exist.") from None
 
-    def write(self, state: State) -> None:
+    def write(self, state: CounterState) -> None:
         """Everybody sees the state before, or this one."""
         draft = self._path.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps(asdict(state)))
@@ -44,7 +44,7 @@ class CounterFile:
             yield
 
 
-def restored(state: State, point: str, op_id: str, digest: str) -> State:
+def restored(state: CounterState, point: str, op_id: str, digest: str) -> CounterState:
     """The op id is taken by the same write that changes the value: never one without the other."""
     return replace(
         state,
