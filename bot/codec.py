@@ -76,18 +76,34 @@ def _now_called(stored: Stored, by: str) -> EventKind:
             return EventKind(kind)
 
 
+_EARLIER_NAMES = (  # under which `_now_called` finds a kind
+    ("observed", EventKind.BASELINE_TAKEN),
+    ("observed", EventKind.LOSS_MEASURED),
+    ("voided", EventKind.VOIDED_BY_RESTORE),
+    ("doubted", EventKind.DOUBTED_BY_RESTORE),
+    ("halted", EventKind.HALTED_BY_RESTORE),
+    ("halted", EventKind.STOPPED),
+    ("ended", EventKind.ENDED_BY_UNDO),
+    ("cancelled", EventKind.CARD_IMPOSSIBLE),
+)
+
+
 def events_schema() -> dict[str, Any]:
-    """Returns the JSON Schema (2020-12) of every stored event: an envelope, and the data of its kind."""
-    adapters = [(kind.value, _AS_READ, TypeAdapter(fact)) for kind, fact in FACTS.items()]
+    """Returns the JSON Schema (2020-12) of every stored event, earlier forms included: envelope and data."""
+    adapters = [(kind, _AS_READ, TypeAdapter(fact)) for kind, fact in FACTS.items()]
     data, shared = TypeAdapter.json_schemas(adapters, title="A stored event of a run")
-    kinds = [{"properties": {"kind": {"const": kind}, "data": schema}} for (kind, _), schema in data.items()]
+    for fact in FACTS.values():
+        shared["$defs"][fact.__name__]["additionalProperties"] = False
+    names = [*((kind.value, kind) for kind in FACTS), *_EARLIER_NAMES]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **shared,
         "type": "object",
         "required": list(_ENVELOPE),
         "properties": _ENVELOPE,
-        "oneOf": kinds,
+        "anyOf": [
+            {"properties": {"kind": {"const": name}, "data": data[kind, _AS_READ]}} for name, kind in names
+        ],
     }
 
 
@@ -96,7 +112,7 @@ _ENVELOPE: Mapping[str, Any] = {
     "run_id": {"type": "string", "description": "such as RB-42"},
     "seq": {"type": "integer", "minimum": 1, "description": "from 1, without gaps in a run"},
     "at": {"type": "string", "format": "date-time", "description": "UTC, to the millisecond"},
-    "kind": {"enum": [kind.value for kind in FACTS]},
+    "kind": {"enum": sorted({*FACTS, *(name for name, _ in _EARLIER_NAMES)})},
     "by": {"type": "string", "description": "Slack user id; empty: the bot itself"},
     "data": {"type": "object", "description": "a field that is left out has its default"},
     "signature": {"type": "string", "description": "Ed25519 in hexadecimal; empty: the bot's own event"},

@@ -102,6 +102,11 @@ def test_the_schema_refuses_another_kinds_data(printed: jsonschema.Draft202012Va
         printed.validate(written_down("planned", {"n": 5}))
 
 
+def test_the_schema_refuses_a_field_that_no_kind_has(printed: jsonschema.Draft202012Validator) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        printed.validate(written_down("voided", {"whz": "it moved"}))
+
+
 def test_every_kind_has_a_value_of_its_own() -> None:
     assert set(FACTS) == set(EventKind)
 
