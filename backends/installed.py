@@ -1,7 +1,7 @@
 """Which backends there are: our own folders, and what other installed packages declare.
 
-One folder is all that a backend of ours needs, so nothing lists them: a sub-package with a `definition.py` is
-a backend, and EXECUTOR and CHECK in it are its definitions. Other packages declare theirs as entry points.
+One folder is all that a backend of ours needs, so nothing lists them: EXECUTOR and CHECK in its definition.py
+are its definitions. Other packages declare theirs as entry points.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
-from pkgutil import iter_modules
+from pathlib import Path
 from typing import Any
 
 import backends
@@ -23,6 +23,7 @@ from bot.errors import ConfigurationError, PermanentError, TemporaryError
 
 EXECUTORS, CHECKS = "rollback_bot.executors", "rollback_bot.checks"  # groups of entry points
 OUR_NAMES = {EXECUTORS: "EXECUTOR", CHECKS: "CHECK"}  # in a folder's definition.py
+PARTS = ("definition.py", "settings.py", "executor.py", "check.py")  # a folder with one of them is a backend
 BASES: dict[str, type[Settings]] = {EXECUTORS: ExecutorSettings, CHECKS: CheckSettings}
 
 
@@ -40,7 +41,7 @@ class FoundDefinition:
 @cache
 def definitions() -> Definitions:
     """Returns all that are installed here; what cannot be used is among its problems."""
-    return gathered([*_in_folders(), *_in_other_packages()])
+    return gathered([*in_folders(Path(backends.__path__[0])), *_in_other_packages()])
 
 
 def gathered(declared: Iterable[FoundDefinition]) -> Definitions:
@@ -91,11 +92,10 @@ def _alone(by_type: dict[str, list[FoundDefinition]]) -> tuple[Any, ...]:
 # Where they are declared -----------------------------------------------------------------------
 
 
-def _in_folders() -> Iterator[FoundDefinition]:
-    for package in iter_modules(backends.__path__):
-        module = f"backends.{package.name}.definition"
-        if package.ispkg and _why_no_module(module) is None:
-            yield from in_module(module)
+def in_folders(root: Path) -> Iterator[FoundDefinition]:
+    for folder in sorted(root.iterdir()):
+        if any((folder / name).is_file() for name in PARTS):
+            yield from in_module(f"backends.{folder.name}.definition")
 
 
 def in_module(module: str) -> Iterator[FoundDefinition]:

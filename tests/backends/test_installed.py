@@ -21,6 +21,7 @@ from backends.installed import (
     built,
     definitions,
     gathered,
+    in_folders,
     in_module,
     missing_extras,
 )
@@ -157,6 +158,14 @@ def in_folder(name: str) -> list[FoundDefinition]:
 def test_a_definition_file_of_ours_must_define_something() -> None:
     problems = gathered(in_module(__name__.replace("test_installed", "test_choosing"))).problems
     assert "is no Definition but NoneType" in problems[0]
+
+
+def test_a_folder_that_has_an_executor_and_no_definition_is_named(tmp_path: Path) -> None:
+    """Else its type would be unknown, and nothing would say why."""
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "executor.py").touch()
+    (problem,) = gathered(in_folders(tmp_path)).problems
+    assert problem.startswith("backends.toy.definition cannot be imported: ModuleNotFoundError")
 
 
 def test_a_definition_file_of_ours_that_breaks_is_named() -> None:
