@@ -37,14 +37,14 @@ def test_half_a_character_is_refused() -> None:
 
 
 @given(st.dictionaries(texts, trees, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_order_in_which_it_was_built_does_not_matter(value: dict[str, object]) -> None:
     backwards = dict(reversed(value.items()))
     assert canonical(backwards) == canonical(value)
 
 
 @given(st.dictionaries(texts, trees, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_it_is_json_and_canonical_once_and_for_all(value: dict[str, object]) -> None:
     once = canonical(value)
     assert json.loads(once) == value
@@ -64,13 +64,13 @@ def test_a_time_is_in_utc_with_milliseconds() -> None:
 
 
 @given(times)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_time_in_milliseconds_comes_back_as_it_was(at: datetime) -> None:
     assert from_iso(iso(at)) == at
 
 
 @given(times, times)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_times_sort_as_they_pass(one: datetime, other: datetime) -> None:
     assert (iso(one) < iso(other)) == (one < other)
 

@@ -78,7 +78,7 @@ def test_it_is_cut_to_milliseconds_as_what_is_stored() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(-1e6, 1e6)), max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_never_runs_back(happenings: list[tuple[bool, float]]) -> None:
     sources = Sources()
     clock = sources.clock()

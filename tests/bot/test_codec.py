@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -30,7 +30,7 @@ NOUNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
 
 @pytest.mark.parametrize("name", NOUNS)
 @given(data=st.data())
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 def test_a_noun_comes_back_as_it_was(name: str, data: st.DataObject) -> None:
     noun, strategy = NOUNS[name]
     value = data.draw(strategy)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.commands import (
@@ -364,7 +364,6 @@ EARLY, LATE = at("1971-01-01").replace(tzinfo=None), at("2100-01-01").replace(tz
 MOMENTS = st.datetimes(EARLY, LATE, timezones=st.just(UTC))
 
 
-@settings(deadline=None)
 @given(TEXTS, ZONES, MOMENTS)
 def test_no_text_whatever_makes_the_parser_fail(text: str, zone: str, now: datetime) -> None:
     answer = parse(plain(text), TARGETS, now, zone)
@@ -373,7 +372,6 @@ def test_no_text_whatever_makes_the_parser_fail(text: str, zone: str, now: datet
         assert answer.before is None or answer.before <= now
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_what_is_kept_of_a_text_can_be_stored_and_calls_nobody(text: str) -> None:
     answer = parse(plain(f"orders because {text.replace('&', '')}"), TARGETS, MORNING, BERLIN)
@@ -383,7 +381,6 @@ def test_what_is_kept_of_a_text_can_be_stored_and_calls_nobody(text: str) -> Non
     answer.reason.encode()  # no half characters: evidence is UTF-8
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1), ZONES, MOMENTS)
 def test_no_text_whatever_makes_a_time_fail(text: str, zone: str, now: datetime) -> None:
     answer = time_of(text, now, zone)
@@ -438,20 +435,17 @@ def _because(reason: str) -> str:
     return f" because {reason}" if reason else ""
 
 
-@settings(deadline=None)
 @given(COMMANDS)
 def test_a_command_written_down_is_read_back_as_itself(command: TypedCommand) -> None:
     assert read(written(command)) == command
 
 
-@settings(deadline=None)
 @given(MOMENTS, ZONES)
 def test_a_time_shown_in_utc_is_read_back_whatever_the_persons_zone(moment: datetime, zone: str) -> None:
     moment = min(moment, MORNING).replace(second=0, microsecond=0)
     assert time_of(f"{moment:%Y-%m-%d %H:%M} UTC", MORNING, zone) == moment
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**5))
 def test_minutes_ago_are_counted_back_from_now(minutes: int) -> None:
     assert time_of(f"{minutes} min ago", MORNING, BERLIN) == MORNING - timedelta(minutes=minutes)

@@ -663,7 +663,6 @@ def test_a_billion_laughs_are_refused_before_they_unfold() -> None:
     assert "unfold to too much" in sheet.problems[0].words
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
 def test_no_bytes_whatever_make_the_reader_fail(data: bytes) -> None:
     sheet = read(data)
@@ -702,7 +701,7 @@ EXAMPLE_VALUES = read(EXAMPLE.read_bytes()).values
 PLACES = list(places(EXAMPLE_VALUES))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(PLACES), JUNK, min_size=1, max_size=4))
 def test_junk_anywhere_in_the_file_is_loaded_or_refused(
     tmp_path_factory: pytest.TempPathFactory, junk: Mapping[tuple[str | int, ...], Any]

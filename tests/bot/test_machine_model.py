@@ -398,4 +398,4 @@ def test_every_answer_to_what_is_live_has_an_event() -> None:
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestHistories.settings = settings(max_examples=150, stateful_step_count=40)

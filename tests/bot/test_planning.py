@@ -306,7 +306,7 @@ def test_whether_the_approval_still_covers_the_loss(name: str) -> None:
     window=st.floats(1, 1e5),
     tolerance=st.none() | st.floats(0, 3),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_loss_is_always_within_its_own_ceiling(
     seconds: float, count: int, window: float, tolerance: float | None
 ) -> None:
@@ -462,7 +462,7 @@ def test_further_targets_of_an_undo_go_to_the_same_runs_undo_points() -> None:
 
 
 @given(plan=plans(), donor=plans(), field=st.sampled_from(fields(Plan)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_two_plans_have_one_digest_only_when_they_are_equal(plan: Plan, donor: Plan, field: Any) -> None:
     other = replace(plan, **{field.name: getattr(donor, field.name)})
     assert (codec.plan_digest(other) == codec.plan_digest(plan)) == (other == plan)

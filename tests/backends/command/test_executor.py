@@ -414,7 +414,7 @@ async def test_without_a_cancel_command_the_restore_is_stopped(shop: CommandWorl
     assert (shop.effects(), (await command.poll(WORK, handle)).ended) == (0, False)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
 async def test_a_hostile_name_is_never_handed_to_a_command(shop: CommandWorld, name: str) -> None:
     command = executor(shop, points=ProgramCall(("echo", json.dumps([{"id": "v42"}, {"id": name}]))))

@@ -119,7 +119,7 @@ EXAMPLES = st.sampled_from(list(CARDS))
 
 
 @given(EXAMPLES, ANYTHING)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_slack_accepts_every_card_and_no_foreign_mention_stands_in_it(name: str, text: str) -> None:
     run, facts, now = CARDS[name]
     for draw in (card, direct, notice):
@@ -130,7 +130,7 @@ def test_slack_accepts_every_card_and_no_foreign_mention_stands_in_it(name: str,
 
 
 @given(EXAMPLES, ANYTHING)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_text_makes_a_card_endless(name: str, text: str) -> None:
     run, facts, now = CARDS[name]
     assert phone_rows(card(hostile(run, text), hostile_facts(facts, text), now)) <= HOSTILE_ROWS
@@ -170,7 +170,6 @@ def modals_of(text: str) -> tuple[View, ...]:
 
 
 @given(ANYTHING)
-@settings(deadline=None)
 def test_slack_accepts_every_modal(text: str) -> None:
     assert [problem for view in modals_of(text) for problem in problems_of_view(view)] == []
 
@@ -186,7 +185,6 @@ def lists_of(text: str) -> tuple[MessageContent, ...]:
 
 
 @given(ANYTHING)
-@settings(deadline=None)
 def test_slack_accepts_every_list(text: str) -> None:
     for drawn in lists_of(text):
         assert problems_of_message(drawn.text, drawn.blocks) == []
