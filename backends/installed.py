@@ -154,12 +154,13 @@ def built(definition: Definition[Any], settings: Settings, resolver: Resolver, k
     words = f"Type `{definition.type}` cannot be built:"
     try:
         found: object = builder(definition)(settings, resolver)
+        fits = isinstance(found, kind)  # looks at properties, which may raise
     except (PermanentError, TemporaryError):
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
         reason = f"{definition.build} raised {type(error).__name__}."
         raise ConfigurationError((f"{words} {reason} Mend its package.",)) from None
-    if not isinstance(found, kind):
+    if not fits:
         reason = f"{definition.build} returned {type(found).__name__}, which is no {kind.__name__}."
         raise ConfigurationError((f"{words} {reason} Mend its package.",))
     return found

@@ -134,7 +134,7 @@ def _asked(definition: Definition[Any], name: str, ask: Callable[[], T], fits: C
     except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
         raise ConfigurationError((f"{words} raised {type(error).__name__}. {advice}",)) from None
     if not fits(answer):
-        raise ConfigurationError((f"{words} returned {answer!r}. {advice}",))
+        raise ConfigurationError((f"{words} did not return what it must. {advice}",))
     return answer
 
 

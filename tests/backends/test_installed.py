@@ -186,6 +186,20 @@ def raising(*given: object) -> Any:
     raise ZeroDivisionError("a secret")
 
 
+class Unprintable:
+    """Stands for a value of somebody else's that cannot even be looked at."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+    def __getattr__(self, name: str) -> object:
+        raise ZeroDivisionError
+
+
+def unprintable(*given: object) -> Unprintable:
+    return Unprintable()
+
+
 def leaving(*given: object) -> Any:
     """Stands for code of somebody else that would end the process."""
     sys.exit()
@@ -201,8 +215,8 @@ def empty(*given: object) -> None:
     [
         (raising, "raised ZeroDivisionError"),
         (leaving, "raised SystemExit"),
-        (lambda *given: [7], "returned "),
-        (empty, "r"),
+        (lambda *given: [Unprintable()], "did not return what it must"),
+        (empty, ""),
     ],
     ids=["raises", "leaves", "wrong things", "nothing"],
 )
@@ -245,6 +259,7 @@ def test_a_function_that_is_not_there_is_told() -> None:
         ("raising", "raised ZeroDivisionError"),
         ("without_arguments", "raised TypeError"),
         ("empty", "returned NoneType, which is no Executor"),
+        ("unprintable", "raised ZeroDivisionError"),
     ],
 )
 def test_what_builds_no_executor_is_told_in_a_sentence(function: str, said: str, tmp_path: Path) -> None:
