@@ -1,13 +1,19 @@
-"""Executors and checks that repeat no secret: what those behind them answer or complain of is struck first.
+"""The guard around executors, checks and operations: what they say is of the contract, and repeats no secret.
 
-What they say goes to cards, pages, the database and the log. Handles are no words: they pass as they are.
+Their code may be somebody else's. An error that the contract does not know, and an answer of another type,
+become one sentence that names the type, the method and the class, never the text: that may hold a secret.
+What is said goes to cards, pages, the database and the log. Handles are no words: they pass as they are.
 """
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from inspect import isawaitable
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 from backends.secrecy import Secrets
+from bot import codec
 from bot.contract import (
     CancelAnswer,
     Capabilities,
@@ -15,99 +21,212 @@ from bot.contract import (
     Found,
     Handle,
     Operation,
+    OutcomeUnknown,
     Progress,
     Taken,
     Work,
 )
+from bot.errors import PermanentError, TemporaryError, words_of
 from bot.looking import PatientCheck
-from bot.model import Finding, Goal, Loss, Points, RestorePoint, Way, When
+from bot.model import Finding, Goal, Loss, Points, RestorePoint, Verdict, Way, When
 
 T = TypeVar("T")
 
+KNOWN: Final = (PermanentError, TemporaryError, OutcomeUnknown)  # what the contract lets them raise
+# Somebody ends us, and means it. A coroutine that is closed must not answer.
+ENDS_US: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
+EFFECTS: Final = frozenset({"start", "undo_point", "cancel"})  # when they break, something may have been sent
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the contract says about one answer."""
+
+    noun: Any  # as the codec takes it
+    kinds: tuple[type, ...]
+    words: str
+
+    def why_not(self, answer: object) -> str | None:
+        """Returns how it differs, as the end of a sentence."""
+        return None if isinstance(answer, self.kinds) else f"{type(answer).__name__}, not {self.words}"
+
+
+EXPECTED: Final[Mapping[str, Expected]] = {
+    "restore_points": Expected(Points, (Points,), "Points"),
+    "plan": Expected(Way, (Way,), "a Way"),
+    "measure": Expected(Loss, (Loss,), "a Loss"),
+    "undo_point": Expected(RestorePoint | None, (RestorePoint, type(None)), "a RestorePoint or None"),
+    "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
+    "start": Expected(Handle | Taken, (Mapping, Taken), "a Handle or Taken"),
+    "find": Expected(Found, (Found,), "Found"),
+    "poll": Expected(Progress, (Progress,), "Progress"),
+    "cancel": Expected(CancelAnswer, (CancelAnswer,), "a CancelAnswer"),
+    "look": Expected(Finding, (Finding,), "a Finding"),
+    "place": Expected(str | None, (str, type(None)), "a text or None"),
+    "capabilities": Expected(Capabilities, (Capabilities,), "Capabilities"),
+    "name": Expected(str, (str,), "a text"),
+    "when": Expected(When, (When,), "a When"),
+    "stable": Expected(int, (int,), "a whole number"),
+    "every": Expected(float, (int, float), "a number"),
+    "wait": Expected(float, (int, float), "a number"),
+}
+
+
+class Hearing:
+    """Takes over what one backend says."""
+
+    def __init__(self, type_name: str, secrets: Secrets) -> None:
+        """`type_name`: the word in the configuration."""
+        self.secrets = secrets
+        self._type_name = type_name
+
+    def read(self, name: str, ask: Callable[[], T]) -> T:
+        """Returns a property. Raises PermanentError when it breaks the contract."""
+        try:
+            answer = ask()
+        except BaseException as problem:  # noqa: BLE001 - code of somebody else, see above
+            self._raise_instead(name, problem)
+        return self._as_agreed(name, answer)
+
+    async def of(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Returns the answer of a method. Raises what the contract knows.
+
+        A method that breaks the contract is a PermanentError, and OutcomeUnknown where it has effects.
+        """
+        try:
+            asked: object = ask()
+            answer: Any = await asked if isawaitable(asked) else None
+        except BaseException as problem:  # noqa: BLE001 - code of somebody else, see above
+            self._raise_instead(name, problem)
+        if not isawaitable(asked):
+            self._say(name, "is no async method")
+        agreed: T = self._as_agreed(name, answer)
+        return agreed
+
+    def _raise_instead(self, name: str, problem: BaseException) -> NoReturn:
+        if isinstance(problem, ENDS_US):
+            raise problem
+        if isinstance(problem, KNOWN) and self._can_be_told(name, problem):
+            raise problem
+        self._say(name, f"raised {type(problem).__name__}")
+
+    def _can_be_told(self, name: str, problem: BaseException) -> bool:
+        """Strikes it. Its class may be somebody else's: it may have words of its own.
+
+        One that came without words gets some.
+        """
+        try:
+            if not str(problem).strip():
+                words = f"its `{name}` raised {type(problem).__name__}."
+                problem.args = (f"Type `{self._type_name}` gives no reason: {words}",)
+            self.secrets.strike_from(problem)
+            words = str(problem)
+            return words == self.secrets.struck(words)
+        except Exception:  # noqa: BLE001 - see above
+            return False
+
+    def _as_agreed(self, name: str, answer: T) -> T:
+        expected = EXPECTED[name]
+        if differs := expected.why_not(answer):
+            self._say(name, f"returned {differs}")
+        try:
+            agreed: T = codec.exactly(expected.noun, answer)
+        except Exception:  # noqa: BLE001 - a part may be an object of somebody else's, with any error
+            self._say(name, f"returned {type(answer).__name__} with a field that the contract does not allow")
+        return self.secrets.struck_from(agreed)
+
+    def _say(self, name: str, what: str) -> NoReturn:
+        broken = f"Type `{self._type_name}` is broken: its `{name}` {what}."
+        sentence = self.secrets.struck(f"{broken} Update the package that brings it.")
+        raise (OutcomeUnknown if name in EFFECTS else PermanentError)(sentence) from None
+
 
 class DiscreetOperation:
-    def __init__(self, operation: Operation, secrets: Secrets) -> None:
+    def __init__(self, operation: Operation, type_name: str, secrets: Secrets) -> None:
         self._operation = operation
-        self._secrets = secrets
+        self._hearing = Hearing(type_name, secrets)
 
     @property
     def place(self) -> str | None:
-        return self._operation.place
+        return self._hearing.read("place", lambda: self._operation.place)
 
     async def start(self, work: Work) -> Handle | Taken:
-        return await self._heard(self._operation.start(work))
+        return await self._hearing.of("start", lambda: self._operation.start(work))
 
     async def find(self, work: Work) -> Found:
-        return await self._heard(self._operation.find(work))
+        return await self._hearing.of("find", lambda: self._operation.find(work))
 
     async def poll(self, work: Work, handle: Handle) -> Progress:
-        return await self._heard(self._operation.poll(work, handle))
+        return await self._hearing.of("poll", lambda: self._operation.poll(work, handle))
 
     async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
-        return await self._heard(self._operation.cancel(work, handle))
-
-    async def _heard(self, answer: Awaitable[T]) -> T:
-        try:
-            return self._secrets.struck_from(await answer)
-        except Exception as problem:
-            self._secrets.strike_from(problem)
-            raise
+        return await self._hearing.of("cancel", lambda: self._operation.cancel(work, handle))
 
 
 class DiscreetExecutor(DiscreetOperation):
-    def __init__(self, executor: Executor, secrets: Secrets) -> None:
-        super().__init__(executor, secrets)
+    def __init__(self, executor: Executor, type_name: str, secrets: Secrets) -> None:
+        super().__init__(executor, type_name, secrets)
         self._executor = executor
+
+    def looked_over(self) -> Self:
+        """Raises PermanentError when its properties break the contract, before anything is begun."""
+        _ = self.place, self.capabilities
+        return self
 
     @property
     def capabilities(self) -> Capabilities:
-        return self._executor.capabilities
+        return self._hearing.read("capabilities", lambda: self._executor.capabilities)
 
     async def restore_points(self, limit: int = 50) -> Points:
-        return await self._heard(self._executor.restore_points(limit))
+        return await self._hearing.of("restore_points", lambda: self._executor.restore_points(limit))
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
-        return await self._heard(self._executor.plan(goal, now))
+        return await self._hearing.of("plan", lambda: self._executor.plan(goal, now))
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
-        return await self._heard(self._executor.measure(point, now))
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
+        return await self._hearing.of("measure", lambda: self._executor.measure(point, now))
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
-        return await self._heard(self._executor.undo_point(work))
+        return await self._hearing.of("undo_point", lambda: self._executor.undo_point(work))
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
-        return await self._heard(self._executor.verify(work))
+        return await self._hearing.of("verify", lambda: self._executor.verify(work))
 
 
 class DiscreetCheck:
-    def __init__(self, check: PatientCheck, secrets: Secrets) -> None:
+    def __init__(self, check: PatientCheck, type_name: str, secrets: Secrets) -> None:
         self._check = check
-        self._secrets = secrets
+        self._hearing = Hearing(type_name, secrets)
+
+    def looked_over(self) -> Self:
+        """Raises PermanentError when its properties break the contract."""
+        _ = self.name, self.when, self.stable, self.every, self.wait
+        return self
 
     @property
     def name(self) -> str:
         """As its findings carry it: before and after are compared by name."""
-        return self._secrets.struck(self._check.name)
+        return self._hearing.read("name", lambda: self._check.name)
 
     @property
     def when(self) -> When:
-        return self._check.when
+        return self._hearing.read("when", lambda: self._check.when)
 
     @property
     def stable(self) -> int:
-        return self._check.stable
+        return self._hearing.read("stable", lambda: self._check.stable)
 
     @property
     def every(self) -> float:
-        return self._check.every
+        return self._hearing.read("every", lambda: self._check.every)
 
     @property
     def wait(self) -> float:
-        return self._check.wait
+        return self._hearing.read("wait", lambda: self._check.wait)
 
     async def look(self, before: Finding | None, now: datetime) -> Finding:
+        """Returns what it saw. A check that raises saw nothing, and its finding says why."""
         try:
-            return self._secrets.struck_from(await self._check.look(before, now))
-        except Exception as problem:
-            self._secrets.strike_from(problem)
-            raise
+            return await self._hearing.of("look", lambda: self._check.look(before, now))
+        except KNOWN as problem:
+            return Finding(self.name, self.when, Verdict.INCONCLUSIVE, words=words_of(problem))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 import backends
 from backends.references import Resolver
 from bot.configuration import Target
-from bot.configuration.definitions import Definition, Definitions, why_not_defined
+from bot.configuration.definitions import Definition, Definitions, is_async, why_not_defined
+from bot.configuration.documents import why_not_in_a_document
 from bot.configuration.settings import CheckSettings, ExecutorSettings
 from bot.configuration.values import Settings
-from bot.errors import ConfigurationError, PermanentError, TemporaryError
+from bot.errors import ConfigurationError, PermanentError, TemporaryError, words_of
 
 EXECUTORS, CHECKS = "rollback_bot.executors", "rollback_bot.checks"  # groups of entry points
 OUR_NAMES = {EXECUTORS: "EXECUTOR", CHECKS: "CHECK"}  # in a folder's definition.py
@@ -36,6 +37,10 @@ class FoundDefinition:
     place: str  # begins a sentence
     advice: str  # what to do when it is of no use
     name: str | None = None  # the type that it must have; None: any
+
+
+class NoReference(Exception):
+    """An entry point leads to nothing that could be imported."""
 
 
 @cache
@@ -60,14 +65,25 @@ def gathered(declared: Iterable[FoundDefinition]) -> Definitions:
 
 
 def _why_not_used(declared: FoundDefinition) -> str | None:
+    reason = _tried(lambda: _why_of_no_use(declared))
+    if isinstance(reason, BaseException):
+        return f"cannot be looked at: {type(reason).__name__}"
+    return None if reason is None else str(reason)
+
+
+def _why_of_no_use(declared: FoundDefinition) -> str | None:
     found = declared.found
+    if isinstance(found, NoReference):
+        return str(found)
     if isinstance(found, BaseException):
-        return f"cannot be imported: {type(found).__name__}: {found}"
+        return f"cannot be imported: {_told(found)}"
     if reason := why_not_defined(found, BASES[declared.group]):
         return reason
     assert isinstance(found, Definition)  # `why_not_defined` has looked
     if declared.name is not None and declared.name != found.type:
         return f"defines the type `{found.type}`: both names must be the same"
+    if declared.name is not None and (reason := why_not_in_a_document(found.settings)):
+        return reason  # ours are tried by the tests, and not at each start
     reason = _why_no_module(found.build.partition(":")[0])
     return reason and f"has the build {found.build!r}: {reason}"
 
@@ -76,7 +92,7 @@ def _why_no_module(module: str) -> str | None:
     """Looks without importing it: that may need what is not installed here. Its packages are imported."""
     spec = _tried(lambda: find_spec(module))
     if isinstance(spec, BaseException) and not isinstance(spec, ModuleNotFoundError):
-        return f"{module} cannot be looked for: {type(spec).__name__}: {spec}"
+        return f"{module} cannot be looked for: {_told(spec)}"
     return f"there is no module {module}" if spec is None or isinstance(spec, BaseException) else None
 
 
@@ -116,14 +132,29 @@ def _in_other_packages() -> Iterator[FoundDefinition]:
             package = point.dist.name if point.dist else "that declares it"
             place = f"The entry point `{point.name}` of {group}, from the package {package},"
             advice = f"Update the package {package}, or uninstall it."
-            yield FoundDefinition(group, _tried(point.load), place, advice, point.name)
+            yield FoundDefinition(group, _loaded(point), place, advice, point.name)
+
+
+def _loaded(point: EntryPoint) -> object:
+    if point.pattern.match(point.value) is None:
+        return NoReference(f"leads nowhere: {point.value!r} is no `package.module:NAME`")
+    return _tried(point.load)
 
 
 def _tried(load: Callable[[], object]) -> object:
     try:
         return load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
         return error
+
+
+def _told(error: BaseException) -> str:
+    """Returns its class and its words, in one line."""
+    name = type(error).__name__
+    words = _tried(lambda: " ".join(words_of(error).split()).rstrip("."))
+    return name if words == name or isinstance(words, BaseException) else f"{name}: {words}"
 
 
 # What acts -------------------------------------------------------------------------------------
@@ -143,6 +174,9 @@ def builder(definition: Definition[Any]) -> Callable[..., Any]:
     if not callable(found):
         words = f"Type `{definition.type}` cannot be built: {module} has no function {name}."
         raise ConfigurationError((f"{words} Mend `build` in its definition.",))
+    if is_async(found):
+        words = f"Type `{definition.type}` cannot be built: {definition.build} is an async function."
+        raise ConfigurationError((f"{words} Mend its package.",))
     return found
 
 
@@ -154,14 +188,18 @@ def built(definition: Definition[Any], settings: Settings, resolver: Resolver, k
     words = f"Type `{definition.type}` cannot be built:"
     try:
         found: object = builder(definition)(settings, resolver)
-        fits = isinstance(found, kind)  # looks at properties, which may raise
+        # A class has every name that what it makes has. `kind` looks at properties, which may raise.
+        fits = not isinstance(found, type) and isinstance(found, kind)
     except (PermanentError, TemporaryError):
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
         reason = f"{definition.build} raised {type(error).__name__}."
         raise ConfigurationError((f"{words} {reason} Mend its package.",)) from None
     if not fits:
-        reason = f"{definition.build} returned {type(found).__name__}, which is no {kind.__name__}."
+        told = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
+        reason = f"{definition.build} returned {told}, which is no {kind.__name__}."
         raise ConfigurationError((f"{words} {reason} Mend its package.",))
     return found
 
@@ -193,7 +231,7 @@ def _named(targets: Collection[Target], known: Definitions) -> Iterator[Definiti
 
 
 def _not_imported(definition: Definition[Any], error: BaseException) -> ConfigurationError:
-    told = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+    told = _told(error).removeprefix("ModuleNotFoundError: ").removeprefix("ImportError: ")
     words = f"Type `{definition.type}` cannot be built: {told}."
     if definition.extra is None or not isinstance(error, ImportError):
         return ConfigurationError((f"{words} Mend {definition.build.partition(':')[0]}.",))

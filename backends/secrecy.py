@@ -1,4 +1,4 @@
-"""What must not be said on: the values that references in the configuration became.
+"""What must not be said on: the values that references became, and of addresses all but scheme and host.
 
 A backend, a library or a child process may repeat them in its complaints. Whoever takes words over from one
 of those strikes them here first, before they are cut to a length: half a secret is told as well. A backend
@@ -14,6 +14,10 @@ from urllib.parse import unquote, urlsplit
 STRUCK: Final = "***"
 SHORTEST_CHARACTERS: Final = 6  # less is a word such as `main` or `on`, and struck from half of what is said
 ASKED_BY: Final = frozenset({"id", "token"})  # of a point: struck, nobody could go there any more
+
+_ADDRESS: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s@'\"<>`]*@)?(?P<host>[^/\s?#'\"<>`]*)[^\s'\"<>`]*"
+)
 
 T = TypeVar("T")
 
@@ -33,22 +37,24 @@ class Secrets:
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def struck(self, text: str) -> str:
-        return text if self._pattern is None else self._pattern.sub(STRUCK, text)
+        """Path and query of an address may hold a token, in whatever spelling a library has given them."""
+        told = text if self._pattern is None else self._pattern.sub(STRUCK, text)
+        return without_paths(told)
 
     def struck_bytes(self, text: bytes) -> bytes:
         """Whatever the bytes mean beside."""
-        if self._pattern is None:
-            return text
         return self.struck(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def struck_from(self, noun: T) -> T:
         """A copy in which no text for people holds one of them."""
-        return noun if self._pattern is None else self._without(noun)
+        told: T = self._without(noun)
+        return told
 
     def strike_from(self, problem: BaseException | None) -> None:
         """From the text of an error, and of those that it came from: a log may tell all of them."""
         while problem is not None:
             problem.args = tuple(self._without(each) for each in problem.args)
+            problem.__dict__.update({name: self._without(each) for name, each in vars(problem).items()})
             problem = problem.__cause__ or problem.__context__
 
     def _without(self, value: Any) -> Any:
@@ -56,10 +62,17 @@ class Secrets:
             return self.struck(value)
         if isinstance(value, tuple):
             return tuple(self._without(each) for each in value)
+        if isinstance(value, list):  # in an error: nouns hold tuples
+            return [self._without(each) for each in value]
         if not is_dataclass(value) or isinstance(value, type):
             return value
         told = [field.name for field in fields(value) if field.name not in ASKED_BY]
         return replace(value, **{name: self._without(getattr(value, name)) for name in told})
+
+
+def without_paths(text: str) -> str:
+    """Returns the text with nothing but scheme and host of the addresses in it."""
+    return _ADDRESS.sub(r"\g<scheme>\g<host>", text) if "://" in text else text
 
 
 def _tellable(value: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from backends.discreet import DiscreetCheck, DiscreetExecutor, DiscreetOperation
 from backends.installed import built
+from backends.pins import named_apart, pins_of
 from backends.programs.spool import CommandOperation
 from backends.references import Resolver
 from bot.configuration import Configuration
@@ -11,7 +12,7 @@ from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings
 from bot.contract import Executor, Operation
 from bot.looking import PatientCheck
-from bot.model import Do
+from bot.model import Do, Pin
 
 
 class ConfiguredWorld:
@@ -25,23 +26,36 @@ class ConfiguredWorld:
         self._executors: dict[str, Executor] = {}
 
     def executor(self, target: str) -> Executor:
-        """Raises ConfigurationError when it cannot be built, or a reference cannot be resolved."""
+        """Raises ConfigurationError when it cannot be built, or a reference cannot be resolved.
+
+        Raises PermanentError when what was built breaks the contract.
+        """
         if target not in self._executors:
             settings = self._configuration.targets[target].executor
             definition = self._definitions.executor(settings.type)
             assert definition is not None  # the configuration was loaded with these definitions
             executor: Executor = built(definition, settings, self._resolver, Executor)
-            self._executors[target] = DiscreetExecutor(executor, self._resolver.surroundings.secrets)
+            secrets = self._resolver.surroundings.secrets
+            self._executors[target] = DiscreetExecutor(executor, settings.type, secrets).looked_over()
         return self._executors[target]
+
+    def pins(self, target: str) -> tuple[Pin, ...]:
+        """Returns what the settings of the target lead to now. Raises ConfigurationError."""
+        configured = self._configuration.targets[target]
+        found = list(pins_of(configured.executor, self._resolver))
+        if configured.maintenance is not None:
+            found += pins_of(configured.maintenance, self._resolver, " of maintenance")
+        for n, check in enumerate(configured.checks, 1):
+            found += pins_of(check, self._resolver, f" of check {n}")
+        return named_apart(found)
 
     def maintenance(self, target: str, do: Do) -> Operation:
         settings = self._configuration.targets[target].maintenance
         assert settings is not None  # the plan has this step only where maintenance is configured
         call = settings.enter if do is Do.MAINTENANCE_ON else settings.leave
         surroundings = self._resolver.with_variables(call.environment)
-        return DiscreetOperation(
-            CommandOperation(call.argv, call.timeout, surroundings), surroundings.secrets
-        )
+        operation = CommandOperation(call.argv, call.timeout, surroundings)
+        return DiscreetOperation(operation, call.type, surroundings.secrets)
 
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
         """Under names of their own: before and after are compared by name. Raises as `executor` does."""
@@ -53,10 +67,10 @@ class ConfiguredWorld:
                 while name in found:
                     name += "'"
                 found[name] = self._check(settings.model_copy(update={"name": name}))
-        return tuple(DiscreetCheck(check, self._resolver.surroundings.secrets) for check in found.values())
+        return tuple(found.values())
 
     def _check(self, settings: CheckSettings) -> PatientCheck:
         definition = self._definitions.check(settings.type)
         assert definition is not None  # the configuration was loaded with these definitions
         check: PatientCheck = built(definition, settings, self._resolver, PatientCheck)
-        return check
+        return DiscreetCheck(check, settings.type, self._resolver.surroundings.secrets).looked_over()

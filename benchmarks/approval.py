@@ -11,11 +11,12 @@ import asyncio
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backends.releases.executor import Releases
+from backends.worker_key import WorkerKey
 from benchmarks.databases import Place, postgresql, sqlite
 from benchmarks.figure import Figure, ms, quantile, spread
 from benchmarks.installation import Bot, Installation, Slack, build_releases, new_folder, pretend_slack
@@ -84,13 +85,13 @@ async def _on_postgresql(count: int) -> Figure:
 async def _by_hand(root: Path, n: int) -> float:
     """Everything that the engine asks of the executor for one rollback: planned, looked at again, done."""
     build_releases(root)
-    executor, now = Releases(root), datetime.now(UTC)
+    executor, now = Releases(root, WorkerKey.fresh()), datetime.now(UTC)
     await executor.plan(Goal(point="v41"), now)
     began = time.perf_counter()
     way = await executor.plan(Goal(point="v41"), now)
     undo = Work(f"bench.RB-{n}.2", f"RB-{n}", "0" * 64, way.point.id, way.current.token)
     await executor.undo_point(undo)
-    restore = Work(f"bench.RB-{n}.3", f"RB-{n}", "0" * 64, way.point.id, way.current.token)
+    restore = replace(undo, op_id=f"bench.RB-{n}.3", fingerprint=way.point.fingerprint)
     handle = await executor.start(restore)
     assert not isinstance(handle, Taken)
     await executor.poll(restore, handle)

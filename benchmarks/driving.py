@@ -39,6 +39,7 @@ from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.runs import Opening, Store, open_store
+from storage.spans import SpanStore
 from tests.bot.stories import happened
 
 CHANNEL = "C000"
@@ -92,6 +93,7 @@ class Driving:
             planner,
             claims,
             looks,
+            SpanStore(store.database),
             clock,
             self._wake,
             Wake(),

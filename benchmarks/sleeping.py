@@ -29,7 +29,9 @@ from bot.model import (
     Finding,
     Goal,
     Loss,
+    LossQuality,
     Person,
+    Pin,
     Points,
     RestorePoint,
     UndoMode,
@@ -119,10 +121,10 @@ class Sleeping:
         return Points((POINT,), LIVE)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
-        return Way(POINT, LIVE, None)
+        return Way(POINT, LIVE, Loss(LossQuality.NONE))
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
-        return None
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
+        return Loss(LossQuality.NONE)
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return (Finding("arrived", When.OFFLINE, Verdict.PASSED),)
@@ -137,6 +139,9 @@ class SleepingWorld:
 
     def executor(self, target: str) -> Sleeping:
         return self._asked if target.startswith("shop-") else self._other
+
+    def pins(self, target: str) -> tuple[Pin, ...]:
+        return ()
 
     def maintenance(self, target: str, do: Do) -> Sleeping:
         return self._asked

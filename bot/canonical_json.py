@@ -26,5 +26,9 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
+def iso_if(at: datetime | None) -> str | None:
+    return None if at is None else iso(at)
+
+
 def from_iso(text: str) -> datetime:
     return datetime.fromisoformat(text)

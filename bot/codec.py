@@ -1,12 +1,12 @@
 """Nouns and events to JSON and back: what the database holds, or a look answers, goes through here.
 
-Events may have been written by an earlier version: a kind that meant two things then is read as the kind that
-it means now (`_now_called`). Digests and signatures are taken over what is stored, never over what is made
-again from the nouns that were read.
+Events may have been written by an earlier version: `earlier_forms` says what they mean now. Digests and
+signatures are taken over what is stored, never over what is made again from the nouns that were read.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -14,8 +14,9 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from bot.canonical_json import digest
-from bot.event_kinds import EventKind
-from bot.events import FACTS, Fact, Stored
+from bot.earlier_forms import EARLIER_FIELDS, EARLIER_NAMES, fields_of, kind_of
+from bot.envelope import Stored
+from bot.events import FACTS, Fact
 from bot.model import Plan
 
 
@@ -34,6 +35,29 @@ def load(noun: Any, data: object) -> Any:
     return _adapter(noun).validate_python(data)
 
 
+def exactly(noun: Any, value: object) -> Any:
+    """Returns a copy of a noun in which every field, however deep, is of its type.
+
+    Raises pydantic's errors, which are ValueErrors, and ValueError for a time without a zone.
+    """
+    adapter = _adapter(noun)
+    found = adapter.validate_json(adapter.dump_json(value, warnings=False), strict=True)
+    if _has_time_without_zone(found):
+        raise ValueError("a time has no zone")
+    return found
+
+
+def _has_time_without_zone(value: object) -> bool:
+    match value:
+        case datetime():
+            return value.tzinfo is None
+        case tuple():
+            return any(map(_has_time_without_zone, value))
+    if is_dataclass(value):
+        return any(_has_time_without_zone(getattr(value, field.name)) for field in fields(value))
+    return False
+
+
 def plan_digest(plan: Plan) -> str:
     """Returns the digest of a plan that is made now: SHA-256 over the canonical JSON of every field."""
     return digest(dump(Plan, plan))
@@ -49,43 +73,13 @@ def encode(fact: Fact) -> Stored:
     return Stored(fact.kind.value, {name: value for name, value in told.items() if name not in silent})
 
 
-def decode(stored: Stored, by: str) -> Fact:
-    """Returns what a stored event says. `by`: who said it; empty: the bot.
+def decode(stored: Stored, by: str, at: datetime) -> Fact:
+    """Returns what a stored event says. `by`: who said it; empty: the bot. `at`: when.
 
     Raises ValueError (pydantic's ValidationError is one) on a kind that this version does not know.
     """
-    fact: Fact = load(FACTS[_now_called(stored, by)], stored.data)
+    fact: Fact = load(FACTS[kind_of(stored.kind, stored.data, by)], fields_of(stored.data, at))
     return fact
-
-
-def _now_called(stored: Stored, by: str) -> EventKind:
-    match stored.kind, stored.data:
-        case "observed", {"findings": _}:
-            return EventKind.BASELINE_TAKEN
-        case "observed", _:
-            return EventKind.LOSS_MEASURED
-        case ("voided" | "doubted" | "halted") as kind, {"installation": _}:
-            return EventKind(f"{kind}_by_restore")
-        case "halted", data if not data.get("why"):
-            return EventKind.STOPPED
-        case "ended", {"undone_by": str()}:
-            return EventKind.ENDED_BY_UNDO
-        case "cancelled", _ if not by:
-            return EventKind.CARD_IMPOSSIBLE
-        case kind, _:
-            return EventKind(kind)
-
-
-_EARLIER_NAMES = (  # under which `_now_called` finds a kind
-    ("observed", EventKind.BASELINE_TAKEN),
-    ("observed", EventKind.LOSS_MEASURED),
-    ("voided", EventKind.VOIDED_BY_RESTORE),
-    ("doubted", EventKind.DOUBTED_BY_RESTORE),
-    ("halted", EventKind.HALTED_BY_RESTORE),
-    ("halted", EventKind.STOPPED),
-    ("ended", EventKind.ENDED_BY_UNDO),
-    ("cancelled", EventKind.CARD_IMPOSSIBLE),
-)
 
 
 def events_schema() -> dict[str, Any]:
@@ -94,7 +88,9 @@ def events_schema() -> dict[str, Any]:
     data, shared = TypeAdapter.json_schemas(adapters, title="A stored event of a run")
     for fact in FACTS.values():
         shared["$defs"][fact.__name__]["additionalProperties"] = False
-    names = [*((kind.value, kind) for kind in FACTS), *_EARLIER_NAMES]
+    for noun, earlier in EARLIER_FIELDS.items():
+        shared["$defs"][noun]["properties"].update(earlier)
+    names = [*((kind.value, kind) for kind in FACTS), *EARLIER_NAMES]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **shared,
@@ -112,7 +108,7 @@ _ENVELOPE: Mapping[str, Any] = {
     "run_id": {"type": "string", "description": "such as RB-42"},
     "seq": {"type": "integer", "minimum": 1, "description": "from 1, without gaps in a run"},
     "at": {"type": "string", "format": "date-time", "description": "UTC, to the millisecond"},
-    "kind": {"enum": sorted({*FACTS, *(name for name, _ in _EARLIER_NAMES)})},
+    "kind": {"enum": sorted({*FACTS, *(name for name, _ in EARLIER_NAMES)})},
     "by": {"type": "string", "description": "Slack user id; empty: the bot itself"},
     "data": {"type": "object", "description": "a field that is left out has its default"},
     "signature": {"type": "string", "description": "Ed25519 in hexadecimal; empty: the bot's own event"},

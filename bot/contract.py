@@ -63,24 +63,13 @@ async def answered(question: Awaitable[T], within: float) -> T:
         raise OutcomeUnknown(f"no answer within {within:g} s") from None
 
 
-class Preview(StrEnum):
-    EXACT = "exact"
-    ESTIMATE = "estimate"
-    NONE = "none"
-
-
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Declared as data; people's options and the engine's trust follow from it."""
+    """Declared as data: what people are offered and what the engine trusts follow from each field."""
 
     fenced: bool  # takes the op id at the backend: "absent" can be trusted and a restart is safe
-    time_range: bool = False  # any moment between earliest and latest, not only listed points
-    preview: Preview = Preview.NONE
-    compare_and_set: bool = False
-    cancel: bool = False
+    cancel: bool = False  # a cancelled restore leaves the target as it was
     undo: UndoMode = UndoMode.IMPOSSIBLE
-    progress: bool = False
-    shortest_poll: float = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +82,10 @@ class Work:
     point: str  # "" for operations without a point (maintenance)
     expected: str  # the identity token to compare with; "" where there is none
     timeout: float = 900.0
+    in_maintenance: bool = False  # nobody else writes to the target
+    fingerprint: str = ""  # of the restore point's content as it was approved; "": its id says it
+    accepted: bool = False  # the backend had taken it: that it knows nothing of it now proves nothing
+    unsigned: bool = False  # it was planned by a version whose notes carried no signature
     place: str | None = None  # the `Operation.place` of its intent; None: it was taken at the backend itself
 
 
@@ -165,8 +158,8 @@ class Executor(Operation, Protocol):
     async def plan(self, goal: Goal, now: datetime) -> Way:
         """Resolves a point id or a time to one exact point. Raises PointUnavailable and the above."""
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
-        """Measures what going back to `point` would remove now; None: the backend is stateless."""
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
+        """Measures what going back to `point` would remove now. That no data is touched is said, too."""
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
         """Saves the present state; safe to call again for the same op id, also from another place.

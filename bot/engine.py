@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from bot import asking, codec, events, machine, planning
+from bot import asking, codec, events, machine
 from bot.clock import Clock, Sleep
 from bot.configuration import Configuration
 from bot.contract import (
@@ -28,15 +28,18 @@ from bot.contract import (
     Work,
     answered,
 )
+from bot.envelope import Event
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, words_of
-from bot.events import Event, Fact
+from bot.events import Fact
 from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
-from bot.model import Do, Finding, Loss, Phase, Step, When
-from bot.planner import Executors, Planner
-from bot.preflight import Directory, failover, plan_for, why_not_start, why_not_with_these_settings
+from bot.loss import outgrown
+from bot.model import Do, Finding, Phase, Step, When
+from bot.planner import Executors, Now, Planner
+from bot.preflight import Directory, failover, look_before_start, plan_for, why_not_with_these_settings
 from bot.run import Run, StepRecord, op_id
 from bot.signatures import why_not_as_planned, why_not_signed
 
+TRIED_AGAIN_EVERY_SECONDS = 5.0  # the start, while something passing stands against it
 BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
 
 
@@ -215,25 +218,36 @@ class _Drive:
         return await self._write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
 
     async def _preflight(self, run: Run) -> Run:
-        reason, loss = await self._why_not_start(run)
+        """Passing trouble is waited out as long as the approval lets it start; what differs ends it."""
+        now = await self._look_before_start(run)
         if machine.overdue(run, self._clock()):
             return await self._write(run, events.Expired())
-        if reason is not None:
-            return await self._write(run, events.Voided(reason))
-        return await self._write(run, events.Started(loss))
+        if now.why_not is None:
+            return await self._write(run, events.Started(now.loss))
+        if not now.passing or self._last_try(run):
+            return await self._write(run, events.Voided(now.why_not, now.seen))
+        if now.why_not != run.why:
+            run = await self._write(run, events.HeldUp(now.why_not))
+        await self._engine.sleep(TRIED_AGAIN_EVERY_SECONDS)
+        return await self.load(run.id)
+
+    def _last_try(self, run: Run) -> bool:
+        """Whether there is no time left to try once more."""
+        by = run.approval.start_by
+        return by is None or self._clock() + timedelta(seconds=TRIED_AGAIN_EVERY_SECONDS) >= by
 
     async def _review(self, run: Run) -> Run:
         """The same look as before the start; nothing is restored unless it fits."""
-        reason, loss = await self._why_not_start(run)
-        if reason is None:
-            return await self._write(run, events.Reviewed(loss))
-        if loss is not None:
-            return await self._write(run, events.LossOutgrown(reason, loss))
-        return await self._write(run, events.Halted(reason))
+        now = await self._look_before_start(run)
+        if now.why_not is None:
+            return await self._write(run, events.Reviewed(now.loss))
+        if now.loss is not None:
+            return await self._write(run, events.LossOutgrown(now.why_not, now.loss))
+        return await self._write(run, events.Halted(now.why_not))
 
-    async def _why_not_start(self, run: Run) -> tuple[str | None, Loss | None]:
+    async def _look_before_start(self, run: Run) -> Now:
         tools = self._engine
-        return await why_not_start(run, self._other_plan, tools.planner, tools.directory)
+        return await look_before_start(run, self._other_plan, tools.planner, tools.directory)
 
     # Reading
 
@@ -246,7 +260,7 @@ class _Drive:
     async def _measure(self, run: Run, step: Step) -> Run:
         plan = run.approval.plan
         loss = await self._engine.planner.measured(plan, step.timeout)
-        if why := planning.outgrown(plan, loss):
+        if why := outgrown(plan, loss, self._clock()):
             return await self._write(run, events.LossOutgrown(why, loss, step.n))
         return await self._write(run, events.LossMeasured(step.n, loss))
 
@@ -291,6 +305,10 @@ class _Drive:
             point=leg.point.id if leg else "",
             expected=leg.current.token if leg else "",
             timeout=step.timeout,
+            in_maintenance=run.work.in_maintenance,
+            fingerprint=leg.point.fingerprint if leg else "",
+            accepted=record.handle is not None,
+            unsigned=not run.approval.plan.pins,
             place=record.place,
         )
 

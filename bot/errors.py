@@ -29,6 +29,7 @@ class ConfigurationError(PermanentError):
         self.problems = problems
 
 
-def words_of(problem: Exception) -> str:
+def words_of(problem: BaseException) -> str:
     """Returns what it says, or what it is called when it says nothing."""
-    return str(problem) or type(problem).__name__
+    words = str(problem)
+    return words if words.strip() else type(problem).__name__

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     EXPIRED = "expired"
     VOIDED = "voided"
     VOIDED_BY_RESTORE = "voided_by_restore"
+    HELD_UP = "held_up"
     STARTED = "started"
     STEP_STARTED = "step_started"
     STEP_ACCEPTED = "step_accepted"
@@ -54,3 +55,4 @@ class EventKind(StrEnum):
     LEAVE_PROPOSED = "leave_proposed"
     LEAVE_AGREED = "leave_agreed"
     SUCCEEDED = "succeeded"
+    SUPERSEDED = "superseded"

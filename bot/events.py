@@ -1,4 +1,4 @@
-"""Everything that can happen to a run: one frozen value a kind, in an envelope that says when and by whom.
+"""Everything that can happen to a run: one frozen value a kind. When and by whom is said by its envelope.
 
 Stored events are for ever. A kind's name and the meaning of its fields never change; a field may be added
 with a default that says what older events meant; a new meaning is a new kind. What an event does to a run is
@@ -7,11 +7,10 @@ in `machine`, how it is written as JSON in `codec`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, ClassVar
 
 from bot.event_kinds import EventKind
-from bot.model import Do, Finding, Goal, Loss, Person, Plan, Purpose
+from bot.model import Do, Finding, Goal, Loss, Person, Plan, Purpose, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +127,7 @@ class Voided(Fact):
 
     kind = EventKind.VOIDED
     why: str = ""
+    seen: tuple[Seen, ...] = ()  # by the last look; empty: nobody looked at the targets then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +144,14 @@ class VoidedByRestore(AfterRestore):
 
 
 # Carrying out ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUp(Fact):
+    """Something passing stands against the start: it is tried again while the approval lets it start."""
+
+    kind = EventKind.HELD_UP
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +294,15 @@ class Succeeded(Fact):
     kind = EventKind.SUCCEEDED
 
 
+@dataclass(frozen=True, slots=True)
+class Superseded(Fact):
+    """Another run has taken the same target somewhere else: this one's result is not live any more."""
+
+    kind = EventKind.SUPERSEDED
+    by_run: str
+    point: str  # what people call where it went
+
+
 # Stopping, and what people decide then ---------------------------------------------------------
 
 
@@ -410,31 +427,6 @@ class LeaveProposed(Proposed):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveAgreed(Reasoned):
     kind = EventKind.LEAVE_AGREED
-
-
-# The envelope ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event as the database holds it: what signatures and digests are taken over."""
-
-    kind: str
-    data: Mapping[str, Any]  # JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    fact: Fact
-    at: datetime
-    by: str = ""  # Slack user id; empty: the bot itself
-    seq: int = 0  # given by the store
-    signature: str = ""  # of people's events, hex
-    stored: Stored | None = None  # None: it is not stored yet
-
-    @property
-    def kind(self) -> EventKind:
-        return self.fact.kind
 
 
 FACTS: Mapping[EventKind, type[Fact]] = {

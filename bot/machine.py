@@ -11,8 +11,8 @@ from functools import singledispatch
 from typing import Any
 
 from bot import events
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event
 from bot.model import EFFECTS, MAINTENANCE, Do, OnFailure, Outcome, Phase, State, Step
 from bot.run import Approval, LiveState, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 
@@ -84,6 +84,7 @@ def _failed(phase: Phase) -> dict[EventKind, Move]:
         EventKind.STEP_LOST: (S.FAILED, phase),
         EventKind.HALTED: (S.FAILED, phase),
         EventKind.HALTED_BY_RESTORE: (S.FAILED, phase),
+        EventKind.SUPERSEDED: (S.FAILED, phase),
     }
 
 
@@ -121,6 +122,7 @@ TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
         EventKind.EXPIRED: (S.EXPIRED, None),
     },
     (S.APPROVED, None): {
+        EventKind.HELD_UP: (S.APPROVED, None),
         EventKind.STARTED: (S.RUNNING, P.PREPARE),
         EventKind.VOIDED: (S.VOID, None),
         EventKind.VOIDED_BY_RESTORE: (S.VOID, None),
@@ -159,7 +161,7 @@ TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
     (S.PAUSED, P.FINISH): _paused(P.FINISH),
     **{(S.STUCK, phase): _stuck(phase) for phase in P},
     **{(S.FAILED, phase): _failed(phase) for phase in P},
-    (S.SUCCEEDED, P.FINISH): {},
+    (S.SUCCEEDED, P.FINISH): {EventKind.SUPERSEDED: (S.SUCCEEDED, P.FINISH)},
     (S.REFUSED, None): {},
     (S.VETOED, None): {EventKind.REASON_GIVEN: (S.VETOED, None)},
     (S.EXPIRED, None): {},
@@ -232,6 +234,7 @@ class Wait:
     """People's or the clock's turn, or nothing is left."""
 
 
+PLANNED_BEFORE = "it was planned by an older version, which did not look at contents; ask again"
 Action = MakePlan | Preflight | Review | StartStep | FindStep | Observe | LookAround | Write | Wait
 
 
@@ -239,6 +242,8 @@ def next_action(run: Run) -> Action:
     match run.state:
         case S.REQUESTED:
             return MakePlan()
+        case S.AWAITING_APPROVAL | S.APPROVED if not run.approval.plan.pins:
+            return Write(events.Voided(PLANNED_BEFORE))
         case S.APPROVED:
             return Preflight()
         case S.RUNNING:
@@ -294,6 +299,15 @@ def _next_of_leaving(run: Run) -> Action:
         if record.step.do is Do.MAINTENANCE_OFF and record.state is not StepState.ENDED:
             return FindStep(record) if record.state is StepState.STARTED else StartStep(record.step)
     return Wait()
+
+
+WAITS_FOR_A_DECISION = frozenset(
+    kind
+    for (state, _), moves in TABLE.items()
+    if state is S.RUNNING
+    for kind, (to, _) in moves.items()
+    if to in {S.PAUSED, S.STUCK}
+)
 
 
 def wants_driving(run: Run) -> bool:
@@ -421,8 +435,13 @@ def _(fact: events.QuorumReached, run: Run, event: Event) -> Run:
 
 
 @_changed.register
-def _(fact: events.Refused | events.Voided | events.CardImpossible, run: Run, event: Event) -> Run:
+def _(fact: events.Refused | events.CardImpossible | events.HeldUp, run: Run, event: Event) -> Run:
     return replace(run, why=fact.why)
+
+
+@_changed.register
+def _(fact: events.Voided, run: Run, event: Event) -> Run:
+    return replace(_ended_so(run, seen=fact.seen), why=fact.why)
 
 
 @_changed.register
@@ -432,7 +451,8 @@ def _(fact: events.Vetoed | events.Cancelled | events.ReasonGiven, run: Run, eve
 
 @_changed.register
 def _(fact: events.Started, run: Run, event: Event) -> Run:
-    return _worked(run, started_at=event.at, loss=fact.loss or run.work.loss)
+    started = replace(run, why="")  # of what held it up
+    return _worked(started, started_at=event.at, loss=fact.loss or run.work.loss)
 
 
 @_changed.register
@@ -494,6 +514,12 @@ def _(fact: events.Ended, run: Run, event: Event) -> Run:
 @_changed.register
 def _(fact: events.EndedByUndo, run: Run, event: Event) -> Run:
     return replace(_asked(_ended_so(run, undone_by=fact.undone_by), pause=None), why=fact.why)
+
+
+@_changed.register
+def _(fact: events.Superseded, run: Run, event: Event) -> Run:
+    since = {"superseded_point": fact.point, "superseded_at": event.at}
+    return _ended_so(run, superseded_by=fact.by_run, **since)
 
 
 @_changed.register
@@ -771,7 +797,7 @@ def broken_off(run: Run, why: str, at: datetime) -> Event:
     match run.state:
         case S.REQUESTED:
             return Event(events.Refused(why), at)
-        case S.APPROVED:
+        case S.AWAITING_APPROVAL | S.APPROVED:
             return Event(events.Voided(why), at)
         case S.RUNNING if begun is not None:
             return Event(events.Doubted(begun.step.n, why), at)

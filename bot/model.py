@@ -95,9 +95,47 @@ class UndoMode(StrEnum):
     IMPOSSIBLE = "impossible"
 
 
+class Change(StrEnum):
+    """What going back does to the rows, commits or files of a figure."""
+
+    NEW = "new"  # written since the restore point: they go
+    CHANGED = "changed"  # they get their earlier values
+    RETURNS = "returns"  # deleted since: they come back
+
+
+class Measure(StrEnum):
+    COUNT = "count"
+    BYTES = "bytes"
+
+
+class Preview(StrEnum):
+    """How much a plan knows of what the restore will do."""
+
+    EXACT = "exact"
+    ESTIMATE = "estimate"
+    NONE = "none"
+
+
 class Risk(StrEnum):
     STANDARD = "standard"
     CRITICAL = "critical"  # approval asks for the first four characters of the plan code
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which a state was live."""
+
+    since: datetime
+    until: datetime | None  # None: still
+    seen: datetime | None = None  # when it was seen last, where nobody saw the end; None: `until` is exact
+
+
+class PointKind(StrEnum):
+    """Where a restore point comes from."""
+
+    MADE = ""  # by whoever deploys, commits or loads
+    BACKUP = "backup"  # a copy of what was live at its time
+    UNDO = "undo"  # saved before a run: what that run took back
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +143,15 @@ class RestorePoint:
     """A known earlier state of a target."""
 
     id: str  # immutable: a commit, a release, a backup; never a branch, a tag or "latest"
-    at: datetime | None  # None: the backend does not say when it was
+    at: datetime | None  # when it was complete; None: the backend does not say
     label: str = ""
     author: str | None = None
     current: bool = False
+    kind: PointKind = PointKind.MADE
+    live: tuple[Span, ...] = ()  # oldest first; empty: the backend does not know
+    fingerprint: str = ""  # of the content, 64 hex digits; empty: the id itself is made from the content
+    doubt: str = ""  # why nobody should go there unasked; empty: no reason known
+    saved_before: str = ""  # of an undo point: the run before which it was live; empty: not known
     proven_at: datetime | None = None  # when a drill last restored and verified it
 
 
@@ -119,7 +162,17 @@ class Current:
     id: str
     token: str
     label: str = ""
-    at: datetime | None = None
+    at: datetime | None = None  # when this state was complete
+    since: datetime | None = None  # when it went live; None: not known
+    author: str | None = None  # who put it there
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where a target stood when somebody looked."""
+
+    target: str
+    current: Current
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +181,35 @@ class Points:
 
     points: tuple[RestorePoint, ...]
     current: Current
-    earliest: datetime | None = None  # of a continuous range; None: only the listed points
-    latest: datetime | None = None
-    saved: frozenset[str] = frozenset()  # ids of states that were saved before a run: what was rolled back
-    all_earlier: bool = False  # every point is a copy of an earlier live state, as a backup is
+    left_out: tuple[str, ...] = ()  # why something is no restore point, a sentence each
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    name: str
+    """One figure of a loss."""
+
+    name: str  # in the plural: orders, commits
     count: int
+    change: Change = Change.NEW
+    measure: Measure = Measure.COUNT
+    limits: bool = True  # False: shown, and sets no ceiling
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What going back removes: a window of time, and units where they can be counted."""
+    """What going back removes: everything since a moment, in units where they can be counted."""
 
     quality: LossQuality
-    seconds: float | None = None  # restore point to now; None: not known
-    units: tuple[Unit, ...] = ()
-    basis: str = ""  # of an estimate or a declaration: by whom, why
+    since: datetime | None = None  # the restore point, of several the earliest; None: not known
+    units: tuple[Unit, ...] = ()  # every figure that was counted, those that are 0 among them
+    basis: str = ""  # of an estimate or a declaration: by whom, why; of what is not known: the reason
     measured_at: datetime | None = None
+
+    def window(self, now: datetime) -> float | None:
+        """Returns the seconds from the restore point to now; None: not known."""
+        if self.quality is LossQuality.NONE:
+            return 0.0
+        return None if self.since is None else max(0.0, (now - self.since).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +230,26 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A version that is not live any more after going back."""
+
+    id: str
+    label: str = ""
+    at: datetime | None = None
+    author: str = ""
+    note: str = ""  # what somebody should know about it: "security", "fix of RB-12"
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """An executor's answer to "could you go there?" for one target."""
 
     point: RestorePoint
     current: Current
-    loss: Loss | None  # None: the backend is stateless
-    changes: tuple[str, ...] = ()  # what goes, one line each, newest first
+    loss: Loss  # that no data is touched is said, never left out
+    gone: tuple[Gone, ...] = ()  # newest first
+    diff: str = ""  # what else becomes different, a line each, at most 100 kB
+    preview: Preview = Preview.NONE
     warnings: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
     downtime: float | None = None  # seconds, None: not known
@@ -216,6 +290,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """Something that the configuration only names, as it was found when the plan was made."""
+
+    name: str  # what people call it: "`root`", "program `ctl`"
+    digest: str  # of what it led to; where that may be a secret, under the key of the zone's workers
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """One target of a plan: from where to where, and what it costs."""
 
@@ -223,11 +305,15 @@ class Leg:
     current: Current
     point: RestorePoint
     loss: Loss
-    changes: tuple[str, ...] = ()
+    gone: tuple[Gone, ...] = ()
+    diff: str = ""
+    preview: Preview = Preview.NONE
     undo: UndoMode = UndoMode.EXACT
+    pins: tuple[Pin, ...] = ()  # empty: nothing of the settings needs one
 
 
-PLAN_FORMAT = 1  # counted up whenever a plan means more than its fields said before
+PLAN_FORMAT = 2  # counted up whenever a plan means more than its fields said before
+PINNED_FORMAT = 2  # from this one on, contents and places are pinned, and all that differs is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +347,11 @@ class Plan:
     format: int = 0  # which `PLAN_FORMAT` it was made in; 0: before plans carried one
 
     @property
+    def pins(self) -> bool:
+        """Whether it pins contents and places: nobody may agree to one that does not any more."""
+        return self.format >= PINNED_FORMAT
+
+    @property
     def point(self) -> RestorePoint:
         return self.legs[0].point
 
@@ -271,9 +362,8 @@ class Plan:
     @property
     def within_rpo(self) -> bool | None:
         """None: no objective is declared, or the window is not known."""
-        if self.rpo is None or self.loss.seconds is None:
-            return None
-        return self.loss.seconds <= self.rpo
+        window = self.loss.window(self.made_at)
+        return None if self.rpo is None or window is None else window <= self.rpo
 
     def undo_until(self, since: datetime) -> datetime:
         """When the undo point is given up. `since`: the end of the run."""

@@ -3,19 +3,22 @@
 It changes nothing, so it needs no claim and no key: whoever may read a target may plan.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot import planning
+from bot import planning, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, answered
 from bot.errors import PermanentError, TemporaryError, UserError
-from bot.model import Do, Goal, Leg, Loss, Plan, Points, Purpose, RestorePoint, UndoMode, Way
-from bot.planning import Abandoned, Hold
+from bot.loss import comparable, joint, outgrown
+from bot.model import Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, UndoMode, Way
 from bot.procedures import targets_of
 from bot.run import Run
+from bot.spans import Lived
+from bot.suggesting import Abandoned, Hold, Offer, offer
 
 PLAN_READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
 
@@ -26,12 +29,35 @@ class PastRuns(Protocol):
     async def load(self, run_id: str) -> Run: ...
     async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]: ...
     async def outages(self, target: str) -> list[float]: ...
+    async def lived(self, target: str) -> tuple[Lived, ...]: ...
 
 
 class Executors(Protocol):
     """The executors of this worker's zone, by target."""
 
     def executor(self, target: str) -> Executor: ...
+    def pins(self, target: str) -> tuple[Pin, ...]: ...
+
+
+def _other(first: Way, goal: Goal) -> Goal:
+    """Raises UserError."""
+    found = spans.other_goal(first, goal)
+    if found is None:
+        raise UserError(
+            f"Nobody knows until when {first.point.label or first.point.id} was live, so the other targets "
+            "cannot go back to that moment. Ask with `before` and a time instead."
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How things stand when a plan is looked at again."""
+
+    why_not: str | None  # why it may not start; None: it may
+    loss: Loss | None = None  # as it is now; None: the reason is another, and it was not asked
+    passing: bool = False  # the same look may well have another answer in a moment
+    seen: tuple[Seen, ...] = ()  # where the targets stand, as far as they were looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +73,16 @@ class Planner:
         names = targets_of(self.configuration, target)
         ways: dict[str, Way] = {}
         for name in names:
-            others = goal if name == target.name else planning.other_goal(ways[target.name], goal)
-            ways[name] = await self.way(name, own.get(name, others))
+            wanted = (
+                await self._resolved(name, goal) if name == target.name else _other(ways[target.name], goal)
+            )
+            ways[name] = await self.way(name, own.get(name, wanted))
         return planning.compose(
             self.configuration,
             target,
             Purpose.UNDO if goal.undo_of else Purpose.ROLLBACK,
             ways,
+            pins={name: await asyncio.to_thread(self.executors.pins, name) for name in names},
             undoable=[name for name in names if self._can_undo(name)],
             holds=await self.past.holds(names),
             outages=await self.past.outages(target.name),
@@ -62,25 +91,43 @@ class Planner:
 
     async def way(self, target: str, goal: Goal) -> Way:
         """Returns where a target stands and what going to `goal` would cost. Raises what executors raise."""
-        return await answered(
-            self.executors.executor(target).plan(goal, self.clock()), PLAN_READ_WITHIN_SECONDS
-        )
+        answer = self.executors.executor(target).plan(goal, self.clock())
+        way = await answered(answer, PLAN_READ_WITHIN_SECONDS)
+        return spans.way_with_lives(way, await self.past.lived(target))
 
-    async def why_not_from_here(self, plan: Plan) -> tuple[str | None, Loss | None]:
-        """Returns why the plan no longer fits, and the loss as it is now; no loss: the reason is another.
+    async def points(self, target: str) -> Points:
+        """Returns what a target can go back to, and when it was live. Raises what executors raise."""
+        listed = await answered(self.executors.executor(target).restore_points(), PLAN_READ_WITHIN_SECONDS)
+        return spans.with_lives(listed, await self.past.lived(target))
 
-        Raises what executors raise.
-        """
-        losses = []
+    async def _resolved(self, target: str, goal: Goal) -> Goal:
+        """Returns the point that was live at a time, as far as that is known. Raises UserError."""
+        if goal.before is None:
+            return goal
+        found = spans.live_at(await self.points(target), goal.before)
+        if isinstance(found, str):
+            raise UserError(found)
+        return goal if found is None else Goal(point=found.id)
+
+    async def look_again(self, plan: Plan) -> Now:
+        """Returns whether the plan fits what is there now. Raises what executors raise."""
+        losses: list[tuple[str, Loss]] = []
+        seen: list[Seen] = []
         for leg in plan.legs:
+            pins = await asyncio.to_thread(self.executors.pins, leg.target)
+            if plan.pins and (reason := planning.other_place(leg, pins)):
+                return Now(reason)
             way = await self.way(leg.target, Goal(point=leg.point.id))
-            if reason := planning.moved(leg, way.current):
-                return reason, None
+            seen.append(Seen(leg.target, way.current))
+            reason = planning.moved(leg, way.current, pins=plan.pins)
+            if reason := reason or (planning.replaced(leg, way.point) if plan.pins else None):
+                return Now(reason, seen=tuple(seen))
             if way.blockers:
-                return " ".join(way.blockers), None
+                return Now(" ".join(way.blockers), seen=tuple(seen))
             losses.append((leg.target, self._loss(leg, way.loss)))
-        loss = planning.joint(losses)
-        return planning.outgrown(plan, loss), loss
+        loss = joint(losses)
+        why_not, passing = outgrown(plan, loss, self.clock()), not comparable(plan, loss)
+        return Now(why_not, loss, passing, tuple(seen))
 
     async def measured(self, plan: Plan, within: float) -> Loss:
         """Returns the loss as it is now, each backend asked for at most `within` seconds."""
@@ -92,16 +139,16 @@ class Planner:
             except (PermanentError, TemporaryError, OutcomeUnknown):
                 measured = None  # counts as unknown below, unless the target declares its loss
             losses.append((leg.target, self._loss(leg, measured)))
-        return planning.joint(losses)
+        return joint(losses)
 
     def _loss(self, leg: Leg, measured: Loss | None) -> Loss:
         return planning.loss_of(self.configuration.targets[leg.target], measured)
 
-    async def suggested(self, target: str, listed: Points) -> RestorePoint | None:
-        """Returns the point that form, command line and `doctor` take when nobody has chosen one."""
+    async def offer(self, target: str, listed: Points) -> Offer:
+        """Returns what form, command line and `doctor` offer, and what they take when nobody has chosen."""
         holds = await self.past.holds([target])
         abandoned = [await self._abandoned(hold) for hold in holds]
-        return planning.suggested(listed, holds, [each for each in abandoned if each is not None])
+        return offer(listed, holds, [each for each in abandoned if each is not None])
 
     def _can_undo(self, target: str) -> bool:
         return self.executors.executor(target).capabilities.undo is not UndoMode.IMPOSSIBLE
@@ -122,4 +169,4 @@ class Planner:
         """Returns the time that a rollback took back; None: its restore point had no time."""
         run = await self.past.load(hold.run)
         since = run.approval.plan.leg(hold.target).point.at
-        return None if since is None else Abandoned(since, hold.placed_at)
+        return None if since is None else Abandoned(hold.run, since, hold.placed_at)

@@ -9,8 +9,8 @@ from bot import policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import OutcomeUnknown
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
-from bot.model import Loss, Plan
-from bot.planner import Planner
+from bot.model import Plan
+from bot.planner import Now, Planner
 from bot.policy import Entitled
 from bot.run import Run
 
@@ -42,33 +42,28 @@ def failover(name: str, configuration: Configuration) -> str:
     return f" Declared failover: {target.failover}" if target and target.failover else ""
 
 
-async def why_not_start(
-    run: Run, other_plan: str | None, planner: Planner, directory: Directory
-) -> tuple[str | None, Loss | None]:
-    """Returns the reason, and the loss as it is now; no loss: the reason is another, and it was not asked.
-
-    `other_plan`: why the stored plan is not the one that people saw.
-    """
+async def look_before_start(run: Run, other_plan: str | None, planner: Planner, directory: Directory) -> Now:
+    """Returns whether what was approved may start now. `other_plan`: why the stored plan is another one."""
     try:
-        return await _why_not_as_approved(run, other_plan, planner, directory)
-    except (UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
-        return words_of(problem), None
+        return await _as_approved(run, other_plan, planner, directory)
+    except (UserError, PermanentError) as problem:
+        return Now(words_of(problem))
+    except (TemporaryError, OutcomeUnknown) as problem:
+        return Now(words_of(problem), passing=True)
 
 
-async def _why_not_as_approved(
-    run: Run, other_plan: str | None, planner: Planner, directory: Directory
-) -> tuple[str | None, Loss | None]:
+async def _as_approved(run: Run, other_plan: str | None, planner: Planner, directory: Directory) -> Now:
     configuration = planner.configuration
     target = configuration.targets.get(run.request.target)
     if target is None:
-        return f"`{run.request.target}` is not in the configuration any more", None
+        return Now(f"`{run.request.target}` is not in the configuration any more")
     if other_plan is not None:
-        return other_plan, None
+        return Now(other_plan)
     if reason := _what_changed(run.approval.plan, configuration, target):
-        return reason, None
+        return Now(reason)
     if reason := policy.why_not_start(run, await directory.entitled(target)):
-        return reason, None
-    return await planner.why_not_from_here(run.approval.plan)
+        return Now(reason)
+    return await planner.look_again(run.approval.plan)
 
 
 def _what_changed(plan: Plan, configuration: Configuration, target: Target) -> str | None:

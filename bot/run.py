@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from bot.model import Finding, Goal, Loss, Outcome, Person, Phase, Plan, Purpose, State, Step, Verdict
+from bot.model import Finding, Goal, Loss, Outcome, Person, Phase, Plan, Purpose, Seen, State, Step, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,10 @@ class End:
     by: str = ""
     undone_by: str | None = None  # the id of the run that undoes this one
     leave_agreed: bool = False  # two people: out of maintenance, though it failed
+    seen: tuple[Seen, ...] = ()  # by a last look, of a run that did not start; empty: there was none
+    superseded_by: str | None = None  # the id of the run that has taken the target somewhere else since
+    superseded_point: str = ""  # what people call where it went
+    superseded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from bot.canonical_json import canonical, digest, iso
 from bot.codec import encode
-from bot.events import AfterRestore, Event, Planned, Requested, Stored, Word
+from bot.envelope import Event, Stored
+from bot.events import AfterRestore, Planned, Requested, Word
 from bot.run import Run
 
 

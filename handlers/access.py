@@ -1,8 +1,9 @@
-"""Every way in, and to whom it is open. An entry point that is missing here is closed to everyone.
+"""Every way in, and to whom it is open. A way from Slack that is missing here is closed to everyone.
 
 This is the first question, the same for Slack, the pages and the command line; for the commands that are
 typed in Slack it stands beside their answers. The second, what somebody may do to a target, is asked of
-`bot.presses` and `bot.policy` where it is recorded, with the rights of that moment.
+`bot.presses` and `bot.policy` where it is recorded, with the rights of that moment. A command of the shell
+asks nobody: its list is for the reader, and a test compares it with the program.
 """
 
 from collections.abc import Mapping

@@ -20,8 +20,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import DBAPIError
 
-from bot.errors import ConfigurationError, StaleRun, TemporaryError
-from bot.events import Event, Expired
+from bot.envelope import Event
+from bot.errors import ConfigurationError, StaleRun, TemporaryError, words_of
+from bot.events import Expired
 from bot.machine import NotAllowed
 from handlers.context import Context, Parts, Wake, running
 from handlers.door.deliver import Door, Identity
@@ -189,7 +190,7 @@ async def _expire_again_and_again(context: Context) -> None:
         try:
             await expire_due(context)
         except (DBAPIError, TemporaryError, TimeoutError) as problem:
-            log.warning("expiry", error=str(problem) or type(problem).__name__)
+            log.warning("expiry", error=words_of(problem))
 
 
 async def expire_due(context: Context) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from backends.installed import definitions, missing_extras
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
-from bot.errors import ConfigurationError, TemporaryError
+from bot.errors import ConfigurationError, TemporaryError, words_of
 from handlers.context import Parts, Wake, running
 from handlers.front import Front, open_front
 from handlers.keys import signer_at
@@ -38,6 +38,7 @@ from storage.database import (
     settle,
     upgrade,
     why_not_current,
+    why_not_upgrade,
 )
 from storage.integrity import Unsound, seal, take_seal_off, why_not_sound
 from storage.restored import RestoredStore, restored
@@ -191,6 +192,8 @@ async def _open_database(settings: ProcessSettings, resources: AsyncExitStack) -
         resources.push_async_callback(_seal, database)
     resources.push_async_callback(database.close)
     if alone:
+        if reason := await why_not_upgrade(database, settings.may_end_runs):
+            raise ConfigurationError((reason,))
         await upgrade(database)
     elif reason := await why_not_current(database):
         raise ConfigurationError((reason,))
@@ -311,4 +314,4 @@ async def _read_clock(shared: SharedClock) -> None:
         try:
             await shared.read()
         except (DBAPIError, TemporaryError, TimeoutError) as problem:
-            log.warning("clock not compared", error=str(problem))
+            log.warning("clock not compared", error=words_of(problem))

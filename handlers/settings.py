@@ -34,6 +34,8 @@ class ProcessSettings(BaseSettings):
     database_url: SecretStr | None = Field(None, alias="ROLLBACK_DATABASE_URL")
     signing_key: Path | None = Field(None, alias="ROLLBACK_SIGNING_KEY_FILE")  # of a front
     front_keys: Path | None = Field(None, alias="ROLLBACK_FRONT_KEYS_FILE")  # public; whom a worker believes
+    worker_key_file: Path | None = Field(None, alias="ROLLBACK_WORKER_KEY_FILE")  # one a zone
+    may_end_runs: bool = False  # by `--yes`: an upgrade may end what waits under a plan of before
     http: str = Field("127.0.0.1:3000", alias="ROLLBACK_HTTP")
     log: str = Field("text", alias="ROLLBACK_LOG")
 
@@ -87,6 +89,11 @@ class ProcessSettings(BaseSettings):
     def front_key(self) -> Path:
         """Signs what people said; made in the state folder when none is given."""
         return self.signing_key or self.state / "front.key"
+
+    @property
+    def worker_key(self) -> Path:
+        """What the workers of a zone share; made in the state folder when none is given."""
+        return self.worker_key_file or self.state / "worker.key"
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -13,16 +13,18 @@ from sqlalchemy.exc import DBAPIError
 from backends.installed import definitions
 from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
-from bot import codec, planning
+from bot import codec
 from bot.clock import Clock
-from bot.configuration import MAIN_ZONE, Configuration
+from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.contract import OutcomeUnknown
 from bot.engine import Engine
-from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError
-from bot.model import Goal, Plan, Points
+from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError, words_of
+from bot.model import Goal, Plan
 from bot.planner import Planner
 from bot.preflight import Directory
+from bot.run import LiveState, Run
 from bot.signatures import Signer
+from bot.suggesting import Offer, why_none_suggested
 from handlers.context import Parts, Wake, running
 from handlers.keys import public_keys
 from handlers.settings import ProcessSettings
@@ -31,6 +33,7 @@ from handlers.slack.directory import SlackDirectory
 from storage.claims import Claim, Claims
 from storage.database import CommitUnknown, NotAccepted
 from storage.looks import Look, LookStore
+from storage.spans import SpanStore
 
 if TYPE_CHECKING:
     from storage.jobs import Jobs
@@ -47,6 +50,8 @@ DRAINED_WITHIN_SECONDS = 5.0  # what takes longer is found again at the next sta
 DRIVING_TRIED_AT_MOST_TIMES = 3  # in a row, when it fails without a reason that it knows itself
 BETWEEN_SWEEPS_SECONDS = 0.05  # at least
 LOOK_AT_MOST_SECONDS = 60.0
+WATCHED_EVERY_SECONDS = 60.0  # that it is asked whether a look is due
+WATCH_SECONDS = 30 * 60.0  # where the settings say nothing
 DATABASE = (DBAPIError, NotAccepted, CommitUnknown, TimeoutError)  # what it raises when it is away
 
 
@@ -58,6 +63,7 @@ class Worker:
         planner: Planner,
         claims: Claims,
         looks: LookStore,
+        spans: SpanStore,
         clock: Clock,
         work: Wake,
         publish: Wake,
@@ -72,6 +78,7 @@ class Worker:
         self._planner = planner
         self._claims = claims
         self._looks = looks
+        self._spans = spans
         self._clock = clock
         self._work = work
         self._publish = publish
@@ -87,7 +94,7 @@ class Worker:
     @asynccontextmanager
     async def at_work(self, anew: asyncio.Event) -> AsyncIterator[None]:
         """Drives and answers until it is left, then drains. `anew` is set when one of its loops breaks."""
-        loops = [self.run()]
+        loops = [self.run(), self._watch()]
         if self._jobs is not None:
             loops.append(self._jobs.run([self._zone], self.take_run, self.take_look, JOBS_AT_ONCE))
             loops.append(_forget_stalled(self._jobs))
@@ -122,14 +129,14 @@ class Worker:
                 self._take(f"look {look.id}", self._answer(look))
             self.swept_at = self._clock()
         except Exception as problem:  # noqa: BLE001 - the outermost edge: a database that is down now may be back
-            log.error("sweep", error=str(problem))
+            log.error("sweep", error=words_of(problem))
 
     async def _until_next(self) -> float:
         """Seconds until the next sweep: not later than the lease of somebody who may be dead is over."""
         try:
             over = await self._claims.next_lease_over(self._clock())
         except DATABASE as problem:
-            log.error("sweep", error=str(problem) or type(problem).__name__)
+            log.error("sweep", error=words_of(problem))
             return self._sweep_every
         if over is None:
             return self._sweep_every
@@ -163,13 +170,14 @@ class Worker:
             while not await self._claims.release(claim, run.seq):  # it moved meanwhile: go round again
                 claim = await self._claims.reloaded(claim)
                 run = await self._engine.drive(claim, heart.alive)
+            await self._note_what_it_brought(run)
         except ClaimLost:
             log.warning("claim lost", run=run_id)
         except asyncio.CancelledError:
             await asyncio.shield(self._claims.give_back(claim))  # the next worker need not wait for the lease
             raise
         except DATABASE as problem:
-            log.warning("drive", run=run_id, error=str(problem) or type(problem).__name__)
+            log.warning("drive", run=run_id, error=words_of(problem))
             # Nothing is wrong with the run: it is found again when its lease is over.
         except Exception as problem:
             log.error("drive", run=run_id, error=type(problem).__name__, exc_info=problem)
@@ -192,6 +200,38 @@ class Worker:
             del self._failed[run.id]
             await self._claims.give_back(claim)
 
+    # What is live
+
+    async def _watch(self) -> None:
+        """Looks at what is live every now and then, so that somebody knows since when it is."""
+        while True:
+            await asyncio.sleep(WATCHED_EVERY_SECONDS)
+            for target in self._configuration.targets.values():
+                every = _watched_every(target)
+                if target.zone == self._zone and every is not None:
+                    await self._look_if_due(target.name, timedelta(seconds=every))
+
+    async def _look_if_due(self, target: str, every: timedelta) -> None:
+        try:
+            lived = await self._spans.lived(target)
+            if not lived or lived[-1].seen + every <= self._clock():
+                await self._note_live(target)
+        except Exception as problem:  # noqa: BLE001 - who cannot be seen now is looked at the next time
+            log.warning("watch", target=target, error=words_of(problem))
+
+    async def _note_live(self, target: str, run: str | None = None) -> None:
+        points = await self._planner.points(target)
+        await self._spans.saw(target, points.current, self._clock(), run)
+
+    async def _note_what_it_brought(self, run: Run) -> None:
+        if not run.state.final or run.work.live is LiveState.BEFORE:
+            return
+        for leg in run.approval.plan.legs:
+            try:
+                await self._note_live(leg.target, run.id)
+            except (*DATABASE, UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
+                log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
+
     # Looks
 
     async def _answer(self, look: Look) -> None:
@@ -199,9 +239,9 @@ class Worker:
             async with asyncio.timeout(LOOK_AT_MOST_SECONDS):
                 answer = await self._look(look)
         except (UserError, PermanentError) as reason:
-            answer = {"reason": str(reason)}
+            answer = {"reason": words_of(reason)}
         except (TemporaryError, OutcomeUnknown, TimeoutError) as reason:
-            words = str(reason) or "it does not answer"
+            words = "it does not answer" if isinstance(reason, TimeoutError) else words_of(reason)
             answer = {"reason": f"`{look.target}` cannot be read now: {words}. Try again in a moment."}
         except Exception as problem:
             log.error("look", target=look.target, error=type(problem).__name__, exc_info=problem)
@@ -211,26 +251,35 @@ class Worker:
 
     async def _look(self, look: Look) -> dict[str, Any]:
         target = self._configuration.targets[look.target]
-        points = await self._planner.executors.executor(look.target).restore_points()
-        answer: dict[str, Any] = {"points": codec.dump(Points, points)}
+        points = await self._planner.points(look.target)
+        await self._spans.saw(look.target, points.current, self._clock())
+        offered = await self._planner.offer(look.target, points)
+        answer: dict[str, Any] = {"offer": codec.dump(Offer, offered)}
         if look.goal is None:
             return answer
-        goal = await self._goal(look, points)
+        goal = _goal(look, offered)
         if goal is None:
-            return {**answer, "reason": planning.why_none_suggested(look.target, points)}
+            return {**answer, "reason": why_none_suggested(look.target, points)}
         try:
             plan = await self._planner.plan(target, goal)
         except (UserError, PermanentError) as reason:
-            return {**answer, "reason": str(reason)}
+            return {**answer, "reason": words_of(reason)}
         return {**answer, "plan": codec.dump(Plan, plan)}
 
-    async def _goal(self, look: Look, points: Points) -> Goal | None:
-        """Returns what was chosen, else what is suggested; None: nothing is."""
-        if any((look.goal or {}).get(kind) for kind in ("point", "before", "undo_of")):
-            goal: Goal = codec.load(Goal, look.goal)
-            return goal
-        point = await self._planner.suggested(look.target, points)
-        return None if point is None else Goal(point=point.id)
+
+def _watched_every(target: Target) -> float | None:
+    """Seconds; None: nobody looks unasked. A program of somebody's own is run only where they say so."""
+    if target.watch is not None:
+        return target.watch
+    return None if target.executor.type == "command" else WATCH_SECONDS
+
+
+def _goal(look: Look, offered: Offer) -> Goal | None:
+    """Returns what was chosen, else what is suggested; None: nothing is."""
+    if any((look.goal or {}).get(kind) for kind in ("point", "before", "undo_of")):
+        goal: Goal = codec.load(Goal, look.goal)
+        return goal
+    return None if offered.suggested is None else Goal(point=offered.suggested)
 
 
 class _Heart:
@@ -253,7 +302,7 @@ class _Heart:
             try:
                 held = await self._claims.renew(self._claim, self._clock() + LEASE)
             except DATABASE as problem:
-                log.warning("claim not renewed", run=self._claim.run.id, error=str(problem))
+                log.warning("claim not renewed", run=self._claim.run.id, error=words_of(problem))
                 continue  # the lease goes on, and `alive` knows how long
             if not held:
                 self._until = 0.0
@@ -272,7 +321,8 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
     configuration, store, clock = parts.configuration, parts.store, parts.clock
     keys = _keys(parts.settings, parts.signer)
     directory = directory or await _directory(parts)
-    world = ConfiguredWorld(configuration, definitions(), resolver_for(configuration, parts.settings.state))
+    resolver = resolver_for(configuration, parts.settings.state, parts.settings.worker_key)
+    world = ConfiguredWorld(configuration, definitions(), resolver)
     planner = Planner(configuration, store, world, clock)
     return Worker(
         configuration,
@@ -280,6 +330,7 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
         planner,
         Claims(store),
         LookStore(store.database),
+        SpanStore(store.database),
         clock,
         parts.work,
         parts.publish,
@@ -316,4 +367,4 @@ async def _forget_stalled(jobs: "Jobs") -> None:
         try:
             await jobs.forget_stalled()
         except (DBAPIError, TemporaryError, TimeoutError) as problem:
-            log.warning("stalled jobs", error=str(problem))
+            log.warning("stalled jobs", error=words_of(problem))

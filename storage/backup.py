@@ -26,10 +26,11 @@ from storage.database import (
     sqlite_url,
     upgrade,
 )
+from storage.evidence import head_of
 from storage.integrity import Unsound, beside, damage_of, sync_folder
 from storage.restored import RestoredDatabase, mark_restored
 from storage.sqlite import copy
-from storage.tables import evidence, evidence_head
+from storage.tables import evidence
 from storage.times import loaded_if
 
 DUMP = "This database is on a PostgreSQL server. Back it up with `pg_dump --format=custom --file=FILE`."
@@ -126,9 +127,9 @@ async def _examined(draft: Path) -> Backup:
 
 async def _described(database: Database, draft: Path) -> Backup:
     async with database.read() as connection:
-        head = (await connection.execute(select(evidence_head))).one()
-        newest = await connection.scalar(select(evidence.c.at).where(evidence.c.n == head.n))
-    return Backup(head.n, head.hash, loaded_if(newest), draft.stat().st_size)
+        n, head = await head_of(connection)
+        newest = await connection.scalar(select(evidence.c.at).where(evidence.c.n == n))
+    return Backup(n, head, loaded_if(newest), draft.stat().st_size)
 
 
 def _publish(draft: Path, file: Path) -> None:

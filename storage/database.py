@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.clock import Clock
 from bot.errors import PermanentError
+from bot.spelling import listed
 from storage import evidence, sqlite
 from storage.writing import CommitUnknown, DatabaseWork, DiskFailed, NotAccepted, TransactionEnd, Writer, lent
 
@@ -40,10 +41,13 @@ __all__ = [
     "sqlite_url",
     "upgrade",
     "why_not_current",
+    "why_not_upgrade",
 ]
 
 T = TypeVar("T")
-HEAD = "0003"  # the newest revision in migrations/versions
+HEAD = "0005"  # the newest revision in migrations/versions
+SHOWN = 10  # runs that are named
+PINS_PLANS = "0004"  # the revision from which on plans pin contents; no run under one of before may start
 ENDING = TransactionEnd(evidence.write_owed, evidence.forget_owed)
 
 
@@ -152,6 +156,23 @@ async def revision(database: Database) -> str | None:
         if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
             return None
         return (await connection.execute(text("select version_num from alembic_version"))).scalar()
+
+
+async def why_not_upgrade(database: Database, may_end_runs: bool) -> str | None:
+    """Returns which runs an upgrade would end, as one sentence; None: it ends none, or may do so."""
+    found = await revision(database)
+    if may_end_runs or found is None or found >= PINS_PLANS:
+        return None
+    waiting = text("select run_id from runs where state in ('awaiting_approval', 'approved') order by number")
+    async with database.read() as connection:
+        ids = list((await connection.execute(waiting)).scalars())
+    if not ids:
+        return None
+    many = "1 run waits" if len(ids) == 1 else f"{len(ids)} runs wait"
+    return (
+        f"{many} under plans of the version before, which pin no contents: {listed(ids[:SHOWN])} "
+        "would end void, and people ask again. Say --yes to upgrade all the same, or let them end first."
+    )
 
 
 async def why_not_current(database: Database) -> str | None:

@@ -88,9 +88,13 @@ async def first_break(connection: AsyncConnection, n: int = 0, prev: str = FIRST
                 if row.n != expected or row.prev != prev or not _is_linked(row):
                     return expected
                 prev, expected = row.hash, expected + 1
+    return None if await head_of(connection) == (expected - 1, prev) else expected
+
+
+async def head_of(connection: AsyncConnection) -> tuple[int, str]:
+    """Returns the number and the hash of the newest entry; (0, FIRST_PREV): nothing was ever stored."""
     head = (await connection.execute(select(evidence_head))).one_or_none()
-    of_head = (0, FIRST_PREV) if head is None else (head.n, head.hash)
-    return None if of_head == (expected - 1, prev) else expected
+    return (0, FIRST_PREV) if head is None else (head.n, head.hash)
 
 
 def _is_linked(row: Row[Any]) -> bool:

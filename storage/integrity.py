@@ -31,9 +31,9 @@ from bot.event_kinds import EventKind
 from bot.model import Purpose, State
 from bot.run import Run
 from storage.database import HEAD, Database, file_of, revision
+from storage.event_rows import event_in
 from storage.evidence import FIRST_PREV, ROWS_AT_ONCE, first_break
 from storage.projection import fixed_columns, moving_columns
-from storage.runs import event_in
 from storage.tables import (
     evidence,
     evidence_head,

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from bot import machine
+from bot.canonical_json import iso_if
 from bot.model import Purpose, State
 from bot.run import LiveState, Run
-from storage.times import loaded, stored
+from storage.times import loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ def moving_columns(run: Run) -> dict[str, Any]:
         "phase": None if run.phase is None else run.phase.value,
         "final": run.state.final,
         "seq": run.seq,
-        "changed_at": stored(run.changed_at),
-        "due_at": stored(machine.due_at(run)),
+        "changed_at": iso_if(run.changed_at),
+        "due_at": iso_if(machine.due_at(run)),
         "wants_driving": machine.wants_driving(run),
         "outage_seconds": _outage(run),
     }
@@ -49,7 +50,7 @@ def fixed_columns(run: Run) -> dict[str, Any]:
         "requester": run.request.requester.id,
         "requester_human": run.request.requester.human,
         "channel": run.request.channel,
-        "requested_at": stored(run.request.at),
+        "requested_at": iso_if(run.request.at),
     }
 
 

@@ -16,16 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
+from bot.envelope import Event
 from bot.errors import UserError
-from bot.events import Event
 from bot.model import State
 from bot.run import Run
 from bot.times import moment
 from storage.database import Database
-from storage.evidence import Entry, write
+from storage.evidence import Entry, head_of, write
 from storage.integrity import CONFIRMED, RESTORED, forget_seal
-from storage.runs import Change, Opening, Store
-from storage.tables import evidence, evidence_head, installation, runs
+from storage.runs import Opening, Store, Transaction
+from storage.tables import evidence, installation, runs
 from storage.times import loaded, loaded_if
 
 T = TypeVar("T")
@@ -80,13 +80,13 @@ async def mark_restored(database: Database, at: datetime, by: str) -> RestoredDa
             raise UserError(
                 "This database was never in use, so there is nothing in it that could be put back."
             )
-        head = (await connection.execute(select(evidence_head))).one()
-        since = await connection.scalar(select(evidence.c.at).where(evidence.c.n == head.n))
+        n, head = await head_of(connection)
+        since = await connection.scalar(select(evidence.c.at).where(evidence.c.n == n))
         # twice restored without a confirmation between: the runs carry the name from before the first time
         before = await _before(connection) if found.restored_at else None
         name = secrets.token_hex(4)
         names = {"before": before or found.id, "installation": name}
-        about = {**names, "n_of_backup": head.n, "hash_of_backup": head.hash, "since": since}
+        about = {**names, "n_of_backup": n, "hash_of_backup": head, "since": since}
         values = {"id": name, "restored_at": iso(at), "restored_from": since}
         await connection.execute(update(installation).values(**values))
         await write(connection, [Entry(RESTORED, at, by, about)])
@@ -109,7 +109,7 @@ async def confirm(database: Database, highest: int, at: datetime, by: str) -> tu
     store = Store(database, told.installation, None)
     believed = [(run, machine.forgotten(run, at, why, told.before)) for run in await _unfinished(store)]
 
-    async def work(change: Change) -> tuple[Run, ...]:
+    async def work(change: Transaction) -> tuple[Run, ...]:
         forget_seal(database)
         moved = [await change.append(run, events) for run, events in believed if events]
         ended = {run.id: run.state.value for run in moved}
@@ -134,7 +134,7 @@ class RestoredStore(Store):
 
     why_read_only = READ_ONLY
 
-    async def change(self, work: Callable[[Change], Awaitable[T]], within: float | None = None) -> T:
+    async def change(self, work: Callable[[Transaction], Awaitable[T]], within: float | None = None) -> T:
         async def transaction(connection: AsyncConnection) -> T:
             change = _NotesOnly(connection, self.installation, None, None)
             result = await work(change)
@@ -153,7 +153,7 @@ class RestoredStore(Store):
         return []
 
 
-class _NotesOnly(Change):
+class _NotesOnly(Transaction):
     async def open(self, opening: Opening) -> NoReturn:
         raise ReadOnly
 

@@ -1,6 +1,6 @@
 """Runs: their events, their projection and their locks. Who may drive them: `storage.claims`.
 
-Everything that changes a run goes through a `Change`: one transaction that checks the seq (and the
+Everything that changes a run goes through a `Transaction`: one transaction that checks the seq (and the
 epoch, for a driver), appends events and evidence together, and keeps the projection true.
 """
 
@@ -11,22 +11,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Row, bindparam, delete, func, insert, null, select, update
+from sqlalchemy import bindparam, delete, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
-from bot.codec import decode
+from bot.envelope import Event
 from bot.errors import ClaimLost, StaleRun, UserError
-from bot.events import Event, Stored
-from bot.model import Purpose, State
-from bot.planning import Hold
-from bot.run import Run
+from bot.event_kinds import EventKind
+from bot.events import Superseded
+from bot.model import State
+from bot.run import LiveState, Run
 from bot.signatures import Signer, sealed
+from bot.spans import Lived
+from bot.suggesting import Hold
 from storage import cards
+from storage.aftermath import moved_before, place_holds
 from storage.database import Database
+from storage.event_rows import EVENTS_OF_RUN, as_stored, event_in, event_row
 from storage.evidence import FIRST_PREV, Entry, owe
 from storage.projection import Summary, fixed_columns, moving_columns, summary_in
+from storage.spans import SpanStore
 from storage.tables import (
     deliveries,
     evidence,
@@ -52,7 +57,19 @@ _PROJECTED = (
     "outage_seconds",
 )
 # Built once: these are asked by every command and every card.
-_EVENTS = select(run_events).where(run_events.c.run_id == bindparam("run_id")).order_by(run_events.c.seq)
+_BEGUN = (
+    select(func.min(run_events.c.seq))
+    .where(run_events.c.run_id == runs.c.run_id, run_events.c.kind == EventKind.STEP_STARTED.value)
+    .correlate(runs)
+    .scalar_subquery()
+)
+_WAITED_FOR_PEOPLE = (
+    select(run_events.c.seq)
+    .where(run_events.c.run_id == runs.c.run_id, run_events.c.seq > _BEGUN)
+    .where(run_events.c.kind.in_(sorted(kind.value for kind in machine.WAITS_FOR_A_DECISION)))
+    .correlate(runs)
+    .exists()
+)
 _HEARD = select(deliveries.c.key).where(deliveries.c.key == bindparam("key"))
 _OPEN_RUN = select(target_locks.c.run_id).where(target_locks.c.target == bindparam("target"))
 _NEXT_NUMBER = update(installation).values(runs=installation.c.runs + 1).returning(installation.c.runs)
@@ -102,7 +119,7 @@ class Opening:
     channel: str  # where its card goes
 
 
-class Change:
+class Transaction:
     """One transaction. What it collects for the evidence is written last, under the head's lock."""
 
     def __init__(
@@ -174,7 +191,9 @@ class Change:
         await self._write_events(moved, placed)
         if moved.state.final and not run.state.final:
             await self.connection.execute(delete(target_locks).where(target_locks.c.run_id == run.id))
-            await self._place_holds(moved)
+            await place_holds(self.connection, moved)
+        if moved.work.live is LiveState.POINT and run.work.live is not LiveState.POINT:
+            await self._supersede(moved, placed[-1].at)
         if epoch is None:  # a driver goes on by itself
             await self._send_to_workers(moved)
         return moved
@@ -187,21 +206,12 @@ class Change:
         held = await self.connection.scalar(select(runs.c.epoch).where(runs.c.run_id == run.id))
         return StaleRun(run.id) if epoch in {None, held} else ClaimLost(run.id)
 
-    async def _place_holds(self, run: Run) -> None:
-        """The version that was left is held; an undo lifts what the undone run held."""
-        if run.approval.planned is None or run.state is not State.SUCCEEDED:
-            return
-        at = iso(run.end.at or run.request.at)
-        if run.request.purpose is Purpose.UNDO:
-            lifted = update(holds).where(holds.c.run_id == run.request.undo_of, holds.c.lifted_at.is_(None))
-            await self.connection.execute(lifted.values(lifted_at=at))
-            return
+    async def _supersede(self, run: Run, at: datetime) -> None:
+        """What the run before brought to these targets is not live any more: its card says so, too."""
+        point = run.approval.plan.point
         for leg in run.approval.plan.legs:
-            place = (holds.c.target == leg.target, holds.c.point == leg.current.id)
-            await self.connection.execute(delete(holds).where(*place))
-            await self.connection.execute(
-                insert(holds).values(target=leg.target, point=leg.current.id, run_id=run.id, placed_at=at)
-            )
+            for earlier in await moved_before(self.connection, leg.target, run.id):
+                await self.append(earlier, (Event(Superseded(run.id, point.label or point.id), at),))
 
     def note(self, kind: str, at: datetime, by: str, body: dict[str, Any], run_id: str | None = None) -> None:
         """Evidence of something that is no event of a run: a refusal, a change of policy."""
@@ -211,10 +221,10 @@ class Change:
         owe(self.connection, self._entries)
 
     async def _write_events(self, run: Run, events: Sequence[Event]) -> None:
-        rows = [_event_row(run.id, event) for event in events]
+        rows = [event_row(run.id, event) for event in events]
         await self.connection.execute(insert(run_events), rows)
         for event in events:
-            stored = _stored(event)
+            stored = as_stored(event)
             body = {"seq": event.seq, "data": stored.data, "signature": event.signature}
             self._entries.append(Entry(stored.kind, event.at, event.by, body, run.id))
 
@@ -241,11 +251,11 @@ class Store:
         self._signer = signer
         self._dispatch = dispatch
 
-    async def change(self, work: Callable[[Change], Awaitable[T]], within: float | None = None) -> T:
+    async def change(self, work: Callable[[Transaction], Awaitable[T]], within: float | None = None) -> T:
         """`within` seconds, or not at all. `work` may be run more than once. Raises as `Database.write`."""
 
         async def transaction(connection: AsyncConnection) -> T:
-            change = Change(connection, self.installation, self._signer, self._dispatch)
+            change = Transaction(connection, self.installation, self._signer, self._dispatch)
             result = await work(change)
             change.close()
             return result
@@ -266,7 +276,7 @@ class Store:
 
     async def events(self, run_id: str) -> tuple[Event, ...]:
         async with self.database.read() as connection:
-            return tuple(event_in(row) for row in await connection.execute(_EVENTS, {"run_id": run_id}))
+            return tuple(event_in(row) for row in await connection.execute(EVENTS_OF_RUN, {"run_id": run_id}))
 
     # What becomes of them
 
@@ -330,15 +340,22 @@ class Store:
             return int(await connection.scalar(_OPEN_REQUESTS, {"human": human}) or 0)
 
     async def outages(self, target: str, limit: int = 20) -> list[float]:
-        """Seconds that customers waited in earlier successful runs, newest first."""
+        """Seconds that customers waited in earlier successful runs, newest first.
+
+        A run that waited for people after its first effect says nothing about the next one.
+        """
         query = (
             select(runs.c.outage_seconds)
-            .where(runs.c.target == target, runs.c.outage_seconds.is_not(None))
+            .where(runs.c.target == target, runs.c.outage_seconds.is_not(None), ~_WAITED_FOR_PEOPLE)
             .order_by(runs.c.number.desc())
             .limit(limit)
         )
         async with self.database.read() as connection:
             return [float(row[0]) for row in await connection.execute(query)]
+
+    async def lived(self, target: str) -> tuple[Lived, ...]:
+        """Which states were seen live from when to when, oldest first."""
+        return await SpanStore(self.database).lived(target)
 
     async def progress_of(self, run_id: str) -> dict[str, Any] | None:
         async with self.database.read() as connection:
@@ -366,7 +383,7 @@ class Store:
     ) -> None:
         """Evidence of a refusal or a change of policy."""
 
-        async def work(change: Change) -> None:
+        async def work(change: Transaction) -> None:
             change.note(kind, at, by, body, run_id)
 
         await self.change(work)
@@ -385,7 +402,7 @@ class Store:
             known = await connection.scalar(newest)
             return known is not None and body.items() <= json.loads(known).items()
 
-        async def work(change: Change) -> None:
+        async def work(change: Transaction) -> None:
             await change.connection.execute(head)  # of two processes that start at once the second waits
             if not await is_known(change.connection):
                 change.note(kind, at, "", body)
@@ -418,26 +435,3 @@ async def open_store(
 def from_stored(at: datetime) -> datetime:
     """Cut to what the tables keep, so that a run folded in memory equals one loaded again."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def _stored(event: Event) -> Stored:
-    assert event.stored is not None  # every event of a change was sealed
-    return event.stored
-
-
-def _event_row(run_id: str, event: Event) -> dict[str, Any]:
-    stored = _stored(event)
-    return {
-        "run_id": run_id,
-        "seq": event.seq,
-        "at": iso(event.at),
-        "kind": stored.kind,
-        "by": event.by,
-        "data": stored.data,
-        "signature": event.signature,
-    }
-
-
-def event_in(row: Row[Any]) -> Event:
-    stored = Stored(row.kind, row.data)
-    return Event(decode(stored, row.by), loaded(row.at), row.by, row.seq, row.signature, stored)

@@ -122,6 +122,22 @@ holds = Table(
     Column("lifted_at", String(24), nullable=True),
 )
 
+spans = Table(
+    "spans",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("target", String(64), nullable=False),
+    Column("point", String(256), nullable=False),  # what was live, as its backend calls it
+    Column("token", String(512), nullable=False),
+    Column("label", String(256), nullable=False),
+    Column("author", String(256), nullable=True),
+    Column("run_id", String(16), nullable=True),  # our run that put it there
+    Column("after", String(24), nullable=True),  # when another state was seen last; null: nobody had looked
+    Column("since", String(24), nullable=False),  # from when on it was live for certain
+    Column("seen", String(24), nullable=False),  # when it was seen last
+    Index("ix_spans_target", "target", "id"),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,

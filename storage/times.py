@@ -2,11 +2,7 @@
 
 from datetime import datetime
 
-from bot.canonical_json import from_iso, iso
-
-
-def stored(at: datetime | None) -> str | None:
-    return None if at is None else iso(at)
+from bot.canonical_json import from_iso
 
 
 def loaded(at: str) -> datetime:

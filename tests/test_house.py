@@ -2,12 +2,18 @@
 
 import ast
 import re
+import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import grimp
+import pytest
+
+from bot.contract import Capabilities
 
 ROOT = Path(__file__).parent.parent
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -31,6 +37,23 @@ CONTRACTS = {
     "backends-are-strangers",
     "for-other-packages",
 }
+
+
+# The only modules that decide: they compute, or they wait. One that reaches further is no part of `bot`.
+FOR_BOT = frozenset(
+    {
+        *("asyncio", "builtins", "collections", "collections.abc", "contextlib", "copy", "dataclasses"),
+        *("datetime", "difflib", "enum", "functools", "hashlib", "inspect", "json", "math", "operator"),
+        *("pathlib", "re", "time", "typing", "unicodedata", "zoneinfo"),
+        *("pydantic", "pydantic.json_schema", "pydantic_core", "yaml"),
+        *("cryptography.exceptions", "cryptography.hazmat.primitives.asymmetric.ed25519"),
+    }
+)
+FOR_STORAGE = frozenset(
+    {"aiosqlite", "alembic", "bot", "procrastinate", "psycopg", "pydantic_core", "sqlalchemy", "storage"}
+)
+SHORT_BODY_CHARACTERS = 30  # less says the same by chance
+CONFORMANCE = "conformance/"
 
 
 def lines(file: str) -> int:
@@ -87,6 +110,29 @@ def classes() -> Mapping[str, list[str]]:
     return places
 
 
+def test_the_words_of_an_error_are_found_at_one_place() -> None:
+    """Elsewhere the one that says nothing would be forgotten."""
+    by_hand = re.compile(r"str\((\w+)\) or type\(\1\).__name__")
+    assert [file for file, source in FILES.items() if by_hand.search(source)] == []
+
+
+def test_no_body_is_written_twice() -> None:
+    """But in backends, which are strangers: there the contract makes them alike."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for file, function in ((file, each) for file, source in FILES.items() for each in bodies(source)):
+        if not file.startswith("backends/") and len(function[1]) > SHORT_BODY_CHARACTERS:
+            places.setdefault(function, []).append(file)
+    assert [files for files in places.values() if len(files) > 1] == []
+
+
+def bodies(source: str) -> Iterator[tuple[str, str]]:
+    """Yields the parameters and the body of each function, without its docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[ast.get_docstring(node) is not None :]
+            yield ast.unparse(node.args), "\n".join(map(ast.unparse, body))
+
+
 # Doors -----------------------------------------------------------------------------------------
 
 
@@ -110,6 +156,87 @@ def circles(graph: Mapping[str, set[str]]) -> list[str]:
 
 def test_a_circle_would_be_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+
+
+def test_bot_imports_only_what_is_on_its_list() -> None:
+    """The contract `bot-decides` forbids what somebody has thought of; this allows what is needed."""
+    assert outside("bot/", lambda module: module in FOR_BOT or is_in("bot", module)) == {}
+
+
+def test_bot_starts_no_process_and_opens_no_connection_by_asyncio() -> None:
+    reached = re.compile(r"\basyncio\.(create_subprocess\w*|open_\w+|start_\w*server|subprocess)\b")
+    assert {
+        file: reached.findall(FILES[file]) for file in files_of("bot") if reached.search(FILES[file])
+    } == {}
+
+
+def test_every_capability_that_a_backend_declares_is_read() -> None:
+    """One that nobody reads promises something that does not follow."""
+    decides = "".join(FILES[file] for file in files_of("bot"))
+    assert [
+        field.name for field in fields(Capabilities) if f".capabilities.{field.name}" not in decides
+    ] == []
+
+
+def test_storage_imports_nothing_but_databases() -> None:
+    assert outside("storage/", lambda module: root(module) in {*sys.stdlib_module_names, *FOR_STORAGE}) == {}
+
+
+def test_the_contract_of_backends_knows_none_of_them() -> None:
+    ours = [path.parent.name for path in (ROOT / "backends").glob("*/definition.py")]
+    ones = [f"backends.{name}" for name in ours]
+    assert outside("backends/", lambda module: not any(is_in(one, module) for one in ones), CONFORMANCE) == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import psycopg",
+        "import urllib.request",
+        "import asyncio.subprocess",
+        "from asyncio import subprocess",
+        "def later() -> None:\n    from http import client",
+        "import importlib",
+    ],
+)
+def test_what_bot_may_not_import_would_be_found(line: str) -> None:
+    assert not set(modules_in(line)) <= FOR_BOT
+
+
+def outside(folder: str, allows: Callable[[str], bool], below: str = "") -> Mapping[str, list[str]]:
+    """Returns what each file below the folder imports and may not, wherever in the file it does."""
+    found = {
+        file: [module for module in modules_in(source) if not allows(module)]
+        for file, source in FILES.items()
+        if file.startswith(folder + below)
+    }
+    return {file: modules for file, modules in found.items() if modules}
+
+
+def modules_in(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            within = (f"{node.module}.{each.name}" for each in node.names)
+            yield from (name for name in within if is_module(name))
+
+
+def is_module(name: str) -> bool:
+    """Whether it is more than a name in a module."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # what it stands in is no package
+        return False
+
+
+def is_in(package: str, module: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def root(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def test_no_test_needs_a_benchmark() -> None:

@@ -1,5 +1,7 @@
 """The route table: whatever can be reached has an entry that says by whom, or it can not be reached."""
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -54,6 +56,19 @@ def verbs(of: Any, *before: str) -> list[str]:
     if not hasattr(of, "commands"):
         return [" ".join(before)]
     return [verb for name, inner in of.commands.items() for verb in verbs(inner, *before, name)]
+
+
+def helps(of: Any) -> Iterator[str]:
+    """Yields what the program's help says about each command, argument and option."""
+    yield of.help or ""
+    yield from (each.help or "" for each in of.params if hasattr(each, "help"))
+    for inner in getattr(of, "commands", {}).values():
+        yield from helps(inner)
+
+
+def test_no_sentence_of_the_help_begins_like_a_riddle() -> None:
+    riddle = re.compile(r"(?:^|[.:] )(?:Of|What|Whose|Whoever|\d+:)\b.*")
+    assert [said for said in helps(typer.main.get_command(program)) if riddle.search(said)] == []
 
 
 def test_whatever_is_listened_to_in_slack_has_a_rule_and_nothing_else_has() -> None:

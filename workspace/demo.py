@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from bot.canonical_json import from_iso, iso
 from bot.codec import decode
+from bot.envelope import Event, Stored
 from bot.errors import UserError
-from bot.events import Event, Stored
 from bot.machine import fold
 from bot.views.lines import event_words
 from workspace import story
@@ -239,5 +239,6 @@ def _in_words(stage: Stage) -> list[Json]:
 
 
 def _event(entry: EventRow) -> Event:
-    fact = decode(Stored(entry.kind, entry.data), entry.by)
-    return Event(fact, from_iso(entry.at), entry.by, entry.seq)
+    at = from_iso(entry.at)
+    fact = decode(Stored(entry.kind, entry.data), entry.by, at)
+    return Event(fact, at, entry.by, entry.seq)

@@ -6,18 +6,30 @@ the spool starts it once and knows it again after our death. What the tool's own
 the spool cannot know: what another worker began, or when machine and supervisor died together.
 """
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import Annotated, Final, TypeVar
+from typing import Final, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from backends.choosing import named, point_for
+from backends.choosing import named, point_for, shortened
+from backends.command.answers import (
+    CURRENT,
+    FIND,
+    MEASURE,
+    SHAPES,
+    OtherShape,
+    PrintedCurrent,
+    PrintedPoint,
+    PrintedState,
+    read,
+    read_points,
+)
 from backends.command.settings import ArgvCall, CommandSettings
-from backends.programs.process import MOST_OUTPUT_BYTES, Said, printable, run
+from backends.programs.process import Said, printable, run
 from backends.programs.spool import CommandOperation, filled, why_not_an_argument
 from backends.references import Resolver
 from backends.surroundings import Surroundings
@@ -42,6 +54,7 @@ from bot.model import (
     Current,
     Finding,
     Goal,
+    Gone,
     Loss,
     LossQuality,
     Points,
@@ -53,7 +66,9 @@ from bot.model import (
     When,
 )
 
-MOST_CHANGES_LINES: Final = 20  # about what goes
+MOST_GONE: Final = 20  # that are listed
+SETTLES_SECONDS: Final = 15.0  # in which a platform may still switch after the tool has ended
+ASKED_EVERY_SECONDS: Final = 1.0  # what is live, until then
 
 T = TypeVar("T")
 
@@ -62,45 +77,6 @@ T = TypeVar("T")
 class ProgramCall:
     argv: tuple[str, ...]
     timeout: float = 30.0  # seconds
-
-
-class _Point(BaseModel):
-    id: str
-    label: str = ""
-    created_at: AwareDatetime | None = None
-    author: str | None = None
-
-
-class _Current(BaseModel):
-    id: str
-
-
-class _FoundState(StrEnum):
-    ABSENT = "absent"
-    IN_FLIGHT = "in_flight"
-    DONE = "done"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-class _Find(BaseModel):
-    state: _FoundState
-
-
-class _Unit(BaseModel):
-    name: str
-    count: Annotated[int, Field(ge=0)]
-
-
-class _Measure(BaseModel):
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    units: tuple[_Unit, ...] = ()
-
-
-_POINTS = TypeAdapter(list[_Point])
-_CURRENT = TypeAdapter(_Current)
-_FIND = TypeAdapter(_Find)
-_MEASURE = TypeAdapter(_Measure)
 
 
 class Command:
@@ -115,6 +91,8 @@ class Command:
         cancel: ProgramCall | None = None,
         measure: ProgramCall | None = None,
         clock: Clock = utc_now,
+        settles: float = SETTLES_SECONDS,
+        asked_every: float = ASKED_EVERY_SECONDS,
     ) -> None:
         self._points = points
         self._current = current
@@ -123,16 +101,18 @@ class Command:
         self._measure = measure
         self._surroundings = surroundings
         self._clock = clock
+        self._settles = settles
+        self._asked_every = asked_every
         self._operation = CommandOperation(restore.argv, restore.timeout, surroundings, clock=clock)
 
     @property
     def capabilities(self) -> Capabilities:
         """`fenced` on the spool's word, which `place` names; of other spools only `find` can tell.
 
-        Not `compare_and_set`: we compare just before, the tool itself does not. Undo is going back to the
-        point that was live, and only the tool knows what else that leaves behind.
+        We compare just before, the tool itself does not. Undo is going back to the point that was live, and
+        only the tool knows what else that leaves behind.
         """
-        return Capabilities(fenced=True, cancel=True, undo=UndoMode.BEST_EFFORT, progress=True)
+        return Capabilities(fenced=True, cancel=True, undo=UndoMode.BEST_EFFORT)
 
     @property
     def place(self) -> str | None:
@@ -140,7 +120,7 @@ class Command:
 
     async def restore_points(self, limit: int = 50) -> Points:
         points = await self._read_points()
-        return Points(points.points[:limit], points.current)
+        return replace(points, points=points.points[:limit])
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         points = await self._read_points()
@@ -150,24 +130,27 @@ class Command:
             point=point,
             current=points.current,
             loss=await self.measure(point, now),
-            changes=_changes(points, point),
+            gone=_gone(points, point),
             blockers=(f"{point.id} is live already.",) if point.current else (),
             undo=UndoMode.BEST_EFFORT if known else UndoMode.IMPOSSIBLE,
         )
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         if self._measure is None:
             return Loss(LossQuality.UNKNOWN, basis="no measure command is configured")
-        lost = await self._ask(_MEASURE, "measure", self._measure, point=point.id)
-        units = tuple(Unit(printable(unit.name, 40), unit.count) for unit in lost.units)
+        lost = await self._ask(MEASURE, "measure", self._measure, point=point.id)
+        units = tuple(
+            Unit(printable(unit.name, 40), unit.count, unit.change, unit.measure) for unit in lost.units
+        )
         if lost.seconds is None and not units:
             return Loss(LossQuality.UNKNOWN, basis="the measure command said nothing", measured_at=now)
-        return Loss(LossQuality.MEASURED, lost.seconds, units, measured_at=now)
+        since = None if lost.seconds is None else now - timedelta(seconds=lost.seconds)
+        return Loss(LossQuality.MEASURED, since, units, measured_at=now)
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
         """Nothing is saved: the point that is live is the way back, if the tool offers it."""
         points = await self._read_points()
-        _compare(points.current, work.expected)
+        _compare(points.current, work)
         return next((point for point in points.points if point.current), None)
 
     async def start(self, work: Work) -> Handle | Taken:
@@ -178,8 +161,8 @@ class Command:
         found = await self._find_anywhere(work)
         if found.fate is not Fate.ABSENT:
             return Taken.TAKEN
-        _compare(points.current, work.expected)
-        named(work.point, points.points)
+        _compare(points.current, work)
+        _compare_content(named(work.point, points.points), work)
         return await self._operation.start(work, after=found.handle)
 
     async def find(self, work: Work) -> Found:
@@ -213,65 +196,123 @@ class Command:
         return await self._operation.cancel(work, handle)
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
+        """Asks again for a while: a platform may switch some time after its tool has ended.
+
+        No longer than half of the step's time, so that it can still be said.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(self._settles, work.timeout / 2)
+        while True:
+            finding = await self._arrived(work)
+            if finding.verdict is Verdict.PASSED or loop.time() + self._asked_every > deadline:
+                return (finding,)
+            await asyncio.sleep(self._asked_every)
+
+    async def _arrived(self, work: Work) -> Finding:
+        name = "current point"
         try:
             current = await self._read_current()
         except (TemporaryError, PermanentError) as error:
-            return (Finding("current point", When.OFFLINE, Verdict.INCONCLUSIVE, words=str(error)),)
-        verdict = Verdict.PASSED if current == work.point else Verdict.FAILED
-        words = f"`{current}` is live" + ("." if current == work.point else f", not `{work.point}`.")
-        return (Finding("current point", When.OFFLINE, verdict, current, work.expected or None, words),)
+            return Finding(name, When.OFFLINE, Verdict.INCONCLUSIVE, words=str(error))
+        if current.id != work.point:
+            verdict, words = Verdict.FAILED, f"`{current.id}` is live, not `{work.point}`."
+        elif work.fingerprint and current.fingerprint not in {None, "", work.fingerprint}:
+            verdict = Verdict.FAILED
+            words = f"`{current.id}` is live, but {_other_content(work.fingerprint, current.fingerprint)}."
+        else:
+            verdict, words = Verdict.PASSED, f"`{current.id}` is live."
+        return Finding(name, When.OFFLINE, verdict, current.id, work.expected or None, words)
 
     async def _find_anywhere(self, work: Work) -> Found:
         """ABSENT comes with the handle of a dead attempt, when the tool says that it changed nothing."""
         found = await self._operation.find(work)
         if self._find is None or not _spool_cannot_know(found):
             return found
-        state = (await self._ask(_FIND, "find", self._find, op=work.op_id)).state
+        state = (await self._ask(FIND, "find", self._find, op=work.op_id)).state
         words = f"{found.words} The find command says {state}.".strip()
-        return Found(Fate(state), words, found.handle if state is _FoundState.ABSENT else _ELSEWHERE)
+        return Found(Fate(state), words, found.handle if state is PrintedState.ABSENT else _ELSEWHERE)
 
     async def _is_overtaken(self, work: Work) -> bool:
         """The old point still live is no overtaking: the tool says done and did nothing. `verify` tells
         that, and also when nobody can say what is live."""
         try:
-            return await self._read_current() not in (work.point, work.expected)
+            current = await self._read_current()
         except (TemporaryError, PermanentError):
             return False
+        return current.id != work.point and work.expected not in {current.id, current.token or current.id}
 
     async def _read_points(self) -> Points:
-        offered = await self._ask(_POINTS, "points", self._points)
+        answer = await self._say("points", self._points)
+        try:
+            offered, left_out = read_points(answer.out)
+        except OtherShape as problem:
+            raise self._misprinted("points", self._points, problem) from problem
         current = await self._read_current()
-        offered = [self._told(point) for point in offered if why_not_an_argument(point.id) is None]
-        points = [_point(point, current) for point in offered]
-        live = next((point for point in points if point.current), None)
-        label, at = (live.label, live.at) if live else ("", None)
-        return Points(_newest_first(points), Current(current, token=current, label=label, at=at))
+        reasons = [self._left_out(point) for point in offered]
+        points = _newest_first(
+            [
+                self._told(point).point(current.id)
+                for point, reason in zip(offered, reasons, strict=True)
+                if not reason
+            ]
+        )
+        return Points(
+            points, self._live(current, points), (*shortened(list(filter(None, reasons))), *left_out)
+        )
 
-    def _told(self, point: _Point) -> _Point:
+    def _left_out(self, point: PrintedPoint) -> str:
+        """Returns why it is not offered; empty: it is."""
+        name = printable(self._surroundings.secrets.struck(point.id), 60)
+        if reason := why_not_an_argument(point.id):
+            return f"`{name}` {reason}."
+        if point.fingerprint and (reason := why_not_an_argument(point.fingerprint)):
+            return f"`{name}`: its fingerprint {reason}."
+        return ""
+
+    def _live(self, current: PrintedCurrent, points: Sequence[RestorePoint]) -> Current:
+        live = next((point for point in points if point.current), None)
+        since = next((span.since for span in live.live if span.until is None), None) if live else None
+        author = self._surroundings.secrets.struck(current.author or "")
+        return Current(
+            current.id,
+            token=current.token or current.id,
+            label=live.label if live else "",
+            at=live.at if live else None,
+            since=current.since or since,
+            author=printable(author, 80) or None,
+        )
+
+    def _told(self, point: PrintedPoint) -> PrintedPoint:
         """Struck before it is cut: half a secret is told as well."""
         struck = self._surroundings.secrets.struck
         author = None if point.author is None else struck(point.author)
         return point.model_copy(update={"label": struck(point.label), "author": author})
 
-    async def _read_current(self) -> str:
-        current = (await self._ask(_CURRENT, "current", self._current)).id
-        if reason := why_not_an_argument(current):
-            raise PermanentError(f"The id that `{_name(self._current)}` prints {reason}.")
+    async def _read_current(self) -> PrintedCurrent:
+        current = await self._ask(CURRENT, "current", self._current)
+        for what, value in (("id", current.id), ("token", current.token or current.id)):
+            if reason := why_not_an_argument(value):
+                raise PermanentError(f"The {what} that `{_name(self._current)}` prints {reason}.")
         return current
 
     async def _ask(self, expected: TypeAdapter[T], what: str, call: ProgramCall, **values: str) -> T:
+        said = await self._say(what, call, **values)
+        try:
+            return read(expected, said.out)
+        except OtherShape as problem:
+            raise self._misprinted(what, call, problem) from problem
+
+    async def _say(self, what: str, call: ProgramCall, **values: str) -> Said:
         said = await self._run(call, **values)
         who = f"The {what} command `{_name(call)}`"
         if said.rc is None:
             raise Unreachable(f"{who} was stopped: no answer within {call.timeout:g} s.")
         if said.rc != 0:
             raise Unreachable(f"{who} ended with {said.rc}: {said.last or 'it says nothing'}")
-        if len(said.out) > MOST_OUTPUT_BYTES:
-            raise PermanentError(f"{who} must print {_SHAPES[what]}: it prints more than 1 MiB.")
-        try:
-            return expected.validate_json(said.out)
-        except ValidationError as error:
-            raise PermanentError(f"{who} must print {_SHAPES[what]}: {_first_problem(error)}.") from error
+        return said
+
+    def _misprinted(self, what: str, call: ProgramCall, problem: OtherShape) -> PermanentError:
+        return PermanentError(f"The {what} command `{_name(call)}` must print {SHAPES[what]}: {problem}.")
 
     async def _run(self, call: ProgramCall, **values: str) -> Said:
         try:
@@ -286,13 +327,6 @@ class Command:
 
 _ELSEWHERE: Final[Handle] = {}  # the tool knows the operation, our spool does not
 
-_SHAPES: Final = {
-    "points": '[{"id": "v41", "label": "…", "created_at": "2026-11-22T10:00:00Z", "author": "…"}]',
-    "current": '{"id": "v42"}',
-    "find": '{"state": "absent|in_flight|done|failed|unknown"}',
-    "measure": '{"seconds": 1020, "units": [{"name": "orders", "count": 212}]}',
-}
-
 
 def _spool_cannot_know(found: Found) -> bool:
     """Never seen here, or dead without a word. What was started for another plan has no handle."""
@@ -304,41 +338,54 @@ def _name(call: ProgramCall) -> str:
     return printable(PurePath(call.argv[0]).name, 40)
 
 
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return printable(f"{place}: {first['msg']}" if place else first["msg"])
-
-
-def _point(point: _Point, current: str) -> RestorePoint:
-    author = None if point.author is None else printable(point.author, 80)
-    return RestorePoint(point.id, point.created_at, printable(point.label), author, point.id == current)
-
-
 def _newest_first(points: Sequence[RestorePoint]) -> tuple[RestorePoint, ...]:
-    """By time where every point has one, else as the tool gave them. Of equal ids the newest stays."""
+    """Those with a time by it, and of one time as the tool gave them; each without one stays in its place.
+
+    Of equal ids the newest stays.
+    """
     dated = [(point.at, point) for point in points if point.at is not None]
-    if len(dated) == len(points):
-        points = [point for _, point in sorted(dated, key=lambda pair: pair[0], reverse=True)]
+    in_order = iter([point for _, point in sorted(dated, key=lambda pair: pair[0], reverse=True)])
     newest: dict[str, RestorePoint] = {}
     for point in points:
-        newest.setdefault(point.id, point)
+        placed = point if point.at is None else next(in_order)
+        newest.setdefault(placed.id, placed)
     return tuple(newest.values())
 
 
-def _compare(current: Current, expected: str) -> None:
-    if expected and current.token != expected:
-        raise StateChanged(f"`{current.id}` is live now, no longer `{expected}`. Nothing was done.")
+def _compare(current: Current, work: Work) -> None:
+    """Raises StateChanged. An earlier version knew what is live by its id alone."""
+    if not work.expected or work.expected == current.token:
+        return
+    if work.unsigned and work.expected == current.id:
+        return
+    was = f"no longer `{work.expected}`" if current.token == current.id else "and not as the plan found it"
+    raise StateChanged(f"`{current.id}` is live now, {was}. Nothing was done.")
 
 
-def _changes(points: Points, point: RestorePoint) -> tuple[str, ...]:
-    """From what is live down to the point: what goes, newest first. On the way forward only what is live."""
+def _compare_content(point: RestorePoint, work: Work) -> None:
+    if work.fingerprint and point.fingerprint != work.fingerprint:
+        differs = _other_content(work.fingerprint, point.fingerprint)
+        raise StateChanged(f"`{point.id}` is not what was approved: {differs}. Nothing was done.")
+
+
+def _other_content(was: str, now: str | None) -> str:
+    return f"its fingerprint was `{was}` and is {f'`{printable(now)}`' if now else 'not said'} now"
+
+
+def _gone(points: Points, point: RestorePoint) -> tuple[Gone, ...]:
+    """From what is live down to the point: what goes, newest first. On the way forward only what is live.
+
+    Where some points have a time and others have none, nobody knows what lies between two of them.
+    """
     ids = [offered.id for offered in points.points]
     if points.current.id not in ids:
-        return (points.current.id,)
-    live = ids.index(points.current.id)
-    going = points.points[live : max(ids.index(point.id), live + 1)]
-    return tuple(f"{gone.id} {gone.label}".strip() for gone in going[:MOST_CHANGES_LINES])
+        return (Gone(points.current.id),)
+    first = ids.index(points.current.id)
+    live, *others = points.points[first : max(ids.index(point.id), first + 1)]
+    if any(one.at for one in points.points):
+        others = [one for one in others if one.at and live.at and point.at]
+    going = (live, *others)
+    return tuple(Gone(one.id, one.label, one.at, one.author or "") for one in going[:MOST_GONE])
 
 
 def build(settings: CommandSettings, resolver: Resolver) -> Command:

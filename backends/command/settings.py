@@ -9,7 +9,7 @@ from bot.configuration.values import Argv, Environment, Settings, Wait
 
 
 class ArgvCall(Settings):
-    """One program and its arguments. No shell; `{point}` and `{op}` are filled in."""
+    """One program and its arguments. No shell; `{point}` and `{op}` are filled in, as whole arguments."""
 
     argv: Argv
     timeout: Wait = 30.0
@@ -24,17 +24,32 @@ class CommandSettings(ExecutorSettings):
 
     type: Literal["command"]
     points: ArgvCall
-    """Prints [{"id", "label", "created_at", "author"}, …], newest first."""
+    """Prints [{"id", "label", "created_at", "author"}, …], newest first, or {"points": […], "next": null}.
+
+    A point may also have "fingerprint" (of its content: another one voids the plan), "live"
+    [{"since", "until"}] (when it was what ran) and "kind" (backup, undo).
+    """
     current: ArgvCall
-    """Prints {"id"} of what is live now."""
+    """Prints {"id"} of what is live now, and may print "since", "author", "fingerprint", and "token".
+
+    The token says what exactly would be changed and where; without one it is the id.
+    """
     restore: RestoreCall
-    """Goes to `{point}`. Exit code 0 means it is there."""
+    """Goes to `{point}`. Exit code 0 means it is there.
+
+    `{fingerprint}` is what was approved of the point, `{expected}` the token of what must still be live:
+    a program that takes them can refuse at the last moment.
+    """
     find: ArgvCall | None = None
     """Prints {"state": "absent|in_flight|done|failed|unknown"} of `{op}`. Absent: our own spool decides."""
     cancel: ArgvCall | None = None
     """Ends `{op}` early."""
     measure: ArgvCall | None = None
-    """Prints {"seconds", "units": [{"name", "count"}]}: what going to `{point}` would lose now."""
+    """Prints {"seconds", "units": [{"name", "count"}]}: what going to `{point}` would lose now.
+
+    A unit may also have "change": new (written since, the default), changed (gets its earlier value) or
+    returns (deleted since, comes back); and "measure": count (the default) or bytes.
+    """
     environment: Environment = Field(default_factory=dict)
     """Variables that all these programs see, and nobody else. The place for a secret."""
 

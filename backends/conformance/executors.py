@@ -179,6 +179,17 @@ class ExecutorContract:
             await executor.plan(Goal(point=work.point), utc_now())
         assert (world.live(), world.effects()) == (before, 0)
 
+    async def test_nothing_is_done_when_the_point_holds_something_else_than_was_approved(
+        self, world: World, executor: Executor, work: Work
+    ) -> None:
+        if not work.fingerprint:
+            pytest.skip("what a restore point of this backend holds is in its id")
+        before = world.live()
+        with pytest.raises((PointUnavailable, StateChanged)):
+            await carried_out(executor, replace(work, fingerprint="f" * 64))
+        assert (world.live(), world.effects()) == (before, 0)
+        assert (await executor.find(work)).fate is Fate.ABSENT
+
     async def test_what_has_ended_cannot_be_cancelled(
         self, world: World, executor: Executor, work: Work
     ) -> None:

@@ -97,6 +97,7 @@ def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64
         point=way.point.id,
         expected=way.current.token,
         timeout=PATIENCE_SECONDS,
+        fingerprint=way.point.fingerprint,
     )
 
 

@@ -3,17 +3,17 @@
 The restore point is a commit. Going back adds one commit on top of the branch, in which the path is as it
 was; nothing of the history goes away. Its trailers carry the op id and the plan digest, so the branch itself
 says what became of an operation. Identity is the last commit that changed the path: other people's commits
-elsewhere are no change. How git is spoken to is in `git_repository`.
+elsewhere are no change. How git is spoken to is in `repository`.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from backends.choosing import named, point_for
+from backends.choosing import named, point_for, skew
 from backends.git.repository import OPERATION, PLAN, Commit, Push, Repository
 from backends.git.settings import GitSettings
 from backends.references import Resolver
@@ -27,7 +27,6 @@ from bot.contract import (
     Found,
     Handle,
     PointUnavailable,
-    Preview,
     Progress,
     StateChanged,
     Taken,
@@ -38,9 +37,11 @@ from bot.model import (
     Current,
     Finding,
     Goal,
+    Gone,
     Loss,
     LossQuality,
     Points,
+    Preview,
     RestorePoint,
     UndoMode,
     Unit,
@@ -72,7 +73,7 @@ class FetchedBranch:
     @property
     def current(self) -> Current:
         last = self.commits[0]
-        return Current(id=last.id, token=last.id, label=last.subject, at=last.at)
+        return Current(id=last.id, token=last.id, label=last.subject, at=last.at, author=last.author)
 
     def since(self, point: str) -> tuple[Commit, ...]:
         ids = [one.id for one in self.commits]
@@ -81,9 +82,7 @@ class FetchedBranch:
 
 class Git:
     place = None
-    capabilities = Capabilities(
-        fenced=True, preview=Preview.EXACT, compare_and_set=True, undo=UndoMode.EXACT, shortest_poll=0.05
-    )
+    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
 
     def __init__(
         self,
@@ -102,21 +101,24 @@ class Git:
         return Points(seen.points[:limit], seen.current)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
+        goal = _in_lower_case(goal)
         _refuse_odd(goal.point)
         seen = await self._look()
         point = _expanded(goal, seen)
+        doubt = skew(goal, point, seen.points)
         return Way(
             point=point,
             current=seen.current,
             loss=await self._loss(point, seen, now),
-            changes=tuple(f"{one.id[:8]} {one.subject}" for one in seen.since(point.id)),
-            warnings=await self._warnings(point),
+            gone=tuple(Gone(one.id, one.subject, one.at, one.author) for one in seen.since(point.id)),
+            preview=Preview.EXACT,
+            warnings=(*((doubt,) if doubt else ()), *await self._warnings(point)),
             blockers=await self._blockers(point, seen),
             downtime=0.0,
             undo=UndoMode.EXACT,
         )
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         seen = await self._look()
         return await self._loss(named(point.id, seen.points), seen, now)
 
@@ -196,11 +198,11 @@ class Git:
         files = await self._repository.files_between(point.id, seen.tip)
         return Loss(
             quality=LossQuality.MEASURED,
-            seconds=None if point.at is None else max(0.0, (now - point.at).total_seconds()),
+            since=point.at,
             units=(
                 Unit("commits", len(gone)),
-                Unit("authors", len({one.author for one in gone})),
-                Unit("files", files),
+                Unit("authors", len({one.author for one in gone}), limits=False),
+                Unit("files", files, limits=False),
             ),
             measured_at=now,
         )
@@ -239,6 +241,11 @@ def _refuse_odd(point: str | None) -> None:
         raise PointUnavailable(
             "A restore point of a git repository is a commit id, 7 or more of 0-9 and a-f."
         )
+
+
+def _in_lower_case(goal: Goal) -> Goal:
+    """Commit ids are: whoever types one in capitals can mean no other."""
+    return goal if goal.point is None else replace(goal, point=goal.point.lower())
 
 
 def _expanded(goal: Goal, seen: FetchedBranch) -> RestorePoint:

@@ -47,6 +47,7 @@ LOST_RACE = re.compile(r"cannot lock ref|failed to update ref|incorrect old valu
 
 ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "file:https:ssh",
+    "GIT_CONFIG_COUNT": "0",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_LITERAL_PATHSPECS": "1",
@@ -104,7 +105,8 @@ class Repository:
         self._ref = f"refs/heads/{branch}"
         self._work = work
         self._cache = work / f"{hashlib.sha256(remote.encode()).hexdigest()[:16]}.git"
-        self._environment = {**DEFAULTS, **environment, **ENVIRONMENT, **IDENTITY, **credentials}
+        ours = {**ENVIRONMENT, **IDENTITY, "GIT_CEILING_DIRECTORIES": str(work.parent.absolute())}
+        self._environment = {**DEFAULTS, **environment, **ours, **credentials}
 
     async def fetch(self) -> str:
         """The commit at the tip of the branch, as the remote says now.

@@ -5,16 +5,23 @@ nobody listens yet. Redirects are not followed: the status of somewhere else pro
 """
 
 import asyncio
+import os
+import socket
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
     ClientError,
     ClientResponse,
     ClientSession,
+    ClientSSLError,
     ClientTimeout,
     DummyCookieJar,
+    InvalidURL,
+    ServerDisconnectedError,
     TCPConnector,
 )
 
@@ -34,7 +41,7 @@ class HttpCheck(Habits):
 
     @property
     def name(self) -> str:
-        return self.label or f"http GET {_path(self.url)}"
+        return self.label or f"http GET {_scheme_and_host(self.url)}"
 
     async def look(self, before: Finding | None, now: datetime) -> Finding:
         was = before.value if before else None
@@ -67,19 +74,41 @@ class HttpCheck(Habits):
             return response.status, await _first_of_body(response), loop.time() - started
 
     def _nothing(self, error: Exception) -> str:
-        if isinstance(error, TimeoutError):
-            return f"no answer within {self.timeout:g} s"
-        if isinstance(error, ValueError):  # its text repeats the address, which may hold a token
-            return "the address cannot be used"
-        return f"no answer: {str(error) or type(error).__name__}"
+        """Says why nothing was seen. The text of the error is left out: it may repeat the address."""
+        match error:
+            case TimeoutError():
+                return f"no answer within {self.timeout:g} s"
+            case ClientConnectorCertificateError():
+                return f"its certificate is not trusted: {_why_not_trusted(error.certificate_error)}"
+            case ClientSSLError():
+                return "no encrypted connection can be made"
+            case InvalidURL() | ValueError():
+                return "the address cannot be used"
+            case ClientConnectorError() as refused:
+                return f"no connection: {_why_no_connection(refused.os_error)}"
+            case ServerDisconnectedError():
+                return "it closed the connection without an answer"
+            case _:
+                return f"no answer: {type(error).__name__}"
 
 
-def _path(url: str) -> str:
-    """Without the query, which may hold a token."""
+def _why_no_connection(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "the name of the host is not known"
+    return os.strerror(error.errno) if error.errno else type(error).__name__
+
+
+def _why_not_trusted(error: Exception) -> str:
+    return str(getattr(error, "verify_message", "")) or type(error).__name__
+
+
+def _scheme_and_host(url: str) -> str:
+    """Nothing more of an address is ever a name: its path and query may hold a token."""
     try:
-        return urlsplit(url).path or "/"
+        parts = urlsplit(url)
     except ValueError:
         return "?"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "?"
 
 
 async def _first_of_body(response: ClientResponse) -> bytes:

@@ -58,6 +58,7 @@ ELSEWHERE: Final = "It was begun by another worker, whose records this one canno
 STOPPED_WITHIN_SECONDS: Final = supervisor.TERM_TO_KILL_SECONDS + 2.0  # that `cancel` waits for the end
 LATEST_OUTPUT_BYTES: Final = 64 * 1024  # from the end that are looked through for progress
 LONGEST_VALUE_CHARACTERS: Final = 200
+PLACES: Final = ("op", "point", "fingerprint", "expected")  # that are filled in
 LONGEST_WORDS_CHARACTERS: Final = 220  # about how it ended, with what it said last
 
 _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -86,7 +87,10 @@ def name_of(spool: Path, fresh: str) -> str:
 
 
 class CommandOperation:
-    """`argv` may hold {op} and {point}, each as an argument of its own. `timeout` in seconds."""
+    """`argv` may hold {op}, {point}, {fingerprint} and {expected}, each as an argument of its own.
+
+    `timeout` in seconds.
+    """
 
     def __init__(
         self,
@@ -112,7 +116,13 @@ class CommandOperation:
 
         Raises Busy and Unreachable when nothing was run, OutcomeUnknown when that cannot be told.
         """
-        argv = filled(self._argv, op=work.op_id, point=work.point)
+        argv = filled(
+            self._argv,
+            op=work.op_id,
+            point=work.point,
+            fingerprint=work.fingerprint,
+            expected=work.expected,
+        )
         folder = self._folder(work)
         last = _newest(folder)
         if last and not _is_over(folder / str(last), work.digest, after == _handle(last)):
@@ -222,8 +232,10 @@ def filled(argv: Sequence[str], **values: str) -> tuple[str, ...]:
 
 
 def _argument(argument: str, values: Mapping[str, str]) -> str:
-    for name in ("op", "point"):
+    for name in PLACES:
         if argument == f"{{{name}}}" and name in values:
+            if not values[name]:
+                raise PermanentError(f"{{{name}}} cannot be filled in: this operation has none.")
             return _harmless(values[name])
         if f"{{{name}}}" in argument:
             raise PermanentError(f"{{{name}}} cannot be filled in here: {argument!r}.")

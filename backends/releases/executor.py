@@ -8,8 +8,9 @@ moment between the two is the one thing that cannot be closed here.
 
 import asyncio
 import os
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 
@@ -17,59 +18,87 @@ from backends.choosing import named, point_for
 from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.programs.supervisor import sync_folder
 from backends.references import Resolver
+from backends.releases.layout import Layout
+from backends.releases.manifest import Manifest, Manifests
 from backends.releases.settings import ReleasesSettings
+from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
-    Blocked,
     CancelAnswer,
     Capabilities,
     Fate,
     Found,
     Handle,
     OutcomeUnknown,
-    Preview,
+    PointUnavailable,
     Progress,
     StateChanged,
     Taken,
-    TargetMissing,
     Work,
 )
-from bot.model import Current, Finding, Goal, Loss, Points, RestorePoint, UndoMode, Verdict, Way, When
-from bot.times import moment
+from bot.errors import TemporaryError
+from bot.model import (
+    Current,
+    Finding,
+    Goal,
+    Gone,
+    Loss,
+    LossQuality,
+    Points,
+    Preview,
+    RestorePoint,
+    UndoMode,
+    Verdict,
+    Way,
+    When,
+)
+from bot.times import zone_of
+
+ASKED_AGAIN_AFTER_SECONDS = 0.05  # one rename is over at once
 
 
 class Releases:
     place = None
-    capabilities = Capabilities(
-        fenced=True, preview=Preview.EXACT, compare_and_set=True, undo=UndoMode.EXACT, shortest_poll=0.05
-    )
+    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
 
-    def __init__(self, root: Path, clock: Clock = utc_now) -> None:
-        self._root = root
-        self._link = root / "current"
-        self._folder = root / "releases"
-        self._markers = Markers(root)
+    def __init__(
+        self,
+        root: Path,
+        key: WorkerKey,
+        *,
+        ignored: Collection[str] = (),  # paths below each release that do not count as its content
+        names_zone: tzinfo = UTC,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._layout = Layout(root, names_zone)
+        self._manifests = Manifests(ignored)
+        self._ignored = sorted(ignored)
+        self._markers = Markers(root, key)
         self._clock = clock
 
     async def restore_points(self, limit: int = 50) -> Points:
         points = await asyncio.to_thread(self._points)
-        return Points(points.points[:limit], points.current)
+        return replace(points, points=points.points[:limit])
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         listed = await asyncio.to_thread(self._points)
-        point = point_for(goal, listed.points)
+        point = await asyncio.to_thread(self._pinned, point_for(goal, listed.points))
+        doubts = (point.doubt,) if point.doubt else ()
         return Way(
             point=point,
             current=listed.current,
-            loss=None,
-            changes=_leaving(point, listed),
+            loss=Loss(LossQuality.NONE),
+            gone=self._leaving(point, listed),
+            diff=f"not compared: {', '.join(self._ignored)}" if self._ignored else "",
+            preview=Preview.EXACT,
+            warnings=doubts + self._markers.warnings(),
             blockers=(f"{point.id} is live already.",) if point.current else (),
             downtime=0.0,
             undo=UndoMode.EXACT if _live_of(listed) else UndoMode.IMPOSSIBLE,
         )
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
-        return None
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
+        return Loss(LossQuality.NONE)
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
         """The release that the plan goes back from: it stays where it is, so there is nothing to save."""
@@ -91,7 +120,7 @@ class Releases:
             ended=ENDED[found.fate],
             observed_at=self._clock(),
             words=found.words,
-            retry_after=self.capabilities.shortest_poll,
+            retry_after=ASKED_AGAIN_AFTER_SECONDS,
         )
 
     async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
@@ -103,37 +132,15 @@ class Releases:
 
     @file_errors()
     def _points(self) -> Points:
-        live = self._live()
-        releases = self._releases()
-        points = tuple(
-            RestorePoint(id=name, at=at, label=name, current=name == live)
-            for name, at in sorted(releases.items(), key=lambda item: (item[1], item[0]), reverse=True)
-        )
-        return Points(points, Current(id=live, token=live, label=live, at=releases.get(live)))
+        return self._layout.points()
 
-    def _releases(self) -> dict[str, datetime]:
-        """Real folders with plain names only: a link among them could lead anywhere."""
-        if not self._folder.is_dir() or self._folder.is_symlink():
-            raise TargetMissing(f"{self._folder} is not a folder of releases.")
-        with os.scandir(self._folder) as entries:
-            return {
-                entry.name: datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
-                for entry in entries
-                if not entry.name.startswith(".")
-                and entry.name.isprintable()
-                and entry.is_dir(follow_symlinks=False)
-            }
+    @file_errors()
+    def _pinned(self, point: RestorePoint) -> RestorePoint:
+        """What is live is not read: nobody goes there, and it may be writing."""
+        return point if point.current else replace(point, fingerprint=self._content(point.id).fingerprint)
 
-    def _live(self) -> str:
-        """The id of the release that the link names, whether or not its folder is still there."""
-        if not self._link.is_symlink():
-            if self._link.exists():
-                raise Blocked(f"{self._link} is not a link: make it a link into {self._folder}.")
-            raise TargetMissing(f"{self._link} does not exist.")
-        release = Path(os.path.normpath(self._root / os.readlink(self._link)))
-        if release.parent != Path(os.path.normpath(self._folder)):
-            raise Blocked(f"{self._link} leads out of {self._folder}: let it name a release there.")
-        return release.name
+    def _content(self, release: str) -> Manifest:
+        return self._manifests.of(self._layout.path_of(release))
 
     @file_errors()
     def _start(self, work: Work) -> Handle | Taken:
@@ -146,15 +153,32 @@ class Releases:
             listed = self._points()
             _refuse_if_moved(work, listed.current)
             named(work.point, listed.points)
+            self._refuse_other_content(work)
             taken = self._prepare(work, slot)
-            os.replace(self._prepared(work), self._link)
+            _refuse_if_moved(work, self._layout.current())  # reading took its time
+            os.replace(self._prepared(work), self._layout.link)
             self._record(slot, taken)
         return {"op_id": work.op_id}
+
+    def _refuse_other_content(self, work: Work) -> None:
+        if not work.fingerprint:  # an earlier version pinned none
+            return
+        try:
+            found = self._content(work.point)
+        except FileNotFoundError:
+            raise PointUnavailable(f"{work.point} is gone since the plan was made.") from None
+        if found.fingerprint != work.fingerprint:
+            raise StateChanged(
+                f"{work.point} is not what was approved: {self._difference(work, found)}. Nothing was done."
+            )
+
+    def _difference(self, work: Work, found: Manifest) -> str:
+        return self._manifests.difference(self._layout.path_of(work.point), work.fingerprint, found)
 
     def _prepare(self, work: Work, slot: Slot) -> Marker:
         prepared = self._prepared(work)
         prepared.unlink(missing_ok=True)
-        prepared.symlink_to(Path("releases") / work.point)
+        prepared.symlink_to(self._layout.live().text_for(work.point))
         taken = Marker(
             work.digest, work.point, work.expected, MarkerStage.TAKEN, {"link": _identity(prepared)}
         )
@@ -163,7 +187,7 @@ class Releases:
 
     def _record(self, slot: Slot, taken: Marker) -> None:
         try:
-            sync_folder(self._root)
+            sync_folder(self._layout.root)
             slot.write(replace(taken, stage=MarkerStage.DONE))
         except OSError as error:
             raise OutcomeUnknown(f"The link was changed, but not durably: {error}") from error
@@ -175,39 +199,79 @@ class Releases:
     def _fate(self, work: Work, marker: Marker) -> Found:
         if marker.stage is MarkerStage.TAKEN and os.path.lexists(self._prepared(work)):
             return Found(Fate.ABSENT, "It was taken, but the link was not changed.")
-        if os.path.lexists(self._link) and _identity(self._link) == marker.facts["link"]:
+        if os.path.lexists(self._layout.link) and _identity(self._layout.link) == marker.facts["link"]:
             return Found(Fate.DONE, f"{marker.point} is live.")
         return Found(Fate.OVERTAKEN, f"{marker.point} was live; the link was changed again since.")
 
     def _prepared(self, work: Work) -> Path:
         return self._markers.folder / f"{work.op_id}.link"
 
+    @file_errors()
     def _verify(self, work: Work) -> tuple[Finding, ...]:
         listed = self._points()
         live = listed.current.id
-        there = any(point.id == work.point for point in listed.points)
-        return (
-            Finding(
-                name="live release",
-                when=When.OFFLINE,
-                verdict=Verdict.PASSED if live == work.point else Verdict.FAILED,
-                value=live,
-                before=work.expected,
-                words=f"The link names {live}, it must name {work.point}.",
-            ),
-            Finding(
-                name="release folder",
-                when=When.OFFLINE,
-                verdict=Verdict.PASSED if there else Verdict.FAILED,
-                value=work.point,
-                words=f"The folder of {work.point} {'is there' if there else 'is gone'}.",
-            ),
+        arrived = Finding(
+            name="live release",
+            when=When.OFFLINE,
+            verdict=Verdict.PASSED if live == work.point else Verdict.FAILED,
+            value=live,
+            before=_release_in(work.expected),
+            words=f"The link names {live}, it must name {work.point}.",
         )
+        return arrived, self._folder_of(work, listed)
+
+    def _folder_of(self, work: Work, listed: Points) -> Finding:
+        point = next((point for point in listed.points if point.id == work.point), None)
+        verdict, words = self._judged(work, point)
+        return Finding("release folder", When.OFFLINE, verdict, work.point, words=words)
+
+    def _judged(self, work: Work, point: RestorePoint | None) -> tuple[Verdict, str]:
+        """A release that has written to itself since it is live has neither failed nor passed."""
+        if point is None:
+            return Verdict.FAILED, f"The folder of {work.point} is gone."
+        try:
+            found = self._content(point.id)
+        except TemporaryError as problem:
+            return Verdict.INCONCLUSIVE, str(problem)
+        if not found.files:
+            return Verdict.INCONCLUSIVE, f"The folder of {point.id} is there, with no file in it."
+        if work.fingerprint in {"", found.fingerprint}:
+            return (
+                Verdict.PASSED,
+                f"The folder of {point.id} is there{', as approved' * bool(work.fingerprint)}.",
+            )
+        difference = f"{point.id} is not what was approved: {self._difference(work, found)}."
+        if self._manifests.only_grown(self._layout.path_of(point.id), work.fingerprint, found):
+            return Verdict.INCONCLUSIVE, f"{difference} What a release writes itself belongs into `ignore`."
+        return Verdict.FAILED, difference
+
+    def _leaving(self, point: RestorePoint, listed: Points) -> tuple[Gone, ...]:
+        """The releases that go, newest first: everything after the point up to what is live.
+
+        Towards a newer release (an undo) only what is live goes.
+        """
+        live = _live_of(listed)
+        if live is None:
+            there = os.path.lexists(self._layout.path_of(listed.current.id))
+            return (Gone(listed.current.id, note="" if there else "its folder is gone"),)
+        ids = [one.id for one in listed.points]
+        first = ids.index(live.id)
+        going = listed.points[first : max(ids.index(point.id), first + 1)]
+        return tuple(Gone(one.id, _told(one), one.at, one.author or "") for one in going)
 
 
 def _refuse_if_moved(work: Work, current: Current) -> None:
-    if current.token != work.expected:
-        raise StateChanged(f"{current.id} is live now, the plan was made for {work.expected}.")
+    """Raises StateChanged when another release is live, or the same name elsewhere."""
+    if work.expected == current.token or (work.unsigned and work.expected == current.id):
+        return  # an earlier version knew a release by its name alone
+    expected = _release_in(work.expected)
+    if expected == current.id:
+        raise StateChanged("The folder of the target is another one than when the plan was made.")
+    raise StateChanged(f"{current.id} is live now, the plan was made for {expected}.")
+
+
+def _release_in(token: str) -> str:
+    return token.partition("/")[0]
 
 
 def _identity(link: Path) -> str:
@@ -216,28 +280,20 @@ def _identity(link: Path) -> str:
     return f"{status.st_ino}:{status.st_mtime_ns}"
 
 
-def _leaving(point: RestorePoint, listed: Points) -> tuple[str, ...]:
-    """The releases that go, newest first: everything after the point up to what is live.
-
-    Towards a newer release (an undo) only what is live goes.
-    """
-    live = _live_of(listed)
-    if live is None:
-        return (f"{listed.current.id} · its folder is gone",)
-    ids = [one.id for one in listed.points]
-    first = ids.index(live.id)
-    return tuple(_line(one) for one in listed.points[first : max(ids.index(point.id), first + 1)])
-
-
 def _live_of(listed: Points) -> RestorePoint | None:
     """None: the link names a release whose folder is gone."""
     return next((one for one in listed.points if one.current), None)
 
 
-def _line(point: RestorePoint) -> str:
-    return point.id if point.at is None else f"{point.id} · {moment(point.at)}"
+def _told(point: RestorePoint) -> str:
+    return "" if point.label == point.id else point.label
 
 
 def build(settings: ReleasesSettings, resolver: Resolver) -> Releases:
     """Raises ConfigurationError when a reference cannot be resolved."""
-    return Releases(resolver.path(settings.root))
+    return Releases(
+        resolver.path(settings.root),
+        resolver.surroundings.key,
+        ignored=settings.ignore,
+        names_zone=zone_of(settings.names_zone) or UTC,
+    )

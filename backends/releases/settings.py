@@ -1,9 +1,27 @@
 """Settings of release folders behind a symlink."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from bot.configuration.settings import ExecutorSettings
-from bot.configuration.values import Value
+from bot.configuration.values import Text, Value
+from bot.times import zone_of
+
+
+def _below(path: str) -> str:
+    """Refuses what could lead out of a release."""
+    path = path.rstrip("/")
+    if not {"", ".", ".."}.isdisjoint(path.split("/")):
+        raise PydanticCustomError("ignored", "must be a path below the release folder, such as var/cache")
+    return path
+
+
+def _zone(name: str) -> str:
+    if zone_of(name) is None:
+        raise PydanticCustomError("zone", "must be a time zone such as Europe/Berlin")
+    return name
 
 
 class ReleasesSettings(ExecutorSettings):
@@ -12,3 +30,7 @@ class ReleasesSettings(ExecutorSettings):
     type: Literal["releases"]
     root: Value
     """The folder that holds `releases` and `current`."""
+    ignore: tuple[Annotated[Text, AfterValidator(_below)], ...] = ()
+    """Paths below a release folder that the release writes itself. They are not compared."""
+    names_zone: Annotated[Text, AfterValidator(_zone)] = "UTC"
+    """The time zone of names such as 20261101120000."""

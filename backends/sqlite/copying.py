@@ -13,19 +13,21 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backends.marker import Marker, MarkerStage, Slot, file_errors
 from backends.programs.supervisor import sync_folder
+from backends.sqlite.held import HeldBackup, held
 from backends.sqlite.reading import (
+    Foreign,
     connect,
     faults,
     identity,
     reading,
-    reading_backup,
     recognise,
+    recognise_place,
     sqlite_errors,
     version,
 )
@@ -45,6 +47,7 @@ class CopyRoute:
     """From which file to which, and how fast."""
 
     backup: Path
+    fingerprint: str  # that the backup must have; empty: none was approved
     database: Path
     pages_per_second: int | None  # None: as fast as the disk
     wait: float  # seconds for the database's lock
@@ -64,6 +67,7 @@ class Copy:
         self._stop = threading.Event()
         self._step = PAGES_AT_ONCE
         self._give_up = 0.0
+        self._held: HeldBackup | None = None
         self._watcher: sqlite3.Connection | None = None
 
     def start(self) -> None:
@@ -96,7 +100,9 @@ class Copy:
 
     def _copy(self) -> None:
         with ExitStack() as files:
-            backup = files.enter_context(reading_backup(self._route.backup))
+            self._held = files.enter_context(held(self._route.backup))
+            self._held.compare(self._route.fingerprint)
+            backup = files.enter_context(self._held.opened())
             live = files.enter_context(closing(connect(self._route.database, self._route.wait)))
             self._prepare(backup)
             if live.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
@@ -126,7 +132,14 @@ class Copy:
     def _compare(self, live: sqlite3.Connection) -> None:
         """The compare of compare-and-set: called only while nobody else can write."""
         recognise(live, self._marker.expected)
+        self._recognise_files()
         self._marker = replace(self._marker, facts={**self._marker.facts, "version": version(live)})
+
+    def _recognise_files(self) -> None:
+        """Both must be those that were approved, by their names, too."""
+        assert self._held is not None
+        self._held.check()
+        recognise_place(self._route.database, self._marker.expected)
 
     def _between(self, status: int, remaining: int, total: int) -> None:
         """SQLite calls this after each go; to raise here takes everything back."""
@@ -144,6 +157,7 @@ class Copy:
             )
         self.done = total - remaining
         if remaining <= self._step:
+            self._recognise_files()
             self._write(MarkerStage.CLOSING)
         if self._route.pages_per_second is not None:
             self._stop.wait(self._step / self._route.pages_per_second)
@@ -163,15 +177,18 @@ class Copy:
 def save_copy(database: Path, unfinished: Path, path: Path, expected: str, seconds: float) -> None:
     """Saves the live database as `path`, whole, checked and durable, or not at all.
 
-    Raises StateChanged when it is not the one that was expected, Blocked when it is damaged.
+    Raises StateChanged when it is not the one that was expected, Blocked when it is damaged. Where only the
+    application can read an index of it, SQLite's copy is trusted: it is the same page by page.
     """
     unfinished.unlink(missing_ok=True)
     with reading(database) as live, closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
         live.backup(copy)  # in one go: one moment of the database, even beside its writers
         copy.execute("PRAGMA journal_mode = DELETE")  # one file that stands alone
         recognise(copy, expected)
-        if fault := faults(copy, "integrity_check", seconds):
-            raise Blocked(f"The state before is damaged and cannot be saved: {fault}.")
+        recognise_place(database, expected)
+        with suppress(Foreign), sqlite_errors():
+            if fault := faults(copy, "integrity_check", seconds):
+                raise Blocked(f"The state before is damaged and cannot be saved: {fault}.")
     with open(unfinished, "rb") as file:
         os.fsync(file.fileno())
     os.link(unfinished, path)  # unlike a rename it never replaces somebody else's file

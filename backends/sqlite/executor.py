@@ -1,41 +1,56 @@
 """An SQLite database in a file, with its writers attached, and a folder of backups.
 
 A backup is `backups/<YYYYmmddTHHMMSSZ>.db`; the state saved before a run is `backups/pre-<run id>.db`.
-Identity is the schema: new rows are traffic, a migration is a change. The copying is in `sqlite_copy`,
-the reading in `sqlite_reading`; this file says what they mean for a restore.
+Identity is the file and its schema: new rows are traffic, a migration is a change. The copying is in
+`copying`, the reading in `reading`, how two differ in `counting`; what they mean for a restore is here.
 """
 
 import asyncio
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from backends.choosing import named, point_for
-from backends.marker import ANOTHER_PLAN, ENDED, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
+from backends.marker import (
+    ANOTHER_PLAN,
+    ENDED,
+    UNSIGNED,
+    Marker,
+    Markers,
+    MarkerStage,
+    Slot,
+    fate_of,
+    file_errors,
+)
 from backends.references import Resolver
-from backends.sqlite.backups import backups_in, is_saved, was_wal
+from backends.sqlite.backups import backups_in, was_wal
+from backends.sqlite.comparing import Difference, NotCompared, folded
 from backends.sqlite.copying import Copy, CopyRoute, save_copy
+from backends.sqlite.counting import Counting
+from backends.sqlite.held import held
 from backends.sqlite.reading import (
+    AT,
     WAIT_SECONDS,
-    Difference,
+    Damaged,
     OutOfTime,
-    beside,
-    differences,
     faults,
     identity,
+    place_of,
     reading,
     reading_backup,
     recognise,
-    schema,
+    recognise_place,
     sqlite_errors,
-    tables,
+    token_of,
     version,
 )
 from backends.sqlite.settings import SqliteSettings
-from backends.sqlite.telling import finding, rows_of, told
+from backends.sqlite.telling import changes, finding, rows_of, sentence, units_of
+from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
     Blocked,
@@ -47,8 +62,8 @@ from bot.contract import (
     Handle,
     OutcomeUnknown,
     PointUnavailable,
-    Preview,
     Progress,
+    StateChanged,
     Taken,
     Work,
 )
@@ -59,14 +74,14 @@ from bot.model import (
     Loss,
     LossQuality,
     Points,
+    Preview,
     RestorePoint,
     UndoMode,
-    Unit,
     Verdict,
     Way,
 )
 
-COUNTING_SECONDS = 10.0  # with a rollback journal nobody can write meanwhile
+COUNTING_SECONDS = 10.0  # for how all tables differ, unless the settings say otherwise
 CHECKING_SECONDS = 60.0  # for quick_check and integrity_check
 STOPPING_SECONDS = 10.0  # for a copy to be taken back
 
@@ -75,19 +90,18 @@ class Sqlite:
     place = None
     capabilities = Capabilities(
         fenced=True,
-        preview=Preview.EXACT,
-        compare_and_set=True,
         cancel=True,
         undo=UndoMode.EXACT,
-        progress=True,
     )
 
     def __init__(
         self,
         database: Path,
         backups: Path,
+        key: WorkerKey,
         tables: tuple[str, ...] = (),  # empty: every table
         pages_per_second: int | None = None,  # None: as fast as the disk
+        counting: float = COUNTING_SECONDS,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
@@ -95,19 +109,19 @@ class Sqlite:
         self._tables = tables
         self._pages_per_second = pages_per_second
         self._clock = clock
-        self._markers = Markers(backups)
+        self._markers = Markers(backups, key)
+        self._counting = Counting(database, self._markers, tables, counting)
         self._copies: dict[str, Copy] = {}  # of this process, by op id
 
     async def restore_points(self, limit: int = 50) -> Points:
-        points = (await asyncio.to_thread(self._points))[:limit]
-        saved = frozenset(point.id for point in points if is_saved(point))
+        found = await asyncio.to_thread(backups_in, self._backups)
         current = await asyncio.to_thread(self._current)
-        return Points(points, current, saved=saved, all_earlier=True)
+        return Points(found.points[:limit], current, found.left_out)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         return await asyncio.to_thread(self._plan, goal, now)
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return await asyncio.to_thread(self._measure, point, now)
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
@@ -150,12 +164,13 @@ class Sqlite:
     # Reading
 
     def _points(self) -> tuple[RestorePoint, ...]:
-        return backups_in(self._backups)
+        return backups_in(self._backups).points
 
     def _current(self) -> Current:
-        with self._reading() as live:
-            token = identity(live)
-        return Current(id=f"schema-{token[:8]}", token=token, label=f"live, schema {token[:8]}")
+        with self._reading() as live, file_errors():
+            schema_now = identity(live)
+            token = token_of(schema_now, place_of(self._database))
+        return Current(id=f"schema-{schema_now[:8]}", token=token, label=f"live, schema {schema_now[:8]}")
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return reading(self._database)
@@ -171,13 +186,25 @@ class Sqlite:
         current = self._current()
         points = self._points()
         point = point_for(goal, points)
+        with held(self._file(point.id)) as backup:
+            way = self._way(replace(point, fingerprint=backup.digest), points, current, now)
+            try:
+                backup.check()
+            except StateChanged:  # what was looked at may not be what is pinned
+                raise Busy(f"Somebody wrote to the backup `{point.id}` while it was read.") from None
+        return way
+
+    def _way(
+        self, point: RestorePoint, points: tuple[RestorePoint, ...], current: Current, now: datetime
+    ) -> Way:
         unchecked = self._refuse_damaged(point, points)
         return Way(
             point=point,
             current=current,
             loss=self._measure(point, now),
-            changes=self._changes(point),
-            warnings=(*unchecked, *self._journal_warnings(point)),
+            diff="\n".join(self._changes(point)),
+            preview=Preview.EXACT,
+            warnings=(*unchecked, *self._journal_warnings(point), *self._markers.warnings()),
             blockers=(*self._space_blockers(point), *self._page_blockers(point)),
             downtime=self._duration(point),
             undo=UndoMode.EXACT,
@@ -188,10 +215,10 @@ class Sqlite:
         try:
             with reading_backup(self._file(point.id)) as backup:
                 fault = faults(backup, "quick_check", CHECKING_SECONDS)
-        except OutOfTime as late:
-            return (f"The backup was not checked completely: {late}.",)
-        except Blocked as damage:
+        except Damaged as damage:
             fault = str(damage)
+        except (OutOfTime, Blocked) as reason:
+            return (f"The backup was not checked completely: {sentence(reason)}",)
         if not fault:
             return ()
         older = [one.id for one in points if one.id != point.id][:3]
@@ -201,52 +228,27 @@ class Sqlite:
     @file_errors()
     def _measure(self, point: RestorePoint, now: datetime) -> Loss:
         named(point.id, self._points())
-        seconds = None if point.at is None else max(0.0, (now - point.at).total_seconds())
         try:
-            found = self._differences(point.id)
-        except OutOfTime as late:
-            return Loss(LossQuality.UNKNOWN, seconds, basis=f"rows were not counted: {late}", measured_at=now)
-        except Blocked as refusal:
-            return Loss(LossQuality.UNKNOWN, seconds, basis=f"rows: {refusal}", measured_at=now)
-        missing = sorted(set(self._tables) - {one.table for one in found})
-        uncounted = [
+            found = self._counting.differences(self._file(point.id))
+        except (OutOfTime, Blocked) as reason:
+            return Loss(LossQuality.UNKNOWN, point.at, basis=f"rows: {reason}", measured_at=now)
+        compared = {folded(one.table) for one in found}
+        missing = sorted(name for name in self._tables if folded(name) not in compared)
+        unknown = [
             *(f"no table {name}" for name in missing),
-            *(told(one) for one in found if not self._counts(one)),
+            *(f"{one.table}: {one.why}" for one in found if isinstance(one, NotCompared)),
         ]
         return Loss(
-            quality=LossQuality.UNKNOWN if uncounted else LossQuality.MEASURED,
-            seconds=seconds,
-            units=tuple(Unit(one.table, one.added) for one in found if self._is_named(one.table)),
-            basis="; ".join(uncounted),
+            quality=LossQuality.UNKNOWN if unknown else LossQuality.MEASURED,
+            since=point.at,
+            units=tuple(unit for one in found if isinstance(one, Difference) for unit in units_of(one)),
+            basis="; ".join(unknown),
             measured_at=now,
         )
 
-    def _is_named(self, table: str) -> bool:
-        return not self._tables or table in self._tables
-
-    def _counts(self, difference: Difference) -> bool:
-        """Whether the number of its added rows says all that is lost: nothing else of the table differs."""
-        only_added = not (difference.changed or difference.deleted or difference.columns)
-        return difference.paired and only_added and (self._is_named(difference.table) or not difference.added)
-
-    def _differences(self, point: str) -> tuple[Difference, ...]:
-        with beside(self._database, self._file(point)) as both:
-            named = dict.fromkeys(self._tables)  # their order is the order of the figures
-            names = [*named, *sorted((tables(both) | tables(both, "point")) - named.keys())]
-            return differences(both, names, COUNTING_SECONDS)
-
-    def _changes(self, point: RestorePoint) -> tuple[str, ...]:
-        with beside(self._database, self._file(point.id)) as both:
-            live, old = schema(both), schema(both, "point")
-        return (
-            *(f"{kind} {name} goes" for kind, name in sorted(live.keys() - old.keys())),
-            *(f"{kind} {name} comes back" for kind, name in sorted(old.keys() - live.keys())),
-            *(
-                f"{kind} {name} gets its earlier definition"
-                for kind, name in sorted(live.keys() & old.keys())
-                if live[kind, name] != old[kind, name]
-            ),
-        )
+    def _changes(self, point: RestorePoint) -> Iterator[str]:
+        with self._reading() as live, reading_backup(self._file(point.id)) as old:
+            yield from changes(live, old)
 
     def _journal_warnings(self, point: RestorePoint) -> tuple[str, ...]:
         if self._pragma("journal_mode") == "wal" or not was_wal(self._file(point.id)):
@@ -296,6 +298,7 @@ class Sqlite:
             raise Busy("The undo point is being saved.")
         with slot, sqlite_errors():
             marker = self._saving(work, slot)
+            self._refuse_unplaced(work)
             path = self._backups / str(marker.facts["saves"])
             if not path.exists():
                 unfinished = self._markers.folder / f"{work.op_id}.db"
@@ -315,6 +318,8 @@ class Sqlite:
                 name = f"pre-{work.op_id}.db"
             marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {"saves": name})
             slot.write(marker)
+        if not marker.signed and not work.unsigned:
+            raise Blocked(UNSIGNED.words)
         if not marker.is_of(work):
             raise Blocked(ANOTHER_PLAN)
         return marker
@@ -343,12 +348,18 @@ class Sqlite:
 
     def _route(self, work: Work) -> CopyRoute:
         """Looked at once more before anybody is locked out; what counts is what the copy sees."""
+        self._refuse_unplaced(work)
         with self._reading() as live:
             recognise(live, work.expected)
-        point = named(work.point, self._points())
-        return CopyRoute(
-            self._file(point.id), self._database, self._pages_per_second, min(WAIT_SECONDS, work.timeout)
-        )
+            recognise_place(self._database, work.expected)
+        backup = self._file(named(work.point, self._points()).id)
+        wait = min(WAIT_SECONDS, work.timeout)
+        return CopyRoute(backup, work.fingerprint, self._database, self._pages_per_second, wait)
+
+    def _refuse_unplaced(self, work: Work) -> None:
+        """Only what an earlier version planned may leave open which file is meant."""
+        if AT not in work.expected and not work.unsigned:
+            raise StateChanged("The plan does not say which file it was made for.")
 
     @file_errors()
     def _find(self, work: Work) -> Found:
@@ -388,36 +399,47 @@ class Sqlite:
 
     @file_errors()
     def _verify(self, work: Work) -> tuple[Finding, ...]:
-        return (self._integrity(), self._arrival(work), *self._rows(work))
+        doubt = ""
+        try:
+            rows = self._rows(work)
+        except (OutOfTime, PointUnavailable, StateChanged, Blocked) as reason:
+            doubt = sentence(reason) if isinstance(reason, StateChanged) else ""
+            words = f"Nothing to compare with: {sentence(reason)}"
+            rows = (finding("rows", Verdict.INCONCLUSIVE, None, words),)
+        return (self._integrity(), self._arrival(work, doubt), *rows)
 
     def _integrity(self) -> Finding:
         try:
             with self._reading() as live:
                 fault = faults(live, "integrity_check", CHECKING_SECONDS)
-        except OutOfTime as late:
-            return finding("integrity", Verdict.INCONCLUSIVE, None, f"The check did not end: {late}.")
-        except Blocked as damage:
+        except Damaged as damage:
             fault = str(damage)
+        except (OutOfTime, Blocked) as reason:
+            words = f"The check did not end: {sentence(reason)}"
+            return finding("integrity", Verdict.INCONCLUSIVE, None, words)
         verdict = Verdict.FAILED if fault else Verdict.PASSED
         return finding("integrity", verdict, fault or "ok", fault or "The file is whole.")
 
-    def _arrival(self, work: Work) -> Finding:
+    def _arrival(self, work: Work, doubt: str) -> Finding:
+        """`doubt`: why nobody can say any more what was to arrive."""
         found = self._find(work)
         verdicts = {Fate.DONE: Verdict.PASSED, Fate.OVERTAKEN: Verdict.FAILED}
         verdict = verdicts.get(found.fate, Verdict.INCONCLUSIVE)
+        if doubt and verdict is Verdict.PASSED:
+            return finding("restored database", Verdict.INCONCLUSIVE, self._current().id, doubt)
         return finding("restored database", verdict, self._current().id, found.words)
 
     def _rows(self, work: Work) -> tuple[Finding, ...]:
-        try:
-            named(work.point, self._points())
-            found = [one for one in self._differences(work.point) if self._is_named(one.table)]
-        except (OutOfTime, PointUnavailable, Blocked) as reason:
-            words = f"Nothing to compare with: {reason}"
-            return (finding("rows", Verdict.INCONCLUSIVE, None, words),)
-        return tuple(map(rows_of, found))
+        path = self._file(named(work.point, self._points()).id)
+        with held(path) as backup:
+            backup.compare(work.fingerprint)
+            found = self._counting.differences(path)
+            backup.check()
+        return tuple(rows_of(one, behind_maintenance=work.in_maintenance) for one in found)
 
 
 def build(settings: SqliteSettings, resolver: Resolver) -> Sqlite:
     """Raises ConfigurationError when a reference cannot be resolved."""
     database, backups = resolver.path(settings.database), resolver.path(settings.backups)
-    return Sqlite(database, backups, settings.tables, settings.pages_per_second)
+    key = resolver.surroundings.key
+    return Sqlite(database, backups, key, settings.tables, settings.pages_per_second, settings.counting)

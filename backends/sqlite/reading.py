@@ -1,13 +1,12 @@
-"""Reading SQLite files: how they are opened, what their identity is, and how two of them differ.
+"""Reading SQLite files: how they are opened, and what their identity is.
 
 Nothing here changes what a file holds. Every statement that may take long has a deadline.
 """
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,23 +15,28 @@ from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing
 from bot.errors import TemporaryError
 
 WAIT_SECONDS = 5.0  # for a lock that somebody else holds
+AT = "@"  # between schema and place in a token
+FOREIGN = (
+    "no such collation",
+    "no such function",
+    "unknown function",
+    "no such module",
+    "no such tokenizer",
+    "unknown tokenizer",
+)
 OURS = "name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"  # SQLite's own tables come and go with ANALYZE
+
+
+class Damaged(Blocked):
+    """SQLite itself says that the file is no whole database."""
+
+
+class Foreign(Blocked):
+    """A collation, function or module is needed that only the application has."""
 
 
 class OutOfTime(TemporaryError):
     """The deadline passed before the answer was there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How the rows of a live table differ from those of a backup; rows are the same by key."""
-
-    table: str
-    added: int
-    changed: int  # in a column that both have, by their bytes and their types
-    deleted: int
-    columns: tuple[str, ...] = ()  # that only one of the two has: their values were not compared
-    paired: bool = True  # False: a key fits several rows, or none, so that the numbers may be too small
 
 
 def connect(database: Path, wait: float = WAIT_SECONDS) -> sqlite3.Connection:
@@ -69,9 +73,27 @@ def identity(connection: sqlite3.Connection) -> str:
     return digest([[kind, name, sql] for (kind, name), sql in sorted(schema(connection).items())])
 
 
+def place_of(database: Path) -> str:
+    """A hash over where the file is: another one in its place has another inode. Device numbers move."""
+    real = database.resolve()
+    return digest([str(real), real.stat().st_ino])
+
+
+def token_of(schema_now: str, place: str) -> str:
+    return f"{schema_now}{AT}{place}"
+
+
 def recognise(connection: sqlite3.Connection, expected: str) -> None:
-    if identity(connection) != expected:
+    """Raises StateChanged when the schema is not that of the token."""
+    if identity(connection) != expected.partition(AT)[0]:
         raise StateChanged("The schema is not the one that the plan was made for.")
+
+
+def recognise_place(database: Path, expected: str) -> None:
+    """Raises StateChanged when the file is not that of the token; one of an earlier version names none."""
+    place = expected.partition(AT)[2]
+    if place and place_of(database) != place:
+        raise StateChanged(f"{database} is another file than the one that the plan was made for.")
 
 
 def schema(connection: sqlite3.Connection, database: str = "main") -> Mapping[tuple[str, str], str]:
@@ -81,7 +103,12 @@ def schema(connection: sqlite3.Connection, database: str = "main") -> Mapping[tu
 
 
 def tables(connection: sqlite3.Connection, database: str = "main") -> frozenset[str]:
-    return frozenset(name for kind, name in schema(connection, database) if kind == "table")
+    """Returns those that hold rows of their own: the shadows of a virtual table are told by that table."""
+    shadows = "SELECT name FROM pragma_table_list WHERE schema = ? AND type = 'shadow'"
+    hidden = {name for (name,) in connection.execute(shadows, (database,))}
+    return frozenset(
+        name for kind, name in schema(connection, database) if kind == "table" and name not in hidden
+    )
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -96,27 +123,25 @@ def faults(connection: sqlite3.Connection, how: str, seconds: float) -> str:
     return "" if first == "ok" else " ".join(first.split())
 
 
-def differences(
-    connection: sqlite3.Connection, names: Sequence[str], seconds: float
-) -> tuple[Difference, ...]:
-    """Of the tables that are in at least one of the two; `connection` is from `beside`. Raises OutOfTime."""
-    live, old = tables(connection), tables(connection, "point")
-    with deadline(connection, seconds):
-        return tuple(_difference(connection, name, live, old) for name in names if name in live | old)
-
-
 @contextmanager
-def deadline(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
+def deadline(connection: sqlite3.Connection, seconds: float) -> Iterator[OutOfTime]:
+    """Interrupts every statement that still runs after `seconds`, with what is yielded."""
+    late = OutOfTime(f"not finished after {seconds:.0f} s")
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
     try:
-        yield
+        yield late
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-            raise OutOfTime(f"not finished after {seconds:.0f} s") from error
+            raise late from error
         raise
     finally:
         connection.set_progress_handler(None, 0)
+
+
+def is_foreign(error: sqlite3.Error) -> bool:
+    """Whether something is missing that an application brings: SQLite has no code for that."""
+    return str(error).startswith(FOREIGN)
 
 
 @contextmanager
@@ -134,68 +159,12 @@ def sqlite_errors() -> Iterator[None]:
                 raise Denied("We may not write the database or its folder.") from error
             case sqlite3.SQLITE_FULL:
                 raise Blocked("The disk is full: free some space.") from error
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                raise Damaged(f"SQLite says: {error}.") from error
+            case sqlite3.SQLITE_ERROR if is_foreign(error):
+                raise Foreign(f"SQLite says: {error}.") from error
             case _:
                 raise Blocked(f"SQLite says: {error}.") from error
-
-
-def _difference(
-    connection: sqlite3.Connection, table: str, live: frozenset[str], old: frozenset[str]
-) -> Difference:
-    if table not in old:
-        return Difference(table, _count(connection, f"main.{_quoted(table)}"), 0, 0)
-    if table not in live:
-        return Difference(table, 0, 0, _count(connection, f"point.{_quoted(table)}"))
-    key, both, apart = _columns(connection, table)
-    now, then = f"main.{_quoted(table)} AS a", f"point.{_quoted(table)} AS b"
-    same = " AND ".join(f"a.{column} IS b.{column}" for column in key)
-    added = _count(connection, f"{now} WHERE {_missing_from(then, same)}")
-    deleted = _count(connection, f"{then} WHERE {_missing_from(now, same)}")
-    pairs = _count(connection, f"{now} JOIN {then} ON {same}")
-    return Difference(
-        table,
-        added,
-        changed=_count(connection, f"{now} JOIN {then} ON {same} WHERE {_unlike(both)}") if both else 0,
-        deleted=deleted,
-        columns=apart,
-        paired=_count(connection, now) - added == pairs == _count(connection, then) - deleted,
-    )
-
-
-def _unlike(columns: Sequence[str]) -> str:
-    """A column's own collation takes `A` for `a`, and numbers take `1.0` for `1`: who loses them does not."""
-    return " OR ".join(
-        f"a.{column} COLLATE BINARY IS NOT b.{column} OR typeof(a.{column}) <> typeof(b.{column})"
-        for column in columns
-    )
-
-
-def _missing_from(rows: str, same: str) -> str:
-    return f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {same})"  # noqa: S608
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str], tuple[str, ...]]:
-    """The key by which rows are the same, the columns that both have, and those that only one has.
-
-    The row id stands in where no primary key was declared, or where a migration changed it.
-    """
-    live, old = (
-        dict(connection.execute("SELECT name, pk FROM pragma_table_info(?, ?)", (table, database)).fetchall())
-        for database in ("main", "point")
-    )
-    key = [name for name, part in live.items() if part]
-    both = [_quoted(name) for name in live if name in old]
-    apart = tuple(sorted(live.keys() ^ old.keys()))
-    if not key or key != [name for name, part in old.items() if part]:
-        return ["_rowid_"], both, apart
-    return [_quoted(name) for name in key], both, apart
-
-
-def _count(connection: sqlite3.Connection, rows: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])  # noqa: S608
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _backup_uri(backup: Path) -> str:

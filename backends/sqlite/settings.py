@@ -3,7 +3,7 @@
 from typing import Literal
 
 from bot.configuration.settings import ExecutorSettings
-from bot.configuration.values import Count, Text, Value
+from bot.configuration.values import Count, Text, Value, Wait
 
 
 class SqliteSettings(ExecutorSettings):
@@ -15,6 +15,8 @@ class SqliteSettings(ExecutorSettings):
     backups: Value
     """The folder of the backups."""
     tables: tuple[Text, ...] = ()
-    """Tables whose rows are counted to say what would be lost."""
+    """Tables that people ask for first, in this order. What differs is counted in every table."""
+    counting: Wait = 10.0
+    """How long all tables may take to be compared. What is not finished then is not known."""
     pages_per_second: Count | None = None
     """Slows the restore down for other users of the disk. Absent: as fast as it goes."""

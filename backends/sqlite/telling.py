@@ -1,30 +1,71 @@
 """What is said about two databases and about a restored one, in sentences and as findings."""
 
-from backends.sqlite.reading import Difference
-from bot.model import Finding, Value, Verdict, When
+import sqlite3
+from collections.abc import Iterator
+
+from backends.sqlite.comparing import Compared, Difference, NotCompared
+from backends.sqlite.reading import schema
+from bot.model import Change, Finding, Unit, Value, Verdict, When
+
+COUNTERS = ("user_version", "application_id", "encoding")  # what an application may tell versions by
 
 
-def told(difference: Difference) -> str:
-    """Says what a number of added rows does not."""
-    if not difference.paired:
-        return f"{difference.table}: its rows cannot be told apart by their key"
-    columns = f", column {' and '.join(difference.columns)} was not compared" if difference.columns else ""
+def changes(live: sqlite3.Connection, old: sqlite3.Connection) -> Iterator[str]:
+    """Says what a restore sets back beside rows: everything that was created, and SQLite's counters."""
+    now, then = schema(live), schema(old)
+    yield from (f"{kind} {name} goes" for kind, name in sorted(now.keys() - then.keys()))
+    yield from (f"{kind} {name} comes back" for kind, name in sorted(then.keys() - now.keys()))
+    for kind, name in sorted(now.keys() & then.keys()):
+        if now[kind, name] != then[kind, name]:
+            yield f"{kind} {name} gets its earlier definition"
+    for counter in COUNTERS:
+        was, is_now = (db.execute(f"PRAGMA {counter}").fetchone()[0] for db in (old, live))
+        if was != is_now:
+            yield f"{counter} {is_now} becomes {was}"
+    last_keys = _last_keys(live)
+    for table, key in _last_keys(old).items():
+        if last_keys.get(table, key) != key:
+            yield f"the last key given in {table}, {last_keys[table]}, becomes {key}"
+
+
+def _last_keys(database: sqlite3.Connection) -> dict[str, int]:
+    """By table with AUTOINCREMENT."""
+    if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
+        return {}
+    return dict(database.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name").fetchall())
+
+
+def units_of(difference: Difference) -> tuple[Unit, ...]:
+    """Returns all three figures, those that are 0 among them."""
     return (
-        f"{difference.table}: {difference.changed} changed rows get their earlier values, "
-        f"{difference.deleted} deleted rows come back, {difference.added} added rows go{columns}"
+        Unit(difference.table, difference.added, Change.NEW),
+        Unit(difference.table, difference.changed, Change.CHANGED),
+        Unit(difference.table, difference.deleted, Change.RETURNS),
     )
 
 
-def rows_of(difference: Difference) -> Finding:
-    """Judges a table: rows that traffic has added are no doubt, rows unlike those of the backup are one."""
-    name = f"rows of {difference.table}"
-    if not difference.paired:
-        return finding(name, Verdict.INCONCLUSIVE, None, "They cannot be told apart by their key.")
-    if other := difference.changed + difference.deleted:
+def rows_of(compared: Compared, *, behind_maintenance: bool) -> Finding:
+    """Judges a table after the restore: every row of the backup must be there as it was.
+
+    Rows beyond those are traffic, unless nobody can have written them.
+    """
+    name = f"rows of {compared.table}"
+    if isinstance(compared, NotCompared):
+        return finding(name, Verdict.INCONCLUSIVE, None, f"They were not compared: {compared.why}.")
+    if other := compared.changed + compared.deleted:
         words = f"{other} rows are not as in the backup: changed by traffic since, or not restored."
         return finding(name, Verdict.INCONCLUSIVE, other, words)
-    since = f"; {difference.added} were added since" if difference.added else ""
-    return finding(name, Verdict.PASSED, 0, f"Every row of the backup is there{since}.")
+    if not compared.added:
+        return finding(name, Verdict.PASSED, 0, "Every row of the backup is there, and no other.")
+    if behind_maintenance:
+        words = f"{compared.added} rows are not of the backup: written behind maintenance, or not restored."
+        return finding(name, Verdict.INCONCLUSIVE, compared.added, words)
+    words = f"Every row of the backup is there; {compared.added} were added since."
+    return finding(name, Verdict.PASSED, 0, words)
+
+
+def sentence(reason: Exception) -> str:
+    return f"{str(reason).rstrip('.')}."
 
 
 def finding(name: str, verdict: Verdict, value: Value, words: str) -> Finding:

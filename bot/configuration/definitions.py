@@ -8,8 +8,12 @@ import builtins
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any, Generic, Literal, TypeVar
 
+from pydantic import ValidationError
+
+from bot.canonical_json import digest
 from bot.configuration.lines import Location
 from bot.configuration.settings import NAME, Target
 from bot.configuration.values import VARIABLE, Settings
@@ -83,6 +87,8 @@ def why_not_defined(found: object, base: type[Settings]) -> str | None:
     for name in ("faults", "warnings", "look_yourself"):
         if not callable(getattr(found, name)):
             return f"has no {name}: it must be a function"
+        if is_async(getattr(found, name)):
+            return f"has an async {name}: it must be a plain function"
     return None
 
 
@@ -95,6 +101,10 @@ def _is_name(value: object) -> bool:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def is_async(function: object) -> bool:
+    return iscoroutinefunction(function) or isasyncgenfunction(function)
 
 
 def _extends(value: object, base: type[Settings]) -> bool:
@@ -126,20 +136,53 @@ def program_of(definition: Definition[Any], settings: Settings) -> str:
     return _asked(definition, "look_yourself", lambda: definition.look_yourself(settings), _is_text)
 
 
+def why_not_read(definition: Definition[Any], values: object) -> str | None:
+    """Returns why these values cannot even be looked at. That they may be wrong is no reason."""
+    try:
+        definition.settings.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - see above
+        return _unusable(definition, "settings", f"raised {type(error).__name__}")
+    return None
+
+
+def digest_of(definition: Definition[Any], settings: Settings) -> str:
+    """Returns what plans tell these settings by. Raises ConfigurationError when they cannot be written."""
+    return _asked(
+        definition,
+        "settings",
+        lambda: digest(settings.model_dump(mode="json", exclude_defaults=True)),
+        _is_text,
+    )
+
+
 def _asked(definition: Definition[Any], name: str, ask: Callable[[], T], fits: Callable[[T], bool]) -> T:
-    words = f"Type `{definition.type}` cannot be used: its `{name}`"
-    advice = "Update the package that it comes from, or uninstall it."
     try:
         answer = ask()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
-        raise ConfigurationError((f"{words} raised {type(error).__name__}. {advice}",)) from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - see above
+        raise ConfigurationError((_unusable(definition, name, f"raised {type(error).__name__}"),)) from None
     if not fits(answer):
-        raise ConfigurationError((f"{words} did not return what it must. {advice}",))
+        raise ConfigurationError((_unusable(definition, name, "did not return what it must"),))
     return answer
 
 
+def _unusable(definition: Definition[Any], name: str, why: str) -> str:
+    words = f"Type `{definition.type}` cannot be used: its `{name}` {why}."
+    return f"{words} Update the package that it comes from, or uninstall it."
+
+
 def _are_faults(answer: tuple[object, ...]) -> bool:
-    return all(isinstance(each, Fault) and _is_text(each.words) for each in answer)
+    return all(isinstance(each, Fault) and _is_text(each.words) and _is_location(each) for each in answer)
+
+
+def _is_location(fault: Fault) -> bool:
+    location: object = fault.location
+    return isinstance(location, tuple) and all(isinstance(part, str | int) for part in location)
 
 
 def _are_sentences(answer: tuple[object, ...]) -> bool:

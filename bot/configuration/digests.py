@@ -30,18 +30,18 @@ def policy_digest(configuration: Configuration, target: Target) -> str:
 
 
 def procedure_digest(configuration: Configuration, target: Target) -> str:
-    """Over the procedure's steps, and how each of its targets is restored, checked and kept off line."""
+    """Over the procedure's steps and its document, and how each of its targets is restored, checked and kept
+    off line."""
     procedure = configuration.procedures.get(target.procedure or "")
     touched = _touched(configuration, target)
-    return digest(
-        {
-            "procedure": procedure and procedure.model_dump(mode="json", exclude_defaults=True),
-            "targets": {
-                each.name: each.model_dump(mode="json", include=WORK, exclude_defaults=True)
-                for each in touched
-            },
-        }
-    )
+    work = {
+        "procedure": procedure and procedure.model_dump(mode="json", exclude_defaults=True),
+        "targets": {
+            each.name: each.model_dump(mode="json", include=WORK, exclude_defaults=True) for each in touched
+        },
+    }
+    written = configuration.documents.get(procedure.document or "") if procedure else None
+    return digest(work if written is None else {**work, "document": written})
 
 
 def _touched(configuration: Configuration, target: Target) -> tuple[Target, ...]:

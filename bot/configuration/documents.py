@@ -49,6 +49,25 @@ def json_schema(definitions: Definitions) -> dict[str, Any]:
     }
 
 
+def why_not_in_a_document(settings: type[Settings]) -> str | None:
+    """Returns why no file can hold such settings, as the end of a sentence. Tries it: only pydantic knows."""
+    executors: list[type[ExecutorSettings]] = [UnreadableExecutor]
+    checks: list[type[CheckSettings]] = [UnreadableCheck]
+    if issubclass(settings, ExecutorSettings):
+        executors.append(settings)
+    if issubclass(settings, CheckSettings):
+        checks.append(settings)
+    try:
+        model = _document(executors, checks)
+        model.model_rebuild(force=True)
+        model.model_json_schema(by_alias=True)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - code of somebody else; it is told as a sentence
+        return f"has settings that no file can hold: pydantic raises {type(error).__name__}"
+    return None
+
+
 def _document(
     executors: Sequence[type[ExecutorSettings]], checks: Sequence[type[CheckSettings]]
 ) -> type[Document]:

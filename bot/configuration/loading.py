@@ -1,5 +1,6 @@
 """From the file to a Configuration, or to every problem of it at once, each with its line."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.canonical_json import digest
-from bot.configuration.definitions import Definitions, Fault, program_of
+from bot.configuration.definitions import Definitions, Fault, program_of, why_not_read
 from bot.configuration.documents import UNREADABLE, document_of, json_schema, mended_document_of
 from bot.configuration.lines import LARGEST_BYTES, Location, Problem, Sheet, read
 from bot.configuration.rules import faults
@@ -46,7 +47,7 @@ def load(path: Path, definitions: Definitions) -> Configuration:
     if not isinstance(sheet.values, dict):
         words = "The file must hold settings, each as `name: value`. Start from rollback.example.yaml."
         raise _refusal(path, sheet.problems or [Problem(1, words)])
-    errors = _errors(document_of(definitions), sheet.values)
+    errors = _errors(document_of(definitions), sheet.values, definitions)
     problems = [*sheet.problems, *_worded(sheet, errors, definitions)]
     sha = "" if errors else digest(sheet.values)
     broken = {_broken(sheet, error) for error in errors}
@@ -80,7 +81,17 @@ def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationError:
 def _loaded(document: Document, path: Path, sha: str, definitions: Definitions) -> Configuration:
     rule = document.defaults.approval
     targets = {name: _target(name, each, rule, definitions) for name, each in document.targets.items()}
-    return Configuration(**{**dict(document), "targets": targets}, path=path, digest=sha)
+    named = {each.document for each in document.procedures.values() if each.document}
+    read = {name: found for name in named if (found := _sha256(path.parent / name))}
+    return Configuration(**{**dict(document), "targets": targets}, path=path, digest=sha, documents=read)
+
+
+def _sha256(document: Path) -> str | None:
+    """None: it is an address, or cannot be read."""
+    try:
+        return hashlib.sha256(document.read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        return None
 
 
 def _target(name: str, settings: TargetSettings, default: Rule, definitions: Definitions) -> Target:
@@ -96,12 +107,40 @@ def _target(name: str, settings: TargetSettings, default: Rule, definitions: Def
 # Problems --------------------------------------------------------------------------------------
 
 
-def _errors(model: type[Document], values: Mapping[str, Any]) -> list[ErrorDetails]:
+def _errors(model: type[Document], values: Mapping[str, Any], definitions: Definitions) -> list[ErrorDetails]:
     try:
-        model.model_validate(values, by_alias=True, by_name=False)
+        _read(model, values, definitions)
     except ValidationError as error:
         return [each for each in error.errors(include_url=False) if each["type"] not in IGNORED]
     return []
+
+
+def _read(model: type[Document], values: Mapping[str, Any], definitions: Definitions) -> Document:
+    """Raises ValidationError, and ConfigurationError when a definition cannot even look at the file."""
+    try:
+        return model.model_validate(values, by_alias=True, by_name=False)
+    except (ValidationError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a validator of somebody else's; its words may hold a secret
+        broken = tuple(dict.fromkeys(_unreadable(values, definitions)))
+        words = f"The settings of a backend raised {type(error).__name__}. Update the package it comes from."
+        raise ConfigurationError(broken or (words,)) from None
+
+
+def _unreadable(values: Mapping[str, Any], definitions: Definitions) -> Iterator[str]:
+    """Yields a sentence for each backend whose settings break, asked one by one."""
+    targets = values.get("targets")
+    for target in targets.values() if isinstance(targets, dict) else ():
+        named = target if isinstance(target, dict) else {}
+        checks = named.get("checks")
+        written = [
+            (definitions.executor, named.get("executor")),
+            *((definitions.check, check) for check in (checks if isinstance(checks, list) else ())),
+        ]
+        for known, settings in written:
+            definition = known(str(settings.get("type"))) if isinstance(settings, dict) else None
+            if definition and (reason := why_not_read(definition, settings)):
+                yield reason
 
 
 def _worded(sheet: Sheet, errors: Iterable[ErrorDetails], definitions: Definitions) -> Iterator[Problem]:
@@ -146,10 +185,10 @@ def _mended(sheet: Sheet, errors: list[ErrorDetails], definitions: Definitions) 
     model = mended_document_of(definitions) if errors else document_of(definitions)
     for _ in range(MENDED_AT_MOST_TIMES):
         if not errors:
-            return model.model_validate(sheet.values, by_alias=True, by_name=False)
+            return _read(model, sheet.values, definitions)
         for error in errors:
             _mend(sheet.values, _broken(sheet, error), error["type"] == "missing")
-        errors = _errors(model, sheet.values)
+        errors = _errors(model, sheet.values, definitions)
     return None
 
 

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bot.commands import RESERVED
-from bot.configuration.definitions import Definitions, Fault, faults_of, variable_faults, warnings_of
+from bot.configuration.definitions import (
+    Definitions,
+    Fault,
+    digest_of,
+    faults_of,
+    variable_faults,
+    warnings_of,
+)
 from bot.configuration.lines import Location
 from bot.configuration.settings import (
     ACCOUNT,
@@ -226,12 +233,17 @@ def _humans(configuration: Configuration, refs: Iterable[str]) -> frozenset[str]
 
 
 def _of_backends(definitions: Definitions, target: Target) -> Iterator[Fault]:
-    """Asks the executor and the checks for what only they can judge."""
+    """Asks the executor and the checks for what only they can judge.
+
+    Their settings must have a digest: every plan takes one.
+    """
     here: Location = ("targets", target.name)
     if executor := definitions.executor(target.executor.type):
+        digest_of(executor, target.executor)
         yield from _inside((*here, "executor"), faults_of(executor, target.executor, target))
     for n, settings in enumerate(target.checks):
         if check := definitions.check(settings.type):
+            digest_of(check, settings)
             yield from _inside((*here, "checks", n), faults_of(check, settings, target))
 
 
@@ -321,6 +333,13 @@ def _warnings(configuration: Configuration, definitions: Definitions) -> Iterato
             "`incident_channels` has wildcards and there is no `audit_channel`: a request in a channel that "
             "nobody watches goes unseen. Name an `audit_channel`."
         )
+    for name, procedure in configuration.procedures.items():
+        written = procedure.document
+        if written and "://" not in written and written not in configuration.documents:
+            yield (
+                f"The document `{written}` of the procedure `{name}` cannot be read, so a change of it is "
+                "noticed by nobody. Write its path from the folder of this file."
+            )
     for target in configuration.targets.values():
         if not target.checks:
             yield (

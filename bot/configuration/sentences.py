@@ -57,7 +57,8 @@ def sentence(error: ErrorDetails, place: Location, schema: Schema) -> str:
         case kind if kind in WANTED:
             return f"{where} must be {WANTED[kind]}, not {_shown(given)}.{_advice(kind, given)}"
         case _:
-            return f"{where}: {error['msg'].removesuffix('.')}, not {_shown(given)}."
+            said = " ".join(error["msg"].split())  # a validator of somebody else's may say several lines
+            return f"{where}: {said.removesuffix('.')}, not {_shown(given)}."
 
 
 def dotted(place: Location) -> str:

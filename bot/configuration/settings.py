@@ -175,6 +175,8 @@ class TargetSettings(Settings):
     """Name of a procedure. Absent: the default four phases."""
     not_undone: Text | None = None
     """What stays done: e-mails and payments already sent. Shown on the card."""
+    watch: Wait | None = None
+    """How often to look what is live, so that somebody knows since when. Absent: 30m, `command` never."""
     undo_days: Count = 7
     """How long the undo point is kept."""
 
@@ -202,7 +204,7 @@ class ProcedureStep(Settings):
 
 class Procedure(Settings):
     document: Text | None = None
-    """Where the procedure is written down for people."""
+    """Where the procedure is written down for people. Of a file the content is part of each plan."""
     steps: tuple[ProcedureStep, ...] = ()
     """In the order of the phases: prepare, restore, verify, finish."""
 
@@ -248,6 +250,9 @@ class Configuration(Document):
     targets: Mapping[str, Target]
     path: Path
     digest: str  # of the values in the file: comments and layout do not count
+    documents: Mapping[str, str] = Field(
+        default_factory=dict
+    )  # SHA-256 of procedures' documents that were read
 
     def human(self, account: str, email: str | None = None) -> Human | None:
         """Who stands behind an account, or a *verified* e-mail. None: nobody in `people`."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from bot import machine
-from bot.events import Event
+from bot.envelope import Event
 from bot.model import Person
 from bot.policy import Entitled
 from bot.presses.approve import APPROVE

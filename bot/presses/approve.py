@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from bot.events import Approved, Event, QuorumReached
+from bot.envelope import Event
+from bot.events import Approved, QuorumReached
 from bot.model import Person, Risk, State
 from bot.policy import Entitled, PersonRole, can, humans, marks, mentions, same_human
 from bot.presses.press import DIALOG, Asks, Attempt, Click, Form, Press, Right, said
@@ -39,6 +40,8 @@ def why_not_now(attempt: Attempt) -> str | None:
 
 def why_not(attempt: Attempt) -> str | None:
     run, now = attempt.run, attempt.now
+    if not run.approval.plan.pins:
+        return f"{run.id} was planned by an older version of the bot. Press *Ask again* for a fresh plan."
     if run.approval.posted_at is None or run.approval.approve_by is None:
         return f"The card of {run.id} is not posted yet, so it cannot be approved. Try again in a moment."
     if now >= run.approval.approve_by:

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from bot import machine
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Cancelled, Event, StopRequested
+from bot.events import Cancelled, StopRequested
 from bot.model import Person, State
 from bot.presses.press import BEFORE_EFFECT, DIALOG, THEM, Asks, Attempt, Click, Form, Press, Right, said
 from bot.run import Run

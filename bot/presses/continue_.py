@@ -5,7 +5,8 @@ One person says yes at a checkpoint or after a stop; against the checks it takes
 
 from datetime import datetime
 
-from bot.events import Confirmed, Continued, ContinueProposed, Event, LeaveAgreed, LeaveProposed
+from bot.envelope import Event
+from bot.events import Confirmed, Continued, ContinueProposed, LeaveAgreed, LeaveProposed
 from bot.model import Person, State
 from bot.policy import PersonRole, can, marks, mentions, same_human
 from bot.presses.agreement import first_word, why_not_twice

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event, Word
+from bot.events import Word
 from bot.model import Person, State
 from bot.policy import Entitled, PersonRole, can, marks, mentions
 from bot.run import Run

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.events import Event, Resolved, ResolvedPoint, ResolvedUnchanged, ResolvedUnclear, ResolveProposed
+from bot.envelope import Event
+from bot.events import Resolved, ResolvedPoint, ResolvedUnchanged, ResolvedUnclear, ResolveProposed
 from bot.model import Person, State
 from bot.presses.agreement import first_word, why_not_twice
 from bot.presses.press import THEM, Asks, Attempt, Click, Form, Press, Right, said

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from bot import machine
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event, Retried
+from bot.events import Retried
 from bot.model import Person, State
 from bot.presses.press import THEM, Attempt, Click, Press, Right, said
 from bot.run import Pause, Run

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from bot.events import Ended, Event
+from bot.envelope import Event
+from bot.events import Ended
 from bot.model import Person, State
 from bot.presses.press import THEM, Asks, Click, Form, Press, Right, said
 from bot.run import Run

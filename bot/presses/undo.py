@@ -15,6 +15,11 @@ def why_not_now(attempt: Attempt) -> str | None:
             f"{run.id} has no undo point, so it cannot be undone from here. Use "
             f"`/rollback {run.request.target}` to choose a restore point."
         )
+    if run.end.superseded_by:
+        return (
+            f"{run.end.superseded_by} has taken `{run.request.target}` somewhere else since. "
+            "Look at its card."
+        )
     if run.end.undone_by:
         return f"{run.id} is being undone by {run.end.undone_by} already."
     if run.approval.planned is not None and now >= run.approval.plan.undo_until(run.end.at or now):

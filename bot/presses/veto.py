@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event, ReasonGiven, Vetoed
+from bot.events import ReasonGiven, Vetoed
 from bot.model import Person
 from bot.policy import PersonRole
 from bot.presses.press import BEFORE_EFFECT, Attempt, Click, Form, Press, Right, said

@@ -28,8 +28,8 @@ from bot.presses import (
 from bot.presses.press import DIALOG
 from bot.run import LiveState, Pause, Run
 from bot.views.limits import CONFIRM_TEXT_CHARACTERS, Block, actions, button, confirm, cut, unmarked
-from bot.views.plan import goal_name, place
-from bot.views.words import counted, duration, utc
+from bot.views.loss import covered, loses
+from bot.views.plan import current_name, goal_name, outage, place
 
 LOOKS = "looks"
 ACTS = "acts"
@@ -103,6 +103,7 @@ def can_undo(run: Run, now: datetime) -> bool:
         run.approval.planned is None
         or not run.work.undo_points
         or run.end.undone_by
+        or run.end.superseded_by
         or run.work.live is LiveState.BEFORE
     ):
         return False
@@ -137,21 +138,20 @@ def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
 
 def consequence(plan: Plan, now: datetime) -> str:
     """What an approval brings about, in two or three sentences of markup."""
-    said = [f"{place(plan)} goes back to {goal_name(plan, now)}.", _removes(plan, now)]
+    said = [
+        f"{place(plan)} goes back from {current_name(plan.current)} to {goal_name(plan, now)}.",
+        _removes(plan, now),
+    ]
     if plan.outage:
-        said.append(f"Customers see maintenance for about {duration(plan.outage)}.")
+        said.append(f"{outage(plan)}.")
     return " ".join(said)
 
 
 def _removes(plan: Plan, now: datetime) -> str:
-    loss = plan.loss
-    if loss.quality is LossQuality.NONE:
+    if plan.loss.quality is LossQuality.NONE:
         return "No data is touched."
-    if not loss.units:
-        return "Everything written after that is removed."
-    when = f" at {utc(loss.measured_at, now)}" if loss.measured_at else ""
-    most = f", at most {counted(plan.ceiling.units)} when it starts" if plan.ceiling.units else ""
-    return f"Everything written after that is removed: {counted(loss.units)}{when}{most}."
+    most = covered(plan.ceiling, plan.loss.units)
+    return f"{loses(plan.loss, now)}.{f' The approval covers up to {most}.' if most else ''}"
 
 
 def _veto(run: Run, value: str, now: datetime) -> Block:

@@ -23,8 +23,9 @@ from bot.views.limits import (
     message,
     section,
 )
-from bot.views.live import goal
-from bot.views.plan import cost, drill, goes_back, others_go_back, outage, undo, warnings
+from bot.views.live import goal, left
+from bot.views.loss import in_short
+from bot.views.plan import comes_from, cost, drill, goes_back, others_go_back, outage, undo, warnings
 from bot.views.steps import step_rows
 from bot.views.words import (
     both_zones,
@@ -34,7 +35,6 @@ from bot.views.words import (
     doing,
     duration,
     given_reason,
-    loss_in_short,
     people,
     target_name,
     uncapped,
@@ -90,7 +90,7 @@ def lock_screen(run: Run, now: datetime) -> str:
     what = f"{deed(run)} ({_environment(plan)}) to {goal(run, now)}"
     until = f" Approve by {utc(run.approval.approve_by, now)}." if run.approval.approve_by else ""
     asks = f"{escape(run.request.requester.name, 40)} asks: {uncapped(what)}."
-    return f"{asks} {loss_in_short(plan.loss)}{until} {run.id}"
+    return f"{asks} {in_short(plan.loss, now)}{until} {run.id}"
 
 
 def _older(run: Run, now: datetime) -> MessageContent:
@@ -107,7 +107,7 @@ def _headline(run: Run, now: datetime) -> str:
         case State.REQUESTED | State.AWAITING_APPROVAL:
             return f"⏳ {deed(run)}{where}?"
         case State.APPROVED:
-            return f"⏳ Approved: {deed(run)}{where}"
+            return f"⏳ Approved{', not begun' if run.why else ''}: {deed(run)}{where}"
         case State.RUNNING:
             return f"▶️ {doing(run)}{where}"
         case State.PAUSED:
@@ -187,9 +187,10 @@ def _asks(run: Run) -> str:
 def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]:
     """What an approver agrees to."""
     return [
+        comes_from(plan, now),
         goes_back(plan, now),
         others_go_back(plan, now),
-        *cost(plan, plan.loss, now),
+        *cost(plan, now),
         outage(plan),
         *warnings(plan),
         *_target_down(run, plan, facts),
@@ -252,15 +253,19 @@ def _reached(facts: CardFacts, now: datetime) -> str:
 def _approved(run: Run, plan: Plan, now: datetime) -> list[str]:
     by = f", by {utc(run.approval.start_by, now)} or not at all" if run.approval.start_by else ""
     return [
+        comes_from(plan, now),
         goes_back(plan, now),
-        *cost(plan, plan.loss, now),
+        *cost(plan, now),
         f"{people(a.person for a in run.approval.given)} approved. Looking once more, then it starts{by}",
+        f"⚠️ {escape(run.why, 200)}. Nothing has been changed; it is tried again until then"
+        if run.why
+        else "",
         _asks(run),
     ]
 
 
 def _running(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    told = [f"Back to {goal(run, now)}", f"asked {mention(run.request.requester.id)}"]
+    told = [f"From {left(run)} to {goal(run, now)}", f"asked {mention(run.request.requester.id)}"]
     if run.approval.given:
         by = people(approval.person for approval in run.approval.given)
         told.append(f"approved {by} {clock(run.approval.given[-1].at, now)}")

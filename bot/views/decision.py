@@ -9,10 +9,11 @@ from bot.run import LiveState, Pause, Proposal, Run, StepRecord
 from bot.views.buttons import can_look_again, can_undo
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
-from bot.views.live import customers, goal, live, maintenance_unclear
+from bot.views.live import customers, goal, live, maintenance_unclear, subject
+from bot.views.loss import cost
 from bot.views.plan import was_live
 from bot.views.steps import check_rows, step_name
-from bot.views.words import clock_seconds, how_much, target_name, uncapped
+from bot.views.words import clock_seconds, target_name, uncapped
 
 NOTHING_HAPPENS = "Nothing happens until somebody decides:"
 
@@ -45,6 +46,7 @@ def paused_headline(run: Run) -> str:
 
 def paused_rows(run: Run, now: datetime) -> list[str]:
     return [
+        f"{run.id} · {subject(run, now)}",
         live(run, now),
         *_what_happened(run, now),
         f"{customers(run, now)}. {NOTHING_HAPPENS}",
@@ -60,10 +62,8 @@ def _what_happened(run: Run, now: datetime) -> list[str]:
         case Pause.CHECKS:
             return check_rows(run)
         case Pause.LOSS if run.work.loss and run.approval.planned:
-            return [
-                f"❌ {escape(run.why, 120)}",
-                how_much(run.work.loss, run.approval.plan.ceiling, run.approval.plan.rpo, now),
-            ]
+            plan = run.approval.plan
+            return [f"❌ {escape(run.why, 120)}", *cost(run.work.loss, plan.ceiling, plan.rpo, now)]
         case Pause.STOPPED:
             return ["Somebody pressed *Stop…*: no next step was started"]
         case Pause.AS_BEFORE:
@@ -142,6 +142,7 @@ def stuck_headline(run: Run) -> str:
 def stuck_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     name = target_name(run.request.target)
     return [
+        f"{run.id} · {subject(run, now)}",
         *_sent(run),
         f"Sure: {_sure(run, now)}",
         f"Not sure: {_unsure(run, now)}",

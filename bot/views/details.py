@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.events import Event
+from bot.envelope import Event
 from bot.run import Run
 from bot.views.facts import CardFacts
 from bot.views.limits import Block, View, code, cut, escape, link, mention, modal, sections
 from bot.views.lines import event_words
-from bot.views.plan import in_full
+from bot.views.plan import goes, in_full
 from bot.views.steps import finding_row, step_row
 from bot.views.words import clock_seconds, people, state_words, target_name, utc
 
@@ -20,7 +20,7 @@ def details(
     blocks = [
         *sections(_identity(run, facts, now)),
         *(sections(["*Plan*", *in_full(run.approval.plan, now)]) if run.approval.planned else []),
-        *_titled("What goes", [f"• {escape(line, 200)}" for leg in _legs(run) for line in leg]),
+        *_titled("What goes", [f"• {line}" for line in _goes(run, now)]),
         *_titled("Steps", [step_row(run, record, facts.progress) for record in run.work.steps]),
         *_titled("Checks", [finding_row(finding, 300) for finding in run.work.findings]),
         *_titled("Earlier runs", [_earlier(one, now) for one in earlier[:10]]),
@@ -33,8 +33,8 @@ def _titled(title: str, rows: Sequence[str]) -> list[Block]:
     return sections([f"*{title}*", *rows]) if rows else []
 
 
-def _legs(run: Run) -> list[tuple[str, ...]]:
-    return [leg.changes for leg in run.approval.plan.legs] if run.approval.planned else []
+def _goes(run: Run, now: datetime) -> list[str]:
+    return [line for leg in run.approval.plan.legs for line in goes(leg, now)] if run.approval.planned else []
 
 
 def _identity(run: Run, facts: CardFacts, now: datetime) -> list[str]:

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.model import Kind, LossQuality, State, Verdict
+from bot.model import Kind, LossQuality, State, Verdict, When
 from bot.run import LiveState, Run
 from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
 from bot.views.live import customers, goal, live, maintenance_unclear, restored_at, where
-from bot.views.plan import goes_back, was_live
+from bot.views.loss import removed
+from bot.views.plan import current_name, goes_back, was_live
 from bot.views.steps import check_rows, passed
-from bot.views.words import clock, date, duration, given_reason, removed, utc, window
+from bot.views.words import clock, date, duration, given_reason, utc, version, window
 
 _UNTOUCHED: Mapping[State, str] = {
     State.REFUSED: "🚫 Refused",
@@ -24,6 +25,8 @@ _UNTOUCHED: Mapping[State, str] = {
 
 
 def headline(run: Run, now: datetime) -> str:
+    if run.end.superseded_by is not None:
+        return _superseded_headline(run, now)
     match run.state:
         case State.SUCCEEDED:
             return _succeeded_headline(run, now)
@@ -32,13 +35,40 @@ def headline(run: Run, now: datetime) -> str:
         case _ if run.work.forgotten:
             return f"🟥 NOT KNOWN what happened since the backup: {where(run)}"
         case state:
-            return f"{_UNTOUCHED[state]}: {where(run)} {_stays(run)}, customers see no change"
+            return f"{_UNTOUCHED[state]}: {where(run)} {_last_seen(run, now)}"
 
 
 def _succeeded_headline(run: Run, now: datetime) -> str:
     if run.work.overridden:
-        return f"🟥 {where(run)} is at {goal(run, now)} and online, NOT verified"
-    return f"✅ {where(run)} is back at {goal(run, now)} and online"
+        return f"🟥 {where(run)} is at {goal(run, now)}{_online(run)}, NOT verified"
+    return f"✅ {where(run)} is back at {goal(run, now)}{_online(run)}"
+
+
+def _superseded_headline(run: Run, now: datetime) -> str:
+    point = version(run.end.superseded_point)
+    since = f" since {clock(run.end.superseded_at, now)}" if run.end.superseded_at else ""
+    return f"☑️ {where(run)} is at {point}{since}, by {escape(run.end.superseded_by or '', 20)}"
+
+
+def _online(run: Run) -> str:
+    """Online is said only after somebody has looked from outside."""
+    online = [finding for finding in run.work.findings if finding.when is When.ONLINE]
+    if online and all(finding.verdict is Verdict.PASSED for finding in online):
+        return " and online"
+    out = " and out of maintenance" if run.work.maintenance_until else ""
+    return f"{out}, not looked at online"
+
+
+def _last_seen(run: Run, now: datetime) -> str:
+    """What the last look at the target found, and when that was: never more."""
+    plan = run.approval.planned
+    if plan is None:
+        return "was not touched"
+    seen = next((s.current for s in run.end.seen if s.target == plan.target), None)
+    at = clock(run.end.at, now) if seen and run.end.at else clock(plan.made_at, now)
+    if seen is None or seen.token == plan.current.token:
+        return f"as it was, {current_name(seen or plan.current)} at {at} UTC"
+    return f"is at {current_name(seen)} ({at} UTC), was {current_name(plan.current)}"
 
 
 def _failed_headline(run: Run, now: datetime) -> str:
@@ -61,12 +91,15 @@ def _usable(run: Run) -> str:
 
 
 def _stays(run: Run) -> str:
+    """By what the backend said of its own effects: nothing was restored."""
     if run.approval.planned is not None and run.approval.plan.kind is Kind.SYSTEM:
         return f"stays at {was_live(run.approval.plan)}"
     return "is unchanged"
 
 
 def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    if run.end.superseded_by is not None:
+        return [_had_brought(run, now), *_done_by(run, now)]
     match run.state:
         case State.SUCCEEDED:
             return _succeeded_rows(run, facts, now)
@@ -74,6 +107,12 @@ def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
             return _failed_rows(run, facts, now)
         case _:
             return _untouched_rows(run, facts, now)
+
+
+def _had_brought(run: Run, now: datetime) -> str:
+    since, until = run.work.maintenance_until or restored_at(run), run.end.superseded_at
+    span = f", {window(since, until, now)}" if since and until else ""
+    return f"{run.id} had brought {goal(run, now)}{span}"
 
 
 # Succeeded -------------------------------------------------------------------------------------
@@ -93,7 +132,7 @@ def _succeeded_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 def _times(run: Run, now: datetime) -> str:
     if run.work.maintenance_since and run.work.maintenance_until:
         lasted = (run.work.maintenance_until - run.work.maintenance_since).total_seconds()
-        return f"Online since {utc(run.work.maintenance_until, now)} · outage {duration(lasted)}"
+        return f"Out of maintenance since {utc(run.work.maintenance_until, now)}, after {duration(lasted)}"
     if run.work.started_at and run.end.at:
         took = duration((run.end.at - run.work.started_at).total_seconds())
         return f"Done {utc(run.end.at, now)} in {took}, without maintenance"
@@ -103,10 +142,10 @@ def _times(run: Run, now: datetime) -> str:
 def _removed(run: Run, now: datetime) -> str:
     loss = run.work.loss or (run.approval.plan.loss if run.approval.planned else None)
     if loss is None or loss.quality is LossQuality.NONE or run.approval.planned is None:
-        return removed(loss) if loss else ""
-    since, until = run.approval.plan.point.at, run.work.maintenance_since or run.work.started_at
+        return removed(loss, now) if loss else ""
+    since, until = loss.since, run.work.maintenance_since or run.work.started_at
     span = f" ({window(since, until, now)})" if since and until else ""
-    return f"{removed(loss)}{span}{_kept(run)}"
+    return f"{removed(loss, now)}{span}{_kept(run)}"
 
 
 def _kept(run: Run) -> str:
@@ -184,7 +223,8 @@ def _leaving(run: Run) -> list[str]:
 
 
 def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
-    asked = f"{mention(run.request.requester.id)} asked {utc(run.request.at, now)}"
+    who = mention(run.request.requester.id)
+    asked = f"No maintenance was put on · {who} asked {utc(run.request.at, now)}"
     wanted = [goes_back(run.approval.plan, now)] if run.approval.planned else []
     return [*_why_untouched(run, now), *wanted, f"{asked}: {given_reason(run.request.reason)}"]
 

@@ -250,6 +250,22 @@ def select(
     return made
 
 
+def grouped_select(
+    action_id: str, groups: Sequence[tuple[str, Sequence[Block]]], *, chosen: str | None = None
+) -> Block:
+    """One group is a plain select. Slack holds 100 options; those of the first groups stay."""
+    made = select(action_id, [one for _, options in groups for one in options], chosen=chosen)
+    if len(groups) < 2:
+        return made
+    left = {one["value"] for one in made.pop("options")}
+    made["option_groups"] = [
+        {"label": plain(title, OPTION_TEXT_CHARACTERS), "options": kept}
+        for title, options in groups
+        if (kept := [one for one in options if one["value"] in left])
+    ]
+    return made
+
+
 def channel_select(action_id: str) -> Block:
     """Channels where a card could stand: none that is shared with others, no direct messages."""
     return {

@@ -6,8 +6,8 @@ The reader's place decides how they are shown: `name` turns a Slack user id into
 
 from collections.abc import Callable, Mapping
 
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event
 from bot.model import Purpose, Step
 from bot.run import Run
 from bot.views.steps import step_name
@@ -28,6 +28,7 @@ _SENTENCES: Mapping[EventKind, str] = {
     EventKind.CANCELLED: "{who} cancelled it{why}",
     EventKind.CARD_IMPOSSIBLE: "{who} cancelled it{why}",
     EventKind.EXPIRED: "The time was over{why}",
+    EventKind.HELD_UP: "Not begun yet{why}",
     EventKind.VOIDED: "The approval no longer counted{why}",
     EventKind.VOIDED_BY_RESTORE: "The approval no longer counted{why}",
     EventKind.STARTED: "Started",
@@ -66,6 +67,7 @@ _SENTENCES: Mapping[EventKind, str] = {
     EventKind.RESOLVED_UNCLEAR: "{who} agreed: not clear yet{why}",
     EventKind.LEAVE_PROPOSED: "{who} wants to leave maintenance{why}",
     EventKind.LEAVE_AGREED: "{who} agreed to leave maintenance{why}",
+    EventKind.SUPERSEDED: "Another run has taken the target somewhere else: it is at {point} by {by_run}",
     EventKind.SUCCEEDED: "Ended well",
 }
 _ANSWERS: Mapping[str, str] = {
@@ -89,6 +91,8 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
         answer=_ANSWERS.get(answer) or shown(answer),
         code=run.code,
         deed=_deed(run, shown),
+        point=shown(getattr(fact, "point", "")),
+        by_run=shown(getattr(fact, "by_run", "")),
     )
 
 

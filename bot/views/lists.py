@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model import Kind, Points, RestorePoint
+from bot.model import Kind, RestorePoint
+from bot.suggesting import Offer, is_live
 from bot.views.home import Linked, line
 from bot.views.limits import MessageContent, code, escape, message, sections
+from bot.views.start_form import PLAIN, grouped
 from bot.views.words import date, duration, target_name, utc, version
 
 ROWS = 20  # more would push the incident out of sight
@@ -20,9 +22,20 @@ class TargetRow:
     open_run: Linked | None = None
 
 
-def points(target: str, found: Points, now: datetime) -> MessageContent:
-    rows = [_point(point, point.current or point.id == found.current.id, now) for point in found.points]
+def points(target: str, offer: Offer, now: datetime) -> MessageContent:
+    rows = [_point(point, now, "*live now*") for point in offer.points.points if is_live(point, offer.points)]
+    for title, group in grouped(offer):
+        rows += [f"_{title}_"] if title != PLAIN else []
+        rows += [_point(point, now, _mark(point, offer)) for point in group]
+    rows += [f"_Left out: {escape(why, 200)}_" for why in offer.points.left_out]
     return _listing(f"Restore points of {target_name(target)}", rows, "No restore points are kept.")
+
+
+def _mark(point: RestorePoint, offer: Offer) -> str:
+    if point.id == offer.suggested:
+        return "*suggested*"
+    run = offer.held.get(point.id) or offer.saved_before.get(point.id)
+    return f"taken back by {escape(run, 20)}" if run else ""
 
 
 def no_points(target: str, why: str) -> MessageContent:
@@ -57,14 +70,13 @@ def _listing(title: str, rows: Sequence[str], none: str) -> MessageContent:
     return message(text, sections([f"*{title}*", *shown, *more]))
 
 
-def _point(point: RestorePoint, current: bool, now: datetime) -> str:
+def _point(point: RestorePoint, now: datetime, mark: str) -> str:
     when = utc(point.at, now) if point.at else "time not known"
     ago = f"{duration((now - point.at).total_seconds())} ago" if point.at else ""
     drill = f"drill {date(point.proven_at)}: restored, verified" if point.proven_at else ""
     label = version(point.label) if point.label and point.label != point.id else ""
     author = f"by {escape(point.author, 40)}" if point.author else ""
-    live = "*live now*" if current else ""
-    return "• " + " · ".join(filter(None, (live, when, ago, code(point.id), label, author, drill)))
+    return "• " + " · ".join(filter(None, (mark, when, ago, code(point.id), label, author, drill)))
 
 
 def _target(row: TargetRow, now: datetime) -> str:

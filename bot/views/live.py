@@ -4,13 +4,23 @@ from datetime import datetime
 
 from bot.model import Do, Kind, Outcome, State
 from bot.run import LiveState, Run
-from bot.views.plan import goal_name, place, was_live
+from bot.views.plan import course, current_name, goal_name, place, was_live
 from bot.views.words import target_name, utc
 
 
 def where(run: Run) -> str:
     """`orders · PRODUCTION`; before there is a plan only the name."""
     return place(run.approval.plan) if run.approval.planned else target_name(run.request.target)
+
+
+def subject(run: Run, now: datetime) -> str:
+    """`orders · PRODUCTION: from v42 to v41`; before there is a plan only the name."""
+    return course(run.approval.plan, now) if run.approval.planned else target_name(run.request.target)
+
+
+def left(run: Run) -> str:
+    """What was live before."""
+    return current_name(run.approval.plan.current) if run.approval.planned else "what is live"
 
 
 def goal(run: Run, now: datetime) -> str:

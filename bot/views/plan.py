@@ -5,16 +5,15 @@ The card, the start modal and the approval show the same rows: nobody agrees to 
 
 from datetime import datetime
 
-from bot.model import Kind, Loss, Plan, UndoMode
+from bot.model import MAINTENANCE, Current, Gone, Kind, Leg, Plan, UndoMode
+from bot.views import loss
 from bot.views.limits import code, escape
 from bot.views.words import (
     both_zones,
     date,
     duration,
     duration_range,
-    how_much,
     local,
-    loses,
     point_name,
     target_name,
     utc,
@@ -37,9 +36,22 @@ def goal_name(plan: Plan, now: datetime) -> str:
     return point_name(plan.point, now)
 
 
+def course(plan: Plan, now: datetime) -> str:
+    """`orders · PRODUCTION: from v42 to v41`, for where the card itself cannot be seen."""
+    return f"{place(plan)}: from {current_name(plan.current)} to {goal_name(plan, now)}"
+
+
+def comes_from(plan: Plan, now: datetime) -> str:
+    """`From *v42*, live since 02:50 UTC (Cy)`, as far as the backend says it."""
+    current = plan.current
+    since = f", live since {utc(current.since, now)}" if current.since else ""
+    by = f" ({escape(current.author, 20)})" if current.author else ""
+    return f"From *{current_name(current)}*{since}{by}"
+
+
 def goes_back(plan: Plan, now: datetime) -> str:
     point = plan.point
-    name = version(point.label or point.id)
+    name = version(point.label.replace(point.id, "").strip() or point.label or point.id)
     if point.at is None:
         return f"Back to *{name}* (when it was is not known)"
     if plan.kind is Kind.SYSTEM:
@@ -54,25 +66,39 @@ def others_go_back(plan: Plan, now: datetime) -> str:
     return f"Together with {shown}" if others else ""
 
 
-def cost(plan: Plan, loss: Loss, now: datetime) -> list[str]:
-    """`loss` is the newest reading: the plan's own, or the one taken since."""
-    return [
-        row for row in (loses(loss, plan.point.at, now), how_much(loss, plan.ceiling, plan.rpo, now)) if row
-    ]
+def cost(plan: Plan, now: datetime) -> list[str]:
+    """What goes, and how sure that is."""
+    return loss.cost(plan.loss, plan.ceiling, plan.rpo, now)
+
+
+def goes(leg: Leg, now: datetime) -> list[str]:
+    """What is not live any more afterwards, and what else becomes different: a line each."""
+    return [*(_gone(one, now) for one in leg.gone), *(escape(line, 200) for line in leg.diff.splitlines())]
+
+
+def _gone(one: Gone, now: datetime) -> str:
+    label = escape(one.label, 120) if one.label != one.id else ""
+    about = (label, utc(one.at, now) if one.at else "", escape(one.author, 40), escape(one.note, 60))
+    return " · ".join(filter(None, (version(one.id) if label or one.at else escape(one.id, 200), *about)))
 
 
 def outage(plan: Plan) -> str:
     if plan.outage is None:
-        return "Outage: not known, no earlier run"
+        return f"{_outage_is(plan)}: not known, no earlier run"
     if plan.outage <= 0:
         return "No outage expected"
-    said = f"Outage about {duration(plan.outage)}"
+    said = f"{_outage_is(plan)} about {duration(plan.outage)}"
     if plan.outage_range and plan.outage_runs:
         runs = "1 run" if plan.outage_runs == 1 else f"{plan.outage_runs} runs"
         said += f" ({duration_range(*plan.outage_range)} in {runs})"
     if plan.rto is not None and plan.outage > plan.rto:
         said += f", longer than the RTO of {duration(plan.rto)}"
     return said
+
+
+def _outage_is(plan: Plan) -> str:
+    """Named by what is measured: the time in maintenance, else until it was restored."""
+    return "Maintenance" if any(step.do in MAINTENANCE for step in plan.steps) else "Outage"
 
 
 def warnings(plan: Plan, most: int = WARNINGS_ON_A_CARD) -> list[str]:
@@ -96,6 +122,11 @@ def drill(plan: Plan) -> str:
     return f"drill {date(plan.point.proven_at)}: restored, verified"
 
 
+def current_name(current: Current) -> str:
+    """What is live, as people call it."""
+    return version(current.label or current.id)
+
+
 def was_live(plan: Plan) -> str:
     """What stands before anything is restored."""
     if plan.kind is Kind.SYSTEM:
@@ -105,16 +136,29 @@ def was_live(plan: Plan) -> str:
 
 def in_full(plan: Plan, now: datetime) -> list[str]:
     """Every row, for the long form: nothing is folded."""
-    return [
+    rows = [
         goes_back(plan, now),
         *[
             f"Together with {target_name(leg.target)} to {point_name(leg.point, now)}"
             for leg in plan.legs[1:]
         ],
-        f"From {code(plan.current.id)}" + (f" of {utc(plan.current.at, now)}" if plan.current.at else ""),
-        *cost(plan, plan.loss, now),
+        f"{comes_from(plan, now)}, {code(plan.current.id)}",
+        *cost(plan, now),
+        f"Covered in full: {loss.covered(plan.ceiling)}" if plan.ceiling.units else "",
         outage(plan),
         *warnings(plan, len(plan.warnings)),
         *[f"⛔ {escape(blocker)}" for blocker in plan.blockers],
         undo(plan),
+        *[
+            f"Pinned: {escape(leg.point.label or leg.point.id, 40)} of {target_name(leg.target)} is "
+            f"{code(leg.point.fingerprint)}"
+            for leg in plan.legs
+            if leg.point.fingerprint
+        ],
+        *[
+            f"Pinned: {escape(pin.name, 80)} of {target_name(leg.target)} is {code(pin.digest[:16])}"
+            for leg in plan.legs
+            for pin in leg.pins
+        ],
     ]
+    return [row for row in rows if row]

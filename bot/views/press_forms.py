@@ -35,8 +35,8 @@ from bot.views.limits import (
     text_input,
     unmarked,
 )
-from bot.views.live import customers, live
-from bot.views.plan import cost, goes_back, outage, warnings
+from bot.views.live import customers, live, subject
+from bot.views.plan import comes_from, cost, goes_back, outage, place, warnings
 from bot.views.start_form import WARNINGS_IN_A_MODAL
 from bot.views.steps import check_rows, progress_words, step_name
 from bot.views.words import target_name
@@ -87,7 +87,7 @@ def veto_reason(run: Run, facts: CardFacts, metadata: str, now: datetime) -> Vie
 
 def stop(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
     rows = _stops(run, facts.progress)
-    return _decide(STOP_FORM, f"Stop {run.id}", run, rows, "Stop", "Let it run", metadata)
+    return _decide(STOP_FORM, f"Stop {run.id}", run, rows, "Stop", "Let it run", metadata, now)
 
 
 def _stops(run: Run, progress: Progress | None) -> list[str]:
@@ -112,7 +112,7 @@ def end_it(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
         "It ends failed, and stays exactly like that.",
         "*Leave maintenance* can be pressed afterwards, by two people." if run.work.in_maintenance else "",
     ]
-    return _decide(END_IT, f"End {run.id}", run, rows, "End it", "Keep it", metadata)
+    return _decide(END_IT, f"End {run.id}", run, rows, "End it", "Keep it", metadata, now)
 
 
 def go_online(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
@@ -127,7 +127,7 @@ def go_online(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
         *proposal_rows(run, now),
     ]
     yes = "Accept it" if online else "Go online"
-    return _decide(GO_ONLINE, "Against the checks", run, rows, yes, "Not yet", metadata, why=True)
+    return _decide(GO_ONLINE, "Against the checks", run, rows, yes, "Not yet", metadata, now, why=True)
 
 
 def leave_maintenance(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
@@ -137,7 +137,7 @@ def leave_maintenance(run: Run, facts: CardFacts, metadata: str, now: datetime) 
         *proposal_rows(run, now),
     ]
     title = "Leave maintenance"
-    return _decide(LEAVE_MAINTENANCE, title, run, rows, title, "Not yet", metadata, why=True)
+    return _decide(LEAVE_MAINTENANCE, title, run, rows, title, "Not yet", metadata, now, why=True)
 
 
 def _decide(
@@ -148,13 +148,14 @@ def _decide(
     yes: str,
     no: str,
     metadata: str,
+    now: datetime,
     *,
     why: bool = False,
 ) -> View:
     """`why`: a reason must be given."""
     return modal(
         title,
-        [section(f"*{run.id} · {target_name(run.request.target)}*", *rows), _reason("Why", optional=not why)],
+        [section(f"*{run.id} · {subject(run, now)}*", *rows), _reason("Why", optional=not why)],
         callback_id=form.callback_id,
         submit=yes,
         close=no,
@@ -169,7 +170,7 @@ def resolve(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
         for answer in ("point", "unchanged", "unclear")
     ]
     rows = [
-        f"*{run.id} · {target_name(run.request.target)}*",
+        f"*{run.id} · {subject(run, now)}*",
         "Look at the target itself, not at this card. Two people must say the same.",
         f"Look yourself: {code(facts.look_yourself)}" if facts.look_yourself else "",
         *proposal_rows(run, now),
@@ -198,9 +199,10 @@ def undo_form(run: Run, plan: Plan | None, problem: str | None, metadata: str, n
     ends = f"{run.id} ends failed, and the undo is a run of its own." if run.state is State.PAUSED else ""
     blocks = [
         section(
-            f"*Undo {run.id} on {target_name(run.request.target)}?*",
+            f"*Undo {run.id} on {place(plan)}?*",
+            comes_from(plan, now),
             goes_back(plan, now),
-            *cost(plan, plan.loss, now),
+            *cost(plan, now),
         ),
         section(outage(plan), *warnings(plan, WARNINGS_IN_A_MODAL), ends),
         _reason("Why", optional=True),

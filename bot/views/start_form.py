@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.model import Kind, Plan, RestorePoint
+from bot.suggesting import Offer
 from bot.views.limits import (
     OPTION_VALUE_CHARACTERS,
     Block,
@@ -20,6 +21,7 @@ from bot.views.limits import (
     entry,
     escape,
     fitting,
+    grouped_select,
     mention_channel,
     modal,
     option,
@@ -28,9 +30,12 @@ from bot.views.limits import (
     text_input,
     unmarked,
 )
-from bot.views.plan import cost, goes_back, others_go_back, outage, undo, warnings
+from bot.views.plan import comes_from, cost, goes_back, others_go_back, outage, undo, warnings
 from bot.views.words import date, duration, target_name, utc, version
 
+PLAIN = "Restore points"
+SAVED_BEFORE = "Saved before a rollback (bad then)"
+ON_HOLD = "On hold"
 READING = "Reading restore points{of}… nothing happens yet."
 WARNINGS_IN_A_MODAL = 6
 
@@ -59,7 +64,7 @@ class StartForm:
     channel: str  # where the card would go
     can_post: bool = True  # in `channel`; False: another one is asked for first
     target: str | None = None
-    points: tuple[RestorePoint, ...] = ()  # newest good one first, without the current state
+    offer: Offer | None = None  # None: not read yet, or they cannot be read
     why_no_points: str | None = None
     read_at: datetime | None = None  # when the points were read
     point: str | None = None  # id
@@ -137,22 +142,45 @@ def _target_entry(form: StartForm) -> Block:
 
 
 def _point_blocks(form: StartForm, now: datetime) -> list[Block]:
-    if not form.points:
+    if form.offer is None or not form.offer.others:
         why = escape(form.why_no_points, 500) if form.why_no_points else _reading(form.target)
         return [section(why)]
     kind = next((choice.kind for choice in form.targets if choice.name == form.target), Kind.DATABASE)
-    options = [point_option(point, kind, n == 0, now) for n, point in enumerate(form.points)]
+    groups = [
+        (title, [point_option(point, kind, form.offer, now) for point in points])
+        for title, points in grouped(form.offer)
+    ]
     chosen = point_value(form.point) if form.point else None
     before = text_input("before", initial=form.before, placeholder="14:05, your time")
     return [
-        entry(f"point {form.target}", "Back to", select("point", options, chosen=chosen), tells=True),
-        section(*_preview(form, now)),
+        entry(f"point {form.target}", "Back to", grouped_select("point", groups, chosen=chosen), tells=True),
+        section(*_why_this(form), *_preview(form, now)),
         entry(f"before {form.target}", "Or to the last point before", before, optional=True, tells=True),
         *_ask_first(form),
     ]
 
 
-def point_option(point: RestorePoint, kind: Kind, suggested: bool, now: datetime) -> Block:
+def grouped(offer: Offer) -> list[tuple[str, tuple[RestorePoint, ...]]]:
+    """The points by what is known against them; a group without points is left out."""
+    others = offer.others
+    groups = (
+        (PLAIN, offer.plain),
+        (SAVED_BEFORE, tuple(p for p in others if p.id in offer.saved_before and p.id not in offer.held)),
+        (ON_HOLD, tuple(p for p in others if p.id in offer.held)),
+    )
+    return [(title, points) for title, points in groups if points]
+
+
+def _why_this(form: StartForm) -> list[str]:
+    """Why it is suggested, where it is still chosen."""
+    if form.offer is None or form.point is None or form.point != form.offer.suggested:
+        return []
+    current = form.offer.points.current
+    live = version(current.label or current.id)
+    return [f"Suggested: the newest that is older than {live}, not on hold and not saved before a rollback"]
+
+
+def point_option(point: RestorePoint, kind: Kind, offer: Offer, now: datetime) -> Block:
     """`02:45 UTC · 17 min ago · hourly backup · drill 12 Nov ok`; a system's version comes first."""
     name = version(point.label or point.id)
     if point.at is None:
@@ -161,10 +189,18 @@ def point_option(point: RestorePoint, kind: Kind, suggested: bool, now: datetime
         when = [utc(point.at, now), f"{duration((now - point.at).total_seconds())} ago"]
     parts = [name, *when] if kind is Kind.SYSTEM else [*when, name]
     parts += [f"drill {date(point.proven_at)} ok"] if point.proven_at else []
-    about = ", ".join(
-        filter(None, ("suggested" if suggested else "", f"by {point.author}" if point.author else ""))
-    )
+    about = ", ".join(filter(None, _about(point, offer)))
     return option(unmarked(" · ".join(parts)), point_value(point.id), about)
+
+
+def _about(point: RestorePoint, offer: Offer) -> tuple[str, ...]:
+    held, saved = offer.held.get(point.id), offer.saved_before.get(point.id)
+    return (
+        "suggested" if point.id == offer.suggested else "",
+        f"taken back by {held}" if held else "",
+        f"was live before {saved}" if saved and not held else "",
+        f"by {point.author}" if point.author else "",
+    )
 
 
 def point_value(point_id: str) -> str:
@@ -182,9 +218,10 @@ def _preview(form: StartForm, now: datetime) -> list[str]:
     if plan is None:
         return ["Working out what would be lost…"]
     return [
+        comes_from(plan, now),
         goes_back(plan, now),
         others_go_back(plan, now),
-        *cost(plan, plan.loss, now),
+        *cost(plan, now),
         f"{outage(plan)} · {undo(plan)}",
         *warnings(plan, WARNINGS_IN_A_MODAL),
         *[f"⛔ {escape(blocker, 300)}" for blocker in plan.blockers[:5]],

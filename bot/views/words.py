@@ -1,19 +1,18 @@
-"""How times, durations, sizes, counts, people and losses are said. Everything here returns markup.
+"""How times, durations, sizes, people and things are said. Everything here returns markup.
 
-Not known is said as not known, never as zero; no data touched is said as that.
+Not known is said as not known, never as zero.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from bot.model import Ceiling, Contents, Loss, LossQuality, Purpose, RestorePoint, Unit, Value
+from bot.model import Contents, Purpose, RestorePoint, Value
 from bot.run import Run
 from bot.spelling import listed
 from bot.views.limits import escape, mention
 
 NOT_KNOWN = "not known"
-UNITS_ON_A_CARD = 3
 NEAR = timedelta(hours=3)  # on the other side of midnight, and still no need for a date
 BYTES = frozenset({"bytes", "B"})  # units of progress that are said as sizes
 _HASH = re.compile(r"[0-9a-f]{40,64}")
@@ -133,13 +132,6 @@ def number(value: Value) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
-def counted(units: Sequence[Unit]) -> str:
-    """`212 orders, 9 refunds`."""
-    shown = [f"{unit.count:,} {escape(unit.name, 24)}" for unit in units[:UNITS_ON_A_CARD]]
-    more = len(units) - UNITS_ON_A_CARD
-    return ", ".join(shown) + (f" and {more} more kinds" if more > 0 else "")
-
-
 # People and things -----------------------------------------------------------------------------
 
 
@@ -191,88 +183,3 @@ def _object(run: Run) -> str:
 def uncapped(sentence: str) -> str:
     """For the middle of another sentence."""
     return sentence[:1].lower() + sentence[1:]
-
-
-# Loss ------------------------------------------------------------------------------------------
-
-
-def loses(loss: Loss, since: datetime | None, now: datetime) -> str:
-    """The sentence that stands before the count."""
-    if loss.quality is LossQuality.NONE:
-        return "No data is touched" + (f" (declared by {escape(loss.basis, 60)})" if loss.basis else "")
-    after = utc(since, now) if since else "that point"
-    return f"*Loses everything written after {after}:*"
-
-
-def how_much(loss: Loss, ceiling: Ceiling | None, rpo: float | None, now: datetime) -> str:
-    """The count, how sure it is and its limits. Empty when no data is touched."""
-    if loss.quality is LossQuality.NONE:
-        return ""
-    amount = _amount(loss)
-    when = f" at {clock(loss.measured_at, now)}" if loss.measured_at and amount else ""
-    objective = f"RPO {duration(rpo)}" if rpo is not None else ""
-    limits = " · ".join(filter(None, (_limit(loss, ceiling), objective)))
-    brackets = "; ".join(filter(None, (_quality(loss), limits)))
-    return f"{amount or _no_amount(loss)}{when}{_growth(loss)}" + (f" ({brackets})" if brackets else "")
-
-
-def _amount(loss: Loss) -> str:
-    """In units, else as time. Empty: there is no figure."""
-    if loss.quality is LossQuality.UNKNOWN:
-        return ""
-    about = "about " if loss.quality is LossQuality.ESTIMATED else ""
-    if loss.units:
-        return about + counted(loss.units)
-    return f"{about}{duration(loss.seconds)} of changes" if loss.seconds is not None else ""
-
-
-def _no_amount(loss: Loss) -> str:
-    return "as declared" if loss.quality is LossQuality.DECLARED else "how much is *not known*"
-
-
-def _quality(loss: Loss) -> str:
-    if loss.quality is LossQuality.MEASURED:
-        return "measured"  # how is told by the details
-    if loss.quality is LossQuality.UNKNOWN:
-        return escape(loss.basis, 120)  # there is no figure: the reason is all that people have
-    basis = escape(loss.basis, 40)
-    return f"{loss.quality.value}: {basis}" if basis else loss.quality.value
-
-
-def _growth(loss: Loss) -> str:
-    """The average since the point; under a minute of window it would mean nothing."""
-    if not loss.units or loss.seconds is None or loss.seconds < 60 or loss.quality is LossQuality.UNKNOWN:
-        return ""
-    rate = sum(unit.count for unit in loss.units) * 60 / loss.seconds
-    return f", growing {rate:,.0f}/min" if rate >= 1 else ""
-
-
-def _limit(loss: Loss, ceiling: Ceiling | None) -> str:
-    """`limit 400 and 20`: in the units of the loss, whose names stand before it."""
-    if ceiling is None:
-        return ""
-    if ceiling.units and [unit.name for unit in ceiling.units] == [unit.name for unit in loss.units]:
-        return f"limit {listed([f'{unit.count:,}' for unit in ceiling.units[:UNITS_ON_A_CARD]])}"
-    if ceiling.units:
-        return f"limit {counted(ceiling.units)}"
-    return f"limit {duration(ceiling.seconds)}" if ceiling.seconds is not None else ""
-
-
-def loss_in_short(loss: Loss) -> str:
-    """One plain sentence for the lock screen."""
-    if loss.quality is LossQuality.NONE:
-        return "No data is touched."
-    if amount := _amount(loss):
-        return f"Loses {amount} so far."
-    if loss.quality is LossQuality.DECLARED:
-        return f"Loses as declared: {escape(loss.basis, 60)}."
-    return "What is lost is NOT KNOWN."
-
-
-def removed(loss: Loss) -> str:
-    """What a restore has removed, afterwards."""
-    if loss.quality is LossQuality.NONE:
-        return "No data was touched"
-    if amount := _amount(loss):
-        return f"Removed {amount}"
-    return f"Removed everything written since: {_no_amount(loss).removeprefix('how much is ')}"

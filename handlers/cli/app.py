@@ -30,6 +30,9 @@ app = typer.Typer(
 db = typer.Typer(no_args_is_help=True, help="The database of the bot.")
 app.add_typer(db, name="db")
 
+MayEndRuns = Annotated[
+    bool, typer.Option("--yes", help="Upgrade also where that ends runs that wait under an older plan.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Data for programs on standard output.")]
 TargetName = Annotated[str, typer.Argument(metavar="TARGET", show_default=False)]
 
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the page. 0: any that is free.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port for the page. 0 picks a free one.")] = 0,
     script: Annotated[bool, typer.Option("--script", help="Play the story in this terminal.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only say where the page is.")] = False,
 ) -> None:
@@ -63,14 +66,15 @@ def demo(
 @app.command()
 def serve(
     role: Annotated[Role, typer.Option(help="front: Slack, worker: targets, all: both.")] = Role.ALL,
-    zone: Annotated[str, typer.Option(help="Whose targets this worker reaches.")] = "main",
+    zone: Annotated[str, typer.Option(help="Zone of the targets that this worker reaches.")] = "main",
+    yes: MayEndRuns = False,
 ) -> None:
     """Serve until SIGTERM. Says `listening on …` once it takes commands, or work."""
     from handlers.cli import logs
     from handlers.serve import serve as run
     from handlers.settings import read_settings
 
-    settings = read_settings()
+    settings = read_settings().model_copy(update={"may_end_runs": yes})
     logs.set_up(settings.log, settings.secrets)
     asyncio.run(run(settings, role, zone))
 
@@ -163,7 +167,7 @@ def points(target: TargetName, as_json: AsJson = False) -> None:
     found = asyncio.run(reading.points(read_settings(), target))
     if as_json:
         data(shapes.points(found))
-    elif found.points:
+    elif found.points.points:
         words.points(found, SteadyClock()())
     else:
         aside(f"`{target}` has no restore points.")
@@ -197,7 +201,7 @@ def plan(
 @app.command()
 def runs(
     target: Annotated[
-        str | None, typer.Option("--target", metavar="TARGET", help="Only of this one.")
+        str | None, typer.Option("--target", metavar="TARGET", help="List the runs of this target alone.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -235,12 +239,12 @@ def run(
 
 
 @db.command()
-def upgrade() -> None:
+def upgrade(yes: MayEndRuns = False) -> None:
     """Bring the database to this program's version. A copy of it is kept beside it."""
     from handlers.cli.database import upgraded
     from handlers.settings import read_settings
 
-    before, after = asyncio.run(upgraded(read_settings()))
+    before, after = asyncio.run(upgraded(read_settings().model_copy(update={"may_end_runs": yes})))
     if before == after:
         say(f"The database is at {after} already.")
     else:

@@ -64,6 +64,8 @@ def as_value(trace: Trace) -> dict[str, Any]:
 
 
 def _held(of: Backup) -> str:
+    if of.entries == 0:
+        return "no entry of evidence, for nothing was ever decided"
     return f"{of.entries} entries of evidence, the newest of {_moment(of.newest)}"
 
 

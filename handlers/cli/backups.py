@@ -10,14 +10,13 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from backends.installed import definitions
-from backends.opening import resolver_for
-from backends.world import ConfiguredWorld
 from bot.clock import SteadyClock
 from bot.configuration import load
 from bot.errors import TemporaryError, UserError
 from bot.run import Run
 from handlers.cli.database import alone, opened, stored, why_not_readable
 from handlers.cli.forgotten import RUN_ID, Forgotten, look
+from handlers.cli.reading import world_of
 from handlers.settings import ProcessSettings
 from storage.backup import Backup, PutBack, back_up, put_back
 from storage.database import revision
@@ -53,7 +52,7 @@ async def forgotten(settings: ProcessSettings) -> tuple[RestoredDatabase, Forgot
         if told is None:
             return None
         configuration = load(settings.config, definitions())
-        world = ConfiguredWorld(configuration, definitions(), resolver_for(configuration, settings.state))
+        world = world_of(configuration, settings)
         async with _slack(settings) as client:
             return told, await look(told, store, configuration, world, client)
 

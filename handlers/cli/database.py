@@ -19,6 +19,7 @@ from storage.database import (
     revision,
     sqlite_url,
     upgrade,
+    why_not_upgrade,
 )
 from storage.integrity import forget_seal
 from storage.runs import Store, open_store
@@ -98,13 +99,15 @@ def alone(settings: ProcessSettings) -> Iterator[None]:
 async def upgraded(settings: ProcessSettings) -> tuple[str | None, str]:
     """From which schema revision (None: there was no database) to which.
 
-    Raises Locked when a `serve` runs, and UserError when the database is of a newer version.
+    Raises Locked when a `serve` runs, and UserError when it is of a newer version or runs would end.
     """
     with alone(settings):
         async with opened(settings.database) as database:
             found = await revision(database)
             if found is not None and found > HEAD:
                 raise UserError(str(why_not_readable(found)))
+            if reason := await why_not_upgrade(database, settings.may_end_runs):
+                raise UserError(reason)
             forget_seal(database)
             await upgrade(database)
             return found, HEAD

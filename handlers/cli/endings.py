@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError
+from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError, words_of
 
 
 class Code(IntEnum):
@@ -28,11 +28,11 @@ class ExitReason:
 def ending(problem: Exception) -> ExitReason:
     match problem:
         case ConfigurationError():
-            return ExitReason(Code.USAGE, str(problem))
+            return ExitReason(Code.USAGE, words_of(problem))
         case UserError():
-            return ExitReason(Code.NO, str(problem))
+            return ExitReason(Code.NO, words_of(problem))
         case TemporaryError():
-            return ExitReason(Code.UNREACHABLE, str(problem))
+            return ExitReason(Code.UNREACHABLE, words_of(problem))
         case TimeoutError():
             return ExitReason(Code.UNREACHABLE, str(problem) or "It took too long. Try again in a moment.")
     return _of_what_was_used(problem)
@@ -47,9 +47,9 @@ def _of_what_was_used(problem: Exception) -> ExitReason:
 
     match problem:
         case TargetMissing() | Denied() | OutcomeUnknown():
-            return ExitReason(Code.UNREACHABLE, str(problem))
+            return ExitReason(Code.UNREACHABLE, words_of(problem))
         case PermanentError():
-            return ExitReason(Code.NO, str(problem))
+            return ExitReason(Code.NO, words_of(problem))
         case Locked():
             advice = "Stop it first, or set ROLLBACK_STATE_DIR to another folder."
             return ExitReason(Code.UNREACHABLE, f"{_capital(str(problem))}. {advice}")
@@ -57,7 +57,7 @@ def _of_what_was_used(problem: Exception) -> ExitReason:
             advice = "`rollback-bot doctor` looks at the database; try again in a moment."
             return ExitReason(Code.UNREACHABLE, f"The database cannot be used: {problem.orig}. {advice}")
         case OSError():
-            said = problem.strerror or str(problem) or type(problem).__name__
+            said = problem.strerror or words_of(problem)
             of = f"{problem.filename}: " if isinstance(problem.filename, str) else ""
             return ExitReason(Code.UNREACHABLE, f"{of}{said}. Make it available, then try again.")
     return ExitReason(Code.UNREACHABLE, _our_fault(problem))

@@ -19,7 +19,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.configuration import Configuration, Target
 from bot.contract import Fate, Operation, OutcomeUnknown, Work
 from bot.engine import Backends
-from bot.errors import PermanentError, TemporaryError
+from bot.errors import PermanentError, TemporaryError, words_of
 from bot.model import MAINTENANCE, Do, Step
 from bot.procedures import steps_for
 from bot.run import Run, StepRecord, StepState, op_id
@@ -119,7 +119,7 @@ async def _look_at_cards(
         rights = " It needs channels:history and groups:history for that." if error == "missing_scope" else ""
         found.unasked.append(f"Slack did not show all cards ({error}).{rights}")
     except (OSError, TimeoutError) as problem:
-        found.unasked.append(f"Slack did not show all cards ({str(problem) or type(problem).__name__}).")
+        found.unasked.append(f"Slack did not show all cards ({words_of(problem)}).")
 
 
 async def _channels(client: AsyncWebClient) -> AsyncIterator[str]:
@@ -203,7 +203,7 @@ class _Asked:
                 async for trace in self._traces(highest):
                     traces.append(trace)
         except NO_ANSWER as problem:
-            words = str(problem) or "it does not answer"
+            words = "it does not answer" if isinstance(problem, TimeoutError) else words_of(problem)
             return traces, f"`{self.target.name}` could not be asked for operations: {words}."
         return traces, None
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from backends.installed import definitions
 from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
-from bot import planning
 from bot.clock import SteadyClock
 from bot.configuration import Configuration, Target, load
+from bot.envelope import Event
 from bot.errors import ConfigurationError, TemporaryError, UserError
-from bot.events import Event
 from bot.model import Goal, Plan, Points
 from bot.planner import Planner
 from bot.run import Run
 from bot.spelling import did_you_mean
+from bot.suggesting import Offer, why_none_suggested
 from handlers.cli.database import stored
 from handlers.settings import ProcessSettings
 from storage.projection import Summary
@@ -47,12 +47,13 @@ async def targets(settings: ProcessSettings) -> list[tuple[Target, str | None]]:
     return [(target, open_runs.get(name)) for name, target in configuration.targets.items()]
 
 
-async def points(settings: ProcessSettings, name: str) -> Points:
+async def points(settings: ProcessSettings, name: str) -> Offer:
     """Raises ConfigurationError, UserError, and what executors raise."""
     configuration = load(settings.config, definitions())
-    target = known(configuration, name)
-    async with _patience(target):
-        return await world_of(configuration, settings).executor(target.name).restore_points()
+    target, world = known(configuration, name), world_of(configuration, settings)
+    async with stored(settings) as store, _patience(target):
+        planner = Planner(configuration, store, world, SteadyClock())
+        return await planner.offer(target.name, await planner.points(target.name))
 
 
 async def plan(settings: ProcessSettings, name: str, point: str | None) -> Plan:
@@ -62,8 +63,7 @@ async def plan(settings: ProcessSettings, name: str, point: str | None) -> Plan:
     async with stored(settings) as store, _patience(target):
         planner = Planner(configuration, store, world, SteadyClock())
         if point is None:
-            listed = await world.executor(target.name).restore_points()
-            point = await suggested(target.name, listed, planner)
+            point = await suggested(target.name, await planner.points(target.name), planner)
         return await planner.plan(target, Goal(point=point))
 
 
@@ -107,14 +107,15 @@ def known(configuration: Configuration, name: str) -> Target:
 
 async def suggested(target: str, listed: Points, planner: Planner) -> str:
     """Returns the id of the point to take where none was named. Raises UserError when there is none."""
-    point = await planner.suggested(target, listed)
+    point = (await planner.offer(target, listed)).suggested
     if point is None:
-        raise UserError(planning.why_none_suggested(target, listed))
-    return point.id
+        raise UserError(why_none_suggested(target, listed))
+    return point
 
 
 def world_of(configuration: Configuration, settings: ProcessSettings) -> ConfiguredWorld:
-    return ConfiguredWorld(configuration, definitions(), resolver_for(configuration, settings.state))
+    resolver = resolver_for(configuration, settings.state, settings.worker_key)
+    return ConfiguredWorld(configuration, definitions(), resolver)
 
 
 @asynccontextmanager

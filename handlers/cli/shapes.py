@@ -4,15 +4,15 @@ Times are `2026-11-22T10:00:00.000Z`, durations are seconds. What is not known i
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from bot import codec
-from bot.canonical_json import iso
+from bot.canonical_json import iso, iso_if
 from bot.configuration import Target
-from bot.events import Event
-from bot.model import EFFECTS, Ceiling, Do, Finding, Plan, Points, RestorePoint, Unit, Value
+from bot.envelope import Event
+from bot.model import EFFECTS, Ceiling, Do, Finding, Gone, Plan, RestorePoint, Unit, Value
 from bot.run import LiveState, Run, StepRecord, op_id
+from bot.suggesting import Offer, is_live
 from storage.projection import Summary
 
 Json = dict[str, Any]
@@ -29,18 +29,24 @@ def target(of: Target, open_run: str | None) -> Json:
     }
 
 
-def points(found: Points) -> list[Json]:
-    return [_point(point, found.current.id) for point in found.points]
+def points(offer: Offer) -> list[Json]:
+    return [_point(point, offer) for point in offer.points.points]
 
 
-def _point(point: RestorePoint, current: str) -> Json:
+def _point(point: RestorePoint, offer: Offer) -> Json:
     return {
         "id": point.id,
-        "at": _time(point.at),
+        "at": iso_if(point.at),
         "label": point.label or None,
         "author": point.author,
-        "current": point.current or point.id == current,
-        "proven_at": _time(point.proven_at),
+        "current": is_live(point, offer.points),
+        "proven_at": iso_if(point.proven_at),
+        "kind": point.kind.value or None,
+        "live": [{"since": iso_if(span.since), "until": iso_if(span.until)} for span in point.live],
+        "fingerprint": point.fingerprint or None,
+        "held_by": offer.held.get(point.id),
+        "saved_before": offer.saved_before.get(point.id),
+        "suggested": point.id == offer.suggested,
     }
 
 
@@ -52,10 +58,10 @@ def plan(of: Plan, digest: str) -> Json:
         "target": of.target,
         "from": of.current.id,
         "point": of.point.id,
-        "at": _time(of.point.at),
+        "at": iso_if(of.point.at),
         "data_loss": {
-            "seconds": of.loss.seconds,
-            "units": _units(of.loss.units),
+            "seconds": of.loss.window(of.made_at),
+            "units": _units(of.loss.units, of.ceiling),
             "quality": of.loss.quality.value,
             "rpo_seconds": of.rpo,
             "within_rpo": of.within_rpo,
@@ -64,15 +70,39 @@ def plan(of: Plan, digest: str) -> Json:
         "warnings": list(of.warnings),
         "blockers": list(of.blockers),
         "approvals_needed": of.approvals_needed,
+        "gone": [_gone(one) for leg in of.legs for one in leg.gone],
+        "diff": "\n".join(leg.diff for leg in of.legs if leg.diff) or None,
+        "fingerprint": of.point.fingerprint or None,
+    }
+
+
+def _gone(of: Gone) -> Json:
+    return {
+        "id": of.id,
+        "label": of.label or None,
+        "at": iso_if(of.at),
+        "author": of.author or None,
+        "note": of.note or None,
     }
 
 
 def _ceiling(ceiling: Ceiling) -> Json:
-    return {"seconds": ceiling.seconds, "units": _units(ceiling.units)}
+    return {"seconds": ceiling.seconds, "units": _units(ceiling.units, ceiling)}
 
 
-def _units(units: Iterable[Unit]) -> list[Json]:
-    return [{"name": unit.name, "count": unit.count} for unit in units]
+def _units(units: Iterable[Unit], ceiling: Ceiling) -> list[Json]:
+    """`limit` is null where a figure has none."""
+    limits = {(unit.name, unit.change): unit.count for unit in ceiling.units}
+    return [
+        {
+            "name": unit.name,
+            "count": unit.count,
+            "change": unit.change.value,
+            "measure": unit.measure.value,
+            "limit": limits.get((unit.name, unit.change)) if unit.limits else None,
+        }
+        for unit in units
+    ]
 
 
 def summary(of: Summary) -> Json:
@@ -149,7 +179,3 @@ def _check(of: Run, finding: Finding) -> Json:
 def _event(event: Event) -> Json:
     """`by` is null where the bot itself acted."""
     return {"seq": event.seq, "at": iso(event.at), "kind": event.kind.value, "by": event.by or None}
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else iso(at)

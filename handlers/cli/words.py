@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bot.configuration import Target
-from bot.model import EFFECTS, Do, Finding, Plan, Points, Value
+from bot.model import EFFECTS, Do, Finding, Plan, RestorePoint, Value
 from bot.run import Run, StepRecord
+from bot.suggesting import Offer, is_live
 from bot.times import moment
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import in_full
 from bot.views.steps import step_name
 from bot.views.words import deed, duration, number, state_words
-from handlers.cli.output import say, table
+from handlers.cli.output import aside, say, table
 from handlers.cli.reading import RunReport
 from handlers.web.run_page import in_a_line, plain
 from storage.projection import Summary
@@ -28,7 +29,7 @@ def targets(found: Sequence[tuple[Target, str | None]]) -> None:
     table(("target", "kind", "environment", "executor", "open run"), rows)
 
 
-def points(found: Points, now: datetime) -> None:
+def points(offer: Offer, now: datetime) -> None:
     rows = [
         (
             point.id,
@@ -36,12 +37,25 @@ def points(found: Points, now: datetime) -> None:
             duration((now - point.at).total_seconds()) if point.at else NOT_KNOWN,
             point.label if point.label != point.id else "",
             point.author or "",
-            "live now" if point.current or point.id == found.current.id else "",
+            _mark(point, offer),
             f"{point.proven_at:%Y-%m-%d}" if point.proven_at else NOT_KNOWN,
         )
-        for point in found.points
+        for point in offer.points.points
     ]
     table(("point", "of", "age", "label", "author", "", "drill"), rows)
+    aside(*(f"left out: {why}" for why in offer.points.left_out))
+
+
+def _mark(point: RestorePoint, offer: Offer) -> str:
+    if is_live(point, offer.points):
+        return "live now"
+    if point.id == offer.suggested:
+        return "suggested"
+    run = offer.held.get(point.id)
+    if run is not None:
+        return f"on hold, taken back by {run}"
+    run = offer.saved_before.get(point.id)
+    return f"was live before {run}" if run is not None else ""
 
 
 def plan(of: Plan, code: str, now: datetime) -> None:

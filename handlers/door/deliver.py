@@ -4,7 +4,6 @@ Bolt verifies nothing of a request in this form, so whatever comes here was veri
 or by standing on our own socket.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from slack_bolt.response import BoltResponse
 
 from handlers.access import FROM_SLACK, way_of
 from handlers.door.admission import Admission, Limits
-from handlers.door.delivery import Delivery, delivery_of
+from handlers.door.delivery import Delivery, delivery_of, loop_time
 from handlers.door.guard import why_unreadable
 from handlers.door.shapes import why_misshapen
 from handlers.web.metrics import Metrics
@@ -48,9 +47,9 @@ class Door:
 
     async def deliver(self, payload: Mapping[str, Any]) -> BoltResponse:
         """Slack's payload to its listener; the response is what acknowledges it."""
-        came_at = _now()
+        came_at = loop_time()
         response = await self._answer(payload, came_at)
-        self._metrics.heard(payload, response.status, _now() - came_at)
+        self._metrics.heard(payload, response.status, loop_time() - came_at)
         return response
 
     async def _answer(self, payload: Mapping[str, Any], came_at: float) -> BoltResponse:
@@ -97,10 +96,6 @@ def _readable(payload: Mapping[str, Any], delivery: Delivery) -> AsyncBoltReques
         return AsyncBoltRequest(mode="socket_mode", body=body, context={"delivery": delivery})
     except (TypeError, AttributeError, LookupError, ValueError):
         return None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _id(thing: object) -> str | None:

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from bot.errors import UserError
+from bot.errors import UserError, words_of
 from handlers.door.admission import Turned, brakes
 from storage.database import CommitUnknown, NotAccepted
-from storage.runs import Change, Store
+from storage.runs import Store, Transaction
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -77,15 +77,15 @@ class Delivery:
             problem = late
         self.turned = _turned(problem)
         if self.turned is not None:
-            if not isinstance(problem, TimeoutError):
-                log.error("database", error=str(problem))
+            if problem is not None and not isinstance(problem, TimeoutError):
+                log.error("database", error=words_of(problem))
             raise TurnedAway(self.turned, self._brake) from None
 
-    async def change(self, store: Store, work: Callable[[Change], Awaitable[T]]) -> T:
+    async def change(self, store: Store, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Changes what is stored, in time or not at all. Once it was begun nothing else cuts it short."""
         self._reading.reschedule(None)
         try:
-            return await store.change(work, within=max(0.0, self._until - _now()))
+            return await store.change(work, within=max(0.0, self._until - loop_time()))
         except BaseException:
             self._reading.reschedule(self._until)  # it had no effect: reading goes on, while there is time
             raise
@@ -103,7 +103,8 @@ def _turned(problem: BaseException | None) -> Turned | None:
             return None
 
 
-def _now() -> float:
+def loop_time() -> float:
+    """Returns the seconds of the event loop's clock."""
     return asyncio.get_running_loop().time()
 
 

@@ -17,6 +17,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.errors import words_of
 from handlers.door.deliver import Door
 
 log = structlog.get_logger()
@@ -86,7 +87,7 @@ class Socket:
             try:
                 await self._connect()
             except Exception as problem:  # noqa: BLE001 - the keeper's own edge: it has to outlive every failure
-                log.warning("socket down", why=str(problem) or type(problem).__name__)
+                log.warning("socket down", why=words_of(problem))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

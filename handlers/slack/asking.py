@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from bot import machine, policy
 from bot.configuration import Target
+from bot.envelope import Event
 from bot.errors import UserError
 from bot.event_kinds import EventKind
-from bot.events import EndedByUndo, Event, Requested
+from bot.events import EndedByUndo, Requested
 from bot.model import Goal, Person, Purpose, State
 from bot.policy import Entitled
 from bot.procedures import targets_of
@@ -15,7 +16,7 @@ from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
 from storage import cards
-from storage.runs import Change, Opening, TargetTaken
+from storage.runs import Opening, TargetTaken, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ async def _open(
     )
     opening = Opening(event, targets_of(ctx.configuration, target), wish.channel)
 
-    async def work(change: Change) -> Run:
+    async def work(change: Transaction) -> Run:
         await change.once(delivery.key, now)
         next_id = await change.next_id()
         if ending is not None:

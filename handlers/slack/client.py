@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, words_of
 
 log = structlog.get_logger()
 
@@ -39,6 +39,6 @@ async def who_am_i(client: AsyncWebClient) -> AsyncSlackResponse:
                 )
                 raise ConfigurationError((refused,)) from None
         except (OSError, TimeoutError) as problem:
-            log.warning("Slack does not answer yet", error=str(problem) or type(problem).__name__)
+            log.warning("Slack does not answer yet", error=words_of(problem))
         await asyncio.sleep(pause)
         pause = min(pause * 2, 15.0)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from bot import codec, commands, presses
+from bot import commands, presses
 from bot.errors import UserError
-from bot.model import Goal, Person, Points
+from bot.model import Goal, Person
 from bot.presses import Click
 from bot.run import LiveState, Run
 from bot.spelling import Misunderstood
@@ -24,7 +24,7 @@ from handlers import access
 from handlers.access import OpenTo
 from handlers.context import Context
 from handlers.door.delivery import Delivery
-from handlers.slack import asking, pressing
+from handlers.slack import asking, pressing, start_modal
 from handlers.slack.asking import Wish
 from handlers.slack.facts import reading_facts
 from handlers.slack.typed import plain
@@ -105,8 +105,8 @@ async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> 
     while ctx.clock() < until:
         look = await ctx.looks.get(look_id)
         if look is not None and look.answer is not None:
-            if "points" in look.answer:
-                return lists.points(target, codec.load(Points, look.answer["points"]), ctx.clock())
+            if (offer := start_modal.offer_of(look)) is not None:
+                return lists.points(target, offer, ctx.clock())
             return lists.no_points(target, str(look.answer.get("reason")))
         await asyncio.sleep(0.02)
     return lists.no_points(target, "still being read. Ask again in a moment.")

@@ -30,7 +30,7 @@ from handlers.slack.facts import reading_facts
 from handlers.slack.forms import typed
 from handlers.slack.sending import MustWait
 from storage.cards import Card
-from storage.runs import Change
+from storage.runs import Transaction
 
 log = structlog.get_logger()
 NEEDS_WORDS = "…"  # stands for the reason that the form will ask for
@@ -126,7 +126,7 @@ async def keep_reason(ctx: Context, person: Person, view: Mapping[str, Any], del
     if not events:
         return
 
-    async def work(change: Change) -> None:
+    async def work(change: Transaction) -> None:
         await change.once(delivery.key, now)
         await change.append(run, events)
 

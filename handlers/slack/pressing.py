@@ -17,7 +17,7 @@ from handlers.door.delivery import Delivery
 from handlers.slack import asking
 from handlers.slack.sending import MustWait
 from storage.cards import Card, CardKind
-from storage.runs import Change
+from storage.runs import Transaction
 
 LINKED_WITHIN_SECONDS = 0.5  # a refusal is worth more than its link
 
@@ -136,7 +136,7 @@ async def _record(
         return await _ASKS_FOR_A_RUN[press](ctx, run, person, click, delivery)
     now = ctx.clock()
 
-    async def work(change: Change) -> Run:
+    async def work(change: Transaction) -> Run:
         await change.once(delivery.key, now)
         return await change.append(run, presses.events_for(press, run, person, click, now))
 

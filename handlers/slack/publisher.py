@@ -17,9 +17,9 @@ from slack_sdk.errors import SlackApiError
 
 from bot import events, machine
 from bot.canonical_json import digest
+from bot.envelope import Event
 from bot.errors import StaleRun
 from bot.event_kinds import EventKind
-from bot.events import Event
 from bot.model import State
 from bot.run import Run
 from bot.views.card import card as draw_card
@@ -35,7 +35,7 @@ from handlers.slack.posting import CannotPost, MessageGone, PostedMessage, Posti
 from handlers.slack.sending import MustWait
 from handlers.slack.undrawn import Undrawn
 from storage.cards import Card, CardKind, ToDraw, place
-from storage.runs import Change
+from storage.runs import Transaction
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -314,7 +314,7 @@ class Publisher:
         now = self._ctx.clock()
         channel, ts = posted.channel, posted.ts
 
-        async def work(change: Change) -> Run:
+        async def work(change: Transaction) -> Run:
             await place(change.connection, card.key, channel, ts, drawn if posted.drawn else "", now)
             if card.kind is CardKind.CARD and _awaits_its_card(run):
                 return await change.append(run, (Event(events.Posted(channel, ts), now),))

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock
-from bot.errors import TemporaryError
+from bot.errors import TemporaryError, words_of
 from storage.leases import Leases
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ class PublisherLease:
         try:
             held = await self._take_or_renew()
         except (DBAPIError, TemporaryError) as problem:
-            log.warning("publisher lease", error=str(problem))
+            log.warning("publisher lease", error=words_of(problem))
             return self._epoch is not None and now - self._asked_at < HELD_FOR.total_seconds()
         if held:
             self._asked_at = now

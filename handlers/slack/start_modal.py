@@ -9,10 +9,11 @@ from slack_sdk.errors import SlackApiError
 from bot import codec
 from bot.configuration import Target
 from bot.errors import TemporaryError, UserError
-from bot.model import Goal, Person, Plan, Points
+from bot.model import Goal, Person, Plan
 from bot.policy import same_human
 from bot.run import Run
 from bot.spelling import Misunderstood
+from bot.suggesting import Offer
 from bot.times import time_of
 from bot.views import lists, press_forms, refusal, start_form
 from bot.views.limits import View
@@ -97,10 +98,10 @@ async def choose(ctx: Context, person: Person, view: Mapping[str, Any]) -> None:
 async def _chosen(ctx: Context, modal: Modal, value: str | None) -> str | None:
     """The id behind an option; Slack has no room for long ones."""
     look = await ctx.looks.get(modal.look_id)
-    if value is None or look is None or look.answer is None or "points" not in look.answer:
+    offer = offer_of(look)
+    if value is None or offer is None:
         return value
-    points: Points = codec.load(Points, look.answer["points"])
-    point = start_form.chosen_point(points.points, value)
+    point = start_form.chosen_point(offer.points.points, value)
     return point.id if point else value
 
 
@@ -167,8 +168,8 @@ async def _show(ctx: Context, modal: Modal, view: View, how: str) -> None:
 
 async def _send(ctx: Context, modal: Modal, look: Look) -> None:
     """The answer as a direct message, to whoever did not want to wait."""
-    if look.answer and "points" in look.answer:
-        said = lists.points(modal.target, codec.load(Points, look.answer["points"]), ctx.clock())
+    if (offer := offer_of(look)) is not None:
+        said = lists.points(modal.target, offer, ctx.clock())
     else:
         said = lists.no_points(modal.target, _reason(look) or "they could not be read.")
     await ctx.sender.call(
@@ -192,18 +193,17 @@ async def _form(
     if target is None or look is None or look.answer is None:
         return start_form.StartForm(choices, place.id, place.why_not is None)
     plan, reason = _plan(look), _reason(look)
-    points: Points | None = codec.load(Points, look.answer["points"]) if "points" in look.answer else None
-    offered = _offered(points)
-    problems = [context.get("problem"), reason if points is not None else None]
+    offer = offer_of(look)
+    problems = [context.get("problem"), reason if offer is not None else None]
     return start_form.StartForm(
         targets=choices,
         channel=place.id,
         can_post=place.why_not is None,
         target=target.name,
-        points=offered,
-        why_no_points=reason if points is None else f"`{target.name}` has no earlier restore point.",
+        offer=offer,
+        why_no_points=reason if offer is None else f"`{target.name}` has no earlier restore point.",
         read_at=look.answered_at,
-        point=plan.point.id if plan and any(p.id == plan.point.id for p in offered) else None,
+        point=plan.point.id if plan and offer and plan.point.id in {p.id for p in offer.others} else None,
         plan=plan,
         problems=tuple(problem for problem in problems if problem),
         before=str(context.get("before") or ""),
@@ -213,10 +213,12 @@ async def _form(
     )
 
 
-def _offered(points: Points | None) -> tuple[Any, ...]:
-    if points is None:
-        return ()
-    return tuple(p for p in points.points if not p.current and p.id != points.current.id)
+def offer_of(look: Look | None) -> Offer | None:
+    """Returns the restore points that a look has brought; None: it has not, or they cannot be read."""
+    if look is None or not look.answer or "offer" not in look.answer:
+        return None
+    found: Offer = codec.load(Offer, look.answer["offer"])
+    return found
 
 
 async def _reachable(ctx: Context, person: Person, target: Target) -> tuple[start_form.Reachable, ...]:

@@ -9,18 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event
-from bot.model import Ceiling, Finding, Leg, Loss, LossQuality, State, Value, Verdict, When
+from bot.loss import HOW
+from bot.model import Ceiling, Finding, Leg, Loss, LossQuality, State, Unit, Value, Verdict, When
 from bot.run import Run, StepRecord, StepState
 from bot.views.card import card
 from bot.views.facts import CardFacts
 from bot.views.limits import clean, escape, sentence, unmarked
 from bot.views.lines import event_words
 from bot.views.live import customers, live
-from bot.views.plan import outage, undo
+from bot.views.loss import cost, removed
+from bot.views.plan import goes, outage, undo
 from bot.views.steps import step_name
-from bot.views.words import deed, duration, how_much, number, removed, state_words
+from bot.views.words import deed, duration, number, state_words, uncapped
 from handlers.web.plot import Bar, bars
 from storage.reading import Proof
 
@@ -154,7 +156,7 @@ def run_page(
         blockers=tuple(map(in_a_line, plan.blockers)) if plan else (),
         legs=tuple(_leg(leg, said, now) for leg in plan.legs) if plan else (),
         loss=tuple(_loss(run, said, now)),
-        loss_rows=tuple(_loss_rows(run)),
+        loss_rows=tuple(_loss_rows(run, now)),
         steps=tuple(_step(run, record) for record in run.work.steps),
         checks=tuple(_checks(run)),
         lines=tuple(timeline(run, events, proofs, name)),
@@ -265,8 +267,9 @@ def _plan(run: Run, said: Said) -> list[FactRow]:
 
 def _leg(leg: Leg, said: Said, now: datetime) -> LegRow:
     label = leg.point.label if leg.point.label != leg.point.id else ""
-    loss = said(how_much(leg.loss, None, None, now)) or "no data is touched"
-    return LegRow(leg.target, leg.current.id, leg.point.id, leg.point.at, label, loss, leg.changes)
+    loss = said(" · ".join(cost(leg.loss, None, None, now)))
+    changes = tuple(said(line) for line in goes(leg, now))
+    return LegRow(leg.target, leg.current.id, leg.point.id, leg.point.at, label, loss, changes)
 
 
 # Loss ------------------------------------------------------------------------------------------
@@ -278,30 +281,44 @@ def _loss(run: Run, said: Said, now: datetime) -> list[str]:
         return []
     if plan.loss.quality is LossQuality.NONE:
         declared = f" (declared by {plan.loss.basis})" if plan.loss.basis else ""
-        return [f"{said(removed(plan.loss))}{declared}."]
-    rows = [f"When it was asked: {said(how_much(plan.loss, None, plan.rpo, now))}."]
+        return [f"{said(removed(plan.loss, now))}{declared}."]
+    rows = [f"When it was asked: {_cost(plan.loss, plan.rpo, said, now)}."]
     if run.work.loss is not None and run.work.loss is not plan.loss:
-        rows.append(f"When it started: {said(how_much(run.work.loss, None, None, now))}.")
+        rows.append(f"When it started: {_cost(run.work.loss, None, said, now)}.")
     return rows
 
 
-def _loss_rows(run: Run) -> list[LossRow]:
+def _cost(loss: Loss, rpo: float | None, said: Said, now: datetime) -> str:
+    return said(". ".join(uncapped(row) for row in cost(loss, None, rpo, now)))
+
+
+def _loss_rows(run: Run, now: datetime) -> list[LossRow]:
     plan = run.approval.planned
     if plan is None or plan.loss.quality is LossQuality.NONE:
         return []
     later, most = run.work.loss, plan.ceiling
-    names = dict.fromkeys(unit.name for units in (plan.loss, later, most) if units for unit in units.units)
-    window = LossRow("data-loss window", _window(plan.loss), _window(later) if later else "", _window(most))
-    return [window, *(LossRow(n, _count(plan.loss, n), _count(later, n), _count(most, n)) for n in names)]
+    counted = (of.units for of in (plan.loss, later, most) if of)
+    figures = dict.fromkeys(_figure(unit) for units in counted for unit in units)
+    asked = _window(plan.loss.window(plan.made_at))
+    started = _window(later.window(later.measured_at or now)) if later else ""
+    window = LossRow("data-loss window", asked, started, _window(most.seconds))
+    return [
+        window,
+        *(LossRow(f, _count(plan.loss, f), _count(later, f), _count(most, f)) for f in figures),
+    ]
 
 
-def _window(loss: Loss | Ceiling) -> str:
-    return duration(loss.seconds) if loss.seconds is not None else ""
+def _window(seconds: float | None) -> str:
+    return duration(seconds) if seconds is not None else ""
 
 
-def _count(loss: Loss | Ceiling | None, name: str) -> str:
+def _figure(unit: Unit) -> str:
+    return f"{unit.name}, {HOW[unit.change]}" if unit.limits else unit.name
+
+
+def _count(loss: Loss | Ceiling | None, figure: str) -> str:
     units = loss.units if loss else ()
-    return next((f"{unit.count:,}" for unit in units if unit.name == name), "")
+    return next((f"{unit.count:,}" for unit in units if _figure(unit) == figure), "")
 
 
 # Steps and checks ------------------------------------------------------------------------------

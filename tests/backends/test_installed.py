@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import grimp
 import pytest
+from pydantic import Field, field_validator, model_serializer
 
 import backends
 from backends.git.settings import GitSettings
@@ -28,7 +29,8 @@ from backends.installed import (
 from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.configuration import load
-from bot.configuration.definitions import Definition, faults_of, program_of, warnings_of
+from bot.configuration.definitions import Definition, Fault, faults_of, program_of, warnings_of
+from bot.configuration.documents import why_not_in_a_document
 from bot.configuration.settings import CheckSettings, ExecutorSettings
 from bot.contract import Executor
 from bot.errors import ConfigurationError
@@ -36,6 +38,7 @@ from tests.bot.configured import target
 
 FOLDERS = sorted(path.parent for path in Path(backends.__path__[0]).glob("*/definition.py"))
 WORLDS = {EXECUTORS: "EXECUTOR_WORLDS", CHECKS: "CHECK_WORLDS"}
+NO_FILE = "has settings that no file can hold: pydantic raises"
 HERE = "The entry point `toy` of the package toys"
 
 
@@ -47,12 +50,30 @@ class LooseSettings(ExecutorSettings):
     pass
 
 
+class ForwardSettings(ExecutorSettings):
+    type: Literal["toy"]
+    other: "Unwritten"  # type: ignore[name-defined]  # noqa: F821 - that is the point
+
+
+class RenamedSettings(ExecutorSettings):
+    type: Literal["toy"] = Field(alias="kind")
+
+
 class ToyCheckSettings(CheckSettings):
     type: Literal["toy"]
 
 
 def build(settings: ToySettings, resolver: Resolver) -> None:
     """Nothing is built of it here."""
+
+
+async def later(*given: object) -> None:
+    """Stands for what should not be async."""
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
 
 
 def without_arguments() -> None:
@@ -124,12 +145,32 @@ def test_no_backend_imports_another() -> None:
         (toy(faults=None), "has no faults: it must be a function"),
         (toy(warnings="none"), "has no warnings: it must be a function"),
         (toy(look_yourself=0), "has no look_yourself: it must be a function"),
+        (toy(faults=later), "has an async faults: it must be a plain function"),
+        (toy(settings=ForwardSettings), f"{NO_FILE} PydanticUndefinedAnnotation"),
+        (toy(settings=RenamedSettings), f"{NO_FILE} PydanticUserError"),
+        (ImportError("one\ntwo."), "cannot be imported: ImportError: one two"),
+        (ValueError(), "cannot be imported: ValueError"),
+        (SilentError(), "cannot be imported: SilentError"),
     ],
 )
 def test_what_lacks_something_is_refused_in_a_sentence(found: object, reason: str) -> None:
     (problem,) = gathered([declared(found)]).problems
     assert problem.startswith(f"{HERE} {reason}")
     assert problem.endswith(". Update toys, or uninstall it.")
+    assert ".." not in problem
+    assert "\n" not in problem
+
+
+def test_what_cannot_even_be_looked_at_is_refused_in_a_sentence() -> None:
+    (problem,) = gathered([declared(toy(type=Unprintable()))]).problems
+    assert problem == f"{HERE} cannot be looked at: ZeroDivisionError. Update toys, or uninstall it."
+
+
+@pytest.mark.parametrize(
+    "definition", [*definitions().executors, *definitions().checks], ids=lambda each: each.type
+)
+def test_a_file_can_hold_the_settings_of_each_of_ours(definition: Definition[Any]) -> None:
+    assert why_not_in_a_document(definition.settings) is None
 
 
 def test_the_name_of_an_entry_point_is_the_type() -> None:
@@ -205,6 +246,15 @@ def leaving(*given: object) -> Any:
     sys.exit()
 
 
+class Stopped(BaseException):
+    """Stands for what no `except Exception` holds back."""
+
+
+def interrupting(*given: object) -> Any:
+    """Stands for code of somebody else that would end the process in another way."""
+    raise Stopped
+
+
 def empty(*given: object) -> None:
     """Stands for a function that forgets to return something."""
 
@@ -216,9 +266,12 @@ def empty(*given: object) -> None:
         (raising, "raised ZeroDivisionError"),
         (leaving, "raised SystemExit"),
         (lambda *given: [Unprintable()], "did not return what it must"),
+        (interrupting, "raised Stopped"),
+        (lambda *given: [Fault(None, "boo")], "did not return what it must"),  # type: ignore[arg-type]
+        (lambda *given: [Fault((None,), "boo")], "did not return what it must"),  # type: ignore[arg-type]
         (empty, ""),
     ],
-    ids=["raises", "leaves", "wrong things", "nothing"],
+    ids=["raises", "leaves", "wrong things", "stops", "no location", "a location of nothing", "nothing"],
 )
 def test_a_definition_that_cannot_judge_is_told_in_a_sentence(
     name: str, function: Callable[..., Any], said: str
@@ -232,6 +285,73 @@ def test_a_definition_that_cannot_judge_is_told_in_a_sentence(
     assert problem.startswith(f"Type `toy` cannot be used: its `{name}` {said}")
     assert problem.endswith(". Update the package that it comes from, or uninstall it.")
     assert "secret" not in problem
+
+
+# Their settings --------------------------------------------------------------------------------
+
+
+class RaisingSettings(ExecutorSettings):
+    type: Literal["toy"]
+    word: str
+
+    @field_validator("word")
+    @classmethod
+    def _judged(cls, word: str) -> str:
+        raise {"key": KeyError, "run": RuntimeError, "leave": SystemExit}.get(word, ValueError)("a secret\n!")
+
+
+class RaisingDefaults(ExecutorSettings):
+    type: Literal["toy"]
+    rate: float = Field(default_factory=lambda: 1 / 0)
+
+
+class UnwritableSettings(ExecutorSettings):
+    type: Literal["toy"]
+
+    @model_serializer
+    def _written(self) -> dict[str, Any]:
+        raise RuntimeError("a secret")
+
+
+FILE = """\
+version: 1
+defaults: {{approval: {{from: [U1]}}}}
+targets:
+  shop: {{kind: system, executor: {{type: releases, root: shop}}}}
+  far: {{kind: system, executor: {settings}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "written", "error"),
+    [
+        (RaisingSettings, "{type: toy, word: key}", "KeyError"),
+        (RaisingSettings, "{type: toy, word: run}", "RuntimeError"),
+        (RaisingSettings, "{type: toy, word: leave}", "SystemExit"),
+        (RaisingDefaults, "{type: toy}", "ZeroDivisionError"),
+        (UnwritableSettings, "{type: toy}", "PydanticSerializationError"),
+    ],
+)
+def test_settings_that_break_are_told_in_a_sentence(
+    settings: type[ExecutorSettings], written: str, error: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rollback.yaml").write_text(FILE.format(settings=written))
+    known = gathered([declared(toy(settings=settings)), *in_folder("releases"), *in_folder("http")])
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path / "rollback.yaml", known)
+    assert [each.partition("used: ")[2] for each in caught.value.problems] == [
+        f"its `settings` raised {error}. Update the package that it comes from, or uninstall it."
+    ]
+
+
+def test_a_value_that_a_validator_refuses_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "rollback.yaml").write_text(FILE.format(settings="{type: toy, word: other}"))
+    known = gathered([declared(toy(settings=RaisingSettings)), *in_folder("releases"), *in_folder("http")])
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path / "rollback.yaml", known)
+    (problem,) = caught.value.problems
+    assert "\n" not in problem
+    assert "`targets.far.executor.word`" in problem
 
 
 # What acts -------------------------------------------------------------------------------------
@@ -258,7 +378,10 @@ def test_a_function_that_is_not_there_is_told() -> None:
     [
         ("raising", "raised ZeroDivisionError"),
         ("without_arguments", "raised TypeError"),
+        ("interrupting", "raised Stopped"),
         ("empty", "returned NoneType, which is no Executor"),
+        ("Stopped", "returned Stopped, which is no Executor"),
+        ("later", "is an async function"),
         ("unprintable", "raised ZeroDivisionError"),
     ],
 )
@@ -270,7 +393,7 @@ def test_what_builds_no_executor_is_told_in_a_sentence(function: str, said: str,
     assert caught.value.problems == (f"Type `toy` cannot be built: {path} {said}. Mend its package.",)
 
 
-@pytest.mark.parametrize("line", ["1 / 0", "raise SystemExit"])
+@pytest.mark.parametrize("line", ["1 / 0", "raise SystemExit", "raise GeneratorExit"])
 def test_a_module_that_fails_when_it_is_imported_is_told_in_a_sentence(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +433,6 @@ def test_what_no_target_names_is_not_imported(
     heavy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    known = gathered([declared(toy(build=heavy)), *in_folder("releases")])
+    known = gathered([declared(toy(build=heavy)), *in_folder("releases"), *in_folder("http")])
     assert missing_extras([target()], known) == ()
     assert "heavy_toy" not in sys.modules

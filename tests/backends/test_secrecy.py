@@ -14,6 +14,23 @@ def knowing(*values: str) -> Secrets:
     return secrets
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "cannot reach https://u:pw@host:8/path/canary?t=canary#f: refused",
+            "cannot reach https://host:8 refused",
+        ),
+        ("fatal: unable to access 'https://host/canary/': no", "fatal: unable to access 'https://host': no"),
+        ("see <https://host/canary> and ssh://git@host/canary", "see <https://host> and ssh://host"),
+        ("http://h:1/?token=canary", "http://h:1"),
+        ("no address at all: a/b?c=d", "no address at all: a/b?c=d"),
+    ],
+)
+def test_of_an_address_scheme_and_host_are_told_and_nothing_else(said: str, told: str) -> None:
+    assert Secrets().struck(said) == told
+
+
 def test_who_knows_none_changes_nothing() -> None:
     assert knowing().struck("token canary-9d1e") == "token canary-9d1e"
 

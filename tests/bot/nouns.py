@@ -6,21 +6,28 @@ from hypothesis import strategies as st
 
 from bot.model import (
     Ceiling,
+    Change,
     Current,
     Do,
     Finding,
     Goal,
+    Gone,
     Kind,
     Leg,
     Loss,
     LossQuality,
+    Measure,
     OnFailure,
     Phase,
+    Pin,
     Plan,
+    PointKind,
     Points,
+    Preview,
     Purpose,
     RestorePoint,
     Risk,
+    Span,
     Step,
     UndoMode,
     Unit,
@@ -41,22 +48,30 @@ def lines() -> st.SearchStrategy[tuple[str, ...]]:
 
 def points() -> st.SearchStrategy[RestorePoint]:
     return st.builds(
-        RestorePoint, texts, st.none() | times, texts, st.none() | texts, st.booleans(), st.none() | times
+        RestorePoint,
+        texts,
+        st.none() | times,
+        texts,
+        st.none() | texts,
+        st.booleans(),
+        st.sampled_from(PointKind),
+        st.lists(st.builds(Span, times, st.none() | times), max_size=2).map(tuple),
+        fingerprint=texts,
+        proven_at=st.none() | times,
     )
 
 
 def currents() -> st.SearchStrategy[Current]:
-    return st.builds(Current, texts, texts, texts, st.none() | times)
+    return st.builds(Current, texts, texts, texts, st.none() | times, st.none() | times, st.none() | texts)
 
 
 def units() -> st.SearchStrategy[tuple[Unit, ...]]:
-    return st.lists(st.builds(Unit, texts, counts), max_size=2).map(tuple)
+    changes, measures = st.sampled_from(Change), st.sampled_from(Measure)
+    return st.lists(st.builds(Unit, texts, counts, changes, measures, st.booleans()), max_size=2).map(tuple)
 
 
 def losses() -> st.SearchStrategy[Loss]:
-    return st.builds(
-        Loss, st.sampled_from(LossQuality), st.none() | seconds, units(), texts, st.none() | times
-    )
+    return st.builds(Loss, st.sampled_from(LossQuality), st.none() | times, units(), texts, st.none() | times)
 
 
 def goals() -> st.SearchStrategy[Goal]:
@@ -70,11 +85,23 @@ def findings() -> st.SearchStrategy[Finding]:
 
 def all_points() -> st.SearchStrategy[Points]:
     listed = st.lists(points(), max_size=3).map(tuple)
-    return st.builds(Points, listed, currents(), st.none() | times, st.none() | times)
+    return st.builds(Points, listed, currents(), lines())
 
 
 def legs() -> st.SearchStrategy[Leg]:
-    return st.builds(Leg, texts, currents(), points(), losses(), lines(), st.sampled_from(UndoMode))
+    gone = st.builds(Gone, texts, texts, st.none() | times, texts, texts)
+    return st.builds(
+        Leg,
+        texts,
+        currents(),
+        points(),
+        losses(),
+        st.lists(gone, max_size=2).map(tuple),
+        texts,
+        st.sampled_from(Preview),
+        st.sampled_from(UndoMode),
+        st.lists(st.builds(Pin, texts, texts), max_size=2).map(tuple),
+    )
 
 
 def steps() -> st.SearchStrategy[Step]:

@@ -29,16 +29,18 @@ from bot.contract import (
     Work,
 )
 from bot.engine import Engine
+from bot.envelope import Event
 from bot.errors import ClaimLost, ConfigurationError, StaleRun
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.model import (
     Current,
     Do,
     Finding,
     Goal,
+    Gone,
     Loss,
     Person,
+    Pin,
     Points,
     Purpose,
     RestorePoint,
@@ -48,11 +50,12 @@ from bot.model import (
     When,
 )
 from bot.planner import Planner
-from bot.planning import Hold
 from bot.policy import Entitled
 from bot.presses import Click, Press
 from bot.run import Run
 from bot.signatures import Signer, sealed
+from bot.spans import Lived
+from bot.suggesting import Hold
 from tests.bot.configured import configuration
 from tests.bot.stories import LOSS, T0, happened, later, requested
 from tests.people import ANA, BEN, CY, DORA
@@ -114,6 +117,7 @@ class Notebook:
         self.epoch = 1
         self.progressed: list[dict[str, Any]] = []
         self.held: tuple[Hold, ...] = ()
+        self.seen_live: dict[str, tuple[Lived, ...]] = {}  # by target
 
     def open(self, event: Event, run_id: str) -> Run:
         self.runs[run_id] = [sealed(event, self.installation, run_id, "", FRONT)]
@@ -153,6 +157,9 @@ class Notebook:
 
     async def outages(self, target: str) -> list[float]:
         return []
+
+    async def lived(self, target: str) -> tuple[Lived, ...]:
+        return self.seen_live.get(target, ())
 
 
 def _told(event: Event) -> str:
@@ -284,8 +291,12 @@ class Backend(Scripted):
         self.target = target
         self.live = "v42"
         self.points = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
-        self.loss: Loss | None = LOSS
-        self.measured: list[Loss | Exception | None] = []  # answers behind maintenance, before `loss`
+        self.works: list[Work] = []  # that were started
+        self.gone: tuple[Gone, ...] = ()
+        self.since: datetime | None = later(-600)  # when what is live came
+        self.diff = ""
+        self.loss: Loss = LOSS
+        self.measured: list[Loss | Exception] = []  # answers behind maintenance, before `loss`
         self.plans: list[Exception] = []  # that the next calls of `plan` raise
         self.blockers: tuple[str, ...] = ()
         self.saves: list[str | BaseException] = []
@@ -295,7 +306,7 @@ class Backend(Scripted):
 
     @property
     def current(self) -> Current:
-        return Current(self.live, f"token-{self.live}", self.live)
+        return Current(self.live, f"token-{self.live}", self.live, since=self.since)
 
     def arrive(self, work: Work) -> None:
         self.live = work.point
@@ -310,14 +321,15 @@ class Backend(Scripted):
         point = self.points.get(goal.point or "p41")
         if point is None:
             raise PointUnavailable(f"{goal.point} is gone")
-        return Way(point, self.current, self.loss, blockers=self.blockers)
+        return Way(point, self.current, self.loss, blockers=self.blockers, gone=self.gone, diff=self.diff)
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return _raised(self.measured.pop(0)) if self.measured else self.loss
 
     async def start(self, work: Work) -> Handle | Taken:
         if work.op_id not in self.fates and work.expected != self.current.token:
             raise StateChanged(f"{self.live} is live now")
+        self.works.append(work)
         return await super().start(work)
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
@@ -380,6 +392,7 @@ class World:
             for do in (Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF)
         }
         self.misconfigured: set[str] = set()  # targets whose executor cannot be built
+        self.pinned: dict[str, tuple[Pin, ...]] = {}  # by target
         self.offline = Check("totals", When.OFFLINE)
         self.online = Check("errors", When.ONLINE)
 
@@ -387,6 +400,9 @@ class World:
         if target in self.misconfigured:
             raise ConfigurationError((f"a secret of {target} is missing",))
         return self.backends[target]
+
+    def pins(self, target: str) -> tuple[Pin, ...]:
+        return self.pinned.get(target, ())
 
     def maintenance(self, target: str, do: Do) -> Scripted:
         return self.maintenances[target, do]

@@ -7,9 +7,11 @@ from typing import Any
 
 from bot import codec, machine
 from bot.codec import decode, encode
+from bot.envelope import Event, Stored
 from bot.event_kinds import EventKind as E
-from bot.events import FACTS, Event, Fact, Stored
+from bot.events import FACTS, Fact
 from bot.model import (
+    PLAN_FORMAT,
     Ceiling,
     Current,
     Do,
@@ -45,8 +47,8 @@ def later(seconds: float) -> datetime:
 
 POINT = RestorePoint("p41", later(-1020), "backup p41")
 LIVE = Current("v42", "token-42", "v42", later(-600))
-LOSS = Loss(LossQuality.MEASURED, 1020.0, (Unit("orders", 212),), measured_at=T0)
-NO_LOSS = Loss(LossQuality.NONE, 0.0, basis="shop: stateless")
+LOSS = Loss(LossQuality.MEASURED, later(-1020), (Unit("orders", 212),), measured_at=T0)
+NO_LOSS = Loss(LossQuality.NONE, basis="shop: stateless")
 
 
 def steps(*dos: Do, target: str = "orders", on_failure: OnFailure = OnFailure.PAUSE) -> tuple[Step, ...]:
@@ -106,6 +108,7 @@ ORDERS = Plan(
     policy_digest="p",
     procedure_digest="q",
     made_at=T0,
+    format=PLAN_FORMAT,
 )
 
 
@@ -172,7 +175,7 @@ def happened(
 ) -> Event:
     """An event as it is read back: from its name and what is stored of it."""
     stored = Stored(str(kind), data or {})
-    return Event(decode(stored, by), at, by, seq, signature, stored)
+    return Event(decode(stored, by, at), at, by, seq, signature, stored)
 
 
 def retold(event: Event, **data: Any) -> Event:
@@ -184,7 +187,15 @@ def retold(event: Event, **data: Any) -> Event:
 def any_of(kind: E, **said: Any) -> Fact:
     """A fact of this kind, with what is said wherever it has such a field."""
     about = {**_ABOUT, "requester": codec.dump(Person, ANA), **plan_data(ORDERS)}
-    about |= {"n": 5, "why": "", "installation": "old", "undone_by": "RB-43", **said}
+    about |= {
+        "n": 5,
+        "why": "",
+        "installation": "old",
+        "undone_by": "RB-43",
+        "by_run": "RB-44",
+        "point": "v40",
+        **said,
+    }
     named = {each.name for each in fields(FACTS[kind])}
     fact: Fact = codec.load(FACTS[kind], {name: about[name] for name in about.keys() & named})
     return fact

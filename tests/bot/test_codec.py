@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from bot import codec
 from bot.canonical_json import canonical, digest
+from bot.envelope import Stored
 from bot.event_kinds import EventKind
-from bot.events import FACTS, Fact, Stored
+from bot.events import FACTS, Fact
 from bot.model import Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
 from tests.bot import nouns
-from tests.bot.stories import ORDERS, any_of, plan_data, requested
+from tests.bot.stories import ORDERS, T0, any_of, plan_data, requested
 from tests.people import ANA
 
 NOUNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
@@ -73,7 +74,13 @@ def test_a_fact_of_every_kind_comes_back_as_it_was(kind: EventKind) -> None:
     fact = any_of(kind, why="so", words="done", answer="point")
     stored = codec.encode(fact)
     written = Stored(stored.kind, json.loads(json.dumps(stored.data)))
-    assert codec.decode(written, by="U01ANA") == fact
+    assert codec.decode(written, by="U01ANA", at=T0) == fact
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_a_fact_that_says_nothing_comes_back_as_it_was(kind: EventKind) -> None:
+    fact = any_of(kind, why="", words="")
+    assert codec.decode(codec.encode(fact), by="U01ANA", at=T0) == fact
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +140,12 @@ MEANT_TWO_THINGS: list[tuple[str, dict[str, Any], str, EventKind]] = [
 def test_a_kind_that_meant_two_things_is_read_as_what_it_meant(
     kind: str, data: dict[str, Any], by: str, means: EventKind
 ) -> None:
-    assert codec.decode(Stored(kind, data), by).kind is means
+    assert codec.decode(Stored(kind, data), by, T0).kind is means
 
 
 def test_a_kind_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(ValueError, match="teleported"):
-        codec.decode(Stored("teleported", {}), "")
+        codec.decode(Stored("teleported", {}), "", T0)
 
 
 def test_a_stored_plan_has_the_digest_that_it_was_stored_with() -> None:

@@ -319,7 +319,8 @@ PROBLEMS = [
     (
         "root: shop",
         "rooot: shop",
-        "17: `targets.shop.executor.rooot` is not a setting. Did you mean `root`? Known here: type, root.",
+        "17: `targets.shop.executor.rooot` is not a setting. Did you mean `root`? "
+        "Known here: type, root, ignore, names_zone.",
     ),
     ("argv: [smoke-test]", "argv: []", "14: `targets.orders.checks[0].argv` must not be empty."),
     (

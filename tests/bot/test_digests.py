@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.configuration import Configuration, load, policy_digest, procedure_digest
+from bot.configuration import Configuration, load, policy_digest, procedure_digest, warnings
 from tests.bot.configured import KNOWN
 
 FILE = """\
@@ -91,3 +91,31 @@ def test_the_same_file_gives_the_same_digests(
         policy,
         procedure,
     )
+
+
+PROCEDURE = """
+procedures:
+  careful:
+    document: way-back.md
+    steps: [{phase: restore, target: git}]
+"""
+
+
+def test_the_text_of_a_procedures_document_is_part_of_its_digest(tmp_path: Path) -> None:
+    def digest_with(text: str | None) -> str:
+        (tmp_path / "rollback.yaml").write_text(
+            FILE.replace("undo_days: 3", "procedure: careful") + PROCEDURE
+        )
+        written = tmp_path / "way-back.md"
+        written.unlink(missing_ok=True) if text is None else written.write_text(text)
+        configuration = load(tmp_path / "rollback.yaml", KNOWN)
+        return procedure_digest(configuration, configuration.targets["git"])
+
+    assert len({digest_with("first"), digest_with("second"), digest_with(None)}) == 3
+    assert digest_with("first") == digest_with("first")
+
+
+def test_a_document_that_cannot_be_read_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "rollback.yaml").write_text(FILE.replace("undo_days: 3", "procedure: careful") + PROCEDURE)
+    said = warnings(load(tmp_path / "rollback.yaml", KNOWN), KNOWN)
+    assert any("`way-back.md` of the procedure `careful` cannot be read" in warning for warning in said)

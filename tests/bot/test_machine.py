@@ -10,8 +10,8 @@ import pytest
 
 from bot import codec, events, machine
 from bot.codec import encode
+from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.machine import (
     TABLE,
     FindStep,
@@ -105,7 +105,7 @@ def test_what_is_final_stays_final() -> None:
             assert {goal for goal, _ in moves.values()} <= {state}, (state, phase)
 
 
-def test_only_a_veto_and_a_failure_are_followed_by_anything() -> None:
+def test_only_a_veto_a_failure_and_what_another_run_has_replaced_are_followed_by_anything() -> None:
     leave = {
         E.LEAVE_PROPOSED,
         E.LEAVE_AGREED,
@@ -117,11 +117,13 @@ def test_only_a_veto_and_a_failure_are_followed_by_anything() -> None:
         E.STEP_LOST,
         E.HALTED,
         E.HALTED_BY_RESTORE,
+        E.SUPERSEDED,
     }
     followed = {(state, frozenset(moves)) for (state, _), moves in TABLE.items() if state in FINAL and moves}
     assert followed == {
         (State.VETOED, frozenset({E.REASON_GIVEN})),
         (State.FAILED, frozenset(leave)),
+        (State.SUCCEEDED, frozenset({E.SUPERSEDED})),
     }
 
 
@@ -373,7 +375,7 @@ def test_the_time_to_start_begins_with_the_quorum() -> None:
 
 
 def test_the_start_keeps_the_loss_as_it_is_then() -> None:
-    grown = Loss(LossQuality.MEASURED, 1100.0, (Unit("orders", 230),))
+    grown = Loss(LossQuality.MEASURED, later(-1100), (Unit("orders", 230),))
     run = Story().approved().tell(E.STARTED, loss=codec.dump(Loss, grown)).run
     assert (run.work.loss, run.work.started_at, run.phase) == (grown, later(5), Phase.PREPARE)
 
@@ -400,7 +402,7 @@ def test_a_measured_loss_replaces_the_one_from_the_start() -> None:
 
 
 def test_a_loss_that_outgrew_the_ceiling_pauses_with_the_new_loss() -> None:
-    much = Loss(LossQuality.MEASURED, 9000.0)
+    much = Loss(LossQuality.MEASURED, later(-9000))
     run = (
         Story().up_to(Do.MEASURE).tell(E.LOSS_OUTGROWN, n=3, why="too much", loss=codec.dump(Loss, much)).run
     )

@@ -32,6 +32,7 @@ from tests.bot.stories import (
     UNSEEN,
     findings,
     happened,
+    later,
     plan_data,
     requested,
 )
@@ -44,7 +45,7 @@ RECORDED = [press for press in PRESSES.values() if press.decides]
 ENDING = [presses.VETO, presses.CANCEL, presses.STOP]
 Key = tuple[int, str]
 SELDOM = st.integers(0, 5).map(lambda n: n == 5)
-MUCH = Loss(LossQuality.MEASURED, 90_000.0)
+MUCH = Loss(LossQuality.MEASURED, later(-90_000))
 
 
 def plan_of(

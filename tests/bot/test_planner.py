@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import UserError
-from bot.model import Current, Goal, Plan, Points, Purpose, RestorePoint
-from bot.planning import Hold
+from bot.model import Current, Goal, Plan, Points, Purpose, RestorePoint, Span
+from bot.spans import Lived
+from bot.suggesting import Hold
 from tests.bot.configured import configuration, restoring, target
 from tests.bot.scripted import Play
 from tests.bot.stories import LIVE, POINT, T0, later
@@ -39,10 +40,17 @@ async def test_holds_are_warned_of(play: Play) -> None:
     assert plan.warnings == ("p41 of orders was itself rolled back by RB-7 on 22 Nov",)
 
 
-async def test_the_further_targets_of_a_procedure_go_to_the_same_moment() -> None:
+async def test_the_further_targets_of_a_procedure_go_to_when_the_bad_state_came() -> None:
     play = Play(BOTH)
     await planned(play, Goal(point="p41"))
-    assert play.world.executor("search").goals == [Goal(before=play.backend.points["p41"].at)]
+    assert play.world.executor("search").goals == [Goal(before=later(-600))]
+
+
+async def test_where_nobody_knows_when_the_bad_state_came_it_is_asked() -> None:
+    play = Play(BOTH)
+    play.backend.since = None
+    with pytest.raises(UserError, match="Nobody knows until when p41 was live"):
+        await planned(play, Goal(point="p41"))
 
 
 async def test_an_undo_goes_to_the_undo_point_of_each_target() -> None:
@@ -62,12 +70,47 @@ async def test_an_undo_without_an_undo_point_says_which_target_has_none(play: Pl
 # What is suggested -----------------------------------------------------------------------------
 
 
+def backup(name: str, at: float) -> RestorePoint:
+    return RestorePoint(name, later(at), live=(Span(later(at), later(at)),))
+
+
 async def test_after_a_rollback_nothing_of_the_time_that_it_took_back_is_suggested(play: Play) -> None:
     run = await play.driven()
     play.notes.held = (Hold("orders", LIVE.id, run.id, later(60)),)
-    newer = RestorePoint("p42", later(-30)), RestorePoint(LIVE.id, LIVE.at)
+    newer = backup("p42", -30), backup(LIVE.id, -600)
     listed = Points((*newer, POINT), Current(POINT.id, "token"))
-    backups = replace(listed, points=newer, all_earlier=True)
-    assert await play.planner().suggested("orders", backups) is None
+    backups = replace(listed, points=newer)
+    assert (await play.planner().offer("orders", backups)).suggested is None
     older = RestorePoint("p40", later(-2000))
-    assert await play.planner().suggested("orders", replace(listed, points=(*newer, POINT, older))) == older
+    offered = await play.planner().offer("orders", replace(listed, points=(*newer, POINT, older)))
+    assert offered.suggested == older.id
+    assert offered.saved_before == {"p42": run.id, LIVE.id: run.id}
+
+
+# What was live when ----------------------------------------------------------------------------
+
+
+async def test_a_time_means_what_was_seen_live_then(play: Play) -> None:
+    play.backend.points["p40"] = RestorePoint("p40", later(-90))
+    seen = Lived("p40", "token-40", later(-5000), later(-4000)), Lived("v42", "token-42", later(-600), T0)
+    play.notes.seen_live["orders"] = seen
+    await play.planner().plan(play.configuration.targets["orders"], Goal(before=later(-4500)))
+    assert play.backend.goals == [Goal(point="p40")]
+
+
+async def test_a_time_between_two_looks_is_refused_with_both(play: Play) -> None:
+    play.backend.points["p40"] = RestorePoint("p40", later(-90))
+    seen = Lived("p40", "token-40", later(-5000), later(-4000)), Lived("v42", "token-42", later(-600), T0)
+    play.notes.seen_live["orders"] = seen
+    with pytest.raises(UserError, match="Nobody looked between"):
+        await play.planner().plan(play.configuration.targets["orders"], Goal(before=later(-3000)))
+
+
+async def test_the_plan_says_since_when_and_by_whom_what_is_live_stands(play: Play) -> None:
+    play.notes.seen_live["orders"] = (
+        Lived("v41", "token-41", later(-5000), later(-4000)),
+        Lived("v42", "token-v42", later(-600), T0, later(-4000), author="cy"),
+    )
+    play.backend.since = None
+    plan = await play.planner().plan(play.configuration.targets["orders"], Goal(point="p41"))
+    assert (plan.current.since, plan.current.author) == (later(-600), "cy")

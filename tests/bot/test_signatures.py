@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot import machine
 from bot.codec import encode
+from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.model import Do
 from bot.run import Run
 from bot.signatures import Signer, statement, why_not_signed

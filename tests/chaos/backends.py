@@ -35,6 +35,7 @@ from bot.model import (
     Goal,
     Loss,
     LossQuality,
+    Pin,
     Points,
     RestorePoint,
     UndoMode,
@@ -48,7 +49,7 @@ from tests.chaos.histories import Effect, Journal
 from tests.chaos.wire import Later
 
 SLOW = 3.0  # seconds
-LOSS = Loss(LossQuality.MEASURED, 1020.0, (Unit("rows", 212),))
+LOSS = Loss(LossQuality.MEASURED, later(-1020), (Unit("rows", 212),))
 Ask = Callable[[str, str, Any], Awaitable[Any]]  # place, what, given
 
 
@@ -92,7 +93,7 @@ class Backend:
 
     @property
     def current(self) -> Current:
-        return Current(self.live, f"token-{self.live}", self.live)
+        return Current(self.live, f"token-{self.live}", self.live, since=later(-600))
 
     def restore_points(self) -> Points:
         return Points(tuple(self.points.values()), self.current)
@@ -204,8 +205,8 @@ class RemoteExecutor(RemoteOperation):
         way: Way = await self.ask(self.target, "plan", (goal,))
         return way
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
-        loss: Loss | None = await self.ask(self.target, "measure", ())
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
+        loss: Loss = await self.ask(self.target, "measure", ())
         return loss
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
@@ -247,6 +248,9 @@ class RemoteWorld:
 
     def executor(self, target: str) -> RemoteExecutor:
         return RemoteExecutor(target, Do.RESTORE, self.ask)
+
+    def pins(self, target: str) -> tuple[Pin, ...]:
+        return ()
 
     def maintenance(self, target: str, do: Do) -> RemoteOperation:
         return RemoteOperation(target, do, self.ask)

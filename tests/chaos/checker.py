@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from bot import machine
 from bot.canonical_json import from_iso
+from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.model import EFFECTS, Do, Outcome, State
 from bot.run import Run, StepRecord, StepState
 from tests.bot.stories import happened

@@ -41,6 +41,7 @@ from storage.claims import Claims
 from storage.database import open_database
 from storage.looks import LookStore
 from storage.runs import open_store
+from storage.spans import SpanStore
 from tests.bot.stories import T0
 from tests.chaos.backends import RemoteWorld
 from tests.chaos.moments import DOING, Moments, Trail, watch
@@ -217,8 +218,17 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
     engine = ToldEngine(
         birth.configuration, store, world, planner, context.directory, (FRONT.public,), clock, asyncio.sleep
     )
+    spans = SpanStore(store.database)
     worker = Worker(
-        birth.configuration, engine, planner, claims, context.looks, clock, context.work, context.publish
+        birth.configuration,
+        engine,
+        planner,
+        claims,
+        context.looks,
+        spans,
+        clock,
+        context.work,
+        context.publish,
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())

@@ -5,7 +5,10 @@ What ran goes on, as far as people's decisions can still be believed: the first 
 
 import asyncio
 import json
+import os
 import sqlite3
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -116,13 +119,24 @@ async def restores_and_does_not_end(world: KilledWorld) -> None:
     await world.until(lambda: world.backend.restored, "the restore")
 
 
-async def test_a_request_that_waits_is_approved_after_the_upgrade(world: KilledWorld) -> None:
+async def test_an_upgrade_that_would_end_what_waits_is_made_only_when_somebody_says_yes(
+    world: KilledWorld,
+) -> None:
     await asks(world)
-    as_the_first_version_wrote_it(await stops(world))
+    path = await stops(world)
+    as_the_first_version_wrote_it(path)
+    refused = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "handlers.cli", "serve"),
+        env={**os.environ, **world.environment()},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    _, said = await refused.communicate()
+    assert refused.returncode == 2
+    assert b"1 run waits under plans of the version before, which pin no contents: RB-1" in said
+    world.options = ("--yes",)
     await world.comes_back()
-    await world.clicks("ben", "Approve and start")
-    await world.reaches("succeeded")
-    assert world.backend.restored == ["v41"]
+    assert (await world.run()).state == "awaiting_approval"  # it is kept; its plan says whether it may start
 
 
 async def test_a_restore_under_way_is_found_after_the_upgrade_and_not_repeated(world: KilledWorld) -> None:
@@ -139,6 +153,7 @@ async def upgraded(world: KilledWorld) -> None:
     path = await stops(world)
     as_the_first_version_signed_it(path, signer_at(path.with_name("front.key")))
     as_the_first_version_wrote_it(path)
+    world.options = ("--yes",)
     await world.comes_back()
 
 

@@ -16,6 +16,7 @@ from tests.handlers.world import PATIENCE, World
 class KilledWorld(World):
     process: Process
     reading: Store
+    options: tuple[str, ...] = ()  # of `serve`
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
@@ -23,6 +24,7 @@ class KilledWorld(World):
             "-m",
             "handlers.cli",
             "serve",
+            *self.options,
             env={**os.environ, **self.environment()},
             stdout=PIPE,
         )

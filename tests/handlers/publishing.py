@@ -28,7 +28,7 @@ from handlers.web.links import links_from
 from storage.cards import CardStore
 from storage.database import open_database, sqlite_url
 from storage.looks import LookStore
-from storage.runs import Change, Opening, Store, open_store
+from storage.runs import Opening, Store, Transaction, open_store
 from storage.tables import cards, runs
 from tests.bot.stories import T0, happened, later, plan_data, requested
 from tests.handlers.world import STANDARD
@@ -77,7 +77,7 @@ class Publishing:
     async def waiting(self, count: int) -> None:
         """So many runs that wait for an approval and are shown, without having been: told in one go."""
 
-        async def work(change: Change) -> None:
+        async def work(change: Transaction) -> None:
             for n in range(count):
                 asked = requested(ANA, target=f"waiting-{n}")
                 run = await change.open(Opening(asked, (f"waiting-{n}",), CHANNEL))

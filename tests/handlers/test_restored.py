@@ -89,7 +89,9 @@ class PutBack:
 async def put_back_bot(tmp_path: Path, template: Path) -> AsyncIterator[PutBack]:
     (tmp_path / "rollback.yaml").write_text(CONFIGURATION)
     for release in ("v1", "v2"):
-        (tmp_path / "shop" / "releases" / release).mkdir(parents=True)
+        folder = tmp_path / "shop" / "releases" / release
+        folder.mkdir(parents=True)
+        (folder / "index.html").write_text(release)
     (tmp_path / "shop" / "current").symlink_to("releases/v2")
     url = sqlite_url(tmp_path / "rollback.db")
     database = open_database(url)
@@ -108,7 +110,9 @@ async def put_back_bot(tmp_path: Path, template: Path) -> AsyncIterator[PutBack]
     workspace.add_user("U01ANA", "ana")
     workspace.add_channel(CHANNEL, "inc-1", members=["U01ANA"])
     slack = await PretendSlack.start(workspace)
-    world = ConfiguredWorld(configuration, definitions(), resolver_for(configuration, tmp_path / "state"))
+    world = ConfiguredWorld(
+        configuration, definitions(), resolver_for(configuration, tmp_path / "state", tmp_path / "worker.key")
+    )
     yield PutBack(tmp_path, Store(database, told.installation, None), told, slack, configuration, world)
     await slack.stop()
     await database.close()

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot import machine, presses
+from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.model import Do, Person, State
 from bot.policy import Entitled
 from bot.presses import Click, Press

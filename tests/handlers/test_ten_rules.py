@@ -153,7 +153,7 @@ async def test_rule_7_a_loss_that_outgrew_its_ceiling_voids_the_approval(open_wo
     (world.backend.folder / "lost").write_text("9000")
     await world.clicks("ben", "Approve and start")
     run = await world.reaches("void")
-    assert "9000 orders would be lost" in run.why
+    assert "9,000 new orders, covered were " in run.why
     assert world.backend.effects == []
 
 

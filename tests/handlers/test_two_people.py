@@ -12,7 +12,7 @@ async def test_a_request_that_a_second_person_approves_is_carried_out_and_verifi
     run = await world.reaches("succeeded")
     assert world.backend.restored == ["v41"]
     assert run.work.verdict == "passed"
-    assert "is back at v41 and online" in world.card().splitlines()[0]
+    assert "is back at v41, not looked at online" in world.card().splitlines()[0]
 
 
 async def test_the_same_over_signed_http(open_world: Open) -> None:

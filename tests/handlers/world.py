@@ -67,6 +67,7 @@ class Backend:
             for n, v in enumerate(reversed(versions))
         ]
         (self.folder / "points").write_text(json.dumps(points))
+        (self.folder / "since").write_text((now - timedelta(minutes=61)).isoformat())
 
     def deploy(self, version: str) -> None:
         """Somebody deploys behind our back."""
@@ -98,7 +99,7 @@ case "$1" in
   points)
     while [ -e slow ]; do sleep 0.05; done
     cat points ;;
-  current) printf '{{"id": "%s"}}' "$(cat current)" ;;
+  current) printf '{{"id": "%s", "since": "%s"}}' "$(cat current)" "$(cat since)" ;;
   restore)
     echo "restore $2" >> effects
     while [ -e hang ]; do sleep 0.05; done

@@ -17,8 +17,9 @@ from backends.installed import definitions
 from bot import presses
 from bot.configuration import load
 from bot.engine import Engine
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event, Posted, Requested
+from bot.events import Posted, Requested
 from bot.model import Do, Person, State
 from bot.planner import Planner
 from bot.policy import Entitled
@@ -32,7 +33,7 @@ from storage.claims import Claim, Claims
 from storage.database import Database
 from storage.looks import LookStore
 from storage.restored import RestoredStore
-from storage.runs import Change, Opening, Store
+from storage.runs import Opening, Store, Transaction
 from tests.bot.scripted import Backend, HandClock, Journal, Killed, Register, Scripted, World
 from tests.people import ANA, BEN, CY, DORA, person
 from tests.storage import golden
@@ -105,7 +106,7 @@ class Stage:
         target = CONFIGURATION.targets[wish.target]
         opening = Opening(_request(wish, by, now), targets_of(CONFIGURATION, target), wish.channel)
 
-        async def work(change: Change) -> Run:
+        async def work(change: Transaction) -> Run:
             await change.once(key, now)
             next_id = await change.next_id()
             if ending is not None:
@@ -129,7 +130,7 @@ class Stage:
         (card,) = (each for each in await self.cards.of_run(run.id) if each.kind is cards.CardKind.CARD)
         ts = f"{now.timestamp():.6f}"
 
-        async def work(change: Change) -> Run:
+        async def work(change: Transaction) -> Run:
             await cards.place(change.connection, card.key, CHANNEL, ts, "d" * 64, now)
             return await change.append(run, (Event(Posted(CHANNEL, ts), now),))
 
@@ -144,7 +145,7 @@ class Stage:
         reason = presses.why_not(press, run, who, ENTITLED, click, now)
         assert reason is None, reason
 
-        async def work(change: Change) -> Run:
+        async def work(change: Transaction) -> Run:
             await change.once(key, now)
             return await change.append(run, presses.events_for(press, run, who, click, now))
 

@@ -8,18 +8,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.contract import Denied, Fate, Found, OutcomeUnknown, PointUnavailable, Progress, Unreachable
+from bot.contract import Busy, Denied, Fate, Found, OutcomeUnknown, PointUnavailable, Progress, Unreachable
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import CardImpossible, EndedByUndo, Event, Expired
+from bot.events import CardImpossible, EndedByUndo, Expired
 from bot.model import (
     Contents,
     Do,
     Finding,
     Goal,
+    Gone,
     Loss,
     LossQuality,
     Phase,
+    Pin,
+    PointKind,
     Rows,
+    Span,
     State,
     Unit,
     Verdict,
@@ -33,7 +38,7 @@ from handlers.slack.asking import Wish
 from storage.cards import CardKind
 from storage.leases import Leases
 from storage.looks import Modal
-from tests.bot.stories import LOSS, T0, later
+from tests.bot.stories import LOSS, POINT, T0, later
 from tests.people import ANA, BEN, CY, DORA, FINN
 from tests.storage.golden_stage import CHANNEL, CONFIGURATION, ENTITLED, EVE, PROGRESS, Stage
 
@@ -68,14 +73,16 @@ async def in_use(s: Stage) -> None:
 async def before_the_start(s: Stage) -> None:
     asked = wish("requested", goal=Goal(before=later(-300)), reason="„Bestellungen“ ist kaputt 🧨")
     await s.ask(replace(asked, thread=THREAD, ask_first=CY.id), EVE, audit="C01AUDIT")
-    s.backend("posted").loss = None  # not known: one more approval
+    s.backend("posted").loss = Loss(LossQuality.UNKNOWN)  # not known: one more approval
     s.world.offline.sees, s.world.online.sees = [None], [None]  # the target is down
     run = await s.posted(replace(wish("posted", reason="Summen falsch – 3 unter 0 €"), ask_first=CY.id))
     await s.press(run, BEN, APPROVE)
     await cards_of_every_kind(s, run)
     await refusals(s, run)
     units = (Unit("orders", 12), Unit("Rückgaben", 1))
-    s.backend("approved").loss = Loss(LossQuality.ESTIMATED, 60.5, units, "by the rate of the last hour", T0)
+    s.backend("approved").loss = Loss(
+        LossQuality.ESTIMATED, later(-60.5), units, "by the rate of the last hour", T0
+    )
     await s.approved(wish("approved"))
 
 
@@ -120,7 +127,7 @@ async def under_way(s: Stage) -> None:
     s.switch("running-maintenance", Do.MAINTENANCE_ON).starts = [REFUSES]
     run = await s.started(wish("running-maintenance"))
     assert run.question.pause is Pause.STEP_FAILED, run
-    s.backend("running-maintenance").loss = replace(LOSS, seconds=90000.0)
+    s.backend("running-maintenance").loss = replace(LOSS, since=later(-90000))
     run = await s.drive(await s.press(run, ANA, RETRY))
     assert run.question.pause is Pause.LOSS, run
     s.backend("running-maintenance").loss = LOSS
@@ -196,7 +203,7 @@ async def failed(s: Stage) -> None:
     await s.press(run, BEN, STOP, "morgen wieder")
 
     backend = s.backend("failed-stopped")
-    backend.loss, backend.starts = None, ["takes_long"]
+    backend.loss, backend.starts = Loss(LossQuality.UNKNOWN), ["takes_long"]
     backend.polls = [Progress(None, T0, "copying", 1.0, None, "files"), Progress(False, T0, "cannot write")]
     run = await s.started(wish("failed-stopped"))
     assert (run.state, run.phase) == (State.FAILED, Phase.RESTORE), run
@@ -243,6 +250,30 @@ async def succeeded(s: Stage) -> None:
     run = await s.drive(run)
     assert run.state is State.SUCCEEDED, run
     assert run.work.overridden
+    await one_after_another(s)
+
+
+async def one_after_another(s: Stage) -> None:
+    """The second run waits for a lock first, and takes away what the first one brought."""
+    backend = s.backend("succeeded")
+    lived = (Span(later(-9000), later(-600)),)
+    backend.points["p41"] = replace(POINT, kind=PointKind.BACKUP, live=lived, fingerprint="40ab" * 16)
+    backend.gone, backend.diff = (Gone("v42", "v42", later(-600), "cy", "Preisregel"),), "table notes goes"
+    s.world.pinned["succeeded"] = (Pin("`root`", "7c1e" * 16),)
+    run = await s.started(wish("succeeded"))
+    assert run.state is State.SUCCEEDED, run
+
+    backend.live = "v42"  # deployed once more
+    run = await s.approved(wish("succeeded", reason="schon wieder"))
+    backend.plans = [Busy("gesperrt von einem Export")]
+    run = await s.drive(run)
+    assert run.state is State.SUCCEEDED, run
+
+    backend.live = "v42"
+    run = await s.approved(wish("succeeded"))
+    backend.live = "v43"
+    run = await s.drive(run)
+    assert run.end.seen, run
 
 
 async def looks_and_leases(s: Stage) -> None:

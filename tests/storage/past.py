@@ -15,13 +15,13 @@ from sqlalchemy import Engine, RowMapping, insert, select, update
 from sqlalchemy.engine import Connection
 
 from bot.canonical_json import canonical, from_iso
+from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Event
 from bot.model import Person
 from bot.signatures import Signer, statement
 from storage.database import open_database
 from storage.evidence import link
-from storage.runs import Change, Opening, Store, open_store
+from storage.runs import Opening, Store, Transaction, open_store
 from storage.tables import cards, evidence, evidence_head, installation, run_events, runs
 from tests.bot.stories import T0, happened, plan_data, requested
 from tests.people import ANA, CHANNEL
@@ -132,7 +132,7 @@ async def write_waiting(url: str, signer: Signer, count: int, now: datetime) -> 
 
 
 async def _wait(store: Store, targets: Iterable[str], now: datetime) -> None:
-    async def work(change: Change) -> None:
+    async def work(change: Transaction) -> None:
         for n, target in enumerate(targets):
             asks = replace(ANA, human=f"{ANA.human}-{n}")
             run = await change.open(Opening(_asked(asks, target, now), (target,), CHANNEL))

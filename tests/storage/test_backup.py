@@ -19,6 +19,7 @@ from bot.model import Do, State
 from storage.backup import DUMP, LOAD, Backup, PutBack, back_up, put_back
 from storage.claims import Claims
 from storage.database import NewerDatabase, open_database, sqlite_url
+from storage.evidence import FIRST_PREV
 from storage.integrity import Unsound, damage_of, seal
 from storage.restored import READ_ONLY, ReadOnly, RestoredStore, confirm, mark_restored, restored
 from storage.runs import Store, open_store
@@ -70,6 +71,19 @@ async def test_a_backup_says_what_the_log_says(live: Store, tmp_path: Path) -> N
     size = (tmp_path / "backup.db").stat().st_size
     assert made == Backup(head.n, head.hash, await live.newest_time(), size)
     await live.database.close()
+
+
+async def test_a_database_in_which_nothing_was_ever_stored_has_a_backup(path: Path, tmp_path: Path) -> None:
+    made = await back_up(sqlite_url(path), tmp_path / "backup.db")
+    assert made == Backup(0, FIRST_PREV, None, (tmp_path / "backup.db").stat().st_size)
+
+
+async def test_what_was_never_in_use_is_not_put_back(path: Path, tmp_path: Path) -> None:
+    await back_up(sqlite_url(path), tmp_path / "backup.db")
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="never in use"):
+        await brought_back(path, tmp_path / "backup.db")
+    assert path.read_bytes() == before
 
 
 async def test_a_backup_is_one_file_for_us_alone(live: Store, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from bot.event_kinds import EventKind as E
 from storage.evidence import FIRST_PREV, first_break, link
-from storage.runs import Change, Store, TargetTaken
+from storage.runs import Store, TargetTaken, Transaction
 from tests.bot.stories import T0, happened, later
 from tests.people import ANA, BEN
 from tests.storage.told import approved, ask, driven, rows, tell
@@ -79,7 +79,7 @@ async def test_what_was_not_stored_left_no_entry(store: Store) -> None:
 async def test_an_entry_that_cannot_be_written_takes_its_event_with_it(store: Store) -> None:
     run = await ask(store)
 
-    async def half(change: Change) -> None:
+    async def half(change: Transaction) -> None:
         await change.append(run, (happened(E.CANCELLED, T0, ANA.id),))
         change.note("press_refused", T0, BEN.id, {"seconds": float("nan")})  # JSON has no such number
 

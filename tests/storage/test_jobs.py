@@ -15,7 +15,7 @@ from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.postgres import listen
-from storage.runs import Change, Opening, Store, open_store
+from storage.runs import Opening, Store, Transaction, open_store
 from tests.bot.stories import T0, happened, later, plan_data, requested
 from tests.people import ANA, BEN, CHANNEL
 from tests.storage.conftest import FRONT
@@ -129,7 +129,7 @@ async def test_a_driver_sends_nothing_to_itself(store: Store) -> None:
 
 
 async def test_what_was_taken_back_sends_nothing(store: Store) -> None:
-    async def half(change: Change) -> None:
+    async def half(change: Transaction) -> None:
         await change.open(Opening(requested(ANA, target="orders"), ("orders",), CHANNEL))
         raise ValueError("halfway")
 

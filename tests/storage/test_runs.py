@@ -18,7 +18,7 @@ from bot.run import Run
 from bot.signatures import why_not_signed
 from storage.claims import Claims
 from storage.database import Database, open_database
-from storage.runs import Change, Repeated, Store, TargetTaken, open_store
+from storage.runs import Repeated, Store, TargetTaken, Transaction, open_store
 from storage.tables import runs
 from tests.bot.stories import T0, Story, happened, later, planned
 from tests.people import ANA, BEN, CHANNEL, person
@@ -258,15 +258,15 @@ async def test_who_loads_again_after_a_stale_run_loses_nothing(store: Store, bes
 # Deliveries ------------------------------------------------------------------------------------
 
 
-async def once(store: Store, key: str | None, work: Callable[[Change], Awaitable[None]]) -> None:
-    async def whole(change: Change) -> None:
+async def once(store: Store, key: str | None, work: Callable[[Transaction], Awaitable[None]]) -> None:
+    async def whole(change: Transaction) -> None:
         await change.once(key, T0)
         await work(change)
 
     await store.change(whole)
 
 
-async def nothing(change: Change) -> None:
+async def nothing(change: Transaction) -> None:
     """Nothing comes of it."""
 
 
@@ -278,7 +278,7 @@ async def test_a_delivery_has_its_effect_once(store: Store) -> None:
 
 
 async def test_a_delivery_without_an_effect_may_come_again(store: Store) -> None:
-    async def refused(change: Change) -> None:
+    async def refused(change: Transaction) -> None:
         raise TargetTaken("orders", "RB-1")
 
     with pytest.raises(TargetTaken):
@@ -292,7 +292,7 @@ async def test_what_has_no_key_is_never_repeated(store: Store) -> None:
 
 
 async def test_of_fifty_deliveries_of_the_same_one_has_its_effect(store: Store, beside: Store) -> None:
-    def note(change: Change) -> Awaitable[None]:
+    def note(change: Transaction) -> Awaitable[None]:
         change.note("heard", T0, ANA.id, {})
         return nothing(change)
 
@@ -463,6 +463,39 @@ async def test_without_maintenance_the_outage_is_the_whole_run(store: Store) -> 
     assert story.run.end.at is not None
     expected = (story.run.end.at - story.run.work.started_at).total_seconds()
     assert await store.outages("orders") == [expected]
+
+
+async def test_a_run_that_waited_for_people_does_not_teach_the_expected_outage(store: Store) -> None:
+    run = await ask(store)
+    waited = Story().up_to(Do.CHECK).tell(E.CHECKS_FAILED, n=6, why="totals").tell(E.RETRIED, BEN).succeeded()
+    await kept(store, run.id, waited)
+    assert (await store.load(run.id)).state is State.SUCCEEDED
+    assert await store.outages("orders") == []
+
+
+async def test_the_result_of_a_run_is_superseded_by_the_next_one_in_the_same_moment(store: Store) -> None:
+    first = await driven(store)
+    second = await ask(store)
+    await kept(store, second.id, Story().up_to(Do.RESTORE))
+    assert (await store.load(first.id)).end.superseded_by is None
+    await tell(
+        store, await store.load(second.id), E.STEP_STARTED, n=5, op="op", do="restore", target="orders"
+    )
+    moved = await tell(store, await store.load(second.id), E.STEP_SUCCEEDED, n=5)
+    gone = await store.load(first.id)
+    assert (gone.end.superseded_by, gone.end.superseded_at) == (second.id, moved.changed_at)
+    assert gone.state is State.SUCCEEDED
+
+
+async def test_a_run_that_changed_nothing_neither_supersedes_nor_hides_the_one_before(store: Store) -> None:
+    first = await driven(store)
+    await kept(store, (await ask(store)).id, Story().approved().tell(E.VOIDED, why="moved"))
+    unclear = await ask(store)
+    await kept(store, unclear.id, STORIES["failed"]())
+    assert (await store.load(first.id)).end.superseded_by is None
+    last = await driven(store)
+    assert (await store.load(first.id)).end.superseded_by == last.id
+    assert (await store.load(unclear.id)).end.superseded_by == last.id
 
 
 # The installation ------------------------------------------------------------------------------

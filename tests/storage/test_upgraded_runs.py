@@ -1,7 +1,8 @@
 """A database that an earlier version has written opens and goes on, with runs in every state.
 
 Each run of the golden files that can go on is driven by the engine of today, after what people say next, over
-backends that have done by then what was begun. None is voided or doubted by the upgrade itself.
+backends that have done by then what was begun. An upgrade doubts none, and voids only what waits under a plan
+that pins nothing: people have to ask again.
 """
 
 import shutil
@@ -107,6 +108,17 @@ NEVER_ARRIVED = {  # what was announced last in these; everything else that was 
 
 
 DRIVEN = tuple(name for name in golden.EVERY if name != "0001" and not golden.was_put_back(name))
+
+
+NOT_PINNED = ("0003", "0003-facts", "0003-restored", "0003-facts-restored")  # plans of before pin nothing
+UNDER_SUCH_A_PLAN = {"planned", "posted", "approved", "agreed-long-ago", "failed-undone"}  # nothing was begun
+
+
+def goes(name: str, target: str) -> tuple[tuple[Said, ...], str]:
+    """Returns what people say next about a run, and the state that it leads to."""
+    if name in NOT_PINNED and target in UNDER_SUCH_A_PLAN:
+        return (), "void"
+    return GOES[story_of(name), target]
 
 
 def story_of(name: str) -> str:
@@ -222,7 +234,7 @@ def effect(intent: dict[str, Any]) -> str:
 
 @every_run
 async def test_what_an_earlier_version_has_left_goes_on(opened: Open, name: str, target: str) -> None:
-    old, (said, to) = await opened(name), GOES[story_of(name), target]
+    old, (said, to) = await opened(name), goes(name, target)
     run = await old.newest_of(target)
     old.stands(run, said)
     run = await old.drives(await old.hears(run, said))
@@ -233,7 +245,7 @@ async def test_what_an_earlier_version_has_left_goes_on(opened: Open, name: str,
 async def test_what_was_restored_or_saved_before_the_upgrade_is_not_again(
     opened: Open, name: str, target: str
 ) -> None:
-    old, (said, _) = await opened(name), GOES[story_of(name), target]
+    old, (said, _) = await opened(name), goes(name, target)
     run = await old.newest_of(target)
     old.stands(run, said)
     done = {effect(intent) for intent in old.arrived(run) if intent["do"] in {Do.RESTORE, Do.UNDO_POINT}}

@@ -110,8 +110,19 @@ class UserGroup:
     disabled: bool = False
 
 
+class Surface:
+    """Something that is made of blocks."""
+
+    __slots__ = ()
+    blocks: list[Json]
+
+    def buttons(self) -> list[tuple[str, str, str | None, str | None]]:
+        """Returns (label, action_id, value, style) of each button, in reading order."""
+        return reading.buttons(self.blocks)
+
+
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(Surface):
     ts: str
     channel: str
     user: str
@@ -133,13 +144,9 @@ class Message:
         """All visible words in reading order; the text alone when there are no blocks."""
         return reading.plain(self.blocks) or self.text
 
-    def buttons(self) -> list[tuple[str, str, str | None, str | None]]:
-        """(label, action_id, value, style) of each button, in reading order."""
-        return reading.buttons(self.blocks)
-
 
 @dataclass(frozen=True, slots=True)
-class View:
+class View(Surface):
     id: str
     type: str  # modal or home
     user: str
@@ -160,9 +167,6 @@ class View:
 
     def plain(self) -> str:
         return "\n".join(part for part in (self.title, reading.plain(self.blocks)) if part)
-
-    def buttons(self) -> list[tuple[str, str, str | None, str | None]]:
-        return reading.buttons(self.blocks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.configuration import Configuration, Target
-from bot.errors import TemporaryError
+from bot.errors import TemporaryError, words_of
 from bot.model import Person
 from bot.policy import Entitled, PersonRole, why_nobody_else
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
@@ -55,7 +55,7 @@ async def second_person(directory: SlackDirectory, target: Target, needed: int) 
     try:
         likely = await _likely_requesters(directory, entitled)
     except TemporaryError as problem:
-        return fail(title, f"the requesters could not be read: {problem}")
+        return fail(title, f"the requesters could not be read: {words_of(problem)}")
     return judged(target.name, entitled, likely, needed)
 
 

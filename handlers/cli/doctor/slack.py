@@ -16,6 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import Clock
 from bot.configuration import Configuration
+from bot.errors import words_of
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
 from handlers.slack.refusals import Meaning, meaning
 
@@ -50,7 +51,7 @@ async def asked(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
             raise SlackRefused(str(error), data.get("needed")) from None
         raise NotAnswered("it does not answer as it should just now") from None
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
-        raise NotAnswered(str(problem) or type(problem).__name__) from None
+        raise NotAnswered(words_of(problem)) from None
 
 
 # Who we are ----------------------------------------------------------------------------------------

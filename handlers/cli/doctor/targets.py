@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from bot.configuration import Target
 from bot.contract import OutcomeUnknown
-from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError
+from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError, words_of
 from bot.model import Goal, LossQuality, Plan, Points
 from bot.planner import Executors, Planner
 from bot.views.words import duration
 from handlers.cli.doctor.results import Result, fail, ok, warn
+from handlers.cli.endings import ending
 from handlers.cli.reading import TARGET_ANSWERS_WITHIN_SECONDS, suggested
 
 WHAT_BACKENDS_SAY = (PermanentError, TemporaryError, OutcomeUnknown, UserError)
@@ -35,7 +36,9 @@ async def examine(target: Target, planner: Planner | None, executors: Executors)
     except ConfigurationError as problem:
         result = fail(name, " ".join(problem.problems))
     except WHAT_BACKENDS_SAY as problem:
-        result = fail(name, f"{_stopped(str(problem))} Look at it from this machine.")
+        result = fail(name, f"{_stopped(words_of(problem))} Look at it from this machine.")
+    except Exception as problem:  # noqa: BLE001 - a fault of ours with one target hides none of the rest
+        result = fail(name, ending(problem).words)
     return Examined((result,), target.approval.quorum)
 
 
@@ -61,9 +64,10 @@ def freshness(plan: Plan) -> tuple[Result, ...]:
     if plan.rpo is None or plan.loss.quality is LossQuality.NONE:
         return ()
     name, goal = f"freshness of {plan.target}", f"the RPO is {duration(plan.rpo)}"
-    if plan.loss.seconds is None:
+    seconds = plan.loss.window(plan.made_at)
+    if seconds is None:
         return (warn(name, f"{goal}, and what going back would lose is not known. Measure or declare it."),)
-    window = duration(plan.loss.seconds)
+    window = duration(seconds)
     if plan.within_rpo:
         return (ok(name, f"going back now would lose {window}, {goal}"),)
     return (warn(name, f"going back now would lose {window}, {goal}. Take a restore point."),)

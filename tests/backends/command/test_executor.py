@@ -1,15 +1,17 @@
 """Executor `command`, against a real command line tool over a file."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backends.command.answers import CUT_OFF, NEXT_PAGE
 from backends.command.executor import Command, ProgramCall
 from backends.conformance.harness import ended
 from backends.programs.spool import ELSEWHERE
@@ -27,8 +29,21 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError
-from bot.model import Goal, LossQuality, RestorePoint, UndoMode, Unit, Verdict
-from tests.backends.command.world import FIND, CommandWorld, cut_off
+from bot.model import (
+    Change,
+    Current,
+    Goal,
+    Gone,
+    LossQuality,
+    Measure,
+    PointKind,
+    RestorePoint,
+    Span,
+    UndoMode,
+    Unit,
+    Verdict,
+)
+from tests.backends.command.world import FIND, SETTLES_SECONDS, CommandWorld, cut_off
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="v41", expected="v42")
@@ -42,9 +57,17 @@ def shop(tmp_path: Path) -> Iterator[CommandWorld]:
     shop.close()
 
 
-def executor(shop: CommandWorld, spool: str = "spool", **calls: ProgramCall) -> Command:
+def executor(
+    shop: CommandWorld, spool: str = "spool", settles: float = SETTLES_SECONDS, **calls: ProgramCall
+) -> Command:
     """`spool`: another one is another worker machine."""
-    return Command(**{**shop.calls(), **calls}, surroundings=shop.surroundings(spool), clock=lambda: NOW)
+    return Command(
+        **{**shop.calls(), **calls},
+        surroundings=shop.surroundings(spool),
+        clock=lambda: NOW,
+        settles=settles,
+        asked_every=0.01,
+    )
 
 
 async def started(command: Command) -> Handle:
@@ -69,8 +92,98 @@ async def test_points_come_newest_first_with_the_current_one_marked(shop: Comman
 
 
 async def test_points_without_a_time_stay_in_the_order_of_the_tool(shop: CommandWorld) -> None:
-    shop.offers({"id": "b"}, {"id": "c", "created_at": "2026-11-21T10:00:00Z"}, {"id": "a"})
-    assert [point.id for point in (await executor(shop).restore_points()).points] == ["b", "c", "a"]
+    shop.offers({"id": "b"}, {"id": "c"}, {"id": "a"})
+    assert await _ids(shop) == ["b", "c", "a"]
+
+
+async def test_points_without_a_time_keep_their_place_and_the_others_are_sorted(shop: CommandWorld) -> None:
+    shop.offers(
+        {"id": "b"},
+        {"id": "c", "created_at": "2026-11-21T10:00:00Z"},
+        {"id": "a"},
+        {"id": "d", "created_at": "2026-11-22T10:00:00Z"},
+    )
+    assert await _ids(shop) == ["b", "d", "a", "c"]
+
+
+async def test_points_of_one_time_stay_in_the_order_of_the_tool(shop: CommandWorld) -> None:
+    at = "2026-11-21T10:00:00Z"
+    shop.offers({"id": "10", "created_at": at}, {"id": "9", "created_at": at})
+    assert await _ids(shop) == ["10", "9"]
+    way = await executor(shop).plan(Goal(before=datetime(2026, 11, 22, tzinfo=UTC)), NOW)
+    assert way.point.id == "10"
+
+
+@pytest.mark.parametrize(
+    ("to", "gone"), [("old", ["v42"]), ("v40", ["v42", "v41"]), ("v41", ["v42"]), ("v42", ["v42"])]
+)
+async def test_what_lies_between_points_with_and_without_a_time_is_not_guessed(
+    shop: CommandWorld, to: str, gone: list[str]
+) -> None:
+    shop.offers(
+        {"id": "v42", "created_at": "2026-11-22T10:00:00Z"},
+        {"id": "v41", "created_at": "2026-11-21T10:00:00Z"},
+        {"id": "old"},
+        {"id": "v40", "created_at": "2026-11-20T10:00:00Z"},
+    )
+    way = await executor(shop).plan(Goal(point=to), NOW)
+    assert [one.id for one in way.gone] == gone
+
+
+async def _ids(shop: CommandWorld) -> list[str]:
+    return [point.id for point in (await executor(shop).restore_points()).points]
+
+
+async def test_a_tool_may_say_more_about_points_and_what_is_live(shop: CommandWorld) -> None:
+    span = {"since": "2026-11-21T10:00:00Z", "until": "2026-11-22T09:00:00Z"}
+    shop.offers(
+        {"id": "v42", "live": True, "kind": "canary", "fingerprint": None},
+        {"id": "v41", "fingerprint": "f" * 64, "kind": "backup", "live": [span]},
+    )
+    shop.goes_live("v42", since="2026-11-22T09:00:00Z", author="ana", token="cluster 7, v42")
+    listed = await executor(shop).restore_points()
+    v42, v41 = listed.points
+    assert (v42.live, v42.kind, v42.fingerprint) == ((), PointKind.MADE, "")
+    assert (v41.fingerprint, v41.kind) == ("f" * 64, PointKind.BACKUP)
+    assert v41.live == (Span(NOW - timedelta(hours=26), NOW - timedelta(hours=3)),)
+    assert listed.current == Current("v42", "cluster 7, v42", since=NOW - timedelta(hours=3), author="ana")
+
+
+async def test_a_moment_means_what_the_tool_says_was_live_then(shop: CommandWorld) -> None:
+    shop.offers(
+        {"id": "v42", "created_at": "2026-11-22T10:00:00Z"},
+        {"id": "v41", "created_at": "2026-11-21T10:00:00Z"},
+        {
+            "id": "v40",
+            "created_at": "2026-11-20T10:00:00Z",
+            "live": [{"since": "2026-11-22T08:00:00Z", "until": "2026-11-22T10:00:00Z"}],
+        },
+    )
+    way = await executor(shop).plan(Goal(before=datetime(2026, 11, 22, 9, tzinfo=UTC)), NOW)
+    assert way.point.id == "v40"
+
+
+async def test_what_is_live_is_live_since_its_open_span_began(shop: CommandWorld) -> None:
+    shop.offers({"id": "v42", "live": [{"since": "2026-11-22T09:00:00Z", "until": None}]})
+    assert (await executor(shop).restore_points()).current.since == NOW - timedelta(hours=3)
+
+
+@pytest.mark.parametrize(("following", "left_out"), [(None, ()), ("page 2", (NEXT_PAGE,))])
+async def test_points_may_come_in_a_page(
+    shop: CommandWorld, following: str | None, left_out: tuple[str, ...]
+) -> None:
+    page = {"points": [{"id": "v42"}, {"id": "v41"}], "next": following}
+    (shop.root / "points.json").write_text(json.dumps(page))
+    listed = await executor(shop).restore_points()
+    assert ([point.id for point in listed.points], listed.left_out) == (["v42", "v41"], left_out)
+
+
+async def test_of_too_many_points_those_that_came_through_whole_are_offered(shop: CommandWorld) -> None:
+    shop.offers(*({"id": f"v{n}", "label": "ünï" * 30} for n in range(20_000, 0, -1)))
+    listed = await executor(shop).restore_points(limit=20_000)
+    assert 1_000 < len(listed.points) < 20_000
+    assert listed.points[0].id == "v20000"
+    assert listed.left_out == (CUT_OFF,)
 
 
 async def test_no_more_points_are_listed_than_asked_for(shop: CommandWorld) -> None:
@@ -79,8 +192,27 @@ async def test_no_more_points_are_listed_than_asked_for(shop: CommandWorld) -> N
 
 async def test_a_point_that_a_command_could_mistake_for_an_option_is_not_offered(shop: CommandWorld) -> None:
     shop.offers({"id": "v42"}, {"id": "--force"}, {"id": "v1\nv2"}, {"id": ""}, {"id": "x" * 201})
-    offered = (await executor(shop).restore_points()).points
-    assert [point.id for point in offered] == ["v42"]
+    listed = await executor(shop).restore_points()
+    assert [point.id for point in listed.points] == ["v42"]
+    assert listed.left_out == (
+        "`--force` looks like an option.",
+        "`v1 v2` holds characters that cannot be printed.",
+        "`` is empty or longer than 200 characters.",
+        f"`{'x' * 59}…` is empty or longer than 200 characters.",
+    )
+
+
+async def test_a_fingerprint_that_is_no_argument_leaves_its_point_out(shop: CommandWorld) -> None:
+    shop.offers({"id": "v42"}, {"id": "v41", "fingerprint": "--force"})
+    assert (await executor(shop).restore_points()).left_out == (
+        "`v41`: its fingerprint looks like an option.",
+    )
+
+
+async def test_of_many_points_that_are_left_out_the_first_are_named(shop: CommandWorld) -> None:
+    shop.offers({"id": "v42"}, *({"id": f"-{n}"} for n in range(1_020)))
+    left_out = (await executor(shop).restore_points()).left_out
+    assert (len(left_out), left_out[-1]) == (21, "And 1,000 more.")
 
 
 async def test_a_label_cannot_break_out_of_its_line(shop: CommandWorld) -> None:
@@ -164,17 +296,17 @@ async def test_the_undo_of_a_run_is_not_ours_to_resolve(shop: CommandWorld) -> N
 
 async def test_a_plan_names_what_goes(shop: CommandWorld) -> None:
     way = await executor(shop).plan(Goal(point="v40"), NOW)
-    assert (way.changes, way.undo, way.blockers) == (
-        ("v42 new prices", "v41 checkout"),
-        UndoMode.BEST_EFFORT,
-        (),
-    )
+    assert [(one.id, one.label, one.author) for one in way.gone] == [
+        ("v42", "new prices", "ana"),
+        ("v41", "checkout", "ben"),
+    ]
+    assert (way.undo, way.blockers) == (UndoMode.BEST_EFFORT, ())
 
 
 async def test_undo_is_impossible_when_the_tool_does_not_offer_what_is_live(shop: CommandWorld) -> None:
     shop.goes_live("hotfix")
     way = await executor(shop).plan(Goal(point="v41"), NOW)
-    assert (way.undo, way.changes) == (UndoMode.IMPOSSIBLE, ("hotfix",))
+    assert (way.undo, way.gone) == (UndoMode.IMPOSSIBLE, (Gone("hotfix"),))
     assert await executor(shop).undo_point(replace(WORK, expected="hotfix")) is None
 
 
@@ -192,24 +324,39 @@ async def test_no_undo_point_is_named_for_a_state_that_moved(shop: CommandWorld)
 
 async def test_loss_is_unknown_without_a_measure_command(shop: CommandWorld) -> None:
     loss = await executor(shop).measure(RestorePoint("v41", None), NOW)
-    assert loss is not None
-    assert (loss.quality, loss.seconds) == (LossQuality.UNKNOWN, None)
+    assert (loss.quality, loss.since) == (LossQuality.UNKNOWN, None)
 
 
 async def test_a_measure_command_that_says_nothing_leaves_the_loss_unknown(shop: CommandWorld) -> None:
     loss = await executor(shop, measure=ProgramCall(("echo", "{}"))).measure(RestorePoint("v41", None), NOW)
-    assert loss is not None
     assert (loss.quality, loss.basis) == (LossQuality.UNKNOWN, "the measure command said nothing")
 
 
 async def test_loss_is_what_the_measure_command_says(shop: CommandWorld) -> None:
     way = await executor(shop, measure=shop.call("measure", "{point}")).plan(Goal(point="v41"), NOW)
-    assert way.loss is not None
-    assert (way.loss.quality, way.loss.seconds, way.loss.units, way.loss.measured_at) == (
+    assert (way.loss.quality, way.loss.since, way.loss.units, way.loss.measured_at) == (
         LossQuality.MEASURED,
-        60,
+        NOW - timedelta(minutes=1),
         (Unit("orders", 212),),
         NOW,
+    )
+
+
+async def test_a_measure_command_tells_new_changed_and_returning_apart_and_counts_bytes(
+    shop: CommandWorld,
+) -> None:
+    units = [
+        {"name": "orders", "count": 7},
+        {"name": "orders", "count": 3, "change": "changed"},
+        {"name": "orders", "count": 1, "change": "returns"},
+        {"name": "photos", "count": 4096, "measure": "bytes"},
+    ]
+    command = executor(shop, measure=ProgramCall(("echo", json.dumps({"units": units}))))
+    assert (await command.measure(RestorePoint("v41", None), NOW)).units == (
+        Unit("orders", 7),
+        Unit("orders", 3, Change.CHANGED),
+        Unit("orders", 1, Change.RETURNS),
+        Unit("photos", 4096, measure=Measure.BYTES),
     )
 
 
@@ -236,6 +383,108 @@ async def test_a_second_start_is_taken_even_after_the_world_has_moved(shop: Comm
     await ended(command, WORK, await started(command))
     assert await command.start(WORK) is Taken.TAKEN
     assert shop.effects() == 1
+
+
+SEALED = replace(WORK, fingerprint="sha256:aaaa")
+
+
+def _sealed(shop: CommandWorld, fingerprint: str | None) -> None:
+    shop.offers({"id": "v42"}, {"id": "v41", "fingerprint": fingerprint})
+
+
+async def test_a_plan_pins_the_fingerprint_that_the_tool_prints(shop: CommandWorld) -> None:
+    _sealed(shop, "sha256:aaaa")
+    assert (await executor(shop).plan(Goal(point="v41"), NOW)).point.fingerprint == "sha256:aaaa"
+
+
+@pytest.mark.parametrize(
+    ("now", "words"), [("sha256:bbbb", "is `sha256:bbbb` now"), (None, "is not said now")]
+)
+async def test_nothing_is_started_towards_other_content_and_both_are_named(
+    shop: CommandWorld, now: str | None, words: str
+) -> None:
+    _sealed(shop, now)
+    with pytest.raises(StateChanged, match=f"`v41` is not what was approved.*was `sha256:aaaa` and {words}"):
+        await executor(shop).start(SEALED)
+    assert shop.effects() == 0
+
+
+async def test_the_tool_is_told_what_it_must_find(shop: CommandWorld) -> None:
+    _sealed(shop, "sha256:aaaa")
+    shop.goes_live("v42", token="cluster 7")
+    telling = ("sh", "-c", 'echo "$@" >told; exit 0', "restore", "{point}", "{fingerprint}", "{expected}")
+    command = executor(shop, restore=ProgramCall(telling))
+    work = replace(SEALED, expected="cluster 7")
+    handle = await command.start(work)
+    assert handle is not Taken.TAKEN
+    await ended(command, work, handle)
+    assert (shop.root / "told").read_text() == "v41 sha256:aaaa cluster 7\n"
+
+
+async def test_what_the_tool_never_said_is_not_filled_in(shop: CommandWorld) -> None:
+    command = executor(shop, restore=ProgramCall(("echo", "{fingerprint}")))
+    with pytest.raises(PermanentError, match=r"\{fingerprint\} cannot be filled in: this operation has none"):
+        await command.start(WORK)
+
+
+async def test_nothing_is_started_when_the_token_moved_though_the_id_did_not(shop: CommandWorld) -> None:
+    shop.goes_live("v42", token="cluster 8")
+    with pytest.raises(StateChanged, match="`v42` is live now, and not as the plan found it"):
+        await executor(shop).start(replace(WORK, expected="cluster 7"))
+
+
+async def test_a_run_of_an_earlier_version_expects_the_id_alone(shop: CommandWorld) -> None:
+    shop.goes_live("v42", token="cluster 7")
+    with pytest.raises(StateChanged):
+        await executor(shop).start(WORK)
+    assert await executor(shop).start(replace(WORK, unsigned=True)) is not Taken.TAKEN
+
+
+async def test_what_is_live_under_a_token_is_not_overtaken(shop: CommandWorld) -> None:
+    work = replace(WORK, expected="cluster 7")
+    shop.goes_live("v42", token="cluster 7")
+    command = executor(shop, restore=ProgramCall(("true",)))
+    handle = await command.start(work)
+    assert handle is not Taken.TAKEN
+    await ended(command, work, handle)
+    assert (await command.find(work)).fate is Fate.DONE
+
+
+# A platform that switches some time after its tool has ended
+LATER = """
+echo asked >>asked
+if [ $(wc -l <asked) -ge 3 ]; then echo '{"id": "v41"}'; else cat current.json; fi
+"""
+
+
+async def test_what_is_live_is_asked_again_for_a_while(shop: CommandWorld) -> None:
+    command = executor(shop, current=ProgramCall(("sh", "-c", LATER)), settles=20.0)
+    [finding] = await command.verify(WORK)
+    assert finding.verdict is Verdict.PASSED
+    assert len((shop.root / "asked").read_text().splitlines()) == 3
+
+
+async def test_what_is_live_is_not_asked_for_longer_than_the_step_has(shop: CommandWorld) -> None:
+    command = executor(shop, settles=600.0)
+    async with asyncio.timeout(30):
+        [finding] = await command.verify(replace(WORK, timeout=0.2))
+    assert finding.verdict is Verdict.FAILED
+
+
+async def test_another_content_under_the_right_id_does_not_pass(shop: CommandWorld) -> None:
+    shop.goes_live("v41", fingerprint="sha256:bbbb")
+    [finding] = await executor(shop).verify(SEALED)
+    assert finding.verdict is Verdict.FAILED
+    assert "was `sha256:aaaa` and is `sha256:bbbb` now" in finding.words
+
+
+@pytest.mark.parametrize("fingerprint", ["sha256:aaaa", None])
+async def test_the_right_content_passes_and_so_does_one_that_nobody_tells(
+    shop: CommandWorld, fingerprint: str | None
+) -> None:
+    shop.goes_live("v41", fingerprint=fingerprint)
+    [finding] = await executor(shop).verify(SEALED)
+    assert finding.verdict is Verdict.PASSED
 
 
 async def test_nothing_is_started_when_something_else_is_live(shop: CommandWorld) -> None:

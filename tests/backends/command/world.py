@@ -19,6 +19,7 @@ from bot.contract import Handle, Taken, Work
 from bot.model import When
 from tests.backends.command import ctl
 
+SETTLES_SECONDS = 0.05
 NEVER = "a file that nobody makes"
 # Reading is what the contract does a thousand times: it must be quick.
 FIND = ProgramCall(
@@ -46,7 +47,7 @@ class CommandWorld:
     def executor(self, dies: Moment | None = None) -> Command:
         calls = {**self.calls(), "find": FIND, "measure": self.call("measure", "{point}")}
         if dies is None:
-            return Command(**calls, surroundings=self.surroundings())
+            return Command(**calls, surroundings=self.surroundings(), settles=SETTLES_SECONDS)
         return DyingCommand(self, dies, calls)
 
     def calls(self) -> dict[str, Any]:
@@ -69,8 +70,8 @@ class CommandWorld:
     def offers(self, *points: dict[str, Any]) -> None:
         self._write("points.json", list(points))
 
-    def goes_live(self, point: str) -> None:
-        self._write("current.json", {"id": point})
+    def goes_live(self, point: str, **more: Any) -> None:
+        self._write("current.json", {"id": point, **more})
 
     def knows(self, op_id: str, state: str) -> None:
         self._write(f"restored/{op_id}", {"state": state})
@@ -118,7 +119,7 @@ class DyingCommand(Command):
     """
 
     def __init__(self, world: CommandWorld, dies: Moment, calls: dict[str, Any]) -> None:
-        super().__init__(**calls, surroundings=world.surroundings())
+        super().__init__(**calls, surroundings=world.surroundings(), settles=SETTLES_SECONDS)
         self._world = world
         self._dies = dies
 

@@ -88,11 +88,14 @@ async def test_a_merge_is_one_point_of_the_branch(world: GitWorld, executor: Git
 
 async def test_the_loss_is_counted_in_commits_authors_and_files(executor: Git) -> None:
     way = await executor.plan(Goal(point=await _point(executor, "price 11")), NOW)
-    assert way.loss is not None
     assert way.loss.quality is LossQuality.MEASURED
-    assert way.loss.seconds == timedelta(minutes=29).total_seconds()
-    assert way.loss.units == (Unit("commits", 2), Unit("authors", 1), Unit("files", 2))
-    assert [line.partition(" ")[2] for line in way.changes] == ["bad load", "price 12"]
+    assert way.loss.since == NOW - timedelta(minutes=29)
+    assert way.loss.units == (
+        Unit("commits", 2),
+        Unit("authors", 1, limits=False),
+        Unit("files", 2, limits=False),
+    )
+    assert [(one.label, one.author) for one in way.gone] == [("bad load", "Cy"), ("price 12", "Cy")]
 
 
 async def test_the_beginning_of_a_commit_id_is_enough_to_ask_and_the_plan_names_all_of_it(
@@ -100,6 +103,53 @@ async def test_the_beginning_of_a_commit_id_is_enough_to_ask_and_the_plan_names_
 ) -> None:
     full = await _point(executor, "price 11")
     assert (await executor.plan(Goal(point=full[:10]), NOW)).point.id == full
+
+
+async def test_a_commit_id_typed_in_capitals_is_found(executor: Git) -> None:
+    full = await _point(executor, "price 11")
+    assert (await executor.plan(Goal(point=full[:10].upper()), NOW)).point.id == full
+
+
+async def test_who_made_the_live_commit_is_said(executor: Git) -> None:
+    assert (await executor.restore_points()).current.author == "Cy"
+
+
+def _moment(minute: int) -> datetime:
+    return datetime.fromtimestamp(NOON + minute * 60, UTC)
+
+
+async def test_of_commits_of_one_second_the_last_of_the_branch_was_live(
+    world: GitWorld, executor: Git
+) -> None:
+    for n in range(1, 6):
+        world.write({"prod/price": f"2{n}\n"}, f"part {n}", 60)
+    world.commit({"prod/price": "0\n"}, "bad", 120)
+    labels = [point.label for point in (await executor.restore_points()).points]
+    assert labels[:6] == ["bad", "part 5", "part 4", "part 3", "part 2", "part 1"]
+    way = await executor.plan(Goal(before=_moment(90)), NOW)
+    assert (way.point.label, way.warnings) == ("part 5", ())
+
+
+async def test_a_commit_that_came_after_a_newer_one_is_not_what_was_live_before_that(
+    world: GitWorld, executor: Git
+) -> None:
+    world.commit({"prod/price": "0\n"}, "bad", 120)
+    world.commit({"prod/price": "1\n"}, "from a slow clock", 80)
+    way = await executor.plan(Goal(before=_moment(90)), NOW)
+    assert way.point.label == "bad load"
+    [warning] = way.warnings
+    assert warning.startswith("The times of the points go back: ")
+    assert "is dated 2026-11-22 13:20 UTC" in warning
+
+
+async def test_a_slow_clock_long_before_the_moment_is_no_reason_to_warn(
+    world: GitWorld, executor: Git
+) -> None:
+    world.commit({"prod/price": "0\n"}, "bad", 120)
+    world.commit({"prod/price": "1\n"}, "from a slow clock", 80)
+    world.commit({"prod/price": "2\n"}, "good", 180)
+    way = await executor.plan(Goal(before=_moment(150)), NOW)
+    assert (way.point.label, way.warnings) == ("from a slow clock", ())
 
 
 @pytest.mark.parametrize("length", [0, 1, 6])
@@ -303,6 +353,37 @@ async def test_nothing_is_checked_out(world: GitWorld, executor: Git) -> None:
     await carried_out(executor, await _work(executor))
     (work,) = world.root.glob("work-*")
     assert sorted(path.suffix for path in work.iterdir()) == [".git", ".lock"]
+
+
+# Where the remote is
+
+
+async def test_no_configuration_of_anybody_leads_somewhere_else(world: GitWorld, tmp_path: Path) -> None:
+    elsewhere = GitWorld.make(tmp_path / "elsewhere")
+    elsewhere.commit({"prod/price": "666\n"}, "not ours", 20)
+    git(elsewhere.colleague, "push", "--quiet", "origin", "main:production")
+    led = f'[url "{elsewhere.remote}"]\n\tinsteadOf = {world.remote}\n\tpushInsteadOf = {world.remote}\n'
+    home, work = tmp_path / "home", tmp_path / "checkout" / "spool" / "git"
+    (home / ".config" / "git").mkdir(parents=True)
+    (home / ".gitconfig").write_text(led)
+    (home / ".config" / "git" / "config").write_text(led)
+    work.mkdir(parents=True)
+    git(work.parent.parent, "init", "--quiet")
+    with (work.parent.parent / ".git" / "config").open("a") as config:
+        config.write(led)
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{elsewhere.remote}.insteadOf",
+        "GIT_CONFIG_VALUE_0": str(world.remote),
+    }
+    executor = Git(str(world.remote), "main", world.path, work, environment)
+    await carried_out(executor, await _work(executor))
+    assert (world.effects(), elsewhere.effects()) == (1, 0)
+    with pytest.raises(TargetMissing):  # the way to ask which needs no cache
+        await Git(str(world.remote), "production", "", work, environment).restore_points()
 
 
 # What git must never be told

@@ -16,8 +16,20 @@ async def look(url: str, status: int = 200, contains: str | None = None) -> Find
     return await check.look(None, NOW)
 
 
-async def test_it_is_called_after_its_path() -> None:
-    assert HttpCheck(when=When.ONLINE, url="http://shop/healthz?token=canary").name == "http GET /healthz"
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        (
+            "https://shop.example:8443/hooks/canary-7f3a?token=canary-7f3a",
+            "http GET https://shop.example:8443",
+        ),
+        ("http://user:canary-7f3a@shop/", "http GET http://shop"),
+        ("canary-7f3a", "http GET ?"),
+        ("http://[::1?token=canary-7f3a", "http GET ?"),
+    ],
+)
+async def test_it_is_called_after_scheme_and_host_and_nothing_else(url: str, name: str) -> None:
+    assert HttpCheck(when=When.ONLINE, url=url).name == name
 
 
 async def test_its_value_is_the_status_and_its_words_say_how_long_it_took(site: str) -> None:
@@ -54,8 +66,22 @@ async def test_an_address_that_cannot_be_used_is_inconclusive(url: str) -> None:
     assert (await look(url)).verdict is Verdict.INCONCLUSIVE
 
 
-async def test_an_address_with_a_token_is_not_repeated() -> None:
-    assert "canary-7f3a" not in (await look("http://[::1?token=canary-7f3a")).words
+@pytest.mark.parametrize(
+    "address", ["http://[::1?token={}", "http://127.0.0.1:1/{}", "http://127.0.0.1:1/?t={}", "ftp://h/{}"]
+)
+async def test_an_address_with_a_token_is_not_repeated(address: str) -> None:
+    finding = await look(address.format("canary-7f3a"))
+    assert "canary-7f3a" not in f"{finding.name} {finding.words}"
+
+
+async def test_a_refused_connection_says_so(free_port: int) -> None:
+    words = (await look(f"http://127.0.0.1:{free_port}/")).words
+    assert words.startswith("no connection: ")
+    assert "refused" in words.lower()
+
+
+async def test_a_certificate_that_nobody_trusts_is_named_as_the_cause(untrusted: str) -> None:
+    assert (await look(untrusted)).words.startswith("its certificate is not trusted: self")
 
 
 async def test_an_answer_that_is_no_http_is_inconclusive() -> None:

@@ -486,6 +486,22 @@ async def test_the_op_id_and_the_point_are_filled_in_as_whole_arguments(place: S
     assert progress.words == "['k3v9x2ab.RB-42.3', 'v41']"
 
 
+async def test_what_was_approved_and_what_must_be_live_are_filled_in_too(place: Surroundings) -> None:
+    argv = (*PYTHON, "import sys; print(sys.argv[1:])", "{fingerprint}", "{expected}")
+    operation = CommandOperation(argv, 30, place)
+    handle = await operation.start(replace(WORK, fingerprint="sha256:aaaa", expected="cluster 7"))
+    assert handle is not Taken.TAKEN
+    assert (await ended(operation, handle)).words == "['sha256:aaaa', 'cluster 7']"
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "expected"])
+async def test_what_an_operation_does_not_have_is_not_filled_in(place: Surroundings, name: str) -> None:
+    operation = CommandOperation((*PYTHON, EFFECT, f"{{{name}}}"), 30, place)
+    with pytest.raises(PermanentError, match="cannot be filled in: this operation has none"):
+        await operation.start(replace(WORK, fingerprint="", expected=""))
+    assert not place.spool.exists()
+
+
 @pytest.mark.parametrize("point", ["", "-rf", "--force", "a\nb", "a\x00b", "a\u202eb", "x" * 201])
 async def test_a_value_that_could_be_more_than_a_value_is_refused(place: Surroundings, point: str) -> None:
     operation = CommandOperation((*PYTHON, EFFECT, "{point}"), 30, place)

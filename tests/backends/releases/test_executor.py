@@ -1,19 +1,24 @@
 """What is special about release folders; the rest is in the contract."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from backends.conformance.harness import carried_out, work_for
 from backends.marker import Markers
 from backends.releases.executor import Releases
-from bot.contract import Blocked, Fate, Taken, TargetMissing, Work
-from bot.model import Goal, UndoMode
+from backends.worker_key import WorkerKey
+from bot.contract import Blocked, Fate, StateChanged, Taken, TargetMissing, Work
+from bot.model import Goal, Loss, LossQuality, UndoMode
 from tests.backends.releases.world import ReleasesWorld
 
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
@@ -37,18 +42,21 @@ async def _work(executor: Releases, release: str = "v41") -> Work:
 
 async def test_the_releases_that_go_are_named_newest_first(executor: Releases) -> None:
     way = await executor.plan(Goal(point="v40"), NOW)
-    assert way.changes == ("v42 · 2026-11-22 12:42 UTC", "v41 · 2026-11-22 12:41 UTC")
+    assert [(one.id, one.at) for one in way.gone] == [
+        ("v42", datetime(2026, 11, 22, 12, 42, tzinfo=UTC)),
+        ("v41", datetime(2026, 11, 22, 12, 41, tzinfo=UTC)),
+    ]
 
 
 async def test_towards_a_newer_release_only_what_is_live_goes(
     world: ReleasesWorld, executor: Releases
 ) -> None:
     world.point_at("v40")
-    assert (await executor.plan(Goal(point="v42"), NOW)).changes == ("v40 · 2026-11-22 12:40 UTC",)
+    assert [one.id for one in (await executor.plan(Goal(point="v42"), NOW)).gone] == ["v40"]
 
 
 async def test_no_data_is_touched(executor: Releases) -> None:
-    assert (await executor.plan(Goal(point="v41"), NOW)).loss is None
+    assert (await executor.plan(Goal(point="v41"), NOW)).loss == Loss(LossQuality.NONE)
 
 
 async def test_only_real_folders_with_plain_names_are_releases(
@@ -61,7 +69,27 @@ async def test_only_real_folders_with_plain_names_are_releases(
     (releases / "two\nlines").mkdir()
     (releases / os.fsdecode(b"\xff")).mkdir()
     (releases / "notes.txt").write_text("")
-    assert [point.id for point in (await executor.restore_points()).points] == ["v42", "v41", "v40"]
+    listed = await executor.restore_points()
+    assert [point.id for point in listed.points] == ["v42", "v41", "v40"]
+    assert listed.left_out == (
+        "`notes.txt` is not a folder.",
+        "`two lines` has a name that cannot be shown.",
+        "`v99` is a link, not a folder.",
+        "`\ufffd` has a name that cannot be shown.".replace("\ufffd", " "),
+    )
+
+
+async def test_of_many_that_are_left_out_the_first_are_named(
+    world: ReleasesWorld, executor: Releases
+) -> None:
+    for n in range(1023):
+        (world.root / "releases" / f"{n:04}.tar.gz").touch()
+    left_out = (await executor.restore_points()).left_out
+    assert (len(left_out), left_out[0], left_out[-1]) == (
+        21,
+        "`0000.tar.gz` is not a folder.",
+        "And 1,003 more.",
+    )
 
 
 async def test_a_link_with_a_full_path_is_understood(world: ReleasesWorld, executor: Releases) -> None:
@@ -71,15 +99,121 @@ async def test_a_link_with_a_full_path_is_understood(world: ReleasesWorld, execu
     assert (await executor.restore_points()).current.id == "v42"
 
 
-@pytest.mark.parametrize("target", ["../outside", "/etc", "releases", "releases/v42/index.html", "."])
+def _link(world: ReleasesWorld, target: str) -> None:
+    (world.root / "current").unlink()
+    (world.root / "current").symlink_to(target)
+
+
+@pytest.mark.parametrize("target", ["../outside", "/etc", "releases", ".", "releases/.."])
 async def test_a_link_that_leads_out_of_the_releases_is_refused(
     world: ReleasesWorld, executor: Releases, target: str
 ) -> None:
-    link = world.root / "current"
-    link.unlink()
-    link.symlink_to(target)
+    _link(world, target)
     with pytest.raises(Blocked, match="leads out"):
         await executor.restore_points()
+
+
+async def test_a_link_into_a_release_is_refused(world: ReleasesWorld, executor: Releases) -> None:
+    _link(world, "releases/v42/public")
+    with pytest.raises(Blocked, match="leads into a release"):
+        await executor.restore_points()
+
+
+async def test_a_link_through_another_link_is_refused_and_the_other_is_named(
+    world: ReleasesWorld, executor: Releases
+) -> None:
+    (world.root / "releases" / "latest").symlink_to("v42")
+    _link(world, "releases/latest")
+    with pytest.raises(Blocked, match=r"through another link, .*/releases/latest, which is not supported"):
+        await executor.restore_points()
+
+
+@pytest.mark.parametrize("form", ["releases/{}", "./releases/{}", "{root}/releases/{}", "releases/{}/"])
+async def test_the_new_link_has_the_form_of_the_old_one(
+    world: ReleasesWorld, executor: Releases, form: str
+) -> None:
+    _link(world, form.format("v42", root=world.root))
+    await carried_out(executor, await _work(executor))
+    assert os.readlink(world.root / "current") == form.format("v41", root=world.root).rstrip("/")
+
+
+@pytest.mark.parametrize(("root", "linked"), [("www", "shop"), ("shop", "www"), ("www", "www")])
+async def test_a_target_is_reached_through_links_above_it(
+    world: ReleasesWorld, tmp_path: Path, root: str, linked: str
+) -> None:
+    (tmp_path / "www").symlink_to(world.root)
+    _link(world, str(tmp_path / linked / "releases" / "v42"))
+    executor = Releases(tmp_path / root, world.key)
+    await carried_out(executor, await _work(executor))
+    assert world.live() == "this is v41"
+
+
+async def test_releases_may_be_on_another_disk(world: ReleasesWorld, executor: Releases) -> None:
+    (world.root / "releases").rename(world.root.parent / "disk")
+    (world.root / "releases").symlink_to(world.root.parent / "disk")
+    await carried_out(executor, await _work(executor))
+    assert world.live() == "this is v41"
+
+
+async def test_another_folder_of_the_same_name_is_another_place(
+    world: ReleasesWorld, executor: Releases
+) -> None:
+    work = await _work(executor)
+    moved = world.root.rename(world.root.parent / "moved")
+    shutil.copytree(moved, world.root, symlinks=True)
+    with pytest.raises(StateChanged, match="another one than when the plan was made"):
+        await executor.start(work)
+    assert world.live() == "this is v42"
+
+
+async def test_the_token_says_which_release_is_live_and_where(
+    world: ReleasesWorld, executor: Releases
+) -> None:
+    current = (await executor.restore_points()).current
+    assert current.token == f"v42/{world.root.stat().st_ino}{world.root.resolve()}"
+
+
+async def test_a_run_of_an_earlier_version_expects_the_release_alone(
+    world: ReleasesWorld, executor: Releases
+) -> None:
+    work = replace(await _work(executor), expected="v42", fingerprint="")
+    with pytest.raises(StateChanged):
+        await executor.start(work)
+    await carried_out(executor, replace(work, unsigned=True))
+    assert world.live() == "this is v41"
+
+
+async def test_what_is_live_is_live_since_the_link_was_put_there(
+    world: ReleasesWorld, executor: Releases
+) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    await carried_out(executor, await _work(executor))
+    since = (await executor.restore_points()).current.since
+    assert since is not None
+    assert before <= since <= datetime.now(UTC)
+
+
+async def test_releases_that_are_pruned_while_they_are_listed_are_no_fault(
+    world: ReleasesWorld, executor: Releases
+) -> None:
+    ended = Event()
+
+    def deploy_and_prune() -> None:
+        folders = [world.root / "releases" / f"other{n}" for n in range(20)]
+        while not ended.is_set():
+            for folder in folders:
+                folder.mkdir()
+                (folder / "index.html").touch()
+            for folder in folders:
+                shutil.rmtree(folder)
+
+    with ThreadPoolExecutor(1) as another:
+        another.submit(deploy_and_prune)
+        try:
+            seen = [(await executor.restore_points()).points for _ in range(200)]
+        finally:
+            ended.set()
+    assert all({"v40", "v41", "v42"} <= {point.id for point in points} for points in seen)
 
 
 async def test_a_folder_in_the_place_of_the_link_is_refused(world: ReleasesWorld, executor: Releases) -> None:
@@ -91,7 +225,7 @@ async def test_a_folder_in_the_place_of_the_link_is_refused(world: ReleasesWorld
 
 async def test_a_place_without_releases_is_no_target(tmp_path: Path) -> None:
     with pytest.raises(TargetMissing):
-        await Releases(tmp_path).restore_points()
+        await Releases(tmp_path, WorkerKey.fresh()).restore_points()
 
 
 async def test_a_live_release_whose_folder_is_gone_can_be_left_but_not_come_back_to(
@@ -140,7 +274,7 @@ async def test_whoever_comes_while_somebody_is_at_it_does_nothing(
     world: ReleasesWorld, executor: Releases
 ) -> None:
     work = await _work(executor)
-    slot = Markers(world.root).take(work.op_id)
+    slot = Markers(world.root, world.key).take(work.op_id)
     assert slot is not None
     with slot:
         assert await executor.start(work) is Taken.TAKEN

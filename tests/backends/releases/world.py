@@ -11,6 +11,7 @@ from typing import Self
 from backends.conformance.harness import Moment
 from backends.marker import FOLDER, Marker, Markers, MarkerStage, Slot
 from backends.releases.executor import Releases
+from backends.worker_key import WorkerKey
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
 IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE = 0x40, 0x80, 0x100
@@ -19,6 +20,7 @@ IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE = 0x40, 0x80, 0x100
 class ReleasesWorld:
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.key = WorkerKey.at(root.with_name(f"{root.name}.key"))
         self._renames: Renames | None = None
 
     @classmethod
@@ -43,7 +45,7 @@ class ReleasesWorld:
         link.symlink_to(Path("releases") / release)
 
     def executor(self, dies: Moment | None = None) -> Releases:
-        return Releases(self.root) if dies is None else DyingReleases(self.root, dies)
+        return Releases(self.root, self.key) if dies is None else DyingReleases(self.root, self.key, dies)
 
     def live(self) -> str:
         return (self.root / "current" / "index.html").read_text()
@@ -107,16 +109,16 @@ class Renames:
 
 
 class DyingReleases(Releases):
-    def __init__(self, root: Path, dies: Moment) -> None:
-        super().__init__(root)
-        self._markers = DyingMarkers(root, dies)
+    def __init__(self, root: Path, key: WorkerKey, dies: Moment) -> None:
+        super().__init__(root, key)
+        self._markers = DyingMarkers(root, key, dies)
 
 
 class DyingMarkers(Markers):
     """Kills its process when an operation is taken, or before it is recorded as done."""
 
-    def __init__(self, beside: Path, dies: Moment) -> None:
-        super().__init__(beside)
+    def __init__(self, beside: Path, key: WorkerKey, dies: Moment) -> None:
+        super().__init__(beside, key)
         self._dies = dies
 
     def take(self, op_id: str) -> Slot | None:
@@ -126,7 +128,7 @@ class DyingMarkers(Markers):
 
 class DyingSlot(Slot):
     def __init__(self, slot: Slot, dies: Moment) -> None:
-        super().__init__(slot._lock, slot._path)
+        super().__init__(slot._lock, slot._path, slot._key)
         self._dies = dies
 
     def write(self, marker: Marker) -> None:

@@ -8,6 +8,7 @@ from typing import Self
 
 from backends.conformance.harness import Moment
 from backends.sqlite.executor import Sqlite
+from backends.worker_key import WorkerKey
 from tests.backends.releases.world import DyingMarkers
 
 
@@ -20,6 +21,7 @@ class SqliteWorld:
         self.root = root
         self.database = root / "orders.db"
         self.backups = root / "backups"
+        self.key = WorkerKey.at(root.with_name(f"{root.name}.key"))
         self.app: sqlite3.Connection | None = None
 
     @classmethod
@@ -58,8 +60,8 @@ class SqliteWorld:
 
     def executor(self, dies: Moment | None = None) -> Sqlite:
         if dies is None:
-            return Sqlite(self.database, self.backups, ("orders", "refunds"))
-        return DyingSqlite(self.database, self.backups, dies)
+            return Sqlite(self.database, self.backups, self.key, ("orders", "refunds"))
+        return DyingSqlite(self, dies)
 
     def live(self) -> str:
         return content(self.database)
@@ -106,9 +108,9 @@ class SqliteJournalWorld(SqliteWorld):
 
 
 class DyingSqlite(Sqlite):
-    def __init__(self, database: Path, backups: Path, dies: Moment) -> None:
-        super().__init__(database, backups, ("orders", "refunds"))
-        self._markers = DyingMarkers(backups, dies)
+    def __init__(self, world: SqliteWorld, dies: Moment) -> None:
+        super().__init__(world.database, world.backups, world.key, ("orders", "refunds"))
+        self._markers = DyingMarkers(world.backups, world.key, dies)
 
 
 def content(database: Path) -> str:

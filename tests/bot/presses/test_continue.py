@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bot import presses
-from bot.events import ContinueProposed, Event
+from bot.envelope import Event
+from bot.events import ContinueProposed
 from bot.model import Person
 from bot.presses import Click, events_for, stamp, why_not
 from tests.bot.presses.examples import (

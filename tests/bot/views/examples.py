@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bot.contract import Progress
 from bot.event_kinds import EventKind as E
 from bot.model import (
+    PLAN_FORMAT,
     Ceiling,
     Current,
     Do,
@@ -18,6 +19,7 @@ from bot.model import (
     Outcome,
     Phase,
     Plan,
+    PointKind,
     Points,
     Purpose,
     RestorePoint,
@@ -30,6 +32,7 @@ from bot.model import (
     When,
 )
 from bot.run import Approval, LiveState, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
+from bot.suggesting import Offer
 from bot.views import details, home, lists, press_forms, refusal, start_form
 from bot.views.facts import CardFacts
 from bot.views.home import Linked
@@ -53,7 +56,7 @@ BEN, CY = people.BEN.id, people.CY.id
 
 POINT = RestorePoint("20261122T024500Z", at("02:45"), "backup 20261122T024500Z", proven_at=at("10:00", 12))
 CURRENT = Current("live", "schema:4f1c", "", None)
-MEASURED = Loss(LossQuality.MEASURED, 1_020.0, (Unit("orders", 212), Unit("refunds", 9)), "", at("03:02"))
+MEASURED = Loss(LossQuality.MEASURED, at("02:45"), (Unit("orders", 212), Unit("refunds", 9)), "", at("03:02"))
 
 STEPS = (
     Step(1, Phase.PREPARE, Do.BASELINE, "orders"),
@@ -91,9 +94,10 @@ ORDERS = Plan(
     policy_digest="p",
     procedure_digest="q",
     made_at=at("03:02"),
+    format=PLAN_FORMAT,
 )
 
-NO_LOSS = Loss(LossQuality.NONE, 0.0, (), "payments: stateless")
+NO_LOSS = Loss(LossQuality.NONE, None, (), "payments: stateless")
 SHOP_POINT = RestorePoint("r41", at("18:02", 21), "v41", "cy")
 SHOP = replace(
     ORDERS,
@@ -219,7 +223,7 @@ PREPARING = progressed(
     started=True,
 )
 LOST_AT_START = Loss(
-    LossQuality.MEASURED, 1_260.0, (Unit("orders", 251), Unit("refunds", 11)), "", at("03:06:12")
+    LossQuality.MEASURED, at("02:45"), (Unit("orders", 251), Unit("refunds", 11)), "", at("03:06:12")
 )
 RESTORING = progressed(
     having(
@@ -450,7 +454,7 @@ UNDO_AWAITING = having(
     approval_planned=replace(
         with_loss(
             ORDERS,
-            replace(MEASURED, seconds=600.0, units=(Unit("orders", 88),), measured_at=at("03:22")),
+            replace(MEASURED, since=at("03:12"), units=(Unit("orders", 88),), measured_at=at("03:22")),
             Ceiling(2_700.0, (Unit("orders", 340),)),
         ),
         purpose=Purpose.UNDO,
@@ -569,6 +573,23 @@ EVENTS = (
 
 # Everything else that people read ---------------------------------------------------------------
 
+OFFER = Offer(
+    Points(
+        (
+            RestorePoint(
+                "pre-RB-41", at("02:50"), "saved before RB-41", kind=PointKind.UNDO, saved_before="RB-41"
+            ),
+            POINT,
+            RestorePoint("20261122T014500Z", at("01:45"), "backup 20261122T014500Z"),
+            RestorePoint("20261121T234500Z", at("23:45", 21), "backup 20261121T234500Z", "cy"),
+        ),
+        CURRENT,
+        left_out=("orders-2026-11-20.sqlite3: not named like 20261122T024500Z.db",),
+    ),
+    POINT.id,
+    held={"20261121T234500Z": "RB-12"},
+    saved_before={"pre-RB-41": "RB-41"},
+)
 PLAN_FORM = StartForm(
     targets=(
         TargetChoice("orders", Kind.DATABASE, "production"),
@@ -577,11 +598,7 @@ PLAN_FORM = StartForm(
     ),
     channel="C01INC",
     target="orders",
-    points=(
-        POINT,
-        RestorePoint("20261122T014500Z", at("01:45"), "backup 20261122T014500Z"),
-        RestorePoint("20261121T234500Z", at("23:45", 21), "backup 20261121T234500Z", "cy"),
-    ),
+    offer=OFFER,
     read_at=at("03:01"),
     point=POINT.id,
     plan=ORDERS,
@@ -591,7 +608,9 @@ PLAN_FORM = StartForm(
 SHOP_FORM = replace(
     PLAN_FORM,
     target="checkout-api",
-    points=(SHOP_POINT, RestorePoint("r40", None, "v40")),
+    offer=Offer(
+        Points((SHOP_POINT, RestorePoint("r40", None, "v40")), Current("r42", "r42", "v42")), SHOP_POINT.id
+    ),
     point="r41",
     plan=SHOP,
     reachable=(),
@@ -612,7 +631,7 @@ MODALS: dict[str, View] = {
     ),
     "start_form_planning": start_form.start_form(replace(PLAN_FORM, plan=None), META, NOW),
     "start_form_no_points": start_form.start_form(
-        replace(PLAN_FORM, points=(), plan=None, why_no_points="`orders` has no backups in backups/."),
+        replace(PLAN_FORM, offer=None, plan=None, why_no_points="`orders` has no backups in backups/."),
         META,
         NOW,
     ),
@@ -652,7 +671,7 @@ MODALS: dict[str, View] = {
 }
 
 LISTS: dict[str, MessageContent] = {
-    "points": lists.points("orders", Points(PLAN_FORM.points, CURRENT), NOW),
+    "points": lists.points("orders", OFFER, NOW),
     "points_unreachable": lists.no_points("orders", "`orders` does not answer. Try again in a minute."),
     "targets": lists.targets(
         [

@@ -106,7 +106,14 @@ def _confirm(confirm: Json | None) -> Iterator[str]:
 
 
 def _options(element: Json) -> Iterator[str]:
-    options = element["options"]
+    groups = element.get("option_groups", [])
+    if ("options" in element) == bool(groups):
+        yield "either options or groups of them"
+    for group in groups:
+        yield from _plain(group["label"], 75, "label of a group")
+        if not group["options"]:
+            yield "a group without options"
+    options = [one for group in groups for one in group["options"]] or element["options"]
     values = [option["value"] for option in options]
     if not 1 <= len(options) <= 100 or len(set(values)) != len(values):
         yield f"{len(options)} options, or a value twice"

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from bot import machine
-from bot.model import Do, Loss, LossQuality, Outcome, Purpose, State, Step
+from bot.model import Current, Do, Loss, LossQuality, Outcome, Purpose, Seen, State, Step, When
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, stamp, why_not
 from bot.run import LiveState, Pause, Run, StepRecord
-from bot.views import buttons
+from bot.views import buttons, ending
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.decision import answer_words, why_not_answer
 from tests.bot.stories import having
@@ -20,10 +20,12 @@ from tests.bot.views.examples import (
     BEN,
     CARDS,
     FACTS,
+    NOW,
     ORDERS,
     RESTORING,
     RUNNING_FACTS,
     STEPS,
+    SUCCEEDED,
     UNKNOWN_LOSS,
     at,
     ended,
@@ -100,12 +102,46 @@ FINAL = [name for name, (run, _, _) in CARDS.items() if run.state.final]
 
 
 @pytest.mark.parametrize("name", FINAL)
-def test_a_final_card_says_first_what_is_live_and_whether_customers_can_use_it(name: str) -> None:
+def test_a_final_card_says_first_what_is_live_as_far_as_somebody_has_looked(name: str) -> None:
     line = first_line(name)
-    assert any(
-        word in line for word in ("back at", "is at", "unchanged", "stays at", "NOT KNOWN what is live")
+    seen = ("back at", "is at", "as it was", "not touched", "unchanged", "stays at", "NOT KNOWN what is live")
+    assert any(word in line for word in seen)
+
+
+@pytest.mark.parametrize("name", FINAL)
+def test_a_final_card_says_whether_customers_can_use_it_as_far_as_somebody_has_looked(name: str) -> None:
+    said = "\n".join(texts(card(*CARDS[name])))
+    assert any(word in said for word in ("online", "customers", "maintenance"))
+
+
+def test_online_is_said_only_after_a_look_from_outside() -> None:
+    inside = tuple(finding for finding in SUCCEEDED.work.findings if finding.when is When.OFFLINE)
+    unseen = having(SUCCEEDED, work_findings=inside)
+    assert "and online" in ending.headline(SUCCEEDED, NOW)
+    assert ending.headline(unseen, NOW).endswith("and out of maintenance, not looked at online")
+
+
+def test_a_void_card_says_what_the_last_look_found_and_not_what_was_planned() -> None:
+    void = having(CARDS["void"][0], end_at=at("03:06"))
+    deployed = having(void, end_seen=(Seen("orders", Current("v45", "token-45", "v45")),))
+    assert ending.headline(deployed, NOW).endswith("is at v45 (03:06 UTC), was live")
+    same = having(void, end_seen=(Seen("orders", void.approval.plan.current),))
+    assert ending.headline(same, NOW).endswith("as it was, live at 03:06 UTC")
+
+
+def test_without_a_look_at_the_end_the_first_line_says_when_the_last_one_was() -> None:
+    unseen = having(CARDS["void"][0], end_seen=())
+    assert ending.headline(unseen, NOW).endswith("as it was, live at 03:02 UTC")
+
+
+def test_a_card_whose_result_is_gone_says_by_which_run_and_offers_no_undo() -> None:
+    gone = having(
+        SUCCEEDED, end_superseded_by="RB-44", end_superseded_point="v40", end_superseded_at=at("03:31")
     )
-    assert any(word in line for word in ("online", "customers"))
+    said = "\n".join(texts(card(gone, FACTS, at("03:32"))))
+    assert "☑️ orders · PRODUCTION is at v40 since 03:31, by RB-44" in said
+    assert "RB-42 had brought 02:45 UTC, 03:12–03:31 UTC" in said
+    assert not buttons.can_undo(gone, at("03:32"))
 
 
 def test_a_failed_run_that_is_still_in_maintenance_says_so_first() -> None:
@@ -130,22 +166,18 @@ def test_an_unknown_loss_never_looks_like_zero() -> None:
 
 
 def test_no_data_touched_is_said_as_that() -> None:
-    plan = with_loss(ORDERS, Loss(LossQuality.NONE, 0.0))
+    plan = with_loss(ORDERS, Loss(LossQuality.NONE))
     assert "No data is touched" in body(having(AWAITING, approval_planned=plan))
 
 
 def test_a_declared_loss_says_who_declared_it() -> None:
     loss = Loss(LossQuality.DECLARED, basis="at most 5 min of sessions (payments: by design)")
-    assert "as declared (declared: at most 5 min" in body(
-        having(AWAITING, approval_planned=with_loss(ORDERS, loss))
-    )
+    assert "as declared: at most 5 min" in body(having(AWAITING, approval_planned=with_loss(ORDERS, loss)))
 
 
 def test_an_estimate_says_about() -> None:
-    loss = Loss(LossQuality.ESTIMATED, 300.0, basis="table statistics")
-    assert "about 5 min of changes (estimated: table statistics" in body(
-        having(AWAITING, approval_planned=with_loss(ORDERS, loss))
-    )
+    loss = Loss(LossQuality.ESTIMATED, at("02:57:10"), basis="table statistics")
+    assert "about 5 min of changes" in body(having(AWAITING, approval_planned=with_loss(ORDERS, loss)))
 
 
 def test_a_failover_is_named_only_when_the_target_itself_is_down() -> None:
@@ -271,8 +303,8 @@ def test_the_last_approval_says_that_it_starts() -> None:
 def test_the_dialog_before_an_approval_names_loss_limit_and_plan() -> None:
     acts = next(b for b in card(*CARDS["awaiting_approval"]).blocks if b.get("block_id") == buttons.ACTS)
     said = acts["elements"][0]["confirm"]["text"]["text"]
-    assert "212 orders, 9 refunds" in said
-    assert "at most 400 orders, 20 refunds" in said
+    assert "212 new orders, 9 refunds" in said
+    assert "up to 400 new orders, 20 refunds" in said
     assert said.endswith("It starts at once. Plan 7f3a91c2.")
 
 

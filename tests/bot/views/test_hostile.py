@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.contract import Progress
+from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.model import (
     Current,
     Finding,
+    Gone,
     Kind,
     Loss,
     LossQuality,
+    Pin,
     Points,
     RestorePoint,
     State,
@@ -26,6 +28,7 @@ from bot.model import (
     When,
 )
 from bot.run import LiveState, Run
+from bot.suggesting import Offer
 from bot.views import details, home, lists, press_forms, start_form
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
@@ -49,7 +52,7 @@ from tests.bot.views.test_limits import ANYTHING
 
 MENTION = re.compile(r"<[!#@][^>]*>")
 OURS = re.compile(r"<@U01(?:ANA|BEN|CY|OWN)>|<!subteam\^S01PAYMGR>|<!date\^\d+\^[^|>]*\|[^>]*>|<#C01INC>")
-HOSTILE_ROWS = 34  # everything too long at once: still a card to read, not a wall
+HOSTILE_ROWS = 35  # everything too long at once: still a card to read, not a wall
 
 
 def hostile(run: Run, text: str) -> Run:
@@ -75,10 +78,12 @@ def hostile(run: Run, text: str) -> Run:
         return changed
     point = RestorePoint(text, at("02:45"), text, text)
     loss = Loss(
-        run.approval.plan.loss.quality, 1_020.0, tuple(Unit(text, 5) for _ in range(6)), text, at("03:02")
+        run.approval.plan.loss.quality, at("02:45"), tuple(Unit(text, 5) for _ in range(6)), text, at("03:02")
     )
     current = Current(text, text, text, at("02:58"))
-    leg = replace(run.approval.plan.legs[0], current=current, point=point, loss=loss, changes=(text,) * 100)
+    gone = Gone(text, text, at("02:50"), text, text)
+    leg = replace(run.approval.plan.legs[0], current=current, point=point, loss=loss)
+    leg = replace(leg, gone=(gone,) * 100, diff=text, pins=(Pin(text, text),) * 9)
     plan = replace(
         run.approval.plan,
         environment=text,
@@ -136,6 +141,12 @@ def test_no_text_makes_a_card_endless(name: str, text: str) -> None:
     assert phone_rows(card(hostile(run, text), hostile_facts(facts, text), now)) <= HOSTILE_ROWS
 
 
+def hostile_offer(text: str) -> Offer:
+    points = tuple(RestorePoint(f"{n}{text}", at("02:00"), text, text) for n in range(200))
+    held, saved = {points[7].id: text}, {points[9].id: text}
+    return Offer(Points(points, ORDERS.current, left_out=(text,)), points[0].id, held, saved)
+
+
 def modals_of(text: str) -> tuple[View, ...]:
     """Every view that shows something from outside, with the text wherever it does."""
     run = hostile(CARDS["paused_checks_second_wanted"][0], text)
@@ -146,7 +157,7 @@ def modals_of(text: str) -> tuple[View, ...]:
     form = replace(
         PLAN_FORM,
         targets=tuple(replace(choice, environment=text) for choice in PLAN_FORM.targets),
-        points=tuple(RestorePoint(f"{n}{text}", at("02:00"), text, text) for n in range(50)),
+        offer=hostile_offer(text),
         plan=plan,
         problems=(text,) * 3,
         before=text,
@@ -155,7 +166,7 @@ def modals_of(text: str) -> tuple[View, ...]:
     )
     return (
         start_form.start_form(form, "", now),
-        start_form.start_form(replace(form, points=(), why_no_points=text), "", now),
+        start_form.start_form(replace(form, offer=None, why_no_points=text), "", now),
         press_forms.approve(having(run, approval_planned=plan), facts, "", now),
         press_forms.go_online(run, facts, "", now),
         press_forms.end_it(run, facts, "", now),
@@ -175,9 +186,8 @@ def test_slack_accepts_every_modal(text: str) -> None:
 
 
 def lists_of(text: str) -> tuple[MessageContent, ...]:
-    points = Points(tuple(RestorePoint(text, None, text, text) for _ in range(200)), ORDERS.current)
     return (
-        lists.points("orders", points, at("03:02")),
+        lists.points("orders", hostile_offer(text), at("03:02")),
         lists.no_points(text, text),
         lists.history(text, [Linked(AWAITING, text)] * 30, at("03:02")),
         lists.targets([lists.TargetRow(text, Kind.DATABASE, text, Linked(AWAITING))], at("03:02")),

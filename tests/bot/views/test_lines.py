@@ -2,8 +2,8 @@
 
 import pytest
 
+from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.views.lines import event_words
 from tests.bot.stories import any_of, happened
 from tests.bot.views.examples import BEN, CHECKPOINT, RESTORING, at

@@ -21,6 +21,7 @@ from tests.bot.views.examples import (
     META,
     MODALS,
     NOW,
+    OFFER,
     PLAN_FORM,
     SUCCEEDED,
     VERIFYING,
@@ -72,13 +73,34 @@ def test_choosing_is_told_at_once_so_that_the_loss_can_change() -> None:
 
 
 def test_the_newest_good_point_stands_first_and_is_suggested() -> None:
-    options = inputs(MODALS["start_form"])["point"]["element"]["options"]
+    options = inputs(MODALS["start_form"])["point"]["element"]["option_groups"][0]["options"]
     assert options[0]["text"]["text"] == "02:45 UTC · 17 min ago · backup 20261122T024500Z · drill 12 Nov ok"
     assert options[0]["description"]["text"] == "suggested"
 
 
+def test_what_was_taken_back_stands_in_groups_of_its_own_and_says_by_which_run() -> None:
+    groups = inputs(MODALS["start_form"])["point"]["element"]["option_groups"]
+    said = {
+        group["label"]["text"]: [
+            about["text"] for option in group["options"] if (about := option.get("description"))
+        ]
+        for group in groups
+    }
+    assert said == {
+        "Restore points": ["suggested"],
+        "Saved before a rollback (bad then)": ["was live before RB-41"],
+        "On hold": ["taken back by RB-12, by cy"],
+    }
+
+
+def test_where_nothing_is_suggested_nothing_is_chosen() -> None:
+    nothing = replace(PLAN_FORM, offer=replace(OFFER, suggested=None), plan=None, point=None)
+    form = inputs(start_form.start_form(nothing, META, NOW))
+    assert "initial_option" not in form["point"]["element"]
+
+
 def test_of_a_system_the_version_stands_first() -> None:
-    option = start_form.point_option(RestorePoint("r41", at("02:45"), "v41"), Kind.SYSTEM, False, NOW)
+    option = start_form.point_option(RestorePoint("r41", at("02:45"), "v41"), Kind.SYSTEM, OFFER, NOW)
     assert option["text"]["text"] == "v41 · 02:45 UTC · 17 min ago"
 
 
@@ -89,7 +111,7 @@ def test_a_chosen_point_is_found_again_whatever_its_length(point_id: str) -> Non
 
 
 def test_a_point_that_was_not_offered_is_not_found() -> None:
-    assert start_form.chosen_point(PLAN_FORM.points, "made up") is None
+    assert start_form.chosen_point(OFFER.points.points, "made up") is None
 
 
 def test_whoever_is_active_is_offered_before_whoever_is_not() -> None:

@@ -1,12 +1,11 @@
-"""Times, durations, sizes, counts and losses, as they are said."""
+"""Times, durations, sizes, people and things, as they are said."""
 
 from datetime import timedelta
 
 import pytest
 
-from bot.model import Ceiling, Loss, LossQuality, Unit
 from bot.views import words
-from tests.bot.views.examples import MEASURED, at
+from tests.bot.views.examples import at
 
 NOW = at("03:02")
 
@@ -69,47 +68,6 @@ def test_another_day_is_dated_and_another_year_too() -> None:
 
 def test_the_readers_own_zone_is_filled_in_by_slack_and_falls_back_to_utc() -> None:
     assert words.local(at("02:45"), NOW) == "<!date^1795315500^{time} your time|02:45 UTC>"
-
-
-def test_a_measured_loss_says_when_how_fast_and_its_limits() -> None:
-    ceiling = Ceiling(3_120.0, (Unit("orders", 400), Unit("refunds", 20)))
-    assert words.how_much(MEASURED, ceiling, 900.0, NOW) == (
-        "212 orders, 9 refunds at 03:02, growing 13/min (measured; limit 400 and 20 · RPO 15 min)"
-    )
-
-
-def test_a_limit_in_other_units_is_named() -> None:
-    assert "limit 400 rows" in words.how_much(MEASURED, Ceiling(None, (Unit("rows", 400),)), None, NOW)
-
-
-def test_a_measured_zero_is_a_zero() -> None:
-    none_written = Loss(LossQuality.MEASURED, 1_020.0, (Unit("orders", 0),), "", NOW)
-    assert words.how_much(none_written, None, None, NOW) == "0 orders at 03:02 (measured)"
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [
-        Loss(LossQuality.UNKNOWN),
-        Loss(LossQuality.UNKNOWN, 0.0, (Unit("orders", 0),)),
-        Loss(LossQuality.MEASURED),
-        Loss(LossQuality.ESTIMATED),
-    ],
-)
-def test_what_is_not_known_never_looks_like_zero(loss: Loss) -> None:
-    for said in (words.how_much(loss, None, None, NOW), words.loss_in_short(loss), words.removed(loss)):
-        assert "0" not in said.replace("03:02", "")
-        assert "not known" in said.lower()
-
-
-def test_no_data_touched_has_nothing_to_count() -> None:
-    untouched = Loss(LossQuality.NONE, 0.0)
-    assert words.loses(untouched, at("02:45"), NOW) == "No data is touched"
-    assert words.how_much(untouched, Ceiling(0.0), 900.0, NOW) == ""
-
-
-def test_many_kinds_of_units_are_folded() -> None:
-    assert words.counted([Unit(f"t{n}", n) for n in range(1, 6)]) == "1 t1, 2 t2, 3 t3 and 2 more kinds"
 
 
 def test_of_a_long_hash_only_the_beginning_is_said() -> None:

@@ -63,6 +63,7 @@ def releases(root: Path) -> None:
     for age, name in enumerate(("v42", "v41", "v40")):
         release = root / "releases" / name
         release.mkdir(parents=True)
+        (release / "index.html").write_text(name)
         os.utime(release, (NEWEST_AT - age * AN_HOUR,) * 2)
     (root / "current").symlink_to("releases/v42")
 

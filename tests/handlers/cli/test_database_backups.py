@@ -62,6 +62,13 @@ def test_before_there_is_a_database_there_is_no_backup(shell: Shell) -> None:
     assert (done.code, done.err) == (1, f"{shell.state}/rollback.db is not there: nothing was ever stored.\n")
 
 
+def test_a_database_that_was_only_made_has_a_backup(shell: Shell) -> None:
+    shell.types("db", "upgrade")
+    done = shell.types("db", "backup", str(file(shell)))
+    assert (done.code, done.err) == (0, "")
+    assert "no entry of evidence, for nothing was ever decided" in done.out
+
+
 def test_a_backup_is_put_back_and_confirmed(lived: Shell) -> None:
     lived.types("db", "backup", str(file(lived)))
     done = lived.types("db", "restore", str(file(lived)))

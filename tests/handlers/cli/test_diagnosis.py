@@ -187,7 +187,8 @@ def test_somebody_who_is_barred_does_not_count() -> None:
 def test_freshness_is_the_loss_of_now_against_the_rpo(
     seconds: float | None, rpo: float | None, grades: list[Grade]
 ) -> None:
-    loss = Loss(LossQuality.MEASURED if seconds else LossQuality.UNKNOWN, seconds)
+    since = None if seconds is None else examples.ORDERS.made_at - timedelta(seconds=seconds)
+    loss = Loss(LossQuality.MEASURED if seconds else LossQuality.UNKNOWN, since)
     plan = replace(examples.with_loss(examples.ORDERS, loss), rpo=rpo)
     assert [result.grade for result in targets.freshness(plan)] == grades
 

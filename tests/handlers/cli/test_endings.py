@@ -36,6 +36,13 @@ def test_every_error_has_its_exit_code_and_words(problem: Exception, code: Code)
     assert found.words.strip()
 
 
+@pytest.mark.parametrize(
+    "problem", [UserError(), TemporaryError(), Denied(), PermanentError(" "), TimeoutError(), OSError()]
+)
+def test_an_error_that_says_nothing_has_words(problem: Exception) -> None:
+    assert ending(problem).words.strip()
+
+
 def test_a_second_user_of_the_state_folder_is_told_the_process_and_what_to_do() -> None:
     words = ending(Locked(77)).words
     assert "77" in words

@@ -60,6 +60,20 @@ async def test_check_refuses_a_package_that_breaks_in_one_line(environment: dict
     )
 
 
+@pytest.mark.parametrize("reference", ["", "not a reference", "rollback_heavy:"])
+async def test_check_refuses_an_entry_point_that_leads_nowhere(
+    environment: dict[str, str], tmp_path: Path, reference: str
+) -> None:
+    described = tmp_path / "rollback_heavy-1.dist-info" / "entry_points.txt"
+    described.write_text(f"[{EXECUTORS}]\nheavy = {reference}\n")
+    done = await python(environment, "-m", "handlers.cli", "check")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "The entry point `heavy` of rollback_bot.executors, from the package rollback-heavy, leads nowhere: "
+        f"{reference!r} is no `package.module:NAME`. Update the package rollback-heavy, or uninstall it.\n"
+    )
+
+
 @pytest.mark.usefixtures("without_its_client")
 async def test_check_warns_of_a_missing_extra_since_it_may_run_elsewhere(
     environment: dict[str, str], tmp_path: Path

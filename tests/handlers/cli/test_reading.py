@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,13 +11,19 @@ import pytest
 from storage.database import HEAD
 from tests.handlers.cli.conftest import CONFIGURATION, Shell
 
-V41 = {
+V41: dict[str, object] = {
     "id": "v41",
     "at": "2026-11-22T09:00:00.000Z",
     "label": "v41",
     "author": None,
     "current": False,
     "proven_at": None,
+    "kind": None,
+    "live": [],
+    "fingerprint": None,
+    "held_by": None,
+    "saved_before": None,
+    "suggested": True,
 }
 
 
@@ -128,7 +135,7 @@ def test_an_unknown_point_names_the_nearest_ones(shell: Shell) -> None:
 
 def test_without_an_earlier_point_there_is_no_plan(shell: Shell) -> None:
     for name in ("v40", "v41"):
-        (shell.folder / "shop" / "releases" / name).rmdir()
+        shutil.rmtree(shell.folder / "shop" / "releases" / name)
     done = shell.types("plan", "storefront")
     assert (done.code, done.out) == (1, "")
     assert "no earlier restore point" in done.err

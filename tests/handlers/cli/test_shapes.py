@@ -5,8 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model import Current, LossQuality, Points, Purpose, RestorePoint, State
+from bot.model import (
+    Current,
+    Gone,
+    LossQuality,
+    PointKind,
+    Points,
+    Purpose,
+    RestorePoint,
+    Span,
+    State,
+    Unit,
+)
 from bot.run import Run
+from bot.suggesting import offer
 from handlers.cli import shapes
 from storage.projection import Summary
 from tests.bot.stories import having
@@ -24,6 +36,9 @@ PLAN_KEYS = [
     "warnings",
     "blockers",
     "approvals_needed",
+    "gone",
+    "diff",
+    "fingerprint",
 ]
 RUN_KEYS = [
     "id",
@@ -48,7 +63,7 @@ def told(run: Run) -> shapes.Json:
 
 def test_a_point_is_told_with_its_time_in_milliseconds() -> None:
     points = Points((examples.SHOP_POINT,), Current("r42", "r42"))
-    assert shapes.points(points) == [
+    assert shapes.points(offer(points, (), ())) == [
         {
             "id": "r41",
             "at": "2026-11-21T18:02:00.000Z",
@@ -56,20 +71,36 @@ def test_a_point_is_told_with_its_time_in_milliseconds() -> None:
             "author": "cy",
             "current": False,
             "proven_at": None,
+            "kind": None,
+            "live": [],
+            "fingerprint": None,
+            "held_by": None,
+            "saved_before": None,
+            "suggested": False,
         }
     ]
 
 
 def test_what_a_backend_does_not_say_of_a_point_is_null() -> None:
     points = Points((RestorePoint("a", None),), Current("b", "b"))
-    assert shapes.points(points) == [
-        {"id": "a", "at": None, "label": None, "author": None, "current": False, "proven_at": None}
-    ]
+    unsaid = dict.fromkeys(
+        ("at", "label", "author", "proven_at", "kind", "fingerprint", "held_by", "saved_before")
+    )
+    (told_point,) = shapes.points(offer(points, (), ()))
+    assert told_point == {"id": "a", "current": False, "live": [], "suggested": False, **unsaid}
+
+
+def test_the_life_of_a_point_and_what_it_holds_are_told() -> None:
+    span = Span(at("02:45"), None)
+    backup = RestorePoint("a", None, kind=PointKind.BACKUP, live=(span,), fingerprint="40ab")
+    (told_point,) = shapes.points(offer(Points((backup,), Current("b", "b")), (), ()))
+    assert (told_point["kind"], told_point["fingerprint"]) == ("backup", "40ab")
+    assert told_point["live"] == [{"since": "2026-11-22T02:45:00.000Z", "until": None}]
 
 
 def test_the_point_that_is_live_is_current_even_when_the_backend_does_not_mark_it() -> None:
     points = Points((RestorePoint("a", None), RestorePoint("b", None)), Current("b", "b"))
-    assert [point["current"] for point in shapes.points(points)] == [False, True]
+    assert [point["current"] for point in shapes.points(offer(points, (), ()))] == [False, True]
 
 
 def test_a_plan_is_told_with_what_it_loses_and_at_most() -> None:
@@ -82,19 +113,42 @@ def test_a_plan_is_told_with_what_it_loses_and_at_most() -> None:
         "at": "2026-11-22T02:45:00.000Z",
         "data_loss": {
             "seconds": 1_020.0,
-            "units": [{"name": "orders", "count": 212}, {"name": "refunds", "count": 9}],
+            "units": [figure("orders", 212, 400), figure("refunds", 9, 20)],
             "quality": "measured",
             "rpo_seconds": 900.0,
             "within_rpo": False,
             "ceiling": {
                 "seconds": 3_120.0,
-                "units": [{"name": "orders", "count": 400}, {"name": "refunds", "count": 20}],
+                "units": [figure("orders", 400, 400), figure("refunds", 20, 20)],
             },
         },
         "warnings": ["Also removes the fix of INC-381 (02:50)"],
         "blockers": [],
         "approvals_needed": 1,
+        "gone": [],
+        "diff": None,
+        "fingerprint": None,
     }
+
+
+def figure(name: str, count: int, limit: int) -> shapes.Json:
+    return {"name": name, "count": count, "change": "new", "measure": "count", "limit": limit}
+
+
+def test_what_goes_is_told_with_what_is_known_of_it() -> None:
+    gone = Gone("v42", "v42", at("02:50"), "cy")
+    plan = replace(examples.SHOP, legs=(replace(examples.SHOP.legs[0], gone=(gone,), diff="a\nb"),))
+    shape = shapes.plan(plan, "0" * 64)
+    assert shape["gone"] == [
+        {"id": "v42", "label": "v42", "at": "2026-11-22T02:50:00.000Z", "author": "cy", "note": None}
+    ]
+    assert shape["diff"] == "a\nb"
+
+
+def test_a_figure_without_a_limit_has_none() -> None:
+    loss = replace(examples.MEASURED, units=(Unit("authors", 2, limits=False),))
+    plan = examples.with_loss(examples.ORDERS, loss)
+    assert shapes.plan(plan, "0" * 64)["data_loss"]["units"][0]["limit"] is None
 
 
 def test_a_loss_that_nobody_knows_is_null_and_not_zero() -> None:

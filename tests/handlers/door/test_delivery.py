@@ -9,7 +9,7 @@ from bot.errors import StaleRun, UserError
 from handlers.door.admission import Turned
 from handlers.door.delivery import Delivery, TurnedAway, delivery_of, key_of
 from storage.database import CommitUnknown, NotAccepted
-from storage.runs import Change, Store
+from storage.runs import Store, Transaction
 from tests.handlers.door.test_shapes import COMMAND, MENTION, PRESS, SUBMISSION, WELL
 
 
@@ -22,7 +22,7 @@ class _Store:
         self._problem = problem
         self._takes = takes
 
-    async def change(self, work: Callable[[Change], Awaitable[Any]], within: float | None = None) -> str:
+    async def change(self, work: Callable[[Transaction], Awaitable[Any]], within: float | None = None) -> str:
         self.within = within
         await asyncio.sleep(self._takes)
         if self._problem is not None:
@@ -31,7 +31,7 @@ class _Store:
         return "changed"
 
 
-async def done(_: Change) -> str:
+async def done(_: Transaction) -> str:
     return "done"
 
 

@@ -19,7 +19,7 @@ async def test_the_page_tells_the_whole_run(rolled_back: World) -> None:
     answer = await ask(rolled_back, "/runs/RB-1")
     assert answer.status == 200
     for words in (
-        "shop · PRODUCTION is back at v41 and online",
+        "shop · PRODUCTION is back at v41, not looked at online",
         "“totals are broken”",
         run.code,
         run.approval.digest,

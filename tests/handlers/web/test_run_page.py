@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
+from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.events import Event
 from bot.model import Ceiling, Finding, Verdict, When
 from bot.run import LiveState, Run
 from bot.views.facts import CardFacts
@@ -75,18 +75,18 @@ def test_what_programs_say_stands_there_unharmed_whatever_signs_it_holds() -> No
 
 def test_times_are_said_once_and_in_utc() -> None:
     rows = page(AWAITING).rows
-    assert rows[0] == "Back to 02:45 UTC, backup 20261122T024500Z"
+    assert rows[:2] == ("From live", "Back to 02:45 UTC, backup")
 
 
 def test_an_unknown_loss_never_looks_like_zero() -> None:
     shown = page(UNKNOWN_LOSS)
     assert [(row.name, row.asked, row.most) for row in shown.loss_rows] == [("data-loss window", "", "")]
-    assert "not known" in shown.loss[0]
+    assert "NOT KNOWN" in shown.loss[0]
 
 
 def test_the_loss_stands_beside_what_it_was_at_the_start_and_its_ceiling() -> None:
     rows = {row.name: (row.asked, row.started, row.most) for row in page().loss_rows}
-    assert rows["orders"] == ("212", "251", "400")
+    assert rows["orders, new"] == ("212", "251", "400")
     assert rows["data-loss window"] == ("17 min", "21 min", "52 min")
 
 

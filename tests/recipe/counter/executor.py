@@ -13,20 +13,32 @@ from bot.contract import (
     Fate,
     Found,
     Handle,
-    Preview,
     Progress,
     StateChanged,
     Taken,
     Work,
 )
-from bot.model import Current, Finding, Goal, Loss, Points, RestorePoint, UndoMode, Verdict, Way, When
+from bot.model import (
+    Current,
+    Finding,
+    Goal,
+    Loss,
+    LossQuality,
+    Points,
+    Preview,
+    RestorePoint,
+    UndoMode,
+    Verdict,
+    Way,
+    When,
+)
 from tests.recipe.counter.file import CounterFile, CounterState, restored
 from tests.recipe.counter.settings import CounterSettings
 
 
 class Counter:
     place = None
-    capabilities = Capabilities(fenced=True, preview=Preview.EXACT, compare_and_set=True, undo=UndoMode.EXACT)
+    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
 
     def __init__(self, file: CounterFile) -> None:
         self._file = file
@@ -39,10 +51,17 @@ class Counter:
         listed = _listed(self._file.read())
         point = point_for(goal, listed.points)
         blockers = (f"{point.id} is live already.",) if point.current else ()
-        return Way(point, listed.current, loss=None, blockers=blockers, downtime=0.0)
+        return Way(
+            point,
+            listed.current,
+            Loss(LossQuality.NONE),
+            preview=Preview.EXACT,
+            blockers=blockers,
+            downtime=0.0,
+        )
 
-    async def measure(self, point: RestorePoint, now: datetime) -> Loss | None:
-        return None
+    async def measure(self, point: RestorePoint, now: datetime) -> Loss:
+        return Loss(LossQuality.NONE)
 
     async def undo_point(self, work: Work) -> RestorePoint | None:
         """The value that is live: it stays in the file, so there is nothing to save."""

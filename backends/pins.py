@@ -1,0 +1,95 @@
+"""What the configuration only names, as it is found now: where references lead, and what programs hold.
+
+A reference may lead somewhere else tomorrow, and a program may be replaced, while the file stays as it is.
+Values of `environment` are credentials: they rotate, and are not pinned.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from backends.file_digests import DIGESTS
+from backends.references import Resolver
+from bot.configuration.values import Reference, Settings
+from bot.model import Pin
+
+PURPOSE = "place"
+SHORT_CHARACTERS = 40
+MISSING = "missing"
+
+
+def pins_of(settings: Settings, resolver: Resolver, of: str = "") -> tuple[Pin, ...]:
+    """Returns a pin for each reference and each program file of the settings, in their order.
+
+    `of`: the end of each name, such as ` of check 1`. Raises ConfigurationError.
+    """
+    return tuple(_pins(settings, resolver, of))
+
+
+def named_apart(pins: Iterable[Pin]) -> tuple[Pin, ...]:
+    """Returns each once; two things that look alike in a short name get two names."""
+    found: dict[str, Pin] = {}
+    for pin in pins:
+        name = pin.name
+        while name in found and found[name].digest != pin.digest:
+            name += "'"
+        found[name] = replace(pin, name=name)
+    return tuple(found.values())
+
+
+def _pins(settings: Settings, resolver: Resolver, of: str) -> Iterator[Pin]:
+    for name in type(settings).model_fields:
+        match getattr(settings, name):
+            case Reference() as reference:
+                yield Pin(f"`{name}`{of}", _place(resolver.text(reference), resolver))
+            case Settings() as inner:
+                yield from _pins(inner, resolver, of)
+            case tuple() as argv if name == "argv":
+                yield from (
+                    Pin(f"program `{word[:SHORT_CHARACTERS]}`{of}", _content(path))
+                    for word, path in _programs(argv, resolver)
+                )
+
+
+def _place(text: str, resolver: Resolver) -> str:
+    return resolver.surroundings.key.mac(PURPOSE, _without_credentials(text).encode())
+
+
+def _without_credentials(text: str) -> str:
+    """An address without user, password and query: those rotate, and say nothing about where it leads."""
+    if "://" not in text:
+        return text
+    parts = urlsplit(text)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _programs(argv: tuple[str, ...], resolver: Resolver) -> Iterator[tuple[str, Path]]:
+    """The program, and the arguments that are files: scripts, and what they are told to read."""
+    surroundings = resolver.surroundings
+    program = argv[0]
+    if "/" in program:
+        yield program, surroundings.base / program
+    elif found := shutil.which(program, path=surroundings.environment.get("PATH")):
+        yield program, Path(found)
+    for word in argv[1:]:
+        path = surroundings.base / word
+        if word and not word.startswith("-") and _is_file(path):
+            yield word, path
+
+
+def _is_file(path: Path) -> bool:
+    """No for a word that cannot be the name of one, such as a script of many lines."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _content(path: Path) -> str:
+    """Through links: what counts is what is run."""
+    try:
+        return DIGESTS.of(path.resolve(strict=True))
+    except OSError:
+        return MISSING
