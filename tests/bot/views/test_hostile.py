@@ -142,7 +142,7 @@ def test_no_text_makes_a_card_endless(name: str, text: str) -> None:
 
 
 def hostile_offer(text: str) -> Offer:
-    points = tuple(RestorePoint(f"{n}{text}", at("02:00"), text, text) for n in range(200))
+    points = tuple(RestorePoint(f"{n}{text}", at("02:00"), text, text) for n in range(101))
     held, saved = {points[7].id: text}, {points[9].id: text}
     return Offer(Points(points, ORDERS.current, left_out=(text,)), points[0].id, held, saved)
 
