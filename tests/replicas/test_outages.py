@@ -48,6 +48,8 @@ async def test_a_request_while_the_database_hangs_is_told_so_in_time_and_never_r
     assert (reply.text or "").startswith(NOT_ACCEPTED)
     assert after < IN_TIME
     await outage.world.asks("again")  # the bot goes on by itself
+    await outage.world.clicks("ana", "again", "cancel")
+    await outage.world.reaches("again", "cancelled")
     assert await outage.world.run("asked") is None
 
 
