@@ -50,6 +50,7 @@ class OpenForm:
     """The answer is the start modal. `target` None: it asks for one."""
 
     target: str | None
+    reason: str = ""  # as typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ async def _open_form(ctx: Context, said: TypedLine, asked: commands.OpenModal) -
 
 async def _ask(ctx: Context, said: TypedLine, asked: commands.Ask) -> Answer:
     if asked.point is None and asked.before is None:
-        return OpenForm(asked.target)
+        return OpenForm(asked.target, asked.reason)
     goal = Goal(point=asked.point) if asked.point else Goal(before=asked.before)
     wish = Wish(asked.target, goal, said.channel, reason=asked.reason, thread=said.thread)
     return Asked(await asking.ask(ctx, said.person, wish, said.delivery))

@@ -86,7 +86,7 @@ class Listeners:
             return
         if isinstance(answer, OpenForm):
             await ack()
-            self._background(self._open_form(body["trigger_id"], said, answer.target))
+            self._background(self._open_form(body["trigger_id"], said, answer))
         elif isinstance(answer, Asked):
             await ack(_asked(answer.run))
         else:
@@ -98,10 +98,10 @@ class Listeners:
         person = await self._ctx.directory.person(user, age=60.0)
         return TypedLine(person, channel, text, thread, delivery)
 
-    async def _open_form(self, trigger_id: str, said: TypedLine, target: str | None) -> None:
+    async def _open_form(self, trigger_id: str, said: TypedLine, form: OpenForm) -> None:
         try:
             await start_modal.open_modal(
-                self._ctx, trigger_id, said.person, said.channel, target, said.thread
+                self._ctx, trigger_id, said.person, said.channel, form.target, said.thread, form.reason
             )
         except (SlackApiError, MustWait) as problem:
             log.warning("modal", error=str(problem))
@@ -163,7 +163,7 @@ class Listeners:
             await self._not_done(ack, body, reason)
             return
         await ack()
-        self._background(self._open_form(body["trigger_id"], said, None))
+        self._background(self._open_form(body["trigger_id"], said, OpenForm(None)))
 
     # Pressing
 

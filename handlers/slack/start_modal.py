@@ -1,5 +1,6 @@
 """The start modal: opened at once, filled from a look, filled again when something else is chosen."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,17 +28,25 @@ from handlers.slack.pressing import load
 from handlers.slack.sending import MustWait
 from storage.looks import Look, Modal
 
+NOT_SHOWN = "The form has not shown yet what that would lose. Look at what it says now, then press again."
+WRITTEN_WITHIN = timedelta(seconds=1)
 LATE = timedelta(seconds=10)
 READING, SLOW, FILLED = "reading", "late", "filled"
 
 
 async def open_modal(
-    ctx: Context, trigger_id: str, person: Person, channel: str, target: str | None, thread: str | None = None
+    ctx: Context,
+    trigger_id: str,
+    person: Person,
+    channel: str,
+    target: str | None,
+    thread: str | None = None,
+    reason: str = "",
 ) -> None:
-    """Within the trigger's three seconds; raises SlackApiError when they are over."""
+    """Within the trigger's three seconds; raises SlackApiError when they are over. `reason`: as typed."""
     known = ctx.configuration.targets
     chosen = target or (next(iter(known)) if len(known) == 1 else None)
-    context = {"channel": channel, "thread": thread}
+    context = {"channel": channel, "thread": thread, "reason": reason}
     if chosen is None:
         view = start_form.start_form(await _form(ctx, person, None, context, None), "", ctx.clock())
         answer = await ctx.sender.call("views.open", trigger_id=trigger_id, view=view)
@@ -244,7 +253,7 @@ def _reason(look: Look) -> str | None:
 
 async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery: Delivery) -> Run:
     """Opens the run that the modal asks for. Raises UserError."""
-    modal = await ctx.looks.modal(str(view["id"]))
+    modal = await _as_shown(ctx, str(view["id"]))
     if modal is None or modal.person != person.id:
         raise UserError(f"This form is too old. Close it and type `{ctx.configuration.command}` again.")
     given = typed(view)
@@ -254,9 +263,17 @@ async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery
         return await asking.ask(ctx, person, wish, delivery, asking.ended_by_undo(run))
     target = given.get("target") or modal.target
     point = await _chosen(ctx, modal, given.get("point"))
+    if not given.get("before") and not point:
+        raise UserError("Choose a restore point, or type a time.")
+    look = await ctx.looks.get(modal.look_id)
+    goal = _shown(modal, look, given, point) if look is not None else None
+    if goal is None:
+        if modal.filled != READING:
+            await choose(ctx, person, view)
+        raise UserError(NOT_SHOWN)
     wish = Wish(
         target=target,
-        goal=_wanted(ctx, person, given.get("before"), point),
+        goal=goal,
         channel=given.get("channel") or str(modal.context["channel"]),
         reason=given.get("reason", ""),
         thread=modal.context.get("thread"),
@@ -265,13 +282,35 @@ async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery
     return await asking.ask(ctx, person, wish, delivery)
 
 
-def _wanted(ctx: Context, person: Person, before: str | None, point: str | None) -> Goal:
-    """A typed time wins over the point that was suggested."""
+async def _as_shown(ctx: Context, view_id: str) -> Modal | None:
+    """Returns the modal once what it shows is written down: that follows right after Slack has taken it."""
+    until = ctx.clock() + WRITTEN_WITHIN
+    while True:
+        modal = await ctx.looks.modal(view_id)
+        if modal is None or modal.filled == FILLED or ctx.clock() >= until:
+            return modal
+        await asyncio.sleep(0.02)
+
+
+def _shown(modal: Modal, look: Look, given: Mapping[str, str], point: str | None) -> Goal | None:
+    """Returns what the form has shown the cost of, when that is what was sent. A typed time wins.
+
+    Raises UserError with the reason why there is no plan for it.
+    """
+    before = given.get("before") or ""
+    same = given.get("target", modal.target) == modal.target and before == (modal.context.get("before") or "")
+    if modal.filled != FILLED or not same:
+        return None
+    plan = _plan(look)
+    if plan is None:
+        chosen = (look.goal or {}).get("point")
+        if before or point == chosen:
+            raise UserError(_reason(look) or NOT_SHOWN)
+        return None
     if before:
-        return Goal(before=_time(ctx, person, before))
-    if point:
-        return Goal(point=point)
-    raise UserError("Choose a restore point, or type a time.")
+        goal: Goal = codec.load(Goal, look.goal)
+        return goal
+    return Goal(point=point) if point == plan.point.id else None
 
 
 def errors(view: Mapping[str, Any], reason: str) -> dict[str, Any]:

@@ -83,7 +83,9 @@ async def test_no_text_opens_the_form_with_points_and_their_cost(world: World) -
 
 async def test_the_form_asks_for_approval(world: World) -> None:
     await world.says("ana", "shop")
-    await world.sees_modal("ana", "Back to")
+    await world.sees_modal("ana", "Back to *v41*")
+    await world.slack.click(PEOPLE["ana"], world.modal("ana"), "point", selected_option="v40")
+    await world.sees_modal("ana", "Back to *v40*")
     await world.fills_in("ana", point="v40", reason="totals")
     run = await world.reaches("awaiting_approval")
     assert run.approval.plan is not None
@@ -120,6 +122,26 @@ async def test_another_point_in_the_form_shows_another_plan(world: World) -> Non
     view = world.modal("ana")
     await world.slack.click(PEOPLE["ana"], view, "point", selected_option="v40")
     await world.sees_modal("ana", "Back to *v40*")
+
+
+@pytest.mark.parametrize("sent", [{"point": "v40"}, {"before": "150 min ago"}])
+async def test_what_the_form_has_not_shown_is_drawn_first_and_asked_once_more(
+    world: World, sent: dict[str, str]
+) -> None:
+    await world.says("ana", "shop")
+    await world.sees_modal("ana", "Back to *v41*")
+    reply = await world.fills_in("ana", **sent)
+    assert "has not shown yet what that would lose" in json.dumps(reply.errors)
+    await world.sees_modal("ana", "Back to *v40*")
+    await world.fills_in("ana", **sent)
+    run = await world.reaches("awaiting_approval")
+    assert run.approval.plan.point.id == "v40"
+
+
+async def test_the_reason_that_was_typed_stands_in_the_form(world: World) -> None:
+    await world.says("ana", "shop because the totals are broken")
+    await world.sees_modal("ana", "Back to *v41*")
+    assert "the totals are broken" in str(world.modal("ana").blocks)
 
 
 async def test_a_second_request_keeps_the_form_open_and_says_why(world: World) -> None:
