@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from workspace.targets.broken_items import counts
@@ -78,6 +79,31 @@ def look_at_orders(world: DemoWorld) -> Orders:
     except sqlite3.OperationalError:
         total = bad = since = None
     return Orders(total, bad, since, world.orders_flag.exists(), f"{at:%H:%M} UTC")
+
+
+def told_apart(live: Path, backup: Path, table: str) -> tuple[int, int, int]:
+    """Counts by plain SQL what going from one file to the other does: new, changed and returning rows."""
+    with closing(sqlite3.connect(f"{live.as_uri()}?mode=ro", uri=True)) as both:
+        both.execute("ATTACH ? AS backup", (f"{backup.as_uri()}?mode=ro",))
+        now, then = (_columns(both, database, table) for database in ("main", "backup"))
+        unlike = [f"a.{name} IS NOT b.{name}" for name in now if name in then]
+        unlike += [f"a.{name} IS NOT {default}" for name, default in now.items() if name not in then]
+        pairs = f"main.{table} a JOIN backup.{table} b USING (id)"
+        new, changed, returning = (
+            int(both.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])  # noqa: S608
+            for rows in (
+                f"main.{table} WHERE id NOT IN (SELECT id FROM backup.{table})",  # noqa: S608
+                f"{pairs} WHERE {' OR '.join(unlike)}",
+                f"backup.{table} WHERE id NOT IN (SELECT id FROM main.{table})",  # noqa: S608
+            )
+        )
+    return new, changed, returning
+
+
+def _columns(both: sqlite3.Connection, database: str, table: str) -> dict[str, str]:
+    """Each with what a row has that nobody gave a value."""
+    rows = both.execute(f"PRAGMA {database}.table_info({table})")
+    return {name: default or "NULL" for _, name, _, _, default, _ in rows}
 
 
 def look_at_catalog(world: DemoWorld) -> Catalog:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from workspace import world
+from workspace import observation, world
 from workspace.configuration import ANA, BEN, CATALOG_CHANNEL, STOREFRONT_CHANNEL
 from workspace.event_reader import EventRow
 from workspace.faults_to_try import ask_for_orders, kill_in_the_middle
@@ -133,6 +133,7 @@ async def orders(stage: Stage) -> None:
     expect("bad rows", 0, stage.seen.orders.bad_rows)
     expect("results", 1, stage.told.kinds(run).count("succeeded"))
     say("orders", f"bad rows {bad} → 0, one result")
+    _lost_as_sql_counts(stage, run)
 
 
 async def catalog(stage: Stage) -> None:
@@ -159,6 +160,24 @@ async def _verified(stage: Stage, target: str, run: str) -> None:
     for finding in findings:
         expect(f"check {finding['name']}", "passed", finding["verdict"])
     say(target, f"{run} succeeded, passed: {', '.join(map(_before_and_after, findings))}")
+
+
+def _lost_as_sql_counts(stage: Stage, run: str) -> None:
+    """What was measured behind maintenance, against the file that was saved there."""
+    said = {entry.kind: entry.data for entry in stage.told.of(run)}
+    told, point = said["loss_measured"]["loss"]["units"], said["planned"]["plan"]["legs"][0]["point"]["id"]
+    backups = stage.world.backups
+    for table in ("orders", "refunds"):
+        measured = tuple(_count(told, table, change) for change in ("new", "changed", "returns"))
+        counted = observation.told_apart(backups / f"pre-{run}.db", backups / f"{point}.db", table)
+        expect(f"{table} that {run} has lost, by SQL", counted, measured)
+        new, changed, returning = counted
+        say("orders", f"{table}: {new} new, {changed} changed, {returning} returning, as SQL counts them")
+
+
+def _count(units: list[dict[str, Any]], table: str, change: str) -> int | None:
+    """None: there is no such figure."""
+    return next((unit["count"] for unit in units if (unit["name"], unit["change"]) == (table, change)), None)
 
 
 def _findings(entry: EventRow) -> list[dict[str, Any]]:
