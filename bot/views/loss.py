@@ -37,7 +37,8 @@ def figures(units: Sequence[Unit], *, past: bool = False, most: int = FIGURES_ON
     )
     pairs = zip(others, (None, *others), strict=False)
     said = (_new(new), ", ".join(_other(unit, before, goes) for unit, before in pairs))
-    more = f" and {len(shown) - most} more figures" if len(shown) > most else ""
+    left = len(shown) - most
+    more = f" and {left} more {noun('figures', left)}" if left > 0 else ""
     return "; ".join(filter(None, said)) + more
 
 

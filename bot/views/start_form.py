@@ -175,9 +175,7 @@ def _why_this(form: StartForm) -> list[str]:
     """Why it is suggested, where it is still chosen."""
     if form.offer is None or form.point is None or form.point != form.offer.suggested:
         return []
-    current = form.offer.points.current
-    live = version(current.label or current.id)
-    return [f"Suggested: the newest that is older than {live}, not on hold and not saved before a rollback"]
+    return ["Suggested: the newest that is older than what is live, not on hold, not saved before a rollback"]
 
 
 def point_option(point: RestorePoint, kind: Kind, offer: Offer, now: datetime) -> Block:
