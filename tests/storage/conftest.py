@@ -15,14 +15,24 @@ from tests.storage import golden
 FRONT = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 
 
+class GoldenFiles(dict[str, Path]):
+    """SQLite files as earlier versions have left them, by name, each written when it is asked for first."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def __missing__(self, name: str) -> Path:
+        path = self._folder / f"{name}.db"
+        golden.write(name, f"sqlite:///{path}")
+        self[name] = path
+        return path
+
+
 @pytest.fixture(scope="session")
 def golden_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Returns SQLite files as earlier versions have left them, by name. A copy is quicker than writing."""
-    folder = tmp_path_factory.mktemp("golden")
-    files = {name: folder / f"{name}.db" for name in golden.EVERY}
-    for name, path in files.items():
-        golden.write(name, f"sqlite:///{path}")
-    return files
+    """Returns the files by name. A copy of one is quicker than writing it."""
+    return GoldenFiles(tmp_path_factory.mktemp("golden"))
 
 
 @pytest.fixture

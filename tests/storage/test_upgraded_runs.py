@@ -5,9 +5,11 @@ backends that have done by then what was begun. An upgrade doubts none, and void
 that pins nothing: people have to ask again.
 """
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -210,14 +212,35 @@ class Upgraded:
 Open = Callable[[str], Coroutine[Any, Any, Upgraded]]
 
 
+@pytest.fixture(scope="session")
+def brought_up_to_date(
+    golden_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Returns a golden file after the upgrade, which is made once."""
+    folder = tmp_path_factory.mktemp("upgraded")
+
+    async def made(path: Path) -> None:
+        database = open_database(sqlite_url(path))
+        await upgrade(database)
+        await database.close()
+
+    @cache
+    def upgraded(name: str) -> Path:
+        path = folder / f"{name}.db"
+        shutil.copy(golden_files[name], path)
+        asyncio.run(made(path))
+        return path
+
+    return upgraded
+
+
 @pytest.fixture
-async def opened(golden_files: dict[str, Path], tmp_path: Path) -> AsyncIterator[Open]:
+async def opened(brought_up_to_date: Callable[[str], Path], tmp_path: Path) -> AsyncIterator[Open]:
     """Opens a golden file a minute after its newest entry."""
     database = open_database(sqlite_url(tmp_path / "rollback.db"))
 
     async def opens(name: str) -> Upgraded:
-        shutil.copy(golden_files[name], tmp_path / "rollback.db")
-        await upgrade(database)
+        shutil.copy(await asyncio.to_thread(brought_up_to_date, name), tmp_path / "rollback.db")
         store, clock = await open_store(database, FRONT, T0), HandClock()
         clock.now = (await store.newest_time() or T0) + timedelta(seconds=60)
         return Upgraded(store, name, clock)
