@@ -5,7 +5,7 @@ Times are aware UTC, durations are seconds, sizes are bytes; `None` means "not k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -254,6 +254,7 @@ class Way:
     blockers: tuple[str, ...] = ()
     downtime: float | None = None  # seconds, None: not known
     undo: UndoMode = UndoMode.EXACT
+    unlike: Mapping[str, str] = field(default_factory=dict)  # by an earlier fingerprint: what differs from it
 
 
 class Do(StrEnum):

@@ -120,7 +120,7 @@ class Planner:
             way = await self.way(leg.target, Goal(point=leg.point.id))
             seen.append(Seen(leg.target, way.current))
             reason = planning.moved(leg, way.current, pins=plan.pins)
-            if reason := reason or (planning.replaced(leg, way.point) if plan.pins else None):
+            if reason := reason or (planning.replaced(leg, way) if plan.pins else None):
                 return Now(reason, seen=tuple(seen))
             if way.blockers:
                 return Now(" ".join(way.blockers), seen=tuple(seen))

@@ -17,7 +17,6 @@ from bot.model import (
     Pin,
     Plan,
     Purpose,
-    RestorePoint,
     UndoMode,
     Way,
 )
@@ -121,12 +120,14 @@ def moved(leg: Leg, current: Current, *, pins: bool = True) -> str | None:
     return f"`{leg.target}` changed since the plan was made: it was {was}, now it is {now}"
 
 
-def replaced(leg: Leg, point: RestorePoint) -> str | None:
+def replaced(leg: Leg, way: Way) -> str | None:
     """Why the restore point does not hold any more what was approved; None: it does."""
-    was, now = leg.point.fingerprint, point.fingerprint
+    was, now = leg.point.fingerprint, way.point.fingerprint
     if was == now:
         return None
-    name = point.label or point.id
+    name = way.point.label or way.point.id
+    if was in way.unlike:
+        return f"{name} of `{leg.target}` is not what it was: {way.unlike[was]}"
     return f"{name} of `{leg.target}` is not what it was: {_seen(was)} is {_seen(now)} now"
 
 

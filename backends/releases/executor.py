@@ -95,6 +95,7 @@ class Releases:
             blockers=(f"{point.id} is live already.",) if point.current else (),
             downtime=0.0,
             undo=UndoMode.EXACT if _live_of(listed) else UndoMode.IMPOSSIBLE,
+            unlike=await asyncio.to_thread(self._unlike, point),
         )
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
@@ -138,6 +139,11 @@ class Releases:
     def _pinned(self, point: RestorePoint) -> RestorePoint:
         """What is live is not read: nobody goes there, and it may be writing."""
         return point if point.current else replace(point, fingerprint=self._content(point.id).fingerprint)
+
+    def _unlike(self, point: RestorePoint) -> dict[str, str]:
+        folder = self._layout.path_of(point.id)
+        known = self._manifests.last(folder)
+        return self._manifests.unlike(folder, known) if known is not None else {}
 
     def _content(self, release: str) -> Manifest:
         return self._manifests.of(self._layout.path_of(release))

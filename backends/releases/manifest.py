@@ -47,6 +47,9 @@ class Manifest:
         return sum(not _is_folder(what) for _, what in self.seen.values())
 
 
+COMPARED_AT_MOST = 3  # earlier contents of one folder
+
+
 class Manifests:
     """Reads folders, and remembers what it has seen last: the rest is read again."""
 
@@ -71,12 +74,23 @@ class Manifests:
         self._remember(folder, found)
         return found
 
+    def last(self, folder: str) -> Manifest | None:
+        """Returns what was read of it last; None: nothing was."""
+        return self._last.get(folder)
+
     def difference(self, folder: str, was: str, now: Manifest) -> str:
         """Returns what differs from the fingerprint `was`: a path where that is still known."""
         known = self._known.get((folder, was))
         if known is None:
             return f"its content was {was[:8]}… and is {now.fingerprint[:8]}… now"
         return _difference(known.seen, now.seen)
+
+    def unlike(self, folder: str, now: Manifest) -> dict[str, str]:
+        """Returns what differs from what the folder held before, by those fingerprints, the newest few."""
+        before = [
+            known for (of, was), known in self._known.items() if of == folder and was != now.fingerprint
+        ]
+        return {each.fingerprint: _difference(each.seen, now.seen) for each in before[-COMPARED_AT_MOST:]}
 
     def only_grown(self, folder: str, was: str, now: Manifest) -> bool:
         """Whether nothing of what was there is gone or changed; False also where that is not known."""

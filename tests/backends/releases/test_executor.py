@@ -311,3 +311,12 @@ async def test_an_unreadable_marker_is_unknown_and_nothing_is_done(
     assert (await executor.find(work)).fate is Fate.UNKNOWN
     assert await executor.start(work) is Taken.TAKEN
     assert world.effects() == 1
+
+
+async def test_a_plan_says_what_differs_from_what_the_release_held_before(world: ReleasesWorld) -> None:
+    executor = world.executor()
+    before = await executor.plan(Goal(point="v41"), NOW)
+    (world.root / "releases" / "v41" / "index.html").write_text("other")
+    after = await executor.plan(Goal(point="v41"), NOW)
+    assert after.point.fingerprint != before.point.fingerprint
+    assert after.unlike[before.point.fingerprint].startswith("index.html differs (1 of ")
