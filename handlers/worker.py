@@ -19,7 +19,7 @@ from bot.configuration import MAIN_ZONE, Configuration, Target
 from bot.contract import OutcomeUnknown
 from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError, words_of
-from bot.model import Goal, Plan
+from bot.model import Goal, Plan, State
 from bot.planner import Planner
 from bot.preflight import Directory
 from bot.run import LiveState, Run
@@ -160,9 +160,19 @@ class Worker:
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
     async def _drive(self, run_id: str) -> None:
+        run = await self._carried_on(run_id)
+        if run is None:
+            return
+        if run.state is State.AWAITING_APPROVAL:
+            await self._note_what_it_found(run)
+        elif run.state.final and run.work.live is not LiveState.BEFORE:
+            await self._note_what_it_brought(run)
+
+    async def _carried_on(self, run_id: str) -> Run | None:
+        """Returns the run as it waits or has ended; None: somebody else drives it, or nobody could."""
         claim = await self._claims.claim(run_id, self._clock(), LEASE)
         if claim is None:
-            return  # somebody else is driving
+            return None
         heart = _Heart(self._claims, claim, self._clock)
         beating = asyncio.create_task(heart.beat())
         try:
@@ -170,7 +180,6 @@ class Worker:
             while not await self._claims.release(claim, run.seq):  # it moved meanwhile: go round again
                 claim = await self._claims.reloaded(claim)
                 run = await self._engine.drive(claim, heart.alive)
-            await self._note_what_it_brought(run)
         except ClaimLost:
             log.warning("claim lost", run=run_id)
         except asyncio.CancelledError:
@@ -184,9 +193,11 @@ class Worker:
             await self._failed_once_more(claim, problem)
         else:
             self._failed.pop(run_id, None)
+            return run
         finally:
             beating.cancel()
             self._publish()
+        return None
 
     async def _failed_once_more(self, claim: Claim, problem: Exception) -> None:
         """A fault of ours or of the configuration: tried a few times, then said on the card."""
@@ -223,13 +234,21 @@ class Worker:
         points = await self._planner.points(target)
         await self._spans.saw(target, points.current, self._clock(), run)
 
+    async def _note_what_it_found(self, run: Run) -> None:
+        """What planning has seen live, without another look."""
+        plan = run.approval.plan
+        for leg in plan.legs:
+            try:
+                await self._spans.saw(leg.target, leg.current, plan.made_at)
+            except DATABASE as problem:
+                log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
+
     async def _note_what_it_brought(self, run: Run) -> None:
-        if not run.state.final or run.work.live is LiveState.BEFORE:
-            return
+        """Best effort: the next look at the target sees it as well, and knows less of since when."""
         for leg in run.approval.plan.legs:
             try:
                 await self._note_live(leg.target, run.id)
-            except (*DATABASE, UserError, PermanentError, TemporaryError, OutcomeUnknown) as problem:
+            except Exception as problem:  # noqa: BLE001 - the run itself has ended well and is released
                 log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
 
     # Looks
