@@ -152,7 +152,7 @@ def targets(as_json: AsJson = False) -> None:
 
     found = asyncio.run(reading.targets(read_settings()))
     if as_json:
-        data([shapes.target(target, open_run) for target, open_run in found])
+        data([shapes.target(each) for each in found])
     else:
         words.targets(found)
 

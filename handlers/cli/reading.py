@@ -19,6 +19,7 @@ from bot.errors import ConfigurationError, TemporaryError, UserError
 from bot.model import Goal, Plan, Points
 from bot.planner import Planner
 from bot.run import Run
+from bot.spans import Lived
 from bot.spelling import did_you_mean
 from bot.suggesting import Offer, why_none_suggested
 from handlers.cli.database import stored
@@ -27,6 +28,16 @@ from storage.projection import Summary
 
 TARGET_ANSWERS_WITHIN_SECONDS = 60.0
 EVERY_RUN = 2**31 - 1  # the largest limit that every database takes
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """A target, and what is known of it without asking it."""
+
+    target: Target
+    open_run: str | None
+    live: Lived | None  # as it was seen last; None: nobody has looked
+    held: tuple[str, ...]  # ids of points
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +50,20 @@ class RunReport:
     url: str | None  # None: no `public_url` is configured, so there are no links
 
 
-async def targets(settings: ProcessSettings) -> list[tuple[Target, str | None]]:
-    """With the id of the open run. Raises ConfigurationError."""
+async def targets(settings: ProcessSettings) -> list[TargetReport]:
+    """Touches no target: says what was seen of each. Raises ConfigurationError."""
     configuration = load(settings.config, definitions())
     async with stored(settings) as store:
-        open_runs = await store.open_runs()
-    return [(target, open_runs.get(name)) for name, target in configuration.targets.items()]
+        open_runs, holds = await store.open_runs(), await store.holds(list(configuration.targets))
+        return [
+            TargetReport(
+                target,
+                open_runs.get(name),
+                next(reversed(await store.lived(name)), None),
+                tuple(hold.point for hold in holds if hold.target == name),
+            )
+            for name, target in configuration.targets.items()
+        ]
 
 
 async def points(settings: ProcessSettings, name: str) -> Offer:

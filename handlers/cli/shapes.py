@@ -8,24 +8,40 @@ from typing import Any
 
 from bot import codec
 from bot.canonical_json import iso, iso_if
-from bot.configuration import Target
 from bot.envelope import Event
 from bot.model import EFFECTS, Ceiling, Do, Finding, Gone, Plan, RestorePoint, Unit, Value
 from bot.run import LiveState, Run, StepRecord, op_id
+from bot.spans import Lived
 from bot.suggesting import Offer, is_live
+from handlers.cli.reading import TargetReport
 from storage.projection import Summary
 
 Json = dict[str, Any]
 CODE_DIGITS = 8  # of the digest, in hex, that people call a plan by
 
 
-def target(of: Target, open_run: str | None) -> Json:
+def target(of: TargetReport) -> Json:
+    """`live` is as it was seen last. `suggested` is null: only the target itself knows its points."""
     return {
-        "name": of.name,
-        "kind": of.kind.value,
-        "environment": of.environment,
-        "executor": of.executor.type,
-        "open_run": open_run,
+        "name": of.target.name,
+        "kind": of.target.kind.value,
+        "environment": of.target.environment,
+        "executor": of.target.executor.type,
+        "open_run": of.open_run,
+        "live": None if of.live is None else _live(of.live),
+        "suggested": None,
+        "held": list(of.held),
+    }
+
+
+def _live(of: Lived) -> Json:
+    """`since` is null where nobody had looked before."""
+    known = of.after is not None or of.run is not None
+    return {
+        "id": of.point,
+        "label": of.label or None,
+        "since": iso(of.since) if known else None,
+        "by": of.run or of.author,
     }
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from bot.configuration import Target
 from bot.model import EFFECTS, Do, Finding, Plan, RestorePoint, Value
 from bot.run import Run, StepRecord
 from bot.suggesting import Offer, is_live
@@ -14,19 +13,27 @@ from bot.views.plan import in_full
 from bot.views.steps import step_name
 from bot.views.words import deed, duration, number, state_words
 from handlers.cli.output import aside, say, table
-from handlers.cli.reading import RunReport
+from handlers.cli.reading import RunReport, TargetReport
 from handlers.web.run_page import in_a_line, plain
 from storage.projection import Summary
 
 NOT_KNOWN = "–"
 
 
-def targets(found: Sequence[tuple[Target, str | None]]) -> None:
+def targets(found: Sequence[TargetReport]) -> None:
     rows = [
-        (target.name, target.kind.value, target.environment, target.executor.type, open_run or NOT_KNOWN)
-        for target, open_run in found
+        (
+            each.target.name,
+            each.target.kind.value,
+            each.target.environment,
+            each.target.executor.type,
+            (each.live.label or each.live.point) if each.live else NOT_KNOWN,
+            ", ".join(each.held),
+            each.open_run or NOT_KNOWN,
+        )
+        for each in found
     ]
-    table(("target", "kind", "environment", "executor", "open run"), rows)
+    table(("target", "kind", "environment", "executor", "live, seen last", "on hold", "open run"), rows)
 
 
 def points(offer: Offer, now: datetime) -> None:

@@ -5,10 +5,12 @@ import os
 import pytest
 
 from bot.clock import SteadyClock
+from bot.model import Current
 from handlers.cli import reading, shapes, words
 from handlers.cli.database import upgraded
 from handlers.settings import ProcessSettings, read_settings
 from storage.database import Locked
+from storage.spans import SpanStore
 from tests.handlers.world import World
 
 
@@ -69,7 +71,18 @@ async def test_an_ended_run_in_words_says_what_is_live_and_who_agreed(
 async def test_a_target_says_its_open_run(world: World) -> None:
     run = await world.asks()
     found = await reading.targets(settings_of(world))
-    assert [(target.name, open_run) for target, open_run in found] == [("shop", run.id)]
+    assert [(each.target.name, each.open_run) for each in found] == [("shop", run.id)]
+
+
+async def test_a_target_says_what_is_live_by_whom_and_what_is_held(world: World) -> None:
+    await world.asks()
+    await world.clicks("ben", "Approve and start")
+    run = await world.reaches("succeeded")
+    await SpanStore(world.store.database).saw("shop", Current("v41", "v41", "v41"), world.clock(), run.id)
+    (found,) = await reading.targets(settings_of(world))
+    told = shapes.target(found)
+    assert (told["live"]["id"], told["live"]["by"], told["held"]) == ("v41", run.id, ["v42"])
+    assert told["live"]["since"] is not None
 
 
 async def test_runs_are_listed_newest_first_and_by_target(world: World) -> None:

@@ -43,6 +43,9 @@ def test_targets_without_a_database_have_no_open_run(shell: Shell) -> None:
             "environment": "production",
             "executor": "releases",
             "open_run": None,
+            "live": None,
+            "suggested": None,
+            "held": [],
         }
     ]
     assert (done.code, done.err) == (0, "")
