@@ -5,9 +5,10 @@ Values of `environment` are credentials: they rotate, and are not pinned.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from backends.file_digests import DIGESTS
@@ -18,6 +19,7 @@ from bot.model import Pin
 PURPOSE = "place"
 SHORT_CHARACTERS = 40
 MISSING = "missing"
+Variables = Mapping[str, str | Reference]
 
 
 def pins_of(settings: Settings, resolver: Resolver, of: str = "") -> tuple[Pin, ...]:
@@ -39,18 +41,41 @@ def named_apart(pins: Iterable[Pin]) -> tuple[Pin, ...]:
     return tuple(found.values())
 
 
+def places_of(settings: Settings, resolver: Resolver) -> tuple[Pin, ...]:
+    """Returns where the references of the settings lead, without the programs. Raises ConfigurationError."""
+    return tuple(
+        Pin(f"`{name}`", _place(resolver.text(value), resolver))
+        for name, value, _ in _walked(settings, {})
+        if isinstance(value, Reference)
+    )
+
+
+def document_pin(name: str, resolver: Resolver) -> tuple[Pin, ...]:
+    """Returns the pin of the text in which a procedure is written down."""
+    return (Pin(f"document `{name[:SHORT_CHARACTERS]}`", _content(resolver.surroundings.base / name)),)
+
+
 def _pins(settings: Settings, resolver: Resolver, of: str) -> Iterator[Pin]:
-    for name in type(settings).model_fields:
-        match getattr(settings, name):
-            case Reference() as reference:
-                yield Pin(f"`{name}`{of}", _place(resolver.text(reference), resolver))
-            case Settings() as inner:
-                yield from _pins(inner, resolver, of)
+    for name, value, environment in _walked(settings, {}):
+        match value:
+            case Reference():
+                yield Pin(f"`{name}`{of}", _place(resolver.text(value), resolver))
             case tuple() as argv if name == "argv":
                 yield from (
                     Pin(f"program `{word[:SHORT_CHARACTERS]}`{of}", _content(path))
-                    for word, path in _programs(argv, resolver)
+                    for word, path in _programs(argv, resolver, environment.get("PATH"))
                 )
+
+
+def _walked(settings: Settings, environment: Variables) -> Iterator[tuple[str, Any, Variables]]:
+    """Yields name and value of each field, also of settings inside, and which variables hold there."""
+    environment = getattr(settings, "environment", environment)
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Settings):
+            yield from _walked(value, environment)
+        else:
+            yield name, value, environment
 
 
 def _place(text: str, resolver: Resolver) -> str:
@@ -65,18 +90,24 @@ def _without_credentials(text: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _programs(argv: tuple[str, ...], resolver: Resolver) -> Iterator[tuple[str, Path]]:
-    """The program, and the arguments that are files: scripts, and what they are told to read."""
+def _programs(
+    argv: tuple[str, ...], resolver: Resolver, own: str | Reference | None
+) -> Iterator[tuple[str, Path]]:
+    """The program, and the arguments that are files: scripts, and what they are told to read.
+
+    `own`: the `PATH` of the settings, which takes the place of ours.
+    """
     surroundings = resolver.surroundings
+    path = surroundings.environment.get("PATH") if own is None else resolver.text(own)
     program = argv[0]
     if "/" in program:
         yield program, surroundings.base / program
-    elif found := shutil.which(program, path=surroundings.environment.get("PATH")):
-        yield program, Path(found)
+    else:
+        yield program, Path(shutil.which(program, path=path) or f"/nowhere/{program}")
     for word in argv[1:]:
-        path = surroundings.base / word
-        if word and not word.startswith("-") and _is_file(path):
-            yield word, path
+        file = surroundings.base / word
+        if word and not word.startswith("-") and _is_file(file):
+            yield word, file
 
 
 def _is_file(path: Path) -> bool:

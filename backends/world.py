@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from backends.discreet import DiscreetCheck, DiscreetExecutor, DiscreetOperation
 from backends.installed import built
-from backends.pins import named_apart, pins_of
+from backends.pins import document_pin, named_apart, pins_of, places_of
 from backends.programs.spool import CommandOperation
 from backends.references import Resolver
 from bot.configuration import Configuration
@@ -23,21 +23,25 @@ class ConfiguredWorld:
         self._configuration = configuration
         self._definitions = definitions
         self._resolver = resolver
-        self._executors: dict[str, Executor] = {}
+        self._executors: dict[str, tuple[tuple[Pin, ...], Executor]] = {}  # with what it was built for
 
     def executor(self, target: str) -> Executor:
-        """Raises ConfigurationError when it cannot be built, or a reference cannot be resolved.
+        """Returns the executor for where the references of its settings lead now.
+
+        Raises ConfigurationError when it cannot be built, or a reference cannot be resolved.
 
         Raises PermanentError when what was built breaks the contract.
         """
-        if target not in self._executors:
-            settings = self._configuration.targets[target].executor
+        settings = self._configuration.targets[target].executor
+        places = tuple(places_of(settings, self._resolver))
+        if target not in self._executors or self._executors[target][0] != places:
             definition = self._definitions.executor(settings.type)
             assert definition is not None  # the configuration was loaded with these definitions
             executor: Executor = built(definition, settings, self._resolver, Executor)
             secrets = self._resolver.surroundings.secrets
-            self._executors[target] = DiscreetExecutor(executor, settings.type, secrets).looked_over()
-        return self._executors[target]
+            discreet = DiscreetExecutor(executor, settings.type, secrets).looked_over()
+            self._executors[target] = places, discreet
+        return self._executors[target][1]
 
     def pins(self, target: str) -> tuple[Pin, ...]:
         """Returns what the settings of the target lead to now. Raises ConfigurationError."""
@@ -47,6 +51,9 @@ class ConfiguredWorld:
             found += pins_of(configured.maintenance, self._resolver, " of maintenance")
         for n, check in enumerate(configured.checks, 1):
             found += pins_of(check, self._resolver, f" of check {n}")
+        procedure = self._configuration.procedures.get(configured.procedure or "")
+        if procedure is not None and procedure.document in self._configuration.documents:
+            found += document_pin(str(procedure.document), self._resolver)
         return named_apart(found)
 
     def maintenance(self, target: str, do: Do) -> Operation:

@@ -270,12 +270,9 @@ class _Drive:
     async def _look_around(self, run: Run, step: Step) -> Run:
         when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
         before = {finding.name: finding for finding in run.work.before}
-        findings = list(
-            await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
-        )
-        if when is When.OFFLINE:
-            findings = [*await self._arrived(run), *findings]
-        return await self._write(run, judged(step, findings))
+        seen = await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
+        said = await self._arrived(run) if when is When.OFFLINE else []
+        return await self._write(run, judged(step, [*said, *seen]))
 
     async def _arrived(self, run: Run) -> list[Finding]:
         """What each backend itself says about having arrived."""
@@ -332,9 +329,11 @@ class _Drive:
         self._begun[step.n] += 1
         if step.do is Do.UNDO_POINT:
             return await self._save(run, step)
-        work, operation = self._work(run, step), self._operation(step)
-        self._hold_the_lease(run)
+        work, operation, planner = self._work(run, step), self._operation(step), self._engine.planner
         try:
+            if step.do is Do.RESTORE:
+                await planner.refuse_other_place(run.approval.plan, step.target)
+            self._hold_the_lease(run)
             handle = await answered(operation.start(work), step.timeout)
         except OutcomeUnknown:
             return await self._find(run, run.work.record_of(step.n))

@@ -4,7 +4,7 @@ Every figure counts: new rows that go, changed ones that get their earlier value
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -65,8 +65,8 @@ def is_short(window: float | None) -> bool:
 
 
 def _grown(count: int, share: float, most: int | None) -> int:
-    """`most`: times what is shown. Without it a figure of 0 may begin to grow."""
-    grown = count + math.ceil(max(count, 1) * share)
+    """`most`: times what is shown. A figure of 0, which no card shows, is covered up to 1 without it."""
+    grown = count + math.ceil(count * share) if count else min(math.ceil(share), 1)
     return grown if most is None else min(grown, count * most)
 
 
@@ -76,6 +76,8 @@ def outgrown(plan: Plan, loss: Loss, now: datetime) -> str | None:
         why = f" ({loss.basis})" if loss.quality is LossQuality.UNKNOWN and loss.basis else ""
         return f"the loss was {plan.loss.quality} when it was approved and is {loss.quality} now{why}"
     limit, window = plan.ceiling.seconds, loss.window(now)
+    if plan.pins and limit is not None and window is None:
+        return "since when something is lost is not known any more"
     if limit is not None and window is not None and window > limit:
         return f"the data-loss window has grown to {window:.0f} s, the limit is {limit:.0f} s"
     if plan.within_rpo and plan.rpo is not None and window is not None and window > plan.rpo:
@@ -95,17 +97,26 @@ def _figures_outgrown(plan: Plan, loss: Loss) -> str | None:
 
     Who agreed to a loss that nobody knew agreed to what is known of it now.
     """
-    limits = {_figure(unit): unit.count for unit in plan.ceiling.units}
-    counts = {_figure(unit): unit for unit in loss.units if unit.limits}
+    limits = _summed(plan.ceiling.units)
+    counts = _summed(unit for unit in loss.units if unit.limits)
     for figure in limits:
         if figure not in counts:
             return f"{figure[0]} cannot be compared any more"
-    for figure, unit in counts.items():
-        if figure not in limits and plan.loss.quality is not LossQuality.UNKNOWN:
+    for figure, count in counts.items():
+        unit = Unit(figure[0], count, figure[1], figure[2])
+        if count and figure not in limits and plan.loss.quality is not LossQuality.UNKNOWN:
             return f"{told(unit)}, which nobody was shown"
-        if unit.count > limits.get(figure, unit.count):
+        if count > limits.get(figure, count):
             return f"{told(unit)}, covered were {limits[figure]:,}"
     return None
+
+
+def _summed(units: Iterable[Unit]) -> dict[tuple[str, Change, Measure], int]:
+    """Two figures of one name are one: a limit of the one is none of the other."""
+    counts: dict[tuple[str, Change, Measure], int] = {}
+    for unit in units:
+        counts[_figure(unit)] = counts.get(_figure(unit), 0) + unit.count
+    return counts
 
 
 def _figure(unit: Unit) -> tuple[str, Change, Measure]:

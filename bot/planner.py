@@ -11,14 +11,14 @@ from typing import Protocol
 from bot import planning, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
-from bot.contract import Executor, OutcomeUnknown, answered
+from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
 from bot.errors import PermanentError, TemporaryError, UserError
 from bot.loss import comparable, joint, outgrown
 from bot.model import Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, UndoMode, Way
 from bot.procedures import targets_of
 from bot.run import Run
 from bot.spans import Lived
-from bot.suggesting import Abandoned, Hold, Offer, offer
+from bot.suggesting import Hold, Offer, offer, taken_back
 
 PLAN_READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
 
@@ -30,6 +30,7 @@ class PastRuns(Protocol):
     async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]: ...
     async def outages(self, target: str) -> list[float]: ...
     async def lived(self, target: str) -> tuple[Lived, ...]: ...
+    async def moved(self, target: str) -> tuple[Run, ...]: ...
 
 
 class Executors(Protocol):
@@ -72,11 +73,12 @@ class Planner:
         own = await self._undo_points(goal)
         names = targets_of(self.configuration, target)
         ways: dict[str, Way] = {}
+        doubts: list[str] = []
         for name in names:
-            wanted = (
-                await self._resolved(name, goal) if name == target.name else _other(ways[target.name], goal)
-            )
+            asked = goal if name == target.name else _other(ways[target.name], goal)
+            wanted = await self._resolved(name, asked) if name == target.name else asked
             ways[name] = await self.way(name, own.get(name, wanted))
+            doubts += await self._doubts(name, own.get(name, asked), ways[name])
         return planning.compose(
             self.configuration,
             target,
@@ -86,6 +88,7 @@ class Planner:
             undoable=[name for name in names if self._can_undo(name)],
             holds=await self.past.holds(names),
             outages=await self.past.outages(target.name),
+            doubts=doubts,
             now=self.clock(),
         )
 
@@ -100,6 +103,22 @@ class Planner:
         listed = await answered(self.executors.executor(target).restore_points(), PLAN_READ_WITHIN_SECONDS)
         return spans.with_lives(listed, await self.past.lived(target))
 
+    async def _doubts(self, target: str, goal: Goal, way: Way) -> list[str]:
+        """Says what is known against a point that was named. Raises UserError where a time alone means it."""
+        if goal.point is None and goal.before is None:
+            return []
+        offered = await self.offer(target, Points((way.point,), way.current))
+        run = offered.saved_before.get(way.point.id)
+        if run is None:
+            return []
+        name = way.point.label or way.point.id
+        if goal.before is not None:
+            raise UserError(
+                f"At that time {name} of `{target}` would be meant, which {run} has taken back since. Choose "
+                "a restore point by its name."
+            )
+        return [f"{name} of {target} was live before {run}, which took it back"]
+
     async def _resolved(self, target: str, goal: Goal) -> Goal:
         """Returns the point that was live at a time, as far as that is known. Raises UserError."""
         if goal.before is None:
@@ -109,14 +128,19 @@ class Planner:
             raise UserError(found)
         return goal if found is None else Goal(point=found.id)
 
+    async def refuse_other_place(self, plan: Plan, target: str) -> None:
+        """Raises StateChanged where a restore would run other programs, or lead elsewhere, than agreed."""
+        if plan.pins:
+            pins = await asyncio.to_thread(self.executors.pins, target)
+            if reason := planning.other_place(plan.leg(target), pins):
+                raise StateChanged(reason)
+
     async def look_again(self, plan: Plan) -> Now:
         """Returns whether the plan fits what is there now. Raises what executors raise."""
         losses: list[tuple[str, Loss]] = []
         seen: list[Seen] = []
         for leg in plan.legs:
-            pins = await asyncio.to_thread(self.executors.pins, leg.target)
-            if plan.pins and (reason := planning.other_place(leg, pins)):
-                return Now(reason)
+            await self.refuse_other_place(plan, leg.target)
             way = await self.way(leg.target, Goal(point=leg.point.id))
             seen.append(Seen(leg.target, way.current))
             reason = planning.moved(leg, way.current, pins=plan.pins)
@@ -146,9 +170,8 @@ class Planner:
 
     async def offer(self, target: str, listed: Points) -> Offer:
         """Returns what form, command line and `doctor` offer, and what they take when nobody has chosen."""
-        holds = await self.past.holds([target])
-        abandoned = [await self._abandoned(hold) for hold in holds]
-        return offer(listed, holds, [each for each in abandoned if each is not None])
+        moved = await self.past.moved(target)
+        return offer(listed, await self.past.holds([target]), taken_back(target, moved))
 
     def _can_undo(self, target: str) -> bool:
         return self.executors.executor(target).capabilities.undo is not UndoMode.IMPOSSIBLE
@@ -164,9 +187,3 @@ class Planner:
                 f"{undone.id} has no undo point of {', '.join(missing)}. Choose a restore point instead."
             )
         return {target: Goal(point=point) for target, point in undone.work.undo_points.items()}
-
-    async def _abandoned(self, hold: Hold) -> Abandoned | None:
-        """Returns the time that a rollback took back; None: its restore point had no time."""
-        run = await self.past.load(hold.run)
-        since = run.approval.plan.leg(hold.target).point.at
-        return None if since is None else Abandoned(hold.run, since, hold.placed_at)

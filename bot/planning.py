@@ -4,6 +4,7 @@ A plan is fixed before anybody agrees; `moved`, `replaced` and `other_place` say
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
@@ -36,6 +37,7 @@ def compose(
     undoable: Sequence[str],
     holds: Sequence[Hold],
     outages: Sequence[float],
+    doubts: Sequence[str] = (),
     now: datetime,
 ) -> Plan:
     """The plan over all targets of the procedure. `outages`: seconds, of earlier successful runs.
@@ -74,7 +76,7 @@ def compose(
         outage_runs=len(outages),
         undo_days=target.undo_days,
         steps=steps_for(configuration, target, undoable, loss.quality is not LossQuality.NONE),
-        warnings=_warnings(target, legs, loss, ways, holds, now),
+        warnings=(*_warnings(target, legs, loss, ways, holds, now), *doubts),
         blockers=_blockers(legs, ways),
         approvals_needed=rule.quorum + (1 if loss.quality is LossQuality.UNKNOWN else 0),
         approvers=rule.from_,
@@ -94,6 +96,8 @@ def loss_of(target: Target, measured: Loss | None) -> Loss:
     touches no data itself does not overrule a target that declares a loss. `measured` None: it was not asked.
     """
     declared = target.loss
+    if measured is not None and measured.quality is LossQuality.NONE and any(u.count for u in measured.units):
+        return replace(measured, quality=LossQuality.UNKNOWN, basis="the backend says none, and counts some")
     if measured is not None and (measured.quality not in NOT_SEEN or any(u.count for u in measured.units)):
         return measured
     if declared is None:

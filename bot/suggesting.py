@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.model import Current, PointKind, Points, RestorePoint
+from bot.model import Current, PointKind, Points, Purpose, RestorePoint
+from bot.run import LiveState, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,26 @@ class Abandoned:
     run: str
     since: datetime  # when the restore point was
     until: datetime  # when the run ended
+
+
+def taken_back(target: str, moved: Sequence[Run]) -> tuple[Abandoned, ...]:
+    """Returns the times that runs have taken back. `moved`: those that changed what is live, newest first.
+
+    What counts is what is live and not how a run ended: one that failed its checks has taken back, too. Whose
+    rollback was undone has not.
+    """
+    undone = {run.request.undo_of for run in moved if _arrived(run) and run.request.purpose is Purpose.UNDO}
+    return tuple(
+        Abandoned(run.id, leg.point.at, run.end.at or run.changed_at or run.request.at)
+        for run in moved
+        if _arrived(run) and run.request.purpose is Purpose.ROLLBACK and run.id not in undone
+        for leg in run.approval.plan.legs
+        if leg.target == target and leg.point.at is not None
+    )
+
+
+def _arrived(run: Run) -> bool:
+    return run.work.live is LiveState.POINT
 
 
 @dataclass(frozen=True, slots=True)

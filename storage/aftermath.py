@@ -1,6 +1,6 @@
 """What one run means for the targets and runs around it: holds, and whose result is not live any more."""
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
@@ -8,12 +8,18 @@ from bot.canonical_json import iso
 from bot.model import Purpose, State
 from bot.run import LiveState, Run
 from storage.event_rows import EVENTS_OF_RUN, event_in
-from storage.tables import holds, runs
+from storage.tables import holds, runs, spans
 
-LOOKED_BACK_RUNS = 10  # for those that moved a target before; most have touched nothing
-_RUNS_BEFORE = (
+LOOKED_BACK_RUNS = 20  # for those that moved a target; most have touched nothing
+_ENDED = (
     select(runs.c.run_id)
-    .where(runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run"))
+    .where(
+        or_(
+            runs.c.target == bindparam("target"),
+            runs.c.run_id.in_(select(holds.c.run_id).where(holds.c.target == bindparam("target"))),
+            runs.c.run_id.in_(select(spans.c.run_id).where(spans.c.target == bindparam("target"))),
+        )
+    )
     .where(runs.c.state.in_([State.SUCCEEDED.value, State.FAILED.value]))
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_RUNS)
@@ -39,13 +45,22 @@ async def place_holds(connection: AsyncConnection, run: Run) -> None:
 
 async def moved_before(connection: AsyncConnection, target: str, of_run: str) -> tuple[Run, ...]:
     """Returns the other runs that may have changed what is live in the target, and are not superseded yet."""
-    found = await connection.execute(_RUNS_BEFORE, {"target": target, "of_run": of_run})
+    moved = await runs_that_moved(connection, target)
+    others = [run for run in moved if run.id != of_run and run.request.target == target]
+    gone = next((n for n, run in enumerate(others) if run.end.superseded_by is not None), len(others))
+    return tuple(others[:gone])  # what was before a superseded one is superseded as well
+
+
+async def runs_that_moved(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
+    """Returns the runs that may have changed what is live in the target, newest first.
+
+    Runs of another target that took this one along are among them.
+    """
+    found = await connection.execute(_ENDED, {"target": target})
     moved = []
     for run_id in found.scalars().all():
         rows = await connection.execute(EVENTS_OF_RUN, {"run_id": run_id})
         run = machine.fold(run_id, [event_in(row) for row in rows])
-        if run.end.superseded_by is not None:
-            break  # and so is what was before it
         if run.work.live is not LiveState.BEFORE:
             moved.append(run)
     return tuple(moved)

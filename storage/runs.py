@@ -26,7 +26,7 @@ from bot.signatures import Signer, sealed
 from bot.spans import Lived
 from bot.suggesting import Hold
 from storage import cards
-from storage.aftermath import moved_before, place_holds
+from storage.aftermath import moved_before, place_holds, runs_that_moved
 from storage.database import Database
 from storage.event_rows import EVENTS_OF_RUN, as_stored, event_in, event_row
 from storage.evidence import FIRST_PREV, Entry, owe
@@ -356,6 +356,11 @@ class Store:
     async def lived(self, target: str) -> tuple[Lived, ...]:
         """Which states were seen live from when to when, oldest first."""
         return await SpanStore(self.database).lived(target)
+
+    async def moved(self, target: str) -> tuple[Run, ...]:
+        """Runs that may have changed what is live in a target, newest first."""
+        async with self.database.read() as connection:
+            return await runs_that_moved(connection, target)
 
     async def progress_of(self, run_id: str) -> dict[str, Any] | None:
         async with self.database.read() as connection:

@@ -3,6 +3,7 @@
 Nothing here changes what a file holds. Every statement that may take long has a deadline.
 """
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from bot.canonical_json import digest
 from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing
 from bot.errors import TemporaryError
 
+OWN_CONTENT = re.compile(r"content\s*=", re.IGNORECASE)  # of an index over another table
 WAIT_SECONDS = 5.0  # for a lock that somebody else holds
 AT = "@"  # between schema and place in a token
 FOREIGN = (
@@ -105,10 +107,19 @@ def schema(connection: sqlite3.Connection, database: str = "main") -> Mapping[tu
 def tables(connection: sqlite3.Connection, database: str = "main") -> frozenset[str]:
     """Returns those that hold rows of their own: the shadows of a virtual table are told by that table."""
     shadows = "SELECT name FROM pragma_table_list WHERE schema = ? AND type = 'shadow'"
-    hidden = {name for (name,) in connection.execute(shadows, (database,))}
-    return frozenset(
-        name for kind, name in schema(connection, database) if kind == "table" and name not in hidden
-    )
+    created = schema(connection, database)
+    hidden = {
+        name
+        for (name,) in connection.execute(shadows, (database,))
+        if not _only_looks_like_a_shadow(name, created)
+    }
+    return frozenset(name for kind, name in created if kind == "table" and name not in hidden)
+
+
+def _only_looks_like_a_shadow(shadow: str, created: Mapping[tuple[str, str], str]) -> bool:
+    """Whether it is a table of its own: an index over another table keeps no content itself."""
+    index = shadow.removesuffix("_content")
+    return index != shadow and OWN_CONTENT.search(created.get(("table", index), "")) is not None
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from backends.command.settings import CommandSettings
 from backends.git.settings import GitSettings
-from backends.pins import MISSING, named_apart, pins_of
+from backends.pins import MISSING, document_pin, named_apart, pins_of
 from backends.references import Resolver
 from backends.surroundings import Surroundings
 from backends.worker_key import WorkerKey
@@ -39,7 +39,7 @@ def _place(base: Path, address: str, key: WorkerKey = KEY) -> str:
     return pin.digest
 
 
-def _programs(base: Path, *argv: str) -> tuple[Pin, ...]:
+def _programs(base: Path, *argv: str, path: str | None = None) -> tuple[Pin, ...]:
     call = {"argv": list(argv)}
     settings = CommandSettings.model_validate(
         {
@@ -47,7 +47,7 @@ def _programs(base: Path, *argv: str) -> tuple[Pin, ...]:
             "points": call,
             "current": call,
             "restore": call,
-            "environment": {"A": {"env": "B"}},
+            "environment": {"A": {"env": "B"}, **({"PATH": path} if path else {})},
         }
     )
     return named_apart(pins_of(settings, _resolver(base, {})))
@@ -128,6 +128,28 @@ def test_a_program_that_is_gone_is_another_one(base: Path) -> None:
     (before,) = _programs(base, "./ctl")
     (base / "ctl").unlink()
     assert _programs(base, "./ctl") == (replace(before, digest=MISSING),)
+
+
+def test_a_program_that_is_not_there_yet_is_pinned_too(base: Path) -> None:
+    (missing,) = _programs(base, "switch")
+    assert missing == Pin("program `switch`", MISSING)
+    (base / "switch").write_text("#!/bin/sh\n")
+    (base / "switch").chmod(0o755)
+    assert _programs(base, "switch") != (missing,)
+
+
+def test_a_program_is_looked_for_where_the_settings_say(base: Path) -> None:
+    (base / "own").mkdir()
+    (base / "own" / "ctl").write_text("#!/bin/sh\n# another\n")
+    (base / "own" / "ctl").chmod(0o755)
+    assert _programs(base, "ctl") != _programs(base, "ctl", path=str(base / "own"))
+
+
+def test_the_text_of_a_document_is_pinned(base: Path) -> None:
+    resolver = _resolver(base, {})
+    before = document_pin("tool.sh", resolver)
+    (base / "tool.sh").write_text("other words")
+    assert document_pin("tool.sh", resolver) != before
 
 
 def test_a_script_of_many_lines_is_no_file(base: Path) -> None:

@@ -48,6 +48,15 @@ targets:
       - {type: sql, url: "sqlite:///none.db", query: {file: key}, equals: 0}
 """
 
+REFERRING = """\
+version: 1
+defaults: {approval: {from: [U1]}}
+targets:
+  orders:
+    kind: database
+    executor: {type: sqlite, database: {file: place}, backups: backups}
+"""
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ConfiguredWorld]:
@@ -105,3 +114,15 @@ def test_a_secret_that_is_not_there_is_named_by_its_variable(world: ConfiguredWo
     (tmp_path / "key").unlink()
     with pytest.raises(ConfigurationError, match="The file key cannot be read"):
         world.checks(["shop"])
+
+
+def test_an_executor_is_built_again_when_a_reference_leads_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "rollback.yaml").write_text(REFERRING)
+    (tmp_path / "place").write_text("one.db")
+    surroundings = Surroundings(tmp_path, tmp_path / "spool", {"PATH": os.environ["PATH"]}, place="7f3a")
+    configuration = load(tmp_path / "rollback.yaml", definitions())
+    world = ConfiguredWorld(configuration, definitions(), Resolver(surroundings, {}))
+    before = world.executor("orders")
+    assert world.executor("orders") is before
+    (tmp_path / "place").write_text("other.db")
+    assert world.executor("orders") is not before

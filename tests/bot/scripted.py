@@ -52,7 +52,7 @@ from bot.model import (
 from bot.planner import Planner
 from bot.policy import Entitled
 from bot.presses import Click, Press
-from bot.run import Run
+from bot.run import LiveState, Run
 from bot.signatures import Signer, sealed
 from bot.spans import Lived
 from bot.suggesting import Hold
@@ -157,6 +157,10 @@ class Notebook:
 
     async def outages(self, target: str) -> list[float]:
         return []
+
+    async def moved(self, target: str) -> tuple[Run, ...]:
+        newest = [self._load(run_id) for run_id in reversed(self.runs)]
+        return tuple(run for run in newest if run.state.final and run.work.live is not LiveState.BEFORE)
 
     async def lived(self, target: str) -> tuple[Lived, ...]:
         return self.seen_live.get(target, ())

@@ -875,6 +875,20 @@ async def test_a_reference_that_leads_elsewhere_after_the_approval_voids_it(play
     assert run.why == "`root` of `orders` is another one than when it was approved"
 
 
+async def test_a_program_that_changes_after_the_start_is_not_run(careful: Play) -> None:
+    careful.world.pinned["orders"] = (Pin("program `ctl`", "a" * 64),)
+    await careful.approved()
+
+    async def edited() -> None:
+        careful.world.pinned["orders"] = (Pin("program `ctl`", "b" * 64),)
+
+    careful.world.maintenance("orders", Do.MAINTENANCE_ON).meanwhile = edited
+    run = await careful.drive()
+    assert "program `ctl` of `orders` is another one" in run.why
+    assert "RESTORE orders" not in careful.effects
+    assert run.work.live is LiveState.BEFORE
+
+
 async def test_a_plan_that_pins_nothing_ends_void_before_anybody_presses(play: Play) -> None:
     run = await play.planned()
     old = replace(run.approval.plan, format=1)

@@ -79,7 +79,12 @@ CEILINGS: dict[str, tuple[Loss, float, float | None, Ceiling]] = {
     ),
     "units grow at their rate": (counted(100), HOUR / 2, None, Ceiling(HOUR * 1.5, (Unit("orders", 150),))),
     "units are rounded up": (counted(3), 600.0, None, Ceiling(4200.0, (Unit("orders", 4),))),
-    "what is zero may begin to grow": (counted(0), HOUR, None, Ceiling(2 * HOUR, (Unit("orders", 1),))),
+    "what is zero may begin to grow, by one": (
+        counted(0),
+        10 * HOUR,
+        None,
+        Ceiling(11 * HOUR, (Unit("orders", 1),)),
+    ),
     "a declared tolerance takes the place of the rate": (
         counted(100),
         HOUR,
@@ -174,10 +179,20 @@ OUTGROWN: dict[str, tuple[Plan, Loss, str | None]] = {
         replace(LOSS, units=(Unit("orders", 212), Unit("refunds", 1))),
         "1 new refund, which nobody was shown",
     ),
-    "not even 0 of what nobody saw is covered": (
+    "0 of what nobody saw is covered, for no card shows it": (
         AGREED,
         replace(LOSS, units=(*LOSS.units, Unit("refunds", 0))),
-        "0 new refunds, which nobody was shown",
+        None,
+    ),
+    "two figures of one name are one": (
+        AGREED,
+        replace(LOSS, units=(Unit("orders", 325), Unit("orders", 325))),
+        "650 new orders, covered were 649",
+    ),
+    "a window that nobody knows any more is not": (
+        AGREED,
+        replace(LOSS, since=None),
+        "since when something is lost is not known any more",
     ),
     "a figure that is missing is not covered": (
         AGREED,

@@ -87,6 +87,21 @@ async def test_after_a_rollback_nothing_of_the_time_that_it_took_back_is_suggest
     assert offered.saved_before == {"p42": run.id, LIVE.id: run.id}
 
 
+async def test_a_point_that_was_taken_back_is_warned_of_where_it_is_named(play: Play) -> None:
+    run = await play.driven()
+    play.backend.points["p42"] = backup("p42", -30)
+    plan = await planned(play, Goal(point="p42"))
+    assert plan.warnings == (f"p42 of orders was live before {run.id}, which took it back",)
+
+
+async def test_a_time_that_means_a_point_that_was_taken_back_is_refused(play: Play) -> None:
+    run = await play.driven()
+    play.backend.points["p42"] = RestorePoint("p42", later(-600))
+    play.notes.seen_live["orders"] = (Lived("p42", "token-42", later(-600), T0),)
+    with pytest.raises(UserError, match=f"p42 of `orders` would be meant, which {run.id} has taken back"):
+        await planned(play, Goal(before=later(-300)))
+
+
 # What was live when ----------------------------------------------------------------------------
 
 

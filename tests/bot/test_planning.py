@@ -131,6 +131,11 @@ def test_a_system_loses_no_data_unless_it_says_otherwise() -> None:
     assert loss_of(target(kind="system", loss=NOBODY_KNOWS), None).quality is LossQuality.UNKNOWN
 
 
+def test_a_backend_that_says_none_and_counts_some_knows_nothing() -> None:
+    lost = loss_of(target(kind="system"), Loss(LossQuality.NONE, units=(Unit("orders", 5),)))
+    assert (lost.quality, lost.basis) == (LossQuality.UNKNOWN, "the backend says none, and counts some")
+
+
 def test_silence_is_never_zero() -> None:
     assert loss_of(target(kind="database"), None).window(T0) is None
 

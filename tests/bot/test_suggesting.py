@@ -1,12 +1,15 @@
 """Which restore points are offered, and which one is suggested."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.model import Current, PointKind, Points, RestorePoint, Span
-from bot.suggesting import Abandoned, Hold, offer
+from bot.model import Current, PointKind, Points, Purpose, RestorePoint, Span, State
+from bot.run import LiveState
+from bot.suggesting import Abandoned, Hold, offer, taken_back
+from tests.bot.scripted import Play
 from tests.bot.stories import T0, later
 
 
@@ -89,6 +92,28 @@ def test_every_point_says_what_is_known_against_it() -> None:
     found = offer(points, (hold,), (taken_back,))
     assert (found.held, found.saved_before) == ({"v40": "RB-1"}, {"pre-RB-2": "RB-2", "bad": "RB-2"})
     assert (found.plain, found.suggested) == ((good,), "v39")
+
+
+@pytest.mark.parametrize(
+    ("live", "taken"),
+    [(LiveState.POINT, ["RB-42"]), (LiveState.BEFORE, []), (LiveState.UNKNOWN, [])],
+)
+async def test_a_failed_run_has_taken_back_what_it_left(live: LiveState, taken: Sequence[str]) -> None:
+    run = await Play().driven()
+    failed = replace(run, state=State.FAILED, work=replace(run.work, live=live))
+    assert [each.run for each in taken_back("orders", (failed,))] == taken
+
+
+async def test_a_run_that_was_undone_has_taken_back_nothing() -> None:
+    run = await Play().driven()
+    undo = replace(run, id="RB-43", request=replace(run.request, purpose=Purpose.UNDO, undo_of=run.id))
+    assert taken_back("orders", (undo, run)) == ()
+
+
+async def test_what_a_run_took_back_is_the_time_from_its_point_to_its_end() -> None:
+    run = await Play().driven()
+    assert taken_back("orders", (run,)) == (Abandoned(run.id, later(-1020), run.end.at or T0),)
+    assert taken_back("search", (run,)) == ()
 
 
 def test_the_state_that_is_live_again_is_no_choice() -> None:

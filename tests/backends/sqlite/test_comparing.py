@@ -321,6 +321,16 @@ def test_the_shadows_of_a_virtual_table_are_not_counted(pair: Pair) -> None:
     assert [one.table for one in pair.compared()] == ["orders", "places", "words"]
 
 
+def test_the_rows_that_an_index_is_built_over_are_counted(pair: Pair) -> None:
+    pair.run("CREATE TABLE words_content (id INTEGER PRIMARY KEY, w TEXT)")
+    pair.run("CREATE VIRTUAL TABLE words USING fts5 (w, content = words_content, content_rowid = id)")
+    pair.back_up()
+    pair.run("INSERT INTO words_content (w) VALUES ('new')")
+    (content,) = [one for one in pair.compared() if one.table == "words_content"]
+    assert isinstance(content, Difference)
+    assert content.added == 1
+
+
 # What cannot be compared
 
 
