@@ -49,6 +49,10 @@ lint: $(DEVELOPMENT) ## style, types and the direction of imports
 	$(BIN)/mypy --strict backends bot handlers rollback_bot storage workspace tests benchmarks
 	$(BIN)/lint-imports --no-cache --no-logo
 
+.PHONY: breaks
+breaks: $(DEVELOPMENT) ## break ten lines of tests/kinds.md in a copy: each must turn its test red (SEED=n)
+	$(BIN)/python -m tests.breaks $(if $(SEED),--seed $(SEED))
+
 .PHONY: chaos
 chaos: $(DEVELOPMENT) ## break the bot and check what never may happen (LONG=1 SEED=n)
 	$(BIN)/python -m tests.chaos $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))

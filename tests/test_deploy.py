@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 BOTS = {name: each for name, each in COMPOSE["services"].items() if each.get("image") == "rollback-bot"}
 OF_A_FRONT = {"slack_bot_token", "slack_signing_secret", "front_key"}
-OF_A_WORKER = {"slack_read_token", "front_keys", "target_credentials"}
+OF_A_WORKER = {"slack_read_token", "front_keys", "worker_key", "target_credentials"}
 
 
 def test_there_are_two_fronts_and_two_workers() -> None:
@@ -34,6 +34,12 @@ def test_every_setting_is_one_that_is_read(name: str) -> None:
 def test_no_process_holds_the_secrets_of_two_roles(name: str) -> None:
     held = set(BOTS[name]["secrets"])
     assert not (held & OF_A_FRONT and held & OF_A_WORKER)
+
+
+def test_all_workers_of_the_zone_share_one_key() -> None:
+    """With keys of their own they would take each other's markers for planted, and end each other's plans."""
+    workers = [each["environment"] for each in BOTS.values() if each["command"][2:3] == [Role.WORKER]]
+    assert {each.get("ROLLBACK_WORKER_KEY_FILE") for each in workers} == {"/run/secrets/worker_key"}
 
 
 @pytest.mark.parametrize("name", BOTS)

@@ -19,8 +19,18 @@ DOCUMENTS = (
     "SECURITY.md",
     "CHANGELOG.md",
     "deploy/README.md",
+    "tests/kinds.md",
     "tests/storage/golden/README.md",
 )
+PROMISING = (
+    ("SECURITY.md", "What the design promises"),
+    ("ARCHITECTURE.md", "What a plan pins"),
+    ("ARCHITECTURE.md", "What was live when"),
+    ("ARCHITECTURE.md", "What holds when things break"),
+    ("ARCHITECTURE.md", "Events"),
+    ("ARCHITECTURE.md", "Invariants, as absences"),
+)
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-postgres.lock")
 FILE = re.compile(r"[\w.-]+(/[\w.-]+)+/?|[\w.-]+/|[\w.-]+\.(?:json|jsonl|lock|md|py|toml|ya?ml)")
 NOT_OURS = {".rollback/"}  # what the bot makes beside the data of a target
 MADE = ".venv/"  # by `make setup`
@@ -102,6 +112,35 @@ def test_every_package_has_a_row_and_every_contract_is_named() -> None:
     first = {row[0].strip("`/ ") for row in rows("ARCHITECTURE.md")}
     assert set(PACKAGES) <= first
     assert set(CONTRACTS) <= set(quoted("ARCHITECTURE.md"))
+
+
+def section(document: str, title: str) -> str:
+    _, _, rest = text(document).partition(f"\n## {title}\n")
+    return rest.partition("\n## ")[0]
+
+
+def promises() -> Iterator[str]:
+    """Yields each row of a table but its head, and each point of a list, in the sections that promise."""
+    for document, title in PROMISING:
+        found = section(document, title)
+        yield from re.findall(r"(?<=\n)(?!\|---)\|[^\n]*(?!\n\|---)(?=\n|$)", found)
+        yield from re.split(r"^- ", re.sub(r"^\|.*$", "", found, flags=re.MULTILINE), flags=re.MULTILINE)[1:]
+
+
+@pytest.mark.parametrize("where", PROMISING, ids=" ".join)
+def test_a_section_that_promises_is_there(where: tuple[str, str]) -> None:
+    assert section(*where)
+
+
+def test_every_promise_names_a_test_that_holds_it() -> None:
+    assert [promise for promise in promises() if not TEST.search(promise)] == []
+
+
+def test_every_dependency_is_locked_with_a_hash() -> None:
+    assert "--require-hashes" in text("Makefile")
+    for lock in LOCKS:
+        locked = re.split(r"^(?=\S+==)", text(lock), flags=re.MULTILINE)[1:]
+        assert [each.splitlines()[0] for each in locked if "--hash=sha256:" not in each] == []
 
 
 def test_each_line_breaks_its_contract(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_the_newest_point_that_is_older_than_what_is_live_is_suggested() -> None
         (listed(point("undated", None)), (), ()),
         (listed(point("v43", -50), live=Current("v42", "token")), (), ()),
         (listed(point("v43", -50), point("v42", None)), (), ()),
+        (listed(point("v41", -50, doubt="is marked as bad")), (), ()),
     ],
     ids=[
         "newer than what is live",
@@ -50,6 +51,7 @@ def test_the_newest_point_that_is_older_than_what_is_live_is_suggested() -> None
         "without a time",
         "beside a live state of which nobody knows the time",
         "before the live state in the list",
+        "in doubt",
     ],
 )
 def test_nothing_is_suggested_that_leads_back_to_the_fault(

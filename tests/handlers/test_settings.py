@@ -13,6 +13,12 @@ def test_only_the_environment_that_is_handed_in_counts(monkeypatch: pytest.Monke
     assert read_settings({}).http == "127.0.0.1:3000"
 
 
+def test_it_listens_on_loopback_unless_it_is_told_otherwise() -> None:
+    assert read_settings({}).address == ("127.0.0.1", 3000)
+    assert read_settings({"ROLLBACK_HTTP": ":3000"}).address == ("127.0.0.1", 3000)
+    assert read_settings({"ROLLBACK_HTTP": "0.0.0.0:80"}).address == ("0.0.0.0", 80)
+
+
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("xoxb-1\n")
     settings = read_settings({"SLACK_BOT_TOKEN_FILE": str(tmp_path / "token")})

@@ -24,7 +24,15 @@ from bot.presses import Click
 from bot.run import Run
 from bot.signatures import why_not_signed
 from storage.claims import Claims
-from storage.database import HEAD, Database, open_database, revision, sqlite_url, upgrade
+from storage.database import (
+    HEAD,
+    Database,
+    open_database,
+    revision,
+    sqlite_url,
+    upgrade,
+    why_not_upgrade,
+)
 from storage.evidence import first_break
 from storage.integrity import damage_of
 from storage.looks import LookStore
@@ -83,6 +91,17 @@ async def upgraded(old: Database, name: str) -> Store:
 def ends_by_upgrade(run: Run) -> bool:
     """Whether it waits under a plan that pins nothing: a worker ends it before anybody presses."""
     return run.state is State.AWAITING_APPROVAL and not run.approval.plan.pins
+
+
+@pytest.mark.parametrize(("name", "asks"), [("0003", True), (golden.NEWEST, False)])
+async def test_an_upgrade_asks_first_where_it_would_end_what_waits(
+    golden_files: dict[str, Path], tmp_path: Path, name: str, asks: bool
+) -> None:
+    shutil.copy(golden_files[name], tmp_path / "rollback.db")
+    database = open_database(sqlite_url(tmp_path / "rollback.db"))
+    assert bool(await why_not_upgrade(database, may_end_runs=False)) is asks
+    assert await why_not_upgrade(database, may_end_runs=True) is None
+    await database.close()
 
 
 async def test_every_run_is_what_it_was(old: Database, name: str) -> None:

@@ -74,6 +74,13 @@ def test_with_a_rollback_journal_a_writer_commits_at_once_while_it_is_counted(
     assert content(journal.database) != before
 
 
+def test_with_a_rollback_journal_nothing_but_a_copy_is_counted(journal: SqliteJournalWorld) -> None:
+    """Seen by the room that it asks for: counting the file itself would need none."""
+    os.truncate(journal.database, 8 * 1024**4)  # a hole: it takes no room itself
+    with pytest.raises(Blocked, match="room"):
+        _counting(journal).differences(_backup(journal))
+
+
 def test_with_a_rollback_journal_a_writer_gets_its_turn_while_the_copy_is_made(
     journal: SqliteJournalWorld,
 ) -> None:
