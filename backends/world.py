@@ -12,7 +12,7 @@ from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings
 from bot.contract import Executor, Operation
 from bot.looking import PatientCheck
-from bot.model import Do, Pin
+from bot.model import OF_MAINTENANCE, Do, Pin
 
 
 class ConfiguredWorld:
@@ -48,7 +48,7 @@ class ConfiguredWorld:
         configured = self._configuration.targets[target]
         found = list(pins_of(configured.executor, self._resolver))
         if configured.maintenance is not None:
-            found += pins_of(configured.maintenance, self._resolver, " of maintenance")
+            found += pins_of(configured.maintenance, self._resolver, OF_MAINTENANCE)
         for n, check in enumerate(configured.checks, 1):
             found += pins_of(check, self._resolver, f" of check {n}")
         procedure = self._configuration.procedures.get(configured.procedure or "")

@@ -290,6 +290,9 @@ class Step:
     text: str = ""  # of a checkpoint: the question
 
 
+OF_MAINTENANCE = " of maintenance"  # at the end of the name of a pin
+
+
 @dataclass(frozen=True, slots=True)
 class Pin:
     """Something that the configuration only names, as it was found when the plan was made."""

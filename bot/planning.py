@@ -10,6 +10,7 @@ from datetime import datetime
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.loss import ceiling_of, is_short, joint
 from bot.model import (
+    OF_MAINTENANCE,
     PLAN_FORMAT,
     Current,
     Leg,
@@ -139,17 +140,24 @@ def _seen(fingerprint: str) -> str:
     return f"{fingerprint[:8]}…" if fingerprint else "content that was not read"
 
 
-def other_place(leg: Leg, pins: Sequence[Pin]) -> str | None:
-    """Why the settings lead somewhere else than when it was approved; None: they do not."""
-    now = {pin.name: pin.digest for pin in pins}
-    for pin in leg.pins:
-        if pin.name not in now:
-            return f"{pin.name} of `{leg.target}` cannot be found any more"
-        if now[pin.name] != pin.digest:
-            return f"{pin.name} of `{leg.target}` is another one than when it was approved"
-    if added := [pin.name for pin in pins if pin.name not in {known.name for known in leg.pins}]:
+def other_place(leg: Leg, pins: Sequence[Pin], *, in_maintenance: bool = False) -> str | None:
+    """Why the settings lead somewhere else than when it was approved; None: they do not.
+
+    Behind maintenance that is not asked of what switches it: the file that it was told to write is there now.
+    """
+    agreed, now = (_asked(of, in_maintenance) for of in (leg.pins, pins))
+    for name, digest in agreed.items():
+        if name not in now:
+            return f"{name} of `{leg.target}` cannot be found any more"
+        if now[name] != digest:
+            return f"{name} of `{leg.target}` is another one than when it was approved"
+    if added := [name for name in now if name not in agreed]:
         return f"{added[0]} of `{leg.target}` was not there when it was approved"
     return None
+
+
+def _asked(pins: Sequence[Pin], in_maintenance: bool) -> dict[str, str]:
+    return {pin.name: pin.digest for pin in pins if not (in_maintenance and OF_MAINTENANCE in pin.name)}
 
 
 def _outage(target: Target, ways: Mapping[str, Way], outages: Sequence[float]) -> float | None:
