@@ -67,7 +67,7 @@ def _typed(name: str, points: Sequence[RestorePoint]) -> RestorePoint:
 
 
 def _live_at(before: datetime, points: Sequence[RestorePoint]) -> RestorePoint:
-    """What was live then, where the backend says so; else the last of those made up to then.
+    """Returns what was live then, where the backend says so; else the last of those made up to then.
 
     The points are gone through in their own order, not by their times: among equal times it says which came
     last, and nothing that came after a point with a later time was there before it.

@@ -40,7 +40,7 @@ EFFECTS: Final = frozenset({"start", "undo_point", "cancel"})  # when they break
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the contract says about one answer."""
+    """Describes one answer as the contract wants it."""
 
     noun: Any  # as the codec takes it
     kinds: tuple[type, ...]

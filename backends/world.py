@@ -12,7 +12,7 @@ from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings
 from bot.contract import Executor, Operation
 from bot.looking import PatientCheck
-from bot.model import OF_MAINTENANCE, Do, Pin
+from bot.model import OF_CHECK, OF_MAINTENANCE, Do, Pin
 
 
 class ConfiguredWorld:
@@ -50,7 +50,7 @@ class ConfiguredWorld:
         if configured.maintenance is not None:
             found += pins_of(configured.maintenance, self._resolver, OF_MAINTENANCE)
         for n, check in enumerate(configured.checks, 1):
-            found += pins_of(check, self._resolver, f" of check {n}")
+            found += pins_of(check, self._resolver, f"{OF_CHECK}{n}")
         procedure = self._configuration.procedures.get(configured.procedure or "")
         if procedure is not None and procedure.document in self._configuration.documents:
             found += document_pin(str(procedure.document), self._resolver)

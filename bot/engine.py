@@ -332,8 +332,7 @@ class _Drive:
         work, operation, planner = self._work(run, step), self._operation(step), self._engine.planner
         try:
             if step.do is Do.RESTORE:
-                plan, behind = run.approval.plan, run.work.in_maintenance
-                await planner.refuse_other_place(plan, step.target, in_maintenance=behind)
+                await planner.refuse_other_place(run.approval.plan, step.target, begun=True)
             self._hold_the_lease(run)
             handle = await answered(operation.start(work), step.timeout)
         except OutcomeUnknown:

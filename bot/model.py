@@ -290,7 +290,7 @@ class Step:
     text: str = ""  # of a checkpoint: the question
 
 
-OF_MAINTENANCE = " of maintenance"  # at the end of the name of a pin
+OF_MAINTENANCE, OF_CHECK = " of maintenance", " of check "  # in the name of a pin: whose it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,19 +128,19 @@ class Planner:
             raise UserError(found)
         return goal if found is None else Goal(point=found.id)
 
-    async def refuse_other_place(self, plan: Plan, target: str, *, in_maintenance: bool) -> None:
+    async def refuse_other_place(self, plan: Plan, target: str, *, begun: bool) -> None:
         """Raises StateChanged where a restore would run other programs, or lead elsewhere, than agreed."""
         if plan.pins:
             pins = await asyncio.to_thread(self.executors.pins, target)
-            if reason := planning.other_place(plan.leg(target), pins, in_maintenance=in_maintenance):
+            if reason := planning.other_place(plan.leg(target), pins, begun=begun):
                 raise StateChanged(reason)
 
-    async def look_again(self, plan: Plan, *, in_maintenance: bool) -> Now:
+    async def look_again(self, plan: Plan, *, begun: bool) -> Now:
         """Returns whether the plan fits what is there now. Raises what executors raise."""
         losses: list[tuple[str, Loss]] = []
         seen: list[Seen] = []
         for leg in plan.legs:
-            await self.refuse_other_place(plan, leg.target, in_maintenance=in_maintenance)
+            await self.refuse_other_place(plan, leg.target, begun=begun)
             way = await self.way(leg.target, Goal(point=leg.point.id))
             seen.append(Seen(leg.target, way.current))
             reason = planning.moved(leg, way.current, pins=plan.pins)

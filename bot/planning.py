@@ -10,6 +10,7 @@ from datetime import datetime
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.loss import ceiling_of, is_short, joint
 from bot.model import (
+    OF_CHECK,
     OF_MAINTENANCE,
     PLAN_FORMAT,
     Current,
@@ -140,12 +141,13 @@ def _seen(fingerprint: str) -> str:
     return f"{fingerprint[:8]}…" if fingerprint else "content that was not read"
 
 
-def other_place(leg: Leg, pins: Sequence[Pin], *, in_maintenance: bool = False) -> str | None:
+def other_place(leg: Leg, pins: Sequence[Pin], *, begun: bool = False) -> str | None:
     """Why the settings lead somewhere else than when it was approved; None: they do not.
 
-    Behind maintenance that is not asked of what switches it: the file that it was told to write is there now.
+    Once a run has begun that is asked of the executor only: maintenance and checks may have written the files
+    that their arguments name.
     """
-    agreed, now = (_asked(of, in_maintenance) for of in (leg.pins, pins))
+    agreed, now = (_asked(of, begun) for of in (leg.pins, pins))
     for name, digest in agreed.items():
         if name not in now:
             return f"{name} of `{leg.target}` cannot be found any more"
@@ -156,8 +158,9 @@ def other_place(leg: Leg, pins: Sequence[Pin], *, in_maintenance: bool = False) 
     return None
 
 
-def _asked(pins: Sequence[Pin], in_maintenance: bool) -> dict[str, str]:
-    return {pin.name: pin.digest for pin in pins if not (in_maintenance and OF_MAINTENANCE in pin.name)}
+def _asked(pins: Sequence[Pin], begun: bool) -> dict[str, str]:
+    around = (OF_MAINTENANCE, OF_CHECK) if begun else ()
+    return {pin.name: pin.digest for pin in pins if not any(whose in pin.name for whose in around)}
 
 
 def _outage(target: Target, ways: Mapping[str, Way], outages: Sequence[float]) -> float | None:

@@ -63,7 +63,7 @@ async def _as_approved(run: Run, other_plan: str | None, planner: Planner, direc
         return Now(reason)
     if reason := policy.why_not_start(run, await directory.entitled(target)):
         return Now(reason)
-    return await planner.look_again(run.approval.plan, in_maintenance=run.work.in_maintenance)
+    return await planner.look_again(run.approval.plan, begun=bool(run.work.before or run.work.in_maintenance))
 
 
 def _what_changed(plan: Plan, configuration: Configuration, target: Target) -> str | None:

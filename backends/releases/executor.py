@@ -137,7 +137,7 @@ class Releases:
 
     @file_errors()
     def _pinned(self, point: RestorePoint) -> RestorePoint:
-        """What is live is not read: nobody goes there, and it may be writing."""
+        """Returns the point with its content, unless it is live: nobody goes there, and it may be writing."""
         return point if point.current else replace(point, fingerprint=self._content(point.id).fingerprint)
 
     def _unlike(self, point: RestorePoint) -> dict[str, str]:

@@ -29,7 +29,7 @@ DIGITS = re.compile(r"([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What the link says."""
+    """Says which release the link leads to, and since when."""
 
     release: str
     link: str  # its text

@@ -38,7 +38,7 @@ HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was noted about one release; empty or None: nothing."""
+    """Holds what was noted about one release; empty or None: nothing."""
 
     at: datetime | None = None
     author: str = ""

@@ -206,15 +206,12 @@ def test_whether_the_settings_lead_where_they_led(name: str) -> None:
     assert other_place(replace(LEG, pins=agreed), now) == reason
 
 
-FLAG = Pin("program `flag` of maintenance", "f" * 64)
-
-
-@pytest.mark.parametrize(("agreed", "now"), [((ROOT,), (ROOT, FLAG)), ((ROOT, FLAG), (ROOT,))])
-def test_a_file_that_maintenance_itself_writes_or_removes_is_no_other_place(
-    agreed: tuple[Pin, ...], now: tuple[Pin, ...]
-) -> None:
-    assert other_place(replace(LEG, pins=agreed), now, in_maintenance=True) is None
-    assert "of maintenance" in (other_place(replace(LEG, pins=agreed), now) or "")
+@pytest.mark.parametrize("whose", ["of maintenance", "of check 1"])
+def test_a_file_that_the_run_itself_writes_or_removes_is_no_other_place(whose: str) -> None:
+    file = Pin(f"program `file` {whose}", "f" * 64)
+    for agreed, now in (((ROOT,), (ROOT, file)), ((ROOT, file), (ROOT,))):
+        assert other_place(replace(LEG, pins=agreed), now, begun=True) is None
+        assert whose in (other_place(replace(LEG, pins=agreed), now) or "")
 
 
 # Warnings and blockers -------------------------------------------------------------------------
