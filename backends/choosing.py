@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from bot.contract import PointUnavailable, Unsupported
+from bot.contract import PointUnavailable, UnknownPoint, Unsupported
 from bot.model import Goal, RestorePoint
 from bot.spelling import SHORT_CHARACTERS, near
 from bot.times import moment
@@ -28,11 +28,11 @@ def point_for(goal: Goal, points: Sequence[RestorePoint]) -> RestorePoint:
 
 
 def named(name: str, points: Sequence[RestorePoint]) -> RestorePoint:
-    """Returns the point with exactly this id. Raises PointUnavailable."""
+    """Returns the point with exactly this id. Raises UnknownPoint."""
     for point in points:
         if point.id == name:
             return point
-    raise PointUnavailable(f"There is no restore point `{_shown(name)}`{_nearest_to(name, points)}.")
+    raise UnknownPoint(f"There is no restore point `{_shown(name)}`{_nearest_to(name, points)}.")
 
 
 def skew(goal: Goal, chosen: RestorePoint, points: Sequence[RestorePoint]) -> str:

@@ -12,6 +12,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
+from backends.patience import HowFar
+
 READ_AT_ONCE_BYTES: Final = 1 << 20
 MOST_REMEMBERED: Final = 200_000  # files
 TICK_NANOSECONDS: Final = (
@@ -27,19 +29,22 @@ class FileDigests:
     def __init__(self) -> None:
         self._known: OrderedDict[Stamps, str] = OrderedDict()
 
-    def of(self, path: Path) -> str:
-        """Returns the SHA-256 of the content, 64 hex digits; a link is not followed. Raises OSError."""
-        with open_file(path) as file:
-            return self.of_open(file)
+    def of(self, path: Path, told: HowFar | None = None) -> str:
+        """Returns the SHA-256 of the content, 64 hex digits; a link is not followed. Raises OSError.
 
-    def of_open(self, file: FileIO) -> str:
+        `told` hears how many bytes have been read, and of how many.
+        """
+        with open_file(path) as file:
+            return self.of_open(file, told)
+
+    def of_open(self, file: FileIO, told: HowFar | None = None) -> str:
         """Returns the same of a file that is held open, whatever its name leads to by now."""
         stamps = stamps_of(os.fstat(file.fileno()))
         settled = is_settled(stamps)
         known = self._known.get(stamps)
         if known is not None:
             return known
-        found = _read(file)
+        found = _read(file, stamps[2], told)
         if settled and stamps_of(os.fstat(file.fileno())) == stamps:  # nobody wrote to it meanwhile
             self._remember(stamps, found)
         return found
@@ -55,13 +60,17 @@ def open_file(path: Path) -> FileIO:
     return FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), closefd=True)
 
 
-def _read(file: FileIO) -> str:
+def _read(file: FileIO, size: int, told: HowFar | None) -> str:
     file.seek(0)
+    done = 0
     digest = hashlib.sha256()
     block = bytearray(READ_AT_ONCE_BYTES)
     view = memoryview(block)
     while length := file.readinto(block):
         digest.update(view[:length])
+        done += length
+        if told is not None:
+            told(done, size)
     return digest.hexdigest()
 
 

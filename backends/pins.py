@@ -22,12 +22,17 @@ MISSING = "missing"
 Variables = Mapping[str, str | Reference]
 
 
-def pins_of(settings: Settings, resolver: Resolver, of: str = "") -> tuple[Pin, ...]:
+def pins_of(
+    settings: Settings, resolver: Resolver, of: str = "", agreed: Iterable[Pin] = ()
+) -> tuple[Pin, ...]:
     """Returns a pin for each reference and each program file of the settings, in their order.
 
-    `of`: the end of each name, such as ` of check 1`. Raises ConfigurationError.
+    `of`: the end of each name, such as ` of check 1`. `agreed`: what was pinned before, perhaps under a key
+    that is older and still believed; what leads where it led then keeps its digest.
+
+    Raises ConfigurationError.
     """
-    return tuple(_pins(settings, resolver, of))
+    return tuple(_pins(settings, resolver, of, {pin.name: pin.digest for pin in agreed}))
 
 
 def named_apart(pins: Iterable[Pin]) -> tuple[Pin, ...]:
@@ -44,7 +49,7 @@ def named_apart(pins: Iterable[Pin]) -> tuple[Pin, ...]:
 def places_of(settings: Settings, resolver: Resolver) -> tuple[Pin, ...]:
     """Returns where the references of the settings lead, without the programs. Raises ConfigurationError."""
     return tuple(
-        Pin(f"`{name}`", _place(resolver.text(value), resolver))
+        Pin(f"`{name}`", _place(resolver.text(value), resolver, None))
         for name, value, _ in _walked(settings, {})
         if isinstance(value, Reference)
     )
@@ -55,11 +60,12 @@ def document_pin(name: str, resolver: Resolver) -> tuple[Pin, ...]:
     return (Pin(f"document `{name[:SHORT_CHARACTERS]}`", _content(resolver.surroundings.base / name)),)
 
 
-def _pins(settings: Settings, resolver: Resolver, of: str) -> Iterator[Pin]:
+def _pins(settings: Settings, resolver: Resolver, of: str, agreed: Mapping[str, str]) -> Iterator[Pin]:
     for name, value, environment in _walked(settings, {}):
         match value:
             case Reference():
-                yield Pin(f"`{name}`{of}", _place(resolver.text(value), resolver))
+                pinned = f"`{name}`{of}"
+                yield Pin(pinned, _place(resolver.text(value), resolver, agreed.get(pinned)))
             case tuple() as argv if name == "argv":
                 yield from (
                     Pin(f"program `{word[:SHORT_CHARACTERS]}`{of}", _content(path))
@@ -78,8 +84,9 @@ def _walked(settings: Settings, environment: Variables) -> Iterator[tuple[str, A
             yield name, value, environment
 
 
-def _place(text: str, resolver: Resolver) -> str:
-    return resolver.surroundings.key.mac(PURPOSE, _without_credentials(text).encode())
+def _place(text: str, resolver: Resolver, agreed: str | None) -> str:
+    key, place = resolver.surroundings.key, _without_credentials(text).encode()
+    return agreed if agreed is not None and key.made(PURPOSE, place, agreed) else key.mac(PURPOSE, place)
 
 
 def _without_credentials(text: str) -> str:

@@ -43,14 +43,17 @@ class ConfiguredWorld:
             self._executors[target] = places, discreet
         return self._executors[target][1]
 
-    def pins(self, target: str) -> tuple[Pin, ...]:
-        """Returns what the settings of the target lead to now. Raises ConfigurationError."""
+    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+        """Returns what the settings of the target lead to now. Raises ConfigurationError.
+
+        `agreed`: what a plan has pinned, perhaps under an older key of the zone.
+        """
         configured = self._configuration.targets[target]
-        found = list(pins_of(configured.executor, self._resolver))
+        found = list(pins_of(configured.executor, self._resolver, agreed=agreed))
         if configured.maintenance is not None:
-            found += pins_of(configured.maintenance, self._resolver, OF_MAINTENANCE)
+            found += pins_of(configured.maintenance, self._resolver, OF_MAINTENANCE, agreed)
         for n, check in enumerate(configured.checks, 1):
-            found += pins_of(check, self._resolver, f"{OF_CHECK}{n}")
+            found += pins_of(check, self._resolver, f"{OF_CHECK}{n}", agreed)
         procedure = self._configuration.procedures.get(configured.procedure or "")
         if procedure is not None and procedure.document in self._configuration.documents:
             found += document_pin(str(procedure.document), self._resolver)

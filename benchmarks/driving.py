@@ -33,6 +33,7 @@ from bot.run import Run
 from bot.signatures import Signer
 from handlers.context import Wake
 from handlers.keys import signer_at
+from handlers.watching import Watching
 from handlers.worker import GROWN_SWEEP_EVERY_SECONDS, JOBS_AT_ONCE, SWEEP_EVERY_SECONDS, Worker
 from storage.claims import Claims
 from storage.database import Database, open_database
@@ -93,7 +94,7 @@ class Driving:
             planner,
             claims,
             looks,
-            SpanStore(store.database),
+            Watching(configuration, MAIN_ZONE, planner, SpanStore(store.database), clock),
             clock,
             self._wake,
             Wake(),

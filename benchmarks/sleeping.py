@@ -34,6 +34,7 @@ from bot.model import (
     Pin,
     Points,
     RestorePoint,
+    Span,
     UndoMode,
     Verdict,
     Way,
@@ -44,7 +45,8 @@ from bot.policy import Entitled
 STEP = 0.020  # seconds
 STEPS = 6  # maintenance on, undo point, three restores, maintenance off
 LIVE = Current("v42", "token-v42", "v42")
-POINT = RestorePoint("v41", datetime(2026, 11, 22, 10, tzinfo=UTC), "v41")
+CAME, WENT = datetime(2026, 11, 22, 10, tzinfo=UTC), datetime(2026, 11, 22, 11, tzinfo=UTC)
+POINT = RestorePoint("v41", CAME, "v41", live=(Span(CAME, WENT),))
 ASKS = Person("U00ASK", "asks", "Asks", marks=frozenset({"asks"}))
 APPROVES = Person("U00YES", "approves", "Approves", marks=frozenset({"approves"}))
 
@@ -140,7 +142,7 @@ class SleepingWorld:
     def executor(self, target: str) -> Sleeping:
         return self._asked if target.startswith("shop-") else self._other
 
-    def pins(self, target: str) -> tuple[Pin, ...]:
+    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return ()
 
     def maintenance(self, target: str, do: Do) -> Sleeping:

@@ -1,6 +1,7 @@
 """Asks a backend what became of a step, patiently but not for ever. The engine decides what follows."""
 
 from dataclasses import replace
+from typing import Any
 
 from bot.clock import Sleep
 from bot.contract import Fate, Found, Handle, Operation, OutcomeUnknown, Progress, Work, answered
@@ -48,3 +49,13 @@ async def poll(operation: Operation, work: Work, handle: Handle, sleep: Sleep) -
 def patience(work: Work) -> float:
     """Returns the seconds within which a question about it has to be answered."""
     return min(BACKEND_ANSWERS_WITHIN_SECONDS, work.timeout)
+
+
+def shown(progress: Progress) -> dict[str, Any]:
+    """Returns what is stored of it, for cards."""
+    return {
+        "done": progress.done,
+        "total": progress.total,
+        "unit": progress.unit,
+        "words": progress.words,
+    }

@@ -26,6 +26,10 @@ class PointUnavailable(PermanentError):
     """The restore point is unknown or gone; the message names the nearest valid ones."""
 
 
+class UnknownPoint(PointUnavailable):
+    """No restore point has the name that was given; the message names the nearest."""
+
+
 class StateChanged(PermanentError):
     """The identity moved since the plan was made: nothing was done."""
 
@@ -44,6 +48,10 @@ class Unsupported(PermanentError):
 
 class Busy(TemporaryError):
     """The backend works on something else; nothing was sent."""
+
+
+class StillReading(Busy):
+    """What a restore point holds takes long to read; the message says how far it is. Ask again later."""
 
 
 class Unreachable(TemporaryError):

@@ -23,8 +23,9 @@ from bot.contract import (
     Handle,
     Operation,
     OutcomeUnknown,
-    Progress,
+    StillReading,
     Taken,
+    UnknownPoint,
     Work,
     answered,
 )
@@ -39,7 +40,7 @@ from bot.preflight import Directory, failover, look_before_start, plan_for, why_
 from bot.run import Run, StepRecord, op_id
 from bot.signatures import why_not_as_planned, why_not_signed
 
-TRIED_AGAIN_EVERY_SECONDS = 5.0  # the start, while something passing stands against it
+TRIED_AGAIN_EVERY_SECONDS = 5.0  # a plan or a start, while something passing stands against it
 BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
 
 
@@ -209,11 +210,14 @@ class _Drive:
         try:
             plan, awaited = await plan_for(run, tools.planner, tools.directory)
             target_down = await is_down(self._world.checks([plan.target]), self._clock)
+        except StillReading as reading:
+            return await self._held_up(run, words_of(reading))
         except (UserError, PermanentError) as refusal:
-            return await self._write(run, events.Refused(words_of(refusal)))
+            slip = isinstance(refusal, UnknownPoint) and run.request.goal.point is not None
+            return await self._write(run, events.Refused(words_of(refusal), private=slip))
         except (TemporaryError, OutcomeUnknown) as refusal:
-            name = run.request.target
-            why = f"`{name}` could not be read: {words_of(refusal)}. Nothing was started; ask again."
+            name, words = run.request.target, words_of(refusal).rstrip(".")
+            why = f"`{name}` could not be read: {words}. Nothing was started; ask again."
             return await self._write(run, events.Refused(f"{why}{failover(name, tools.configuration)}"))
         return await self._write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
 
@@ -226,8 +230,12 @@ class _Drive:
             return await self._write(run, events.Started(now.loss))
         if not now.passing or self._last_try(run):
             return await self._write(run, events.Voided(now.why_not, now.seen))
-        if now.why_not != run.why:
-            run = await self._write(run, events.HeldUp(now.why_not))
+        return await self._held_up(run, now.why_not)
+
+    async def _held_up(self, run: Run, why: str) -> Run:
+        """Says once what it waits for, waits, and returns the run as people have moved it meanwhile."""
+        if why != run.why:
+            await self._write(run, events.HeldUp(why))
         await self._engine.sleep(TRIED_AGAIN_EVERY_SECONDS)
         return await self.load(run.id)
 
@@ -409,7 +417,7 @@ class _Drive:
                 found = await asking.find_out_of_time(operation, work, self._engine.sleep)
                 return await self._settle(run, step, found)
             if progress is not None:
-                await self._records.progress(run.id, self._epoch, _shown(progress))
+                await self._records.progress(run.id, self._epoch, asking.shown(progress))
             await self._engine.sleep(progress.retry_after if progress else 1.0)
             run = await self.load(run.id)
             if self._doubt:
@@ -437,12 +445,3 @@ def _why_given_up(problem: Exception) -> str:
     told = isinstance(problem, (UserError, PermanentError, TemporaryError, OutcomeUnknown))
     said = words_of(problem) if told else f"an error of its own, {type(problem).__name__}"
     return f"The bot could not go on: {said.rstrip('.')}. Look again, or end it."
-
-
-def _shown(progress: Progress) -> dict[str, Any]:
-    return {
-        "done": progress.done,
-        "total": progress.total,
-        "unit": progress.unit,
-        "words": progress.words,
-    }

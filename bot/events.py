@@ -67,6 +67,7 @@ class Refused(Fact):
 
     kind = EventKind.REFUSED
     why: str = ""
+    private: bool = False  # a slip of who asked: told to nobody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class VoidedByRestore(AfterRestore):
 
 @dataclass(frozen=True, slots=True)
 class HeldUp(Fact):
-    """Something passing stands against the start: it is tried again while the approval lets it start."""
+    """Something passing stands against a plan or a start: it is tried again while there is time."""
 
     kind = EventKind.HELD_UP
     why: str = ""

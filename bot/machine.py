@@ -102,6 +102,7 @@ BEFORE_THE_FIRST_INTENT: Mapping[EventKind, Move] = {
 
 TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
     (S.REQUESTED, None): {
+        EventKind.HELD_UP: (S.REQUESTED, None),
         EventKind.PLANNED: (S.AWAITING_APPROVAL, None),
         EventKind.REFUSED: (S.REFUSED, None),
         EventKind.VOIDED: (S.VOID, None),
@@ -413,7 +414,8 @@ def _changed(fact: events.Fact, run: Run, event: Event) -> Run:
 def _(fact: events.Planned, run: Run, event: Event) -> Run:
     told = {"digest": fact.digest, "awaited": fact.awaited, "target_down": fact.target_down}
     steps = tuple(StepRecord(step) for step in fact.plan.steps)
-    return _worked(_decided(run, planned=fact.plan, **told), steps=steps)
+    planned = replace(run, why="")  # of what held it up
+    return _worked(_decided(planned, planned=fact.plan, **told), steps=steps)
 
 
 @_changed.register
@@ -435,7 +437,12 @@ def _(fact: events.QuorumReached, run: Run, event: Event) -> Run:
 
 
 @_changed.register
-def _(fact: events.Refused | events.CardImpossible | events.HeldUp, run: Run, event: Event) -> Run:
+def _(fact: events.Refused, run: Run, event: Event) -> Run:
+    return replace(_ended_so(run, private=fact.private), why=fact.why)
+
+
+@_changed.register
+def _(fact: events.CardImpossible | events.HeldUp, run: Run, event: Event) -> Run:
     return replace(run, why=fact.why)
 
 

@@ -6,6 +6,7 @@ It changes nothing, so it needs no claim and no key: whoever may read a target m
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bot import planning, spans
@@ -16,6 +17,7 @@ from bot.errors import PermanentError, TemporaryError, UserError
 from bot.loss import comparable, joint, outgrown
 from bot.model import Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, UndoMode, Way
 from bot.procedures import targets_of
+from bot.processes import LiveProcess, why_no_plan
 from bot.run import Run
 from bot.spans import Lived
 from bot.suggesting import Hold, Offer, offer, taken_back
@@ -31,13 +33,14 @@ class PastRuns(Protocol):
     async def outages(self, target: str) -> list[float]: ...
     async def lived(self, target: str) -> tuple[Lived, ...]: ...
     async def moved(self, target: str) -> tuple[Run, ...]: ...
+    async def processes(self, now: datetime) -> tuple[LiveProcess, ...]: ...
 
 
 class Executors(Protocol):
     """The executors of this worker's zone, by target."""
 
     def executor(self, target: str) -> Executor: ...
-    def pins(self, target: str) -> tuple[Pin, ...]: ...
+    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]: ...
 
 
 def _other(first: Way, goal: Goal) -> Goal:
@@ -70,6 +73,8 @@ class Planner:
 
     async def plan(self, target: Target, goal: Goal) -> Plan:
         """Returns what would be done now. Raises what executors raise, and UserError."""
+        if reason := why_no_plan(target.zone, await self.past.processes(self.clock())):
+            raise UserError(reason)
         own = await self._undo_points(goal)
         names = targets_of(self.configuration, target)
         ways: dict[str, Way] = {}
@@ -131,8 +136,9 @@ class Planner:
     async def refuse_other_place(self, plan: Plan, target: str, *, begun: bool) -> None:
         """Raises StateChanged where a restore would run other programs, or lead elsewhere, than agreed."""
         if plan.pins:
-            pins = await asyncio.to_thread(self.executors.pins, target)
-            if reason := planning.other_place(plan.leg(target), pins, begun=begun):
+            leg = plan.leg(target)
+            pins = await asyncio.to_thread(self.executors.pins, target, leg.pins)
+            if reason := planning.other_place(leg, pins, begun=begun):
                 raise StateChanged(reason)
 
     async def look_again(self, plan: Plan, *, begun: bool) -> Now:

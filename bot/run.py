@@ -186,6 +186,7 @@ class End:
     superseded_by: str | None = None  # the id of the run that has taken the target somewhere else since
     superseded_point: str = ""  # what people call where it went
     superseded_at: datetime | None = None
+    private: bool = False  # who asked made a slip, and nobody else need hear of it
 
 
 @dataclass(frozen=True, slots=True)

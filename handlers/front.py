@@ -6,10 +6,8 @@ look, and a worker answers it.
 
 import asyncio
 import logging
-import os
-import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,6 +26,8 @@ from handlers.context import Context, Parts, Wake, running
 from handlers.door.deliver import Door, Identity
 from handlers.door.guard import self_test
 from handlers.door.socket import Socket
+from handlers.heartbeat import Heartbeat, no_pins, this_process
+from handlers.keys import key_id
 from handlers.slack.channels import Channels
 from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
@@ -39,6 +39,7 @@ from handlers.web.links import links_from
 from storage.cards import CardStore
 from storage.leases import Leases
 from storage.looks import LookStore
+from storage.processes import ProcessStore
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class Front:
     door: Door
     socket: Socket | None  # None: Socket Mode is not open, Slack comes by HTTP
     shared: str | None  # the URL of the database that other processes change too; None: there are none
+    heartbeat: Heartbeat | None  # None: this process is alone
 
     @asynccontextmanager
     async def at_work(self, anew: asyncio.Event) -> AsyncIterator[None]:
@@ -64,8 +66,9 @@ class Front:
         if self.shared is not None:
             loops.append(_hear_of_others(self.shared, self.context.publish))
         scheduler = _ticks(self.context)
+        beating = self.heartbeat.beating(anew) if self.heartbeat else nullcontext()
         try:
-            async with running(anew, *loops):
+            async with beating, running(anew, *loops):
                 try:
                     if self.socket is not None:
                         await self.socket.open()
@@ -111,18 +114,23 @@ async def open_front(parts: Parts, windows: Windows = WINDOWS) -> Front:
         publish=parts.publish,
     )
     alone = parts.jobs is None
-    lease = PublisherLease(Leases(store.database), clock, _name_of_this_process(), alone=alone)
+    assert parts.signer is not None  # who hears has one
+    me = this_process("front", "", key_id(parts.signer.public), clock)
+    lease = PublisherLease(Leases(store.database), clock, f"{me.name}:{me.id}", alone=alone)
     publisher = Publisher(context, lease.is_mine if store.why_read_only is None else _never)
     door = Door(bolt(client, authorized, context), identity, context.metrics)
     socket = None
     if settings.app_token is not None:
         socket = Socket(door, settings.app_token.get_secret_value(), client)
-    return Front(context, publisher, lease, door, socket, None if alone else settings.database)
-
-
-def _name_of_this_process() -> str:
-    """Returns a name for leases that no other process has, also after a restart under the same pid."""
-    return f"{os.uname().nodename[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Front(
+        context,
+        publisher,
+        lease,
+        door,
+        socket,
+        None if alone else settings.database,
+        None if alone else Heartbeat(ProcessStore(store.database), clock, me, no_pins),
+    )
 
 
 async def _never() -> bool:

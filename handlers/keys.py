@@ -1,5 +1,6 @@
 """Keys in files: the private one of a front, and the public ones of the fronts that a worker believes."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def signer_at(path: Path) -> Signer:
         key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
     return Signer(key)
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """Returns a short name of a key, by which people compare two: 8 hex digits."""
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:8]
 
 
 def public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:

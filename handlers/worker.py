@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,24 +15,27 @@ from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot import codec
 from bot.clock import Clock
-from bot.configuration import MAIN_ZONE, Configuration, Target
+from bot.configuration import MAIN_ZONE, Configuration
 from bot.contract import OutcomeUnknown
 from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError, words_of
 from bot.model import Goal, Plan, State
-from bot.planner import Planner
+from bot.planner import Executors, Planner
 from bot.preflight import Directory
+from bot.processes import can_start, pins_digest, workers_of
 from bot.run import LiveState, Run
 from bot.signatures import Signer
 from bot.suggesting import Offer, why_none_suggested
 from handlers.context import Parts, Wake, running
+from handlers.heartbeat import Heartbeat, PinsOfTargets, this_process
 from handlers.keys import public_keys
 from handlers.settings import ProcessSettings
 from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
+from handlers.watching import DATABASE, Watching
 from storage.claims import Claim, Claims
-from storage.database import CommitUnknown, NotAccepted
 from storage.looks import Look, LookStore
+from storage.processes import ProcessStore
 from storage.spans import SpanStore
 
 if TYPE_CHECKING:
@@ -50,9 +53,6 @@ DRAINED_WITHIN_SECONDS = 5.0  # what takes longer is found again at the next sta
 DRIVING_TRIED_AT_MOST_TIMES = 3  # in a row, when it fails without a reason that it knows itself
 BETWEEN_SWEEPS_SECONDS = 0.05  # at least
 LOOK_AT_MOST_SECONDS = 60.0
-WATCHED_EVERY_SECONDS = 60.0  # that it is asked whether a look is due
-WATCH_SECONDS = 30 * 60.0  # where the settings say nothing
-DATABASE = (DBAPIError, NotAccepted, CommitUnknown, TimeoutError)  # what it raises when it is away
 
 
 class Worker:
@@ -63,7 +63,7 @@ class Worker:
         planner: Planner,
         claims: Claims,
         looks: LookStore,
-        spans: SpanStore,
+        watching: Watching,
         clock: Clock,
         work: Wake,
         publish: Wake,
@@ -71,19 +71,24 @@ class Worker:
         zone: str = MAIN_ZONE,
         sweep_every: float = SWEEP_EVERY_SECONDS,
         jobs: "Jobs | None" = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
-        """`sweep_every` in seconds. `jobs` None: it finds its work by the sweep and by being woken alone."""
+        """`sweep_every` in seconds. `jobs` None: it finds its work by the sweep and by being woken alone.
+
+        `heartbeat` None: no other worker shares the database.
+        """
         self._configuration = configuration
         self._engine = engine
         self._planner = planner
         self._claims = claims
         self._looks = looks
-        self._spans = spans
+        self._watching = watching
         self._clock = clock
         self._work = work
         self._publish = publish
         self._zone = zone
         self._jobs = jobs
+        self._heartbeat = heartbeat
         self._elsewhere = frozenset(t.name for t in configuration.targets.values() if t.zone != zone)
         self._sweep_every = sweep_every
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -94,11 +99,12 @@ class Worker:
     @asynccontextmanager
     async def at_work(self, anew: asyncio.Event) -> AsyncIterator[None]:
         """Drives and answers until it is left, then drains. `anew` is set when one of its loops breaks."""
-        loops = [self.run(), self._watch()]
+        loops = [self.run(), self._watching.run()]
         if self._jobs is not None:
             loops.append(self._jobs.run([self._zone], self.take_run, self.take_look, JOBS_AT_ONCE))
             loops.append(_forget_stalled(self._jobs))
-        async with running(anew, *loops):
+        beating = self._heartbeat.beating(anew) if self._heartbeat else nullcontext()
+        async with beating, running(anew, *loops):
             try:
                 yield
             finally:
@@ -160,13 +166,28 @@ class Worker:
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
     async def _drive(self, run_id: str) -> None:
+        if self._heartbeat is not None and await self._is_for_another(run_id, self._heartbeat):
+            return
         run = await self._carried_on(run_id)
         if run is None:
             return
         if run.state is State.AWAITING_APPROVAL:
-            await self._note_what_it_found(run)
+            await self._watching.note_what_it_found(run)
         elif run.state.final and run.work.live is not LiveState.BEFORE:
-            await self._note_what_it_brought(run)
+            await self._watching.note_what_it_brought(run)
+
+    async def _is_for_another(self, run_id: str, heartbeat: Heartbeat) -> bool:
+        """Whether only another worker of the zone has the programs that were approved. It finds the run."""
+        mates = workers_of(self._zone, heartbeat.others)
+        if all(mate.pins == heartbeat.me.pins for mate in mates):
+            return False
+        run = await self._claims.waiting_to_start(run_id)
+        if run is None or can_start(heartbeat.me.pins, run.approval.plan):
+            return False
+        able = [mate.name for mate in mates if can_start(mate.pins, run.approval.plan)]
+        if able:
+            log.info("left to a worker that has the approved programs", run=run_id, worker=able[0])
+        return bool(able)
 
     async def _carried_on(self, run_id: str) -> Run | None:
         """Returns the run as it waits or has ended; None: somebody else drives it, or nobody could."""
@@ -211,46 +232,6 @@ class Worker:
             del self._failed[run.id]
             await self._claims.give_back(claim)
 
-    # What is live
-
-    async def _watch(self) -> None:
-        """Looks at what is live every now and then, so that somebody knows since when it is."""
-        while True:
-            await asyncio.sleep(WATCHED_EVERY_SECONDS)
-            for target in self._configuration.targets.values():
-                every = _watched_every(target)
-                if target.zone == self._zone and every is not None:
-                    await self._look_if_due(target.name, timedelta(seconds=every))
-
-    async def _look_if_due(self, target: str, every: timedelta) -> None:
-        try:
-            lived = await self._spans.lived(target)
-            if not lived or lived[-1].seen + every <= self._clock():
-                await self._note_live(target)
-        except Exception as problem:  # noqa: BLE001 - who cannot be seen now is looked at the next time
-            log.warning("watch", target=target, error=words_of(problem))
-
-    async def _note_live(self, target: str, run: str | None = None) -> None:
-        points = await self._planner.points(target)
-        await self._spans.saw(target, points.current, self._clock(), run)
-
-    async def _note_what_it_found(self, run: Run) -> None:
-        """What planning has seen live, without another look."""
-        plan = run.approval.plan
-        for leg in plan.legs:
-            try:
-                await self._spans.saw(leg.target, leg.current, plan.made_at)
-            except DATABASE as problem:
-                log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
-
-    async def _note_what_it_brought(self, run: Run) -> None:
-        """Best effort: the next look at the target sees it as well, and knows less of since when."""
-        for leg in run.approval.plan.legs:
-            try:
-                await self._note_live(leg.target, run.id)
-            except Exception as problem:  # noqa: BLE001 - the run itself has ended well and is released
-                log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
-
     # Looks
 
     async def _answer(self, look: Look) -> None:
@@ -260,7 +241,7 @@ class Worker:
         except (UserError, PermanentError) as reason:
             answer = {"reason": words_of(reason)}
         except (TemporaryError, OutcomeUnknown, TimeoutError) as reason:
-            words = "it does not answer" if isinstance(reason, TimeoutError) else words_of(reason)
+            words = "it does not answer" if isinstance(reason, TimeoutError) else words_of(reason).rstrip(".")
             answer = {"reason": f"`{look.target}` cannot be read now: {words}. Try again in a moment."}
         except Exception as problem:
             log.error("look", target=look.target, error=type(problem).__name__, exc_info=problem)
@@ -270,8 +251,7 @@ class Worker:
 
     async def _look(self, look: Look) -> dict[str, Any]:
         target = self._configuration.targets[look.target]
-        points = await self._planner.points(look.target)
-        await self._spans.saw(look.target, points.current, self._clock())
+        points = await self._watching.points(look.target)
         offered = await self._planner.offer(look.target, points)
         answer: dict[str, Any] = {"offer": codec.dump(Offer, offered)}
         if look.goal is None:
@@ -284,13 +264,6 @@ class Worker:
         except (UserError, PermanentError) as reason:
             return {**answer, "reason": words_of(reason)}
         return {**answer, "plan": codec.dump(Plan, plan)}
-
-
-def _watched_every(target: Target) -> float | None:
-    """Seconds; None: nobody looks unasked. A program of somebody's own is run only where they say so."""
-    if target.watch is not None:
-        return target.watch
-    return None if target.executor.type == "command" else WATCH_SECONDS
 
 
 def _goal(look: Look, offered: Offer) -> Goal | None:
@@ -343,20 +316,39 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
     resolver = resolver_for(configuration, parts.settings.state, parts.settings.worker_key)
     world = ConfiguredWorld(configuration, definitions(), resolver)
     planner = Planner(configuration, store, world, clock)
+    heartbeat = None
+    if parts.jobs is not None:
+        me = this_process("worker", zone, resolver.surroundings.key.id, clock)
+        heartbeat = Heartbeat(ProcessStore(store.database), clock, me, _pins_in(zone, configuration, world))
     return Worker(
         configuration,
         Engine(configuration, store, world, planner, directory, keys, clock, asyncio.sleep),
         planner,
         Claims(store),
         LookStore(store.database),
-        SpanStore(store.database),
+        Watching(configuration, zone, planner, SpanStore(store.database), clock),
         clock,
         parts.work,
         parts.publish,
         zone=zone,
         sweep_every=SWEEP_EVERY_SECONDS if parts.jobs is None else GROWN_SWEEP_EVERY_SECONDS,
         jobs=parts.jobs,
+        heartbeat=heartbeat,
     )
+
+
+def _pins_in(zone: str, configuration: Configuration, executors: Executors) -> PinsOfTargets:
+    """Returns who says what the settings and programs of each target of the zone come to here."""
+    targets = [target.name for target in configuration.targets.values() if target.zone == zone]
+
+    def found() -> dict[str, str]:
+        pins = {}
+        for target in targets:
+            with suppress(ConfigurationError):  # planning says why they cannot be found
+                pins[target] = pins_digest(executors.pins(target))
+        return pins
+
+    return lambda: asyncio.to_thread(found)
 
 
 def _keys(settings: ProcessSettings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:

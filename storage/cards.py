@@ -199,6 +199,13 @@ class CardStore:
     async def impossible(self, key: str, why: str) -> None:
         await self._set(key, gone=why[:64])
 
+    async def keep_back(self, run_id: str) -> None:
+        """Nothing of a run is posted where others read, unless it stands there already."""
+        public = cards.c.kind.in_([CardKind.CARD, CardKind.LINE])
+        unsaid = update(cards).where(cards.c.run_id == run_id, public, cards.c.ts.is_(None))
+        kept = unsaid.values(gone="told to nobody but who asked")
+        await self._database.write(lambda connection: connection.execute(kept))
+
     async def _set(self, key: str, **values: Any) -> None:
         statement = update(cards).where(cards.c.key == key).values(**values)
         await self._database.write(lambda connection: connection.execute(statement))

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, null, or_, select, update
 
 from bot.canonical_json import iso
 from bot.errors import ClaimLost
+from bot.model import State
 from bot.run import Run
 from storage.runs import Store
 from storage.tables import runs
@@ -63,6 +64,11 @@ class Claims:
         asked = {"of_run": run_id, "now": iso(now), "until": iso(now + lease)}
         epoch = await self._database.write(lambda connection: connection.scalar(_CLAIM, asked))
         return None if epoch is None else Claim(await self._store.load(run_id), epoch)
+
+    async def waiting_to_start(self, run_id: str) -> Run | None:
+        """Returns a run that was approved and has not begun; None: it is at another point."""
+        run = await self._store.load(run_id)
+        return run if run.state is State.APPROVED else None
 
     async def reloaded(self, claim: Claim) -> Claim:
         """Returns the same claim with its run as it is stored now."""

@@ -21,6 +21,7 @@ from bot.errors import ClaimLost, StaleRun, UserError
 from bot.event_kinds import EventKind
 from bot.events import Superseded
 from bot.model import State
+from bot.processes import LiveProcess
 from bot.run import LiveState, Run
 from bot.signatures import Signer, sealed
 from bot.spans import Lived
@@ -30,6 +31,7 @@ from storage.aftermath import moved_before, place_holds, runs_that_moved
 from storage.database import Database
 from storage.event_rows import EVENTS_OF_RUN, as_stored, event_in, event_row
 from storage.evidence import FIRST_PREV, Entry, owe
+from storage.processes import ProcessStore
 from storage.projection import Summary, fixed_columns, moving_columns, summary_in
 from storage.spans import SpanStore
 from storage.tables import (
@@ -356,6 +358,10 @@ class Store:
     async def lived(self, target: str) -> tuple[Lived, ...]:
         """Which states were seen live from when to when, oldest first."""
         return await SpanStore(self.database).lived(target)
+
+    async def processes(self, now: datetime) -> tuple[LiveProcess, ...]:
+        """Returns the processes that said lately that they are there; none where one process is alone."""
+        return await ProcessStore(self.database).seen(now)
 
     async def moved(self, target: str) -> tuple[Run, ...]:
         """Runs that may have changed what is live in a target, newest first."""

@@ -200,3 +200,17 @@ leases = Table(
     Column("epoch", Integer, nullable=False),  # counted up with every holder
     Column("until", String(24), nullable=True),  # null: given back
 )
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(16), primary_key=True),  # random, another one at each start
+    Column("name", String(64), nullable=False),  # host and pid
+    Column("role", String(8), nullable=False),
+    Column("zone", String(64), nullable=False),  # of a worker; else empty
+    Column("version", String(32), nullable=False),
+    Column("key", String(8), nullable=False),  # which key it signs with, without telling it
+    Column("pins", JSON, nullable=False),  # target to a digest of what its settings and programs come to
+    Column("started_at", String(24), nullable=False),
+    Column("seen_at", String(24), nullable=False),  # renewed by the process itself
+)

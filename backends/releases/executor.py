@@ -16,6 +16,7 @@ from pathlib import Path
 
 from backends.choosing import named, point_for
 from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
+from backends.patience import Readings
 from backends.programs.supervisor import sync_folder
 from backends.references import Resolver
 from backends.releases.layout import Layout
@@ -72,6 +73,7 @@ class Releases:
     ) -> None:
         self._layout = Layout(root, names_zone)
         self._manifests = Manifests(ignored)
+        self._readings = Readings()
         self._ignored = sorted(ignored)
         self._markers = Markers(root, key)
         self._clock = clock
@@ -138,7 +140,10 @@ class Releases:
     @file_errors()
     def _pinned(self, point: RestorePoint) -> RestorePoint:
         """Returns the point with its content, unless it is live: nobody goes there, and it may be writing."""
-        return point if point.current else replace(point, fingerprint=self._content(point.id).fingerprint)
+        if point.current:
+            return point
+        read = partial(self._manifests.of, self._layout.path_of(point.id))
+        return replace(point, fingerprint=self._readings.of(point.id, "paths", read).fingerprint)
 
     def _unlike(self, point: RestorePoint) -> dict[str, str]:
         folder = self._layout.path_of(point.id)

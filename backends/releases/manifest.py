@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Final
 
 from backends.file_digests import DIGESTS, Stamps, stamps_of
+from backends.patience import HowFar
 from bot.contract import Busy
 
 MOST_REMEMBERED_PATHS: Final = 200_000  # of all manifests together
@@ -61,11 +62,14 @@ class Manifests:
         self._last: dict[str, Manifest] = {}  # by folder
         self._lock = Lock()
 
-    def of(self, folder: str) -> Manifest:
-        """Returns what it holds now. Raises Busy when somebody writes to it meanwhile, and OSError."""
+    def of(self, folder: str, told: HowFar | None = None) -> Manifest:
+        """Returns what it holds now. Raises Busy when somebody writes to it meanwhile, and OSError.
+
+        `told` hears how many paths have been read, and about of how many.
+        """
         last = self._last.get(folder)
         try:
-            seen = _Reading(folder, self._ignored, last.seen if last else {}).all()
+            seen = _Reading(folder, self._ignored, last.seen if last else {}, told).all()
         except OSError as error:
             if error.errno not in MOVED or not os.path.isdir(folder):
                 raise
@@ -116,8 +120,11 @@ class Manifests:
 class _Reading:
     """One pass over a folder. What moved between its begin and its end was never there as a whole."""
 
-    def __init__(self, folder: str, ignored: Collection[str], known: Mapping[str, Seen]) -> None:
+    def __init__(
+        self, folder: str, ignored: Collection[str], known: Mapping[str, Seen], told: HowFar | None
+    ) -> None:
         self._folder = folder
+        self._told = told
         self._ignored = ignored
         self._known = known
         self._seen: dict[str, Seen] = {}
@@ -127,6 +134,8 @@ class _Reading:
         waiting = [""]
         while waiting:
             self._list(waiting.pop(), waiting)
+            if self._told is not None:
+                self._told(len(self._seen), len(self._known) or None)
         for path, stamps in self._watched:
             if stamps_of(os.lstat(path)) != stamps:
                 raise Busy(f"{path} changes while it is read.")

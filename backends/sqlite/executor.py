@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from backends.choosing import named, point_for
+from backends.file_digests import DIGESTS
 from backends.marker import (
     ANOTHER_PLAN,
     ENDED,
@@ -26,6 +28,7 @@ from backends.marker import (
     fate_of,
     file_errors,
 )
+from backends.patience import Readings
 from backends.references import Resolver
 from backends.sqlite.backups import backups_in, was_wal
 from backends.sqlite.comparing import Difference, NotCompared, folded
@@ -111,6 +114,7 @@ class Sqlite:
         self._clock = clock
         self._markers = Markers(backups, key)
         self._counting = Counting(database, self._markers, tables, counting)
+        self._readings = Readings()
         self._copies: dict[str, Copy] = {}  # of this process, by op id
 
     async def restore_points(self, limit: int = 50) -> Points:
@@ -186,6 +190,7 @@ class Sqlite:
         current = self._current()
         points = self._points()
         point = point_for(goal, points)
+        self._readings.of(point.id, "bytes", partial(DIGESTS.of, self._file(point.id)))
         with held(self._file(point.id)) as backup:
             way = self._way(replace(point, fingerprint=backup.digest), points, current, now)
             try:

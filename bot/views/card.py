@@ -58,7 +58,9 @@ def card(run: Run, facts: CardFacts, now: datetime) -> MessageContent:
 def direct(run: Run, facts: CardFacts, now: datetime) -> MessageContent:
     """The copy for one awaited person: the same facts, the same buttons, and where the card stands."""
     same = card(run, facts, now)
-    where = context(f"Your copy of the card in {mention_channel(run.request.channel)}")
+    channel = mention_channel(run.request.channel)
+    told = f"Only you were told. Nothing was posted in {channel}"
+    where = context(told if run.end.private else f"Your copy of the card in {channel}")
     return message(same.text, [*same.blocks, where])
 
 
@@ -170,7 +172,8 @@ def _next_news(facts: CardFacts, now: datetime) -> str:
 
 
 def _requested(run: Run, now: datetime) -> list[str]:
-    return ["Reading restore points… nothing happens yet", _wanted(run.request.goal, now), _asks(run)]
+    doing = f"{escape(run.why.rstrip('.'), 200)}…" if run.why else "Reading restore points…"
+    return [f"{doing} nothing happens yet", _wanted(run.request.goal, now), _asks(run)]
 
 
 def _wanted(wanted: Goal, now: datetime) -> str:

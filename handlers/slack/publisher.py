@@ -139,6 +139,9 @@ class Publisher:
         cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
         if _awaits_its_card(run) and run.id not in self._dnd:
             self._dnd[run.id] = await self._ctx.directory.on_dnd(run.approval.awaited)
+        if run.end.private:
+            await self._ctx.cards.keep_back(run.id)
+            cards = await self._ctx.cards.of_run(run.id)
         try:
             for card in _standing(cards, CardKind.CARD):
                 run = await self._reconcile(run, card, cards)

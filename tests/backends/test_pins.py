@@ -83,6 +83,16 @@ def test_nobody_without_the_key_can_guess_the_place(base: Path) -> None:
     assert "shop" not in _place(base, shop)
 
 
+def test_a_place_that_was_pinned_under_an_older_key_is_still_the_same_place(base: Path) -> None:
+    newer = WorkerKey((*WorkerKey.fresh().keys, *KEY.keys))
+    settings, shop = _git({"env": "REMOTE"}), {"REMOTE": "https://git.example/shop.git"}
+    agreed = pins_of(settings, _resolver(base, shop))
+    assert pins_of(settings, _resolver(base, shop, newer), agreed=agreed) == agreed
+    prod = {"REMOTE": "https://git.example/prod.git"}
+    assert pins_of(settings, _resolver(base, prod, newer), agreed=agreed) != agreed
+    assert pins_of(settings, _resolver(base, shop, WorkerKey.fresh()), agreed=agreed) != agreed
+
+
 def test_a_file_that_leads_elsewhere_is_seen(base: Path) -> None:
     settings = _git({"file": "remote"})
     (base / "remote").write_text("/srv/shop.git\n")

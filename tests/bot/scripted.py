@@ -52,6 +52,7 @@ from bot.model import (
 from bot.planner import Planner
 from bot.policy import Entitled
 from bot.presses import Click, Press
+from bot.processes import LiveProcess
 from bot.run import LiveState, Run
 from bot.signatures import Signer, sealed
 from bot.spans import Lived
@@ -118,6 +119,7 @@ class Notebook:
         self.progressed: list[dict[str, Any]] = []
         self.held: tuple[Hold, ...] = ()
         self.seen_live: dict[str, tuple[Lived, ...]] = {}  # by target
+        self.there: tuple[LiveProcess, ...] = ()
 
     def open(self, event: Event, run_id: str) -> Run:
         self.runs[run_id] = [sealed(event, self.installation, run_id, "", FRONT)]
@@ -164,6 +166,9 @@ class Notebook:
 
     async def lived(self, target: str) -> tuple[Lived, ...]:
         return self.seen_live.get(target, ())
+
+    async def processes(self, now: datetime) -> tuple[LiveProcess, ...]:
+        return self.there
 
 
 def _told(event: Event) -> str:
@@ -405,7 +410,7 @@ class World:
             raise ConfigurationError((f"a secret of {target} is missing",))
         return self.backends[target]
 
-    def pins(self, target: str) -> tuple[Pin, ...]:
+    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return self.pinned.get(target, ())
 
     def maintenance(self, target: str, do: Do) -> Scripted:

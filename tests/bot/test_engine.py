@@ -21,13 +21,14 @@ from bot.contract import (
     PointUnavailable,
     Progress,
     StateChanged,
+    StillReading,
     Unreachable,
 )
 from bot.engine import BEGUN_AT_MOST_TIMES
 from bot.envelope import Event
 from bot.errors import ClaimLost, PermanentError, StaleRun
 from bot.event_kinds import EventKind as E
-from bot.events import StepStarted
+from bot.events import HeldUp, StepStarted
 from bot.machine import NotAllowed
 from bot.model import (
     Do,
@@ -828,6 +829,23 @@ async def test_a_count_that_fails_at_the_start_is_tried_again_and_then_voids(pla
         "the loss was measured when it was approved and is unknown now (orders: not finished after 10 s)"
     )
     assert "held_up" in play.kinds()
+
+
+async def test_a_plan_waits_for_a_point_that_is_still_being_read_and_says_how_far(play: Play) -> None:
+    play.ask()
+    for far in ("40 %", "40 %", "90 %"):
+        play.backend.plans.append(StillReading(f"The content of p41 is still being read, {far}."))
+    run = await play.drive()
+    assert (run.state, run.why) == (State.AWAITING_APPROVAL, "")
+    said = [event.fact.why for event in play.notes.runs[run.id] if isinstance(event.fact, HeldUp)]
+    assert said == [f"The content of p41 is still being read, {far}." for far in ("40 %", "90 %")]
+
+
+async def test_who_cancels_while_a_point_is_still_being_read_is_heard(play: Play) -> None:
+    play.ask()
+    play.backend.plans.extend([StillReading("The content of p41 is still being read, 0 %.")] * 100)
+    play.clock = CancelledMeanwhile(play)
+    assert (await play.drive()).state is State.CANCELLED
 
 
 class CancelledMeanwhile(HandClock):

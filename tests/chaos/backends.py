@@ -6,7 +6,7 @@ late, or to lose the answer of what it did.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -249,7 +249,7 @@ class RemoteWorld:
     def executor(self, target: str) -> RemoteExecutor:
         return RemoteExecutor(target, Do.RESTORE, self.ask)
 
-    def pins(self, target: str) -> tuple[Pin, ...]:
+    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return ()
 
     def maintenance(self, target: str, do: Do) -> RemoteOperation:

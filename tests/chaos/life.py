@@ -22,7 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import SteadyClock
-from bot.configuration import Configuration
+from bot.configuration import MAIN_ZONE, Configuration
 from bot.engine import ClaimedRun, Engine
 from bot.planner import Planner
 from bot.run import Run
@@ -34,6 +34,7 @@ from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.publisher import Publisher
 from handlers.slack.sending import Sender
+from handlers.watching import Watching
 from handlers.web.links import Links
 from handlers.worker import Worker
 from storage.cards import CardStore
@@ -218,14 +219,14 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
     engine = ToldEngine(
         birth.configuration, store, world, planner, context.directory, (FRONT.public,), clock, asyncio.sleep
     )
-    spans = SpanStore(store.database)
+    watching = Watching(birth.configuration, MAIN_ZONE, planner, SpanStore(store.database), clock)
     worker = Worker(
         birth.configuration,
         engine,
         planner,
         claims,
         context.looks,
-        spans,
+        watching,
         clock,
         context.work,
         context.publish,

@@ -25,7 +25,17 @@ async def test_an_unknown_point_is_refused_with_the_nearest_ones(world: World) -
     await world.says("ana", "shop to v99")
     run = await world.reaches("refused")
     assert "v41" in run.why
-    assert "Ask again" in world.card()
+
+
+async def test_a_slip_in_the_name_of_a_point_is_told_to_nobody_but_who_asked(world: World) -> None:
+    await world.says("ana", "shop to v4l")
+    await world.until(lambda: bool(world.direct("ana")), "a direct message")
+    told = world.direct("ana")[-1].plain()
+    assert "There is no restore point" in told
+    assert "v41" in told
+    assert "Only you were told" in told
+    assert "Ask again" in told
+    assert [said for said in world.workspace.messages(CHANNEL) if not said.ephemeral_to] == []
 
 
 async def test_a_point_that_is_live_already_is_refused(world: World) -> None:

@@ -30,6 +30,7 @@ class Target:
     quorum: int = 1
     approvers: tuple[str, ...] = ("managers",)
     requesters: tuple[str, ...] = ("responders",)
+    by_path: bool = False  # its program is found by PATH
 
 
 class Backend:
@@ -54,7 +55,7 @@ class Backend:
 
     def configured(self, target: Target) -> dict[str, Any]:
         """Its part of rollback.yaml."""
-        call = [str(self.ctl), target.name]
+        call = [self.ctl.name if target.by_path else str(self.ctl), target.name]
         executor: dict[str, Any] = {
             "type": "command",
             "points": {"argv": [*call, "points"]},

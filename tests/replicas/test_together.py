@@ -1,6 +1,7 @@
 """Two fronts and two workers on one database: who may do what, and that two of a kind do not do it twice."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,6 +35,8 @@ TARGETS = (
     Target("unsigned"),
     Target("altered"),
     Target("faraway", zone="far"),
+    Target("moved", zone="apart", by_path=True),
+    Target("keyed", zone="keyed"),
 )
 SECRETS_OF_SLACK = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
 
@@ -116,6 +119,38 @@ async def test_a_run_of_another_zone_is_left_alone_until_its_own_worker_comes(
     await world.worker("far", zone="far")
     await world.reaches("faraway", "awaiting_approval")
     await world.clicks("ana", "faraway", "cancel")
+
+
+async def test_a_run_is_left_to_the_worker_that_has_the_programs_that_were_approved(world: Replicas) -> None:
+    older = await world.worker("older", "apart", PATH=_with_ctl(world, "older", ""))
+    run = await world.asks("moved")
+    newer = await world.worker("newer", "apart", PATH=_with_ctl(world, "newer", "# of the next release\n"))
+    older.freeze()
+    await world.clicks("cy", "moved", "approve")
+    await world.until(
+        lambda: "left to a worker that has" in newer.said() or None, "the newer one to leave it"
+    )
+    older.thaw()
+    assert (await world.reaches("moved", "succeeded", "void")).state.value == "succeeded"
+    assert run.id in newer.said()
+
+
+def _with_ctl(world: Replicas, name: str, added: str) -> str:
+    """Returns a PATH on which the backend's program is found first, as a file of its own."""
+    folder = world.folder / f"bin-{name}"
+    folder.mkdir()
+    program = folder / world.backend.ctl.name
+    program.write_text(world.backend.ctl.read_text() + added)
+    program.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+async def test_a_request_is_refused_while_the_workers_of_its_zone_hold_two_keys(world: Replicas) -> None:
+    await world.worker("first", "keyed")
+    await world.worker("second", "keyed", ROLLBACK_WORKER_KEY_FILE=str(world.folder / "another.key"))
+    assert (await world.says("ana", "keyed", "keyed to v41")).acked
+    await world.reaches("keyed", "refused")
+    await world.shows("keyed", "hold different keys")
 
 
 # At once ---------------------------------------------------------------------------------------

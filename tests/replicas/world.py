@@ -138,12 +138,15 @@ class Replicas:
         self.doors.ways[name] = self._signed_http(bot)
         return bot
 
-    async def worker(self, name: str, zone: str = "main") -> Replica:
+    async def worker(self, name: str, zone: str = "main", **other: str) -> Replica:
+        """`other`: what its environment has besides."""
         environment = {
             **self._of_every_role(name),
+            "ROLLBACK_WORKER_KEY_FILE": str(self.folder / f"worker-{zone}.key"),
             "SLACK_READ_TOKEN": self.slack.read_token,
             "ROLLBACK_FRONT_KEYS_FILE": str(self.folder / "front.pub"),
             CREDENTIAL: PASSWORD,
+            **other,
         }
         arguments = ("serve", "--role", "worker", "--zone", zone)
         worker = self._replica(self.workers, name, arguments, environment)

@@ -8,7 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.contract import Busy, Denied, Fate, Found, OutcomeUnknown, PointUnavailable, Progress, Unreachable
+from bot.contract import (
+    Busy,
+    Denied,
+    Fate,
+    Found,
+    OutcomeUnknown,
+    PointUnavailable,
+    Progress,
+    StillReading,
+    Unreachable,
+)
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.events import CardImpossible, EndedByUndo, Expired
@@ -106,7 +116,8 @@ async def refusals(s: Stage, run: Run) -> None:
 
 
 async def ended_before_the_start(s: Stage) -> None:
-    s.backend("refused").plans = [PointUnavailable("p41 is gone")]
+    reading = StillReading("The content of p41 is still being read, 40 %.")
+    s.backend("refused").plans = [reading, PointUnavailable("p41 is gone")]
     await s.planned(wish("refused"))
     run = await s.ask(wish("cancelled"))
     await s.press(run, ANA, CANCEL, "nicht mehr nötig")

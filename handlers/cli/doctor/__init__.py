@@ -39,6 +39,8 @@ async def examine(
     yield installation.guard(clock())
     yield installation.state_folder(settings.state)
     yield await installation.database(settings)
+    for result in await _processes(settings, clock):
+        yield result
     backends = await _backends(settings, configuration, clock)
     for backend in backends.values():
         for result in backend.results:
@@ -55,6 +57,14 @@ async def examine(
             )
             async for result in _slack(client, settings, configuration, clock, needed, operator):
                 yield result
+
+
+async def _processes(settings: ProcessSettings, clock: Clock) -> list[Result]:
+    try:
+        async with stored(settings) as store:
+            return installation.processes(await store.processes(clock()))
+    except (ConfigurationError, TemporaryError, DBAPIError, OSError):
+        return []  # the database has had its own line
 
 
 async def _backends(

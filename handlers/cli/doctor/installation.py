@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from backends.installed import definitions
 from bot.configuration import Configuration, warnings
 from bot.errors import ConfigurationError
+from bot.processes import LiveProcess, targets_apart, why_no_plan, workers_of
 from handlers.cli.database import opened, there_is_none, why_not_readable
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
 from handlers.door.guard import self_test
@@ -66,3 +68,26 @@ async def database(settings: ProcessSettings) -> Result:
         said = problem.orig if isinstance(problem, DBAPIError) else problem
         return unreachable("database", f"it cannot be used: {said}. Look at its file and who may write it.")
     return fail("database", reason) if reason else ok("database", f"it answers, and is at {HEAD}")
+
+
+def processes(seen: Iterable[LiveProcess]) -> list[Result]:
+    """Returns what differs between processes that share a database; none where one stands alone."""
+    found = tuple(seen)
+    if not found:
+        return []
+    names = ", ".join(f"{one.role} {one.zone} {one.name}".replace("  ", " ") for one in found)
+    results = [ok("processes", f"{len(found)} said so in the last seconds: {names}")]
+    for zone in sorted({one.zone for one in found if one.role == "worker"}):
+        workers = workers_of(zone, found)
+        if reason := why_no_plan(zone, workers):
+            results.append(fail(f"zone {zone}", reason))
+            continue
+        results += [
+            warn(
+                f"zone {zone}",
+                f"{' and '.join(those)} find other programs or settings of `{target}`, so a plan is started "
+                "only by workers like the one that made it. Bring them to the same state.",
+            )
+            for target, those in targets_apart(workers).items()
+        ]
+    return results

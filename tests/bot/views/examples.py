@@ -503,6 +503,11 @@ DONE_FACTS = replace(FACTS, holds=("migration 0042 is on hold; deploying it brin
 # Every card: the run, what is known beside it, and when it is drawn.
 CARDS: dict[str, tuple[Run, CardFacts, datetime]] = {
     "requested": (REQUESTED, FACTS, at("03:01:51")),
+    "requested_still_reading": (
+        having(REQUESTED, why="The content of 20261122T024500Z is still being read, 40 %."),
+        FACTS,
+        at("03:02:20"),
+    ),
     "refused": (REFUSED, FACTS, at("03:02")),
     "awaiting_approval": (AWAITING, FACTS, at("03:02:10")),
     "awaiting_not_posted": (PLANNED, replace(FACTS, awaited=(), messaged_at=None), at("03:02")),

@@ -22,7 +22,6 @@ from bot.model import (
     Pin,
     Points,
     RestorePoint,
-    State,
     Unit,
     Verdict,
     When,
@@ -58,11 +57,10 @@ HOSTILE_ROWS = 35  # everything too long at once: still a card to read, not a wa
 def hostile(run: Run, text: str) -> Run:
     """The same run, with the text wherever somebody or something outside supplies one."""
     finding = Finding(text, When.OFFLINE, Verdict.FAILED, text, text, text)
-    why = text if run.state is not State.REQUESTED else ""
     changed = having(
         run,
         request_reason=text,
-        why=why,
+        why=text,
         request_requester=replace(ANA, name=text),
         request_goal=replace(run.request.goal, point=text)
         if run.request.goal.point is not None

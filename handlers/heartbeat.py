@@ -1,0 +1,75 @@
+"""Says every few seconds that one role of this process is there, and hears which others are."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from importlib.metadata import version
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from bot.clock import Clock
+from bot.errors import TemporaryError, words_of
+from bot.processes import LiveProcess
+from handlers.context import running
+from storage.database import CommitUnknown
+from storage.processes import ProcessStore
+
+log = structlog.get_logger()
+
+BEATS_EVERY_SECONDS = 5.0
+PinsOfTargets = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+class Heartbeat:
+    """Rows are written only where several processes share a database: see `storage.processes`."""
+
+    def __init__(self, store: ProcessStore, clock: Clock, me: LiveProcess, pins: PinsOfTargets) -> None:
+        """`pins` says what the settings and programs of each target come to here, now."""
+        self._store = store
+        self._clock = clock
+        self._pins = pins
+        self.me = me
+        self.others: tuple[LiveProcess, ...] = ()
+
+    @asynccontextmanager
+    async def beating(self, anew: asyncio.Event) -> AsyncIterator[None]:
+        """Beats until it is left, and then says that this process is gone. `anew`: see `running`."""
+        await self._tried(self.beat())
+        try:
+            async with running(anew, self._again_and_again()):
+                yield
+        finally:
+            await self._tried(self._store.gone(self.me))
+
+    async def beat(self) -> None:
+        """Raises what the database raises."""
+        self.me = replace(self.me, pins=await self._pins(), seen_at=self._clock())
+        await self._store.beat(self.me)
+        self.others = tuple(one for one in await self._store.seen(self._clock()) if one.id != self.me.id)
+
+    async def _again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(BEATS_EVERY_SECONDS)
+            await self._tried(self.beat())
+
+    async def _tried(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except (DBAPIError, TemporaryError, CommitUnknown, TimeoutError) as problem:
+            log.warning("heartbeat", error=words_of(problem))
+
+
+def this_process(role: str, zone: str, key: str, clock: Clock) -> LiveProcess:
+    """Returns this process under an id that no other has, also after a restart under the same pid."""
+    name = f"{os.uname().nodename[:32]}:{os.getpid()}"
+    now = clock()
+    return LiveProcess(secrets.token_hex(4), name, role, zone, version("rollback-bot"), key, {}, now, now)
+
+
+async def no_pins() -> Mapping[str, str]:
+    """A front reaches no target."""
+    return {}

@@ -1,0 +1,98 @@
+"""Looks at what is live every now and then and notes it, so that somebody knows since when it is.
+
+Runs and looks see what is live anyway; what they have seen is noted here as well.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from bot.clock import Clock
+from bot.configuration import Configuration, Target
+from bot.errors import words_of
+from bot.model import Points
+from bot.planner import Planner
+from bot.run import Run
+from storage.database import CommitUnknown, NotAccepted
+from storage.spans import SpanStore
+
+log = structlog.get_logger()
+
+WATCH_SECONDS = 30 * 60.0  # where the settings say nothing
+ROUND_AT_LEAST_SECONDS, ROUND_AT_MOST_SECONDS = 1.0, 60.0
+DATABASE = (DBAPIError, NotAccepted, CommitUnknown, TimeoutError)  # what it raises when it is away
+
+
+class Watching:
+    """The targets of one zone, as its worker sees them."""
+
+    def __init__(
+        self, configuration: Configuration, zone: str, planner: Planner, spans: SpanStore, clock: Clock
+    ) -> None:
+        self._every = watched(configuration, zone)
+        self._planner = planner
+        self._spans = spans
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until cancelled. How often it goes round is for the target that is watched most often."""
+        while True:
+            await asyncio.sleep(round_every(self._every))
+            await self.look_around()
+
+    async def look_around(self) -> None:
+        """Looks at each target that nobody has looked at for as long as its settings say."""
+        for target, seconds in self._every.items():
+            try:
+                lived = await self._spans.lived(target)
+                if not lived or lived[-1].seen + timedelta(seconds=seconds) <= self._clock():
+                    await self.points(target)
+            except Exception as problem:  # noqa: BLE001 - who cannot be seen now is looked at the next time
+                log.warning("watch", target=target, error=words_of(problem))
+
+    async def points(self, target: str, run: str | None = None) -> Points:
+        """Returns what it can go back to, and notes what is live. Raises what executors raise.
+
+        `run`: our run that has just put it there.
+        """
+        points = await self._planner.points(target)
+        await self._spans.saw(target, points.current, self._clock(), run)
+        return points
+
+    async def note_what_it_found(self, run: Run) -> None:
+        """What planning has seen live, without another look."""
+        plan = run.approval.plan
+        for leg in plan.legs:
+            try:
+                await self._spans.saw(leg.target, leg.current, plan.made_at)
+            except DATABASE as problem:
+                log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
+
+    async def note_what_it_brought(self, run: Run) -> None:
+        """Best effort: the next look at the target sees it as well, and knows less of since when."""
+        for leg in run.approval.plan.legs:
+            try:
+                await self.points(leg.target, run.id)
+            except Exception as problem:  # noqa: BLE001 - the run itself has ended well and is released
+                log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
+
+
+def watched(configuration: Configuration, zone: str) -> dict[str, float]:
+    """Returns how often each target of a zone is looked at unasked, in seconds."""
+    mine = [target for target in configuration.targets.values() if target.zone == zone]
+    return {target.name: every for target in mine if (every := _watched_every(target)) is not None}
+
+
+def _watched_every(target: Target) -> float | None:
+    """Seconds; None: nobody looks unasked. A program of somebody's own is run only where they say so."""
+    if target.watch is not None:
+        return target.watch
+    return None if target.executor.type == "command" else WATCH_SECONDS
+
+
+def round_every(every: Mapping[str, float]) -> float:
+    """Returns how long to wait between two rounds, in seconds."""
+    return max(ROUND_AT_LEAST_SECONDS, min([ROUND_AT_MOST_SECONDS, *every.values()]))
