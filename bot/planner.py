@@ -4,7 +4,7 @@ It changes nothing, so it needs no claim and no key: whoever may read a target m
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +15,7 @@ from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
 from bot.errors import PermanentError, TemporaryError, UserError
 from bot.loss import comparable, joint, outgrown
-from bot.model import Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, UndoMode, Way
+from bot.model import Current, Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, UndoMode, Way
 from bot.procedures import targets_of
 from bot.processes import LiveProcess, why_no_plan
 from bot.run import Run
@@ -61,7 +61,7 @@ class Now:
     why_not: str | None  # why it may not start; None: it may
     loss: Loss | None = None  # as it is now; None: the reason is another, and it was not asked
     passing: bool = False  # the same look may well have another answer in a moment
-    seen: tuple[Seen, ...] = ()  # where the targets stand, as far as they were looked at
+    seen: tuple[Seen, ...] = ()  # where the targets stand, of a look that has a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,22 @@ class Planner:
 
     async def way(self, target: str, goal: Goal) -> Way:
         """Returns where a target stands and what going to `goal` would cost. Raises what executors raise."""
+        return spans.way_with_lives(await self._asked(target, goal), await self.past.lived(target))
+
+    async def _asked(self, target: str, goal: Goal) -> Way:
         answer = self.executors.executor(target).plan(goal, self.clock())
-        way = await answered(answer, PLAN_READ_WITHIN_SECONDS)
-        return spans.way_with_lives(way, await self.past.lived(target))
+        return await answered(answer, PLAN_READ_WITHIN_SECONDS)
 
     async def points(self, target: str) -> Points:
         """Returns what a target can go back to, and when it was live. Raises what executors raise."""
-        listed = await answered(self.executors.executor(target).restore_points(), PLAN_READ_WITHIN_SECONDS)
-        return spans.with_lives(listed, await self.past.lived(target))
+        return spans.with_lives(await self._listed(target), await self.past.lived(target))
+
+    async def live(self, target: str) -> Current:
+        """Returns what is live there. Raises what executors raise."""
+        return (await self._listed(target)).current
+
+    async def _listed(self, target: str) -> Points:
+        return await answered(self.executors.executor(target).restore_points(), PLAN_READ_WITHIN_SECONDS)
 
     async def _doubts(self, target: str, goal: Goal, way: Way) -> list[str]:
         """Says what is known against a point that was named. Raises UserError where a time alone means it."""
@@ -144,20 +152,30 @@ class Planner:
     async def look_again(self, plan: Plan, *, begun: bool) -> Now:
         """Returns whether the plan fits what is there now. Raises what executors raise."""
         losses: list[tuple[str, Loss]] = []
-        seen: list[Seen] = []
+        found: dict[str, Current] = {}
         for leg in plan.legs:
             await self.refuse_other_place(plan, leg.target, begun=begun)
-            way = await self.way(leg.target, Goal(point=leg.point.id))
-            seen.append(Seen(leg.target, way.current))
+            way = await self._asked(leg.target, Goal(point=leg.point.id))
+            found[leg.target] = way.current
             reason = planning.moved(leg, way.current, pins=plan.pins)
             if reason := reason or (planning.replaced(leg, way) if plan.pins else None):
-                return Now(reason, seen=tuple(seen))
+                return Now(reason, seen=await self._seen(found))
             if way.blockers:
-                return Now(" ".join(way.blockers), seen=tuple(seen))
+                return Now(" ".join(way.blockers), seen=await self._seen(found))
             losses.append((leg.target, self._loss(leg, way.loss)))
         loss = joint(losses)
-        why_not, passing = outgrown(plan, loss, self.clock()), not comparable(plan, loss)
-        return Now(why_not, loss, passing, tuple(seen))
+        if why_not := outgrown(plan, loss, self.clock()):
+            return Now(why_not, loss, not comparable(plan, loss), await self._seen(found))
+        return Now(None, loss)
+
+    async def _seen(self, found: Mapping[str, Current]) -> tuple[Seen, ...]:
+        """Returns what was found live, with since when as far as that is known: a card will say it."""
+        return tuple(
+            [
+                Seen(target, spans.with_since(current, await self.past.lived(target)))
+                for target, current in found.items()
+            ]
+        )
 
     async def measured(self, plan: Plan, within: float) -> Loss:
         """Returns the loss as it is now, each backend asked for at most `within` seconds."""

@@ -5,7 +5,7 @@ Runs and looks see what is live anyway; what they have seen is noted here as wel
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.errors import words_of
-from bot.model import Points
+from bot.model import Current, Points
 from bot.planner import Planner
 from bot.run import Run
 from storage.database import CommitUnknown, NotAccepted
@@ -53,31 +53,32 @@ class Watching:
             except Exception as problem:  # noqa: BLE001 - who cannot be seen now is looked at the next time
                 log.warning("watch", target=target, error=words_of(problem))
 
-    async def points(self, target: str, run: str | None = None) -> Points:
-        """Returns what it can go back to, and notes what is live. Raises what executors raise.
-
-        `run`: our run that has just put it there.
-        """
+    async def points(self, target: str) -> Points:
+        """Returns what it can go back to, and notes what is live. Raises what executors raise."""
         points = await self._planner.points(target)
-        await self._spans.saw(target, points.current, self._clock(), run)
+        await self._spans.saw({target: points.current}, self._clock())
         return points
 
     async def note_what_it_found(self, run: Run) -> None:
         """What planning has seen live, without another look."""
         plan = run.approval.plan
-        for leg in plan.legs:
-            try:
-                await self._spans.saw(leg.target, leg.current, plan.made_at)
-            except DATABASE as problem:
-                log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
+        await self._note({leg.target: leg.current for leg in plan.legs}, plan.made_at, run, None)
 
     async def note_what_it_brought(self, run: Run) -> None:
         """Best effort: the next look at the target sees it as well, and knows less of since when."""
+        live: dict[str, Current] = {}
         for leg in run.approval.plan.legs:
             try:
-                await self.points(leg.target, run.id)
+                live[leg.target] = await self._planner.live(leg.target)
             except Exception as problem:  # noqa: BLE001 - the run itself has ended well and is released
                 log.warning("what is live", run=run.id, target=leg.target, error=words_of(problem))
+        await self._note(live, self._clock(), run, run.id)
+
+    async def _note(self, live: Mapping[str, Current], at: datetime, run: Run, by: str | None) -> None:
+        try:
+            await self._spans.saw(live, at, by)
+        except DATABASE as problem:
+            log.warning("what is live", run=run.id, error=words_of(problem))
 
 
 def watched(configuration: Configuration, zone: str) -> dict[str, float]:

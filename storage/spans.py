@@ -1,8 +1,10 @@
 """Which state of a target was seen live from when to when: what nobody but us keeps for most backends."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso
@@ -20,24 +22,21 @@ class SpanStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def saw(self, target: str, current: Current, at: datetime, run: str | None = None) -> None:
-        """Notes what a look at `at` found live. `run`: our run that has just put it there."""
-        newest = select(spans).where(spans.c.target == target).order_by(spans.c.id.desc()).limit(1)
+    async def saw(self, live: Mapping[str, Current], at: datetime, run: str | None = None) -> None:
+        """Notes what a look at `at` found live, by target. `run`: our run that has just put it there."""
 
         async def work(connection: AsyncConnection) -> None:
-            last = (await connection.execute(newest)).one_or_none()
-            if last is None or last.token != current.token:
-                await connection.execute(insert(spans).values(**_row(target, current, at, run, last)))
-            elif loaded(last.seen) + KEPT_APART <= at:
-                await connection.execute(update(spans).where(spans.c.id == last.id).values(seen=iso(at)))
+            last = await _newest(connection, live)
+            new = [_row(target, live[target], at, run, last.get(target)) for target in _moved(live, last)]
+            if new:
+                await connection.execute(insert(spans), new)
+            if again := [row.id for row in last.values() if _is_worth_noting(row, live, at)]:
+                await connection.execute(update(spans).where(spans.c.id.in_(again)).values(seen=iso(at)))
 
-        if not await self._is_known(target, current, at):
-            await self._database.write(work)
-
-    async def _is_known(self, target: str, current: Current, at: datetime) -> bool:
-        """Whether there is nothing to write: most looks see what the one before has seen."""
-        lived = await self.lived(target)
-        return bool(lived) and lived[-1].token == current.token and lived[-1].seen + KEPT_APART > at
+        async with self._database.read() as connection:
+            last = await _newest(connection, live)
+        if _moved(live, last) or any(_is_worth_noting(row, live, at) for row in last.values()):
+            await self._database.write(work)  # most looks see what the one before has seen
 
     async def lived(self, target: str) -> tuple[Lived, ...]:
         """Oldest first."""
@@ -45,6 +44,20 @@ class SpanStore:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return tuple(_lived(row) for row in reversed(rows))
+
+
+async def _newest(connection: AsyncConnection, targets: Collection[str]) -> dict[str, Row[Any]]:
+    """Returns the newest span of each target, as far as there is one."""
+    newest = select(func.max(spans.c.id)).where(spans.c.target.in_(targets)).group_by(spans.c.target)
+    return {row.target: row for row in await connection.execute(select(spans).where(spans.c.id.in_(newest)))}
+
+
+def _moved(live: Mapping[str, Current], last: Mapping[str, Row[Any]]) -> list[str]:
+    return [target for target in live if target not in last or last[target].token != live[target].token]
+
+
+def _is_worth_noting(row: Row[Any], live: Mapping[str, Current], at: datetime) -> bool:
+    return bool(row.token == live[row.target].token) and loaded(row.seen) + KEPT_APART <= at
 
 
 def _row(
