@@ -1,6 +1,8 @@
 """What one run means for the targets and runs around it: holds, and whose result is not live any more."""
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from collections.abc import AsyncIterator, Mapping
+
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
@@ -13,16 +15,17 @@ from storage.tables import holds, runs, spans
 LOOKED_BACK_RUNS = 20  # for those that moved a target; most have touched nothing
 _ENDED = (
     select(runs.c.run_id)
-    .where(
-        or_(
-            runs.c.target == bindparam("target"),
-            runs.c.run_id.in_(select(holds.c.run_id).where(holds.c.target == bindparam("target"))),
-            runs.c.run_id.in_(select(spans.c.run_id).where(spans.c.target == bindparam("target"))),
-        )
-    )
     .where(runs.c.state.in_([State.SUCCEEDED.value, State.FAILED.value]))
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_RUNS)
+)
+_OTHERS_OF_TARGET = _ENDED.where(runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run"))
+_WITH_TARGET = _ENDED.where(
+    or_(
+        runs.c.target == bindparam("target"),
+        runs.c.run_id.in_(select(holds.c.run_id).where(holds.c.target == bindparam("target"))),
+        runs.c.run_id.in_(select(spans.c.run_id).where(spans.c.target == bindparam("target"))),
+    )
 )
 
 
@@ -45,10 +48,13 @@ async def place_holds(connection: AsyncConnection, run: Run) -> None:
 
 async def moved_before(connection: AsyncConnection, target: str, of_run: str) -> tuple[Run, ...]:
     """Returns the other runs that may have changed what is live in the target, and are not superseded yet."""
-    moved = await runs_that_moved(connection, target)
-    others = [run for run in moved if run.id != of_run and run.request.target == target]
-    gone = next((n for n, run in enumerate(others) if run.end.superseded_by is not None), len(others))
-    return tuple(others[:gone])  # what was before a superseded one is superseded as well
+    found: list[Run] = []
+    async for run in _runs(connection, _OTHERS_OF_TARGET, {"target": target, "of_run": of_run}):
+        if run.end.superseded_by is not None:
+            break  # what was before a superseded one is superseded as well
+        if run.work.live is not LiveState.BEFORE:
+            found.append(run)
+    return tuple(found)
 
 
 async def runs_that_moved(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
@@ -56,11 +62,15 @@ async def runs_that_moved(connection: AsyncConnection, target: str) -> tuple[Run
 
     Runs of another target that took this one along are among them.
     """
-    found = await connection.execute(_ENDED, {"target": target})
-    moved = []
-    for run_id in found.scalars().all():
+    ended = [run async for run in _runs(connection, _WITH_TARGET, {"target": target})]
+    return tuple(run for run in ended if run.work.live is not LiveState.BEFORE)
+
+
+async def _runs(
+    connection: AsyncConnection, query: Select[tuple[str]], asked: Mapping[str, str]
+) -> AsyncIterator[Run]:
+    """Reads each only when it is asked for."""
+    ids = (await connection.execute(query, asked)).scalars().all()
+    for run_id in ids:
         rows = await connection.execute(EVENTS_OF_RUN, {"run_id": run_id})
-        run = machine.fold(run_id, [event_in(row) for row in rows])
-        if run.work.live is not LiveState.BEFORE:
-            moved.append(run)
-    return tuple(moved)
+        yield machine.fold(run_id, [event_in(row) for row in rows])
