@@ -16,7 +16,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 metadata = MetaData(
@@ -28,8 +27,8 @@ metadata = MetaData(
     }
 )
 
-_BEHIND = text("shown_seq < seq")
-_OWED = text("gone is null and (ts is null or superseded_ts is not null)")
+# Which rows `ix_runs_behind` and `ix_cards_owed` hold stands in their migration alone: said here, it would
+# import the dialect of PostgreSQL, 60 ms that a start with an SQLite file does not need.
 
 installation = Table(
     "installation",
@@ -102,7 +101,7 @@ runs = Table(
     Index("ix_runs_due_at", "due_at"),
     Index("ix_runs_open", "final", "number"),
     Index("ix_runs_wants_driving", "wants_driving", "lease_until"),
-    Index("ix_runs_behind", "changed_at", sqlite_where=_BEHIND, postgresql_where=_BEHIND),
+    Index("ix_runs_behind", "changed_at"),
 )
 
 target_locks = Table(
@@ -189,7 +188,7 @@ cards = Table(
     Column("gone", String(64), nullable=True),  # why it cannot be posted or changed any more
     Column("superseded_ts", String(32), nullable=True),  # an older message of it, to be marked so
     UniqueConstraint("run_id", "kind", "recipient", "moment", name="uq_cards_place"),
-    Index("ix_cards_owed", "run_id", sqlite_where=_OWED, postgresql_where=_OWED),
+    Index("ix_cards_owed", "run_id"),
 )
 
 leases = Table(

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Executable, Table, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.errors import TemporaryError
@@ -210,8 +210,12 @@ async def insert_if_new(connection: AsyncConnection, table: Table, values: Mappi
 
 @cache
 def _inserted(dialect: str, table: Table) -> Executable:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    if dialect == "postgresql":
+        # Not at the top, see `storage.tables`.
+        from sqlalchemy.dialects.postgresql import insert
+
+        return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return insert_into_sqlite(table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 async def tell_listeners(connection: AsyncConnection, what: Sequence[str]) -> None:
