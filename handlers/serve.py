@@ -1,7 +1,6 @@
 """`serve`: puts together what a role needs, starts it in order, and drains it on SIGTERM."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -182,7 +181,6 @@ async def _open_database(settings: ProcessSettings, resources: AsyncExitStack) -
     if alone:
         lock = LockFile(settings.lock)
         lock.acquire()
-        gc.freeze()  # what was imported stays: else it is searched for garbage at every few thousand rows
         resources.callback(lock.release)
         try:
             await _look_through(database)

@@ -4,6 +4,7 @@ How errors end is for `endings`; no command catches any, except to say what only
 """
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -70,10 +71,13 @@ def serve(
     yes: MayEndRuns = False,
 ) -> None:
     """Serve until SIGTERM. Says `listening on …` once it takes commands, or work."""
+    gc.disable()  # what is imported stays: searching it for garbage is a tenth of the start, and goes on later
     from handlers.cli import logs
     from handlers.serve import serve as run
     from handlers.settings import read_settings
 
+    gc.freeze()
+    gc.enable()
     settings = read_settings().model_copy(update={"may_end_runs": yes})
     logs.set_up(settings.log, settings.secrets)
     asyncio.run(run(settings, role, zone))
