@@ -71,7 +71,7 @@ def serve(
     yes: MayEndRuns = False,
 ) -> None:
     """Serve until SIGTERM. Says `listening on …` once it takes commands, or work."""
-    gc.disable()  # what is imported stays: searching it for garbage is a tenth of the start, and goes on later
+    gc.disable()  # what is imported stays: searching it for garbage is a tenth of the start, and then goes on
     from handlers.cli import logs
     from handlers.serve import serve as run
     from handlers.settings import read_settings
