@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+# Tests start many processes: without bytecode each of them would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 TEST_PROCESSES ?= 4

@@ -13,6 +13,21 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts first what shares a world: a process that runs out of tests takes over the last ones of another.
+
+    It would have to build that world a second time, and worlds of real processes are the dearest there are.
+    """
+    items.sort(key=lambda item: not _shares_a_world(item))
+
+
+def _shares_a_world(item: pytest.Item) -> bool:
+    loop = item.get_closest_marker("asyncio")
+    return item.path.parent.name == "replicas" or (
+        loop is not None and loop.kwargs.get("loop_scope") == "module"
+    )
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database at the newest revision: copied, it saves each test the upgrade."""
