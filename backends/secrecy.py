@@ -15,9 +15,8 @@ STRUCK: Final = "***"
 SHORTEST_CHARACTERS: Final = 6  # less is a word such as `main` or `on`, and struck from half of what is said
 ASKED_BY: Final = frozenset({"id", "token"})  # of a point: struck, nobody could go there any more
 
-_ADDRESS: Final = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s@'\"<>`]*@)?(?P<host>[^/\s?#'\"<>`]*)[^\s'\"<>`]*"
-)
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s<>`]*)")
+_AUTHORITY: Final = re.compile(r"[^/?#'\"]*")
 
 T = TypeVar("T")
 
@@ -72,7 +71,28 @@ class Secrets:
 
 def without_paths(text: str) -> str:
     """Returns the text with nothing but scheme and host of the addresses in it."""
-    return _ADDRESS.sub(r"\g<scheme>\g<host>", text) if "://" in text else text
+    return _ADDRESS.sub(_scheme_and_host, text) if "://" in text else text
+
+
+def address_name(url: str) -> str:
+    """Returns the scheme and host of an address, and `?` of what is none."""
+    try:
+        is_one = bool(_ADDRESS.fullmatch(url) and urlsplit(url).netloc)
+    except ValueError:
+        is_one = False
+    return without_paths(url) if is_one else "?"
+
+
+def _scheme_and_host(address: re.Match[str]) -> str:
+    """Where a slash or a quote may be part of a password, the host is not told either."""
+    scheme, rest = address.groups()
+    authority = _AUTHORITY.match(rest)
+    assert authority is not None  # it may be empty
+    beyond = rest[authority.end() :]
+    if "@" in beyond:
+        return f"{scheme}…"
+    quoted = re.search(r"['\"].*", beyond, re.DOTALL)
+    return f"{scheme}{authority.group().rpartition('@')[2]}{quoted.group() if quoted else ''}"
 
 
 def _tellable(value: str) -> Iterator[str]:

@@ -101,12 +101,15 @@ class _InPlace(aiosqlite.Connection):
             try:
                 return fn(*args, **kwargs)
             except sqlite3.OperationalError as problem:
-                # without a code when Python itself refused, as it does a text that is none
-                busy = getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > until:
+                if not _is_busy(problem) or time.monotonic() > until:
                     raise
-            # Another process writes: whoever does not need it goes on.
+            # Another process writes, or reads the log of one that was killed: who does not need it goes on.
             await asyncio.sleep(BUSY_AGAIN_AFTER_SECONDS)
+
+
+def _is_busy(problem: sqlite3.Error) -> bool:
+    """Without a code Python itself has refused, as it does a text that is none."""
+    return getattr(problem, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _prepare_writer(connection: Any, _: object) -> None:

@@ -9,7 +9,6 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -27,6 +26,7 @@ from aiohttp import (
 
 from backends.http.settings import HttpCheckSettings
 from backends.references import Resolver
+from backends.secrecy import address_name
 from bot.looking import Habits
 from bot.model import Finding, Verdict
 
@@ -41,7 +41,7 @@ class HttpCheck(Habits):
 
     @property
     def name(self) -> str:
-        return self.label or f"http GET {_scheme_and_host(self.url)}"
+        return self.label or f"http GET {address_name(self.url)}"
 
     async def look(self, before: Finding | None, now: datetime) -> Finding:
         was = before.value if before else None
@@ -100,15 +100,6 @@ def _why_no_connection(error: OSError) -> str:
 
 def _why_not_trusted(error: Exception) -> str:
     return str(getattr(error, "verify_message", "")) or type(error).__name__
-
-
-def _scheme_and_host(url: str) -> str:
-    """Nothing more of an address is ever a name: its path and query may hold a token."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "?"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "?"
 
 
 async def _first_of_body(response: ClientResponse) -> bytes:

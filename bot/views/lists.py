@@ -8,7 +8,7 @@ from bot.model import Kind, RestorePoint
 from bot.suggesting import Offer, is_live
 from bot.views.home import Linked, line
 from bot.views.limits import MessageContent, code, escape, message, sections
-from bot.views.start_form import PLAIN, grouped
+from bot.views.start_form import PLAIN, UNDATED, grouped
 from bot.views.words import date, duration, target_name, utc, version
 
 ROWS = 20  # more would push the incident out of sight
@@ -71,7 +71,7 @@ def _listing(title: str, rows: Sequence[str], none: str) -> MessageContent:
 
 
 def _point(point: RestorePoint, now: datetime, mark: str) -> str:
-    when = utc(point.at, now) if point.at else "time not known"
+    when = utc(point.at, now) if point.at else UNDATED
     ago = f"{duration((now - point.at).total_seconds())} ago" if point.at else ""
     drill = f"drill {date(point.proven_at)}: restored, verified" if point.proven_at else ""
     label = version(point.label) if point.label and point.label != point.id else ""

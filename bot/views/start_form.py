@@ -36,6 +36,7 @@ from bot.views.words import date, duration, target_name, utc, version
 PLAIN = "Restore points"
 SAVED_BEFORE = "Saved before a rollback (bad then)"
 ON_HOLD = "On hold"
+UNDATED = "time not known, order as given"  # by the backend
 READING = "Reading restore points{of}… nothing happens yet."
 WARNINGS_IN_A_MODAL = 6
 
@@ -182,7 +183,7 @@ def point_option(point: RestorePoint, kind: Kind, offer: Offer, now: datetime) -
     """`02:45 UTC · 17 min ago · hourly backup · drill 12 Nov ok`; a system's version comes first."""
     name = version(point.label or point.id)
     if point.at is None:
-        when = ["time not known"]
+        when = [UNDATED]
     else:
         when = [utc(point.at, now), f"{duration((now - point.at).total_seconds())} ago"]
     parts = [name, *when] if kind is Kind.SYSTEM else [*when, name]

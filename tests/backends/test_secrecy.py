@@ -25,6 +25,11 @@ def knowing(*values: str) -> Secrets:
         ("see <https://host/canary> and ssh://git@host/canary", "see <https://host> and ssh://host"),
         ("http://h:1/?token=canary", "http://h:1"),
         ("no address at all: a/b?c=d", "no address at all: a/b?c=d"),
+        ("no postgresql://ana:p@ss@db1/shop", "no postgresql://db1"),
+        ("no postgresql://ana:p/ss@db1/shop here", "no postgresql://… here"),
+        ("no postgresql://ana:p'ss@db1/shop here", "no postgresql://… here"),
+        ("no postgresql://ana:p?s#s@db1 here", "no postgresql://… here"),
+        ("""{"url":"https://ana:pw@shop.example/x?y","n":1}""", """{"url":"https://shop.example","n":1}"""),
     ],
 )
 def test_of_an_address_scheme_and_host_are_told_and_nothing_else(said: str, told: str) -> None:

@@ -23,6 +23,7 @@ from tests.replicas.histories import histories
 RACES, SHORT = 10_000, 100
 AT_ONCE, SHORT_AT_ONCE = 200, 25  # targets
 MOST_RACES = 1_000  # of one world
+PRESSED_AGAIN_AT_MOST_TIMES = 30
 
 
 S = State
@@ -129,6 +130,20 @@ def _elsewhere(current: str, wave: int) -> str:
 async def _one(people: Crowd, target: str, race: Race, point: str) -> str | None:
     """What should not have come of it; None: nothing."""
     run_id = await people.ask(target, point)
+    await _press_at_once(people, target, run_id, race)
+    if race.ends == {S.AWAITING_APPROVAL}:
+        _, state = people.seen[target]
+        await people.press_until_it_moves(target, run_id, f"{ASKER}-{target}", "cancel")
+        return None if state is S.AWAITING_APPROVAL else f"{run_id} {race.name}: {state}"
+    for _ in range(PRESSED_AGAIN_AT_MOST_TIMES):
+        if await people.moves(target, run_id):
+            break
+        await _press_at_once(people, target, run_id, race)  # who was told "not accepted" presses again
+    ended = await people.ends(target, run_id)
+    return None if ended in race.ends else f"{run_id} {race.name}: {ended}"
+
+
+async def _press_at_once(people: Crowd, target: str, run_id: str, race: Race) -> None:
     fronts = list(FRONTS)
     people.randomness.shuffle(fronts)
     await asyncio.gather(
@@ -137,12 +152,6 @@ async def _one(people: Crowd, target: str, race: Race, point: str) -> str | None
             for front, press in zip(fronts, race.presses, strict=True)
         )
     )
-    if race.ends == {S.AWAITING_APPROVAL}:
-        _, state = people.seen[target]
-        await people.press_until_it_moves(target, run_id, f"{ASKER}-{target}", "cancel")
-        return None if state is S.AWAITING_APPROVAL else f"{run_id} {race.name}: {state}"
-    ended = await people.ends(target, run_id)
-    return None if ended in race.ends else f"{run_id} {race.name}: {ended}"
 
 
 async def _pressed(people: Crowd, target: str, run_id: str, front: str, who: str, action: str) -> None:

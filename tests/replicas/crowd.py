@@ -159,10 +159,15 @@ class Crowd:
     async def press_until_it_moves(self, target: str, run_id: str, who: str, action: str) -> None:
         while self.seen[target] == (run_id, State.AWAITING_APPROVAL):
             await self.press(target, run_id, who, action)
-            for _ in range(round(PRESSED_AGAIN_AFTER / LOOKED_EVERY)):
-                if self.seen[target] != (run_id, State.AWAITING_APPROVAL):
-                    return
-                await asyncio.sleep(LOOKED_EVERY)
+            await self.moves(target, run_id)
+
+    async def moves(self, target: str, run_id: str) -> bool:
+        """Whether it no longer awaits approval within the time after which people press again."""
+        for _ in range(round(PRESSED_AGAIN_AFTER / LOOKED_EVERY)):
+            if self.seen[target] != (run_id, State.AWAITING_APPROVAL):
+                return True
+            await asyncio.sleep(LOOKED_EVERY)
+        return False
 
     async def press(self, target: str, run_id: str, who: str, action: str) -> bool:
         """Whether it was acknowledged. A button that has just gone cannot be pressed."""

@@ -1,10 +1,13 @@
 """A database that is slow, frozen, locked or away: what waits for it is told the truth, and in time."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import SQLITE_FULL, SQLITE_IOERR_FSYNC, OperationalError, connect
+from subprocess import PIPE
 
 import pytest
 from sqlalchemy import Engine, event, text, update
@@ -13,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
 from bot.event_kinds import EventKind as E
-from storage.database import CommitUnknown, Database, NotAccepted, open_database, upgrade
+from storage.database import CommitUnknown, Database, NotAccepted, open_database, sqlite_url, upgrade
 from storage.runs import Store, open_store
 from storage.tables import leases, runs
 from storage.writing import QUEUED_AT_MOST_CHANGES, DatabaseWork
@@ -163,6 +166,41 @@ def failing_with(code: int) -> DatabaseWork[None]:
         raise DBAPIError("COMMIT", None, problem)
 
     return work
+
+
+KILLED = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("pragma journal_mode = wal")
+database.execute("create table if not exists killed (n)")
+database.commit()
+os._exit(0)
+"""
+RECOVERING = """
+import fcntl, sys
+shared = open(sys.argv[1] + "-shm", "r+b")
+shared.write(bytes(136))  # both copies of the header: whoever comes next has to recover
+shared.flush()
+fcntl.lockf(shared, fcntl.LOCK_SH, 1, 128)  # by everybody who uses the file
+for byte in (120, 122):  # by who writes to the log, and by who recovers it: see SQLite's walformat.html
+    fcntl.lockf(shared, fcntl.LOCK_EX, 1, byte)
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+async def test_a_log_that_another_process_recovers_after_a_kill_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "killed.db"
+    subprocess.run([sys.executable, "-c", KILLED, path], check=True)
+    with subprocess.Popen([sys.executable, "-c", RECOVERING, path], stdin=PIPE, stdout=PIPE) as recovering:
+        assert recovering.stdout is not None
+        assert recovering.stdin is not None
+        recovering.stdout.readline()
+        database = open_database(sqlite_url(path))
+        asyncio.get_running_loop().call_later(SOON, recovering.stdin.close)
+        async with database.read() as connection:
+            assert (await connection.execute(text("select count(*) from killed"))).scalar() == 0
+        await database.close()
 
 
 async def test_after_the_disk_has_failed_nothing_more_is_accepted(file: Database) -> None:
