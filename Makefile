@@ -60,8 +60,8 @@ chaos: $(DEVELOPMENT) ## break the bot and check what never may happen (LONG=1 S
 	$(BIN)/python -m tests.chaos $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
-bench: $(DEVELOPMENT) ## measure the figures
-	$(BIN)/python -m benchmarks
+bench: $(DEVELOPMENT) ## measure the figures (ONLY=group QUICK=1: fewer rounds, nothing is kept)
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 .PHONY: lock
 lock: $(DEVELOPMENT) ## renew both locks (UPGRADE=--upgrade takes newer versions)

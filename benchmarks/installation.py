@@ -112,6 +112,7 @@ def build_releases(root: Path) -> None:
     for n, version in enumerate(VERSIONS):
         release = root / "releases" / version
         release.mkdir(parents=True)
+        (release / "index.html").write_text(f"{version}\n")
         at = time.time() - HOUR * (len(VERSIONS) - n)
         os.utime(release, (at, at))
     (root / "current").symlink_to(Path("releases") / VERSIONS[-1])

@@ -166,9 +166,13 @@ class Worker:
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
     async def _drive(self, run_id: str) -> None:
-        if self._heartbeat is not None and await self._is_for_another(run_id, self._heartbeat):
+        try:
+            if self._heartbeat is not None and await self._is_for_another(run_id, self._heartbeat):
+                return
+            run = await self._carried_on(run_id)
+        except DATABASE as problem:
+            log.warning("drive", run=run_id, error=words_of(problem))  # the sweep finds it again
             return
-        run = await self._carried_on(run_id)
         if run is None:
             return
         if run.state is State.AWAITING_APPROVAL:
