@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from bot.clock import Clock
+from bot.clock import Clock, Sleep
 from bot.configuration import Configuration, Target
 from bot.errors import words_of
 from bot.model import Current, Points
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 WATCH_SECONDS = 30 * 60.0  # where the settings say nothing
 ROUND_AT_LEAST_SECONDS, ROUND_AT_MOST_SECONDS = 1.0, 60.0
+BETWEEN_LOOKS_SECONDS = 0.1  # many targets are not all looked at in a moment in which people wait
 DATABASE = (DBAPIError, NotAccepted, CommitUnknown, TimeoutError)  # what it raises when it is away
 
 
@@ -30,17 +31,24 @@ class Watching:
     """The targets of one zone, as its worker sees them."""
 
     def __init__(
-        self, configuration: Configuration, zone: str, planner: Planner, spans: SpanStore, clock: Clock
+        self,
+        configuration: Configuration,
+        zone: str,
+        planner: Planner,
+        spans: SpanStore,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._every = watched(configuration, zone)
         self._planner = planner
         self._spans = spans
         self._clock = clock
+        self._sleep = sleep
 
     async def run(self) -> None:
         """Until cancelled. How often it goes round is for the target that is watched most often."""
         while True:
-            await asyncio.sleep(round_every(self._every))
+            await self._sleep(round_every(self._every))
             await self.look_around()
 
     async def look_around(self) -> None:
@@ -50,6 +58,7 @@ class Watching:
                 lived = await self._spans.lived(target)
                 if not lived or lived[-1].seen + timedelta(seconds=seconds) <= self._clock():
                     await self.points(target)
+                    await self._sleep(BETWEEN_LOOKS_SECONDS)
             except Exception as problem:  # noqa: BLE001 - who cannot be seen now is looked at the next time
                 log.warning("watch", target=target, error=words_of(problem))
 

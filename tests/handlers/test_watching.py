@@ -8,7 +8,7 @@ import pytest
 
 from backends.installed import definitions
 from bot.configuration import MAIN_ZONE, load
-from handlers.watching import WATCH_SECONDS, Watching, round_every, watched
+from handlers.watching import BETWEEN_LOOKS_SECONDS, WATCH_SECONDS, Watching, round_every, watched
 from storage.database import open_database, sqlite_url
 from storage.spans import SpanStore
 from tests.bot.configured import configuration, target
@@ -51,7 +51,7 @@ async def spans(tmp_path: Path, template: Path) -> AsyncIterator[SpanStore]:
 
 
 def _watching(play: Play, spans: SpanStore) -> Watching:
-    return Watching(play.configuration, MAIN_ZONE, play.planner(), spans, play.clock)
+    return Watching(play.configuration, MAIN_ZONE, play.planner(), spans, play.clock, play.clock.sleep)
 
 
 async def test_a_round_looks_at_what_nobody_has_looked_at_for_long_enough(spans: SpanStore) -> None:
@@ -63,6 +63,12 @@ async def test_a_round_looks_at_what_nobody_has_looked_at_for_long_enough(spans:
         play.backend.live = f"v{seconds}"
         await watching.look_around()
     assert [lived.point for lived in await spans.lived("orders")] == ["v0", "v600"]
+
+
+async def test_a_round_over_many_targets_leaves_others_room_between_two_looks(spans: SpanStore) -> None:
+    play = Play(configuration(*(target(f"shop-{n}") for n in range(20))))
+    await _watching(play, spans).look_around()
+    assert play.clock() == later(20 * BETWEEN_LOOKS_SECONDS)
 
 
 async def test_a_target_that_cannot_be_seen_hides_no_other(spans: SpanStore) -> None:
