@@ -1,6 +1,7 @@
 """`serve`: puts together what a role needs, starts it in order, and drains it on SIGTERM."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -92,6 +93,7 @@ async def serve(
             starting.cancel()
             return
         service = starting.result()
+        gc.freeze()  # what was opened stays as well: else people wait while it is searched for garbage
         print(f"listening on {service.url}", flush=True)
         await _first_of(stop, again, service.anew, service.broken)
         log.info("draining")
