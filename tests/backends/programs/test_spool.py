@@ -34,14 +34,16 @@ PYTHON = (sys.executable, "-I", "-S", "-c")
 WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="v41", expected="v42")
 PATIENCE = 20.0  # seconds until a test gives up on a real process
 
-# Appends its effect; then waits for the file that the second argument names, if there is one.
+# Appends its effect; then waits for the file that the second argument names, if there is one. Not for ever: a
+# test may end in the moment in which it is begun.
 EFFECT = """
 import os, sys, time
 with open("effects", "a") as effects:
     effects.write(sys.argv[1] + "\\n")
     effects.flush()
     os.fsync(effects.fileno())
-while sys.argv[2:] and not os.path.exists(sys.argv[2]):
+until = time.monotonic() + 60
+while sys.argv[2:] and not os.path.exists(sys.argv[2]) and time.monotonic() < until:
     time.sleep(0.01)
 """
 
