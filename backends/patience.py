@@ -36,7 +36,7 @@ class _UnderWay:
 
 
 class Readings:
-    """Of one executor. Each thing is read by one thread at a time, however many ask."""
+    """Reads each thing of one executor in one thread at a time, however many ask for it."""
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
         """`patience`: seconds for which one question waits."""

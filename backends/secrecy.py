@@ -84,7 +84,7 @@ def address_name(url: str) -> str:
 
 
 def _scheme_and_host(address: re.Match[str]) -> str:
-    """Where a slash or a quote may be part of a password, the host is not told either."""
+    """Returns the scheme with the host, or with `…` where what looks like a path may belong to a password."""
     scheme, rest = address.groups()
     authority = _AUTHORITY.match(rest)
     assert authority is not None  # it may be empty

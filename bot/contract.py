@@ -51,7 +51,7 @@ class Busy(TemporaryError):
 
 
 class StillReading(Busy):
-    """What a restore point holds takes long to read; the message says how far it is. Ask again later."""
+    """Says how far the reading of a restore point is, which takes long: ask again later."""
 
 
 class Unreachable(TemporaryError):

@@ -1,4 +1,4 @@
-"""What the processes of one installation know of each other, and what follows where they differ.
+"""Compares the processes of one installation, and says what follows where they differ.
 
 Each says every few seconds who it is, which key it holds, and what its settings and programs come to.
 Workers of one zone carry out each other's plans, so they need one key, and the programs that were approved.

@@ -69,7 +69,7 @@ class Watching:
         return points
 
     async def note_what_it_found(self, run: Run) -> None:
-        """What planning has seen live, without another look."""
+        """Notes what planning has seen live, without another look."""
         plan = run.approval.plan
         await self._note({leg.target: leg.current for leg in plan.legs}, plan.made_at, run, None)
 

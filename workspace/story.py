@@ -163,7 +163,7 @@ async def _verified(stage: Stage, target: str, run: str) -> None:
 
 
 def _lost_as_sql_counts(stage: Stage, run: str) -> None:
-    """What was measured behind maintenance, against the file that was saved there."""
+    """Compares what was measured behind maintenance with the file that was saved there."""
     said = {entry.kind: entry.data for entry in stage.told.of(run)}
     told, point = said["loss_measured"]["loss"]["units"], said["planned"]["plan"]["legs"][0]["point"]["id"]
     backups = stage.world.backups

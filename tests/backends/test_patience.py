@@ -1,4 +1,4 @@
-"""What takes long to read is read on while whoever asked is told how far it is."""
+"""A long reading goes on while whoever asked is told how far it is."""
 
 import threading
 from collections.abc import Callable

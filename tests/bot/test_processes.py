@@ -1,4 +1,4 @@
-"""What follows where the processes of one installation differ."""
+"""Processes of one installation that differ refuse, wait for each other, and are named."""
 
 from dataclasses import replace
 
