@@ -348,8 +348,8 @@ def _no_room(reason: Exception) -> bool:
 
 def _asked(run: Run) -> str:
     return (
-        f"{run.id}: reading `{run.request.target}`. Its card follows in <#{run.request.channel}>; "
-        "nothing runs until somebody else approves."
+        f"{run.id}: reading `{run.request.target}`. Its card follows in <#{run.request.channel}>, unless the "
+        "restore point cannot be found; nothing runs until somebody else approves."
     )
 
 

@@ -59,3 +59,6 @@ def restoring(*names: str | None, **more: Any) -> Procedure:
 def ask(phase: Phase, question: str) -> ProcedureStep:
     """A human checkpoint."""
     return ProcedureStep(phase=phase, confirm=question)
+
+
+CAREFUL = target(maintenance=MAINTENANCE, checks=(OFFLINE, ONLINE))
