@@ -52,8 +52,9 @@ class Readings:
         with self._lock:
             reading = self._known.get(name)
             if reading is None or reading.is_stale:
-                reading = self._known[name] = _UnderWay()
+                reading = _UnderWay()
                 threading.Thread(target=_carry_out, args=(reading, read), daemon=True).start()
+                self._known[name] = reading  # not before: a thread may not be to be had
         wait((reading.answer,), self.patience)
         if not reading.answer.done():
             raise StillReading(_words(name, reading, unit))

@@ -4,12 +4,12 @@ A reference may lead somewhere else tomorrow, and a program may be replaced, whi
 Values of `environment` are credentials: they rotate, and are not pinned.
 """
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from backends.file_digests import DIGESTS
 from backends.references import Resolver
@@ -90,11 +90,16 @@ def _place(text: str, resolver: Resolver, agreed: str | None) -> str:
 
 
 def _without_credentials(text: str) -> str:
-    """An address without user, password and query: those rotate, and say nothing about where it leads."""
-    if "://" not in text:
+    """Leaves user, password and query out of an address: those rotate.
+
+    All of it counts where there is no host, as in the name of a file, or no telling where a password ends.
+    """
+    scheme, mark, rest = text.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if not authority or "@" in rest[len(authority) :]:
         return text
-    parts = urlsplit(text)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    path = re.split(r"[?#]", rest[len(authority) :], maxsplit=1)[0]
+    return f"{scheme}{mark}{authority.rpartition('@')[2]}{path}"
 
 
 def _programs(

@@ -12,10 +12,13 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 STRUCK: Final = "***"
+HIDDEN: Final = "…"  # in the place of a host
 SHORTEST_CHARACTERS: Final = 6  # less is a word such as `main` or `on`, and struck from half of what is said
 ASKED_BY: Final = frozenset({"id", "token"})  # of a point: struck, nobody could go there any more
 
-_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s<>`]*)")
+# A scheme of any length would be looked for from each letter of a long line to its end.
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s<>`]*)")
+_HOST: Final = re.compile(r"(?:[\w.*-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
 _AUTHORITY: Final = re.compile(r"[^/?#'\"]*")
 
 T = TypeVar("T")
@@ -80,19 +83,24 @@ def address_name(url: str) -> str:
         is_one = bool(_ADDRESS.fullmatch(url) and urlsplit(url).netloc)
     except ValueError:
         is_one = False
-    return without_paths(url) if is_one else "?"
+    address = _ADDRESS.fullmatch(url)
+    return f"{address[1]}{_host(address[2])}" if address and is_one else "?"
 
 
 def _scheme_and_host(address: re.Match[str]) -> str:
     """Returns the scheme with the host, or with `…` where what looks like a path may belong to a password."""
     scheme, rest = address.groups()
+    host = _host(rest)
+    quoted = re.search(r"['\"].*", rest, re.DOTALL) if host != HIDDEN else None
+    return f"{scheme}{host}{quoted.group() if quoted else ''}"
+
+
+def _host(rest: str) -> str:
+    """Returns the host of what follows a scheme, or `…` where something else could be told with it."""
     authority = _AUTHORITY.match(rest)
     assert authority is not None  # it may be empty
-    beyond = rest[authority.end() :]
-    if "@" in beyond:
-        return f"{scheme}…"
-    quoted = re.search(r"['\"].*", beyond, re.DOTALL)
-    return f"{scheme}{authority.group().rpartition('@')[2]}{quoted.group() if quoted else ''}"
+    host = authority.group().rpartition("@")[2]
+    return host if "@" not in rest[authority.end() :] and _HOST.fullmatch(host) else HIDDEN
 
 
 def _tellable(value: str) -> Iterator[str]:

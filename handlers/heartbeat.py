@@ -47,7 +47,9 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Raises what the database raises."""
-        self.me = replace(self.me, pins=await self._pins(), seen_at=self._clock())
+        async with asyncio.timeout(BEATS_EVERY_SECONDS):
+            pins = await self._pins()
+        self.me = replace(self.me, pins=pins, seen_at=self._clock())
         await self._store.beat(self.me)
         self.others = tuple(one for one in await self._store.seen(self._clock()) if one.id != self.me.id)
 

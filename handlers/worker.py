@@ -22,7 +22,7 @@ from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryE
 from bot.model import Goal, Plan, State
 from bot.planner import Executors, Planner
 from bot.preflight import Directory
-from bot.processes import can_start, pins_digest, workers_of
+from bot.processes import SEEN_WITHIN, can_start, pins_digest, workers_of
 from bot.run import LiveState, Run
 from bot.signatures import Signer
 from bot.suggesting import Offer, why_none_suggested
@@ -182,7 +182,8 @@ class Worker:
 
     async def _is_for_another(self, run_id: str, heartbeat: Heartbeat) -> bool:
         """Whether only another worker of the zone has the programs that were approved. It finds the run."""
-        mates = workers_of(self._zone, heartbeat.others)
+        since = self._clock() - SEEN_WITHIN
+        mates = [mate for mate in workers_of(self._zone, heartbeat.others) if mate.seen_at >= since]
         if all(mate.pins == heartbeat.me.pins for mate in mates):
             return False
         run = await self._claims.waiting_to_start(run_id)

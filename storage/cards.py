@@ -202,7 +202,8 @@ class CardStore:
     async def keep_back(self, run_id: str) -> None:
         """Nothing of a run is posted where others read, unless it stands there already."""
         public = cards.c.kind.in_([CardKind.CARD, CardKind.LINE])
-        unsaid = update(cards).where(cards.c.run_id == run_id, public, cards.c.ts.is_(None))
+        unsent = (cards.c.ts.is_(None), cards.c.tried_at.is_(None))  # what was sent may stand there unseen
+        unsaid = update(cards).where(cards.c.run_id == run_id, public, *unsent)
         kept = unsaid.values(gone="told to nobody but who asked")
         await self._database.write(lambda connection: connection.execute(kept))
 

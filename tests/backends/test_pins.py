@@ -77,6 +77,20 @@ def test_credentials_of_an_address_may_rotate(base: Path) -> None:
         assert _place(base, same) == shop
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sqlite:///a#1.db", "sqlite:///a#2.db"),
+        ("sqlite:///a?1.db", "sqlite:///a?2.db"),
+        ("postgresql:///orders?host=db1", "postgresql:///orders?host=db2"),
+        ("postgresql://u:p#w@db1/orders", "postgresql://u:p#w@db2/orders"),
+        ("http://[::1", "http://[::2"),
+    ],
+)
+def test_a_place_that_looks_odd_is_pinned_whole(base: Path, one: str, other: str) -> None:
+    assert _place(base, one) != _place(base, other)
+
+
 def test_nobody_without_the_key_can_guess_the_place(base: Path) -> None:
     shop = "https://git.example/shop.git"
     assert _place(base, shop, WorkerKey.fresh()) != _place(base, shop)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backends.secrecy import SHORTEST_CHARACTERS, Secrets
+from backends.secrecy import SHORTEST_CHARACTERS, Secrets, address_name, without_paths
 from bot.contract import Fate, Found, Unreachable
 from bot.model import Current, Points, RestorePoint
 
@@ -34,6 +34,21 @@ def knowing(*values: str) -> Secrets:
 )
 def test_of_an_address_scheme_and_host_are_told_and_nothing_else(said: str, told: str) -> None:
     assert Secrets().struck(said) == told
+
+
+@pytest.mark.parametrize("url", ["https://h/?t='canary'", "https://h/a'canary", "https://u:p@h/x#canary"])
+def test_the_name_of_an_address_tells_nothing_behind_its_host(url: str) -> None:
+    assert address_name(url) == "https://h"
+
+
+@pytest.mark.parametrize("host", ["h;canary", "h:canary", "h%2fcanary", "h\\canary"])
+def test_what_is_no_host_is_not_told(host: str) -> None:
+    assert without_paths(f"no https://{host}/x here") == "no https://… here"
+
+
+def test_a_long_line_is_looked_through_as_well() -> None:
+    """A search from each of its letters to its end would take hours."""
+    assert without_paths("f" * 1_000_000 + " http://h/x").endswith("f http://h")
 
 
 def test_who_knows_none_changes_nothing() -> None:
