@@ -107,7 +107,7 @@ async def _lists(place: Place, signer: Signer) -> dict[str, list[float]]:
         "open runs": lambda: store.summaries(only_open=True),
         "runs of a target": lambda: store.summaries(target=TARGET),
         "what is open of each target": store.open_runs,
-        "what wants driving": lambda: Claims(store).to_drive(utc_now()),
+        "what wants driving": lambda: Claims(store).due(utc_now()),
         "what the clock ends": lambda: store.due(utc_now()),
         "what is to be shown": store.to_show,
     }

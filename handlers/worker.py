@@ -113,8 +113,7 @@ class Worker:
     async def run(self) -> None:
         """Until cancelled or stopped: at every sweep, and at once when woken, takes what has to be done."""
         while not self._stopping:
-            await self._sweep()
-            await self._work.wait(await self._until_next())
+            await self._work.wait(await self._sweep())
 
     async def stop(self, at_most: float) -> None:
         """Takes nothing new and lets what runs come to its end; what takes longer is given back."""
@@ -127,26 +126,23 @@ class Worker:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _sweep(self) -> None:
+    async def _sweep(self) -> float:
+        """Takes what has to be done. Returns the seconds until the next sweep: not later than the lease of
+        somebody who may be dead is over."""
         try:
-            for run_id in await self._claims.to_drive(self._clock(), self._elsewhere):
+            due = await self._claims.due(self._clock(), self._elsewhere)
+            for run_id in due.runs:
                 self._take(run_id, self._drive(run_id))
             for look in await self._looks.unanswered(self._elsewhere):
                 self._take(f"look {look.id}", self._answer(look))
             self.swept_at = self._clock()
         except Exception as problem:  # noqa: BLE001 - the outermost edge: a database that is down now may be back
             log.error("sweep", error=words_of(problem))
-
-    async def _until_next(self) -> float:
-        """Seconds until the next sweep: not later than the lease of somebody who may be dead is over."""
-        try:
-            over = await self._claims.next_lease_over(self._clock())
-        except DATABASE as problem:
-            log.error("sweep", error=words_of(problem))
             return self._sweep_every
-        if over is None:
+        if due.next_lease_over is None:
             return self._sweep_every
-        return min(self._sweep_every, max(BETWEEN_SWEEPS_SECONDS, (over - self._clock()).total_seconds()))
+        left = (due.next_lease_over - self._clock()).total_seconds()
+        return min(self._sweep_every, max(BETWEEN_SWEEPS_SECONDS, left))
 
     async def take_run(self, run_id: str) -> None:
         """Begins to drive it, unless that is so already. Being asked once too often does nothing."""

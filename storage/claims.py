@@ -50,6 +50,14 @@ class Claim:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a worker finds to do at one moment, and when it has to look again at the latest."""
+
+    runs: tuple[str, ...] = ()  # ids of runs that want driving and have no live claim
+    next_lease_over: datetime | None = None  # of the claims alive at that moment; None: nobody drives
+
+
 class Claims:
     """Gives out the right to drive. A store that is only read gives out none."""
 
@@ -101,23 +109,19 @@ class Claims:
         held = update(runs).where(runs.c.lease_until.is_not(None))
         await self._database.changes_one(held.values(lease_until=None))
 
-    async def to_drive(self, now: datetime, elsewhere: Collection[str] = ()) -> list[str]:
-        """Returns the ids of runs that want driving and have no live claim.
+    async def due(self, now: datetime, elsewhere: Collection[str] = ()) -> Due:
+        """Returns what wants driving. `elsewhere`: targets that only the workers of other zones reach.
 
-        `elsewhere`: targets that only the workers of other zones reach.
+        Both answers are about the same moment: a lease that ends between two of them would be in neither.
         """
         if self._store.why_read_only is not None:
-            return []
+            return Due()
         free = or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now))
         wanted = select(runs.c.run_id).where(runs.c.wants_driving, free)
         if elsewhere:
             wanted = wanted.where(runs.c.target.not_in(elsewhere))
-        async with self._database.read() as connection:
-            found = await connection.execute(wanted.limit(FOUND_AT_MOST_RUNS))
-            return [str(row.run_id) for row in found]
-
-    async def next_lease_over(self, now: datetime) -> datetime | None:
-        """Returns when the first live claim ends, unless it is renewed; None: nobody drives."""
         held = (runs.c.wants_driving, runs.c.lease_until >= iso(now))
         async with self._database.read() as connection:
-            return loaded_if(await connection.scalar(select(func.min(runs.c.lease_until)).where(*held)))
+            found = await connection.execute(wanted.limit(FOUND_AT_MOST_RUNS))
+            over = await connection.scalar(select(func.min(runs.c.lease_until)).where(*held))
+        return Due(tuple(str(row.run_id) for row in found), loaded_if(over))

@@ -17,7 +17,7 @@ from bot.errors import UserError
 from bot.event_kinds import EventKind as E
 from bot.model import Do, State
 from storage.backup import DUMP, LOAD, Backup, PutBack, back_up, put_back
-from storage.claims import Claims
+from storage.claims import Claims, Due
 from storage.database import NewerDatabase, open_database, sqlite_url
 from storage.evidence import FIRST_PREV
 from storage.integrity import Unsound, damage_of, seal
@@ -312,13 +312,9 @@ async def test_nothing_is_opened_or_decided(waiting: RestoredStore) -> None:
 
 async def test_nothing_is_driven_expired_or_shown(waiting: RestoredStore) -> None:
     assert await Claims(waiting).claim("RB-2", LATER, LATER - T0) is None
-    lists = [
-        Claims(waiting).to_drive(LATER),
-        waiting.due(LATER),
-        waiting.to_show(),
-        waiting.ids_in(State.RUNNING),
-    ]
-    assert [await one for one in lists] == [[], [], [], []]
+    assert await Claims(waiting).due(LATER) == Due()
+    lists = [waiting.due(LATER), waiting.to_show(), waiting.ids_in(State.RUNNING)]
+    assert [await one for one in lists] == [[], [], []]
     await waiting.database.close()
 
 
@@ -350,7 +346,7 @@ async def test_a_forgotten_run_is_not_driven_before_people_have_said_what_is_liv
     await confirm(waiting.database, 0, LATER, OPERATOR)
     await waiting.database.close()
     store = await opened(path)
-    assert await Claims(store).to_drive(LATER) == []
+    assert await Claims(store).due(LATER) == Due()
     await store.database.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from bot import machine
 from bot.errors import ClaimLost
 from bot.event_kinds import EventKind as E
-from storage.claims import Claims
+from storage.claims import Claims, Due
 from storage.runs import Store
 from tests.bot.stories import T0, later
 from tests.people import ANA
@@ -37,6 +37,16 @@ async def test_a_claim_may_be_taken_over_only_when_its_lease_is_over(store: Stor
     second = await claims.claim("RB-1", T0 + LEASE + timedelta(milliseconds=1), LEASE)
     assert second is not None
     assert second.epoch == 2
+
+
+@pytest.mark.parametrize("milliseconds", [-1.0, -0.4, 0.0, 0.4, 1.0])
+async def test_at_every_moment_a_run_is_either_found_or_its_lease_is_waited_for(
+    store: Store, claims: Claims, milliseconds: float
+) -> None:
+    await ask(store)
+    await claims.claim("RB-1", T0, LEASE)
+    due = await claims.due(T0 + LEASE + timedelta(milliseconds=milliseconds))
+    assert due in {Due(("RB-1",), None), Due((), T0 + LEASE)}
 
 
 async def test_a_claim_that_is_renewed_is_not_taken_over(store: Store, claims: Claims) -> None:
@@ -95,16 +105,16 @@ async def test_a_claim_that_was_given_back_is_not_renewed_by_a_late_heartbeat(
     assert claim is not None
     await claims.release(claim, run.seq)
     assert not await claims.renew(claim, T0 + LEASE)
-    assert await claims.to_drive(T0) == ["RB-1"]
+    assert (await claims.due(T0)).runs == ("RB-1",)
 
 
 async def test_who_starts_alone_knows_that_all_other_claims_are_dead(store: Store, claims: Claims) -> None:
     for target in ("a", "b"):
         run = await ask(store, target)
         await claims.claim(run.id, T0, LEASE)
-    assert await claims.to_drive(T0) == []
+    assert (await claims.due(T0)).runs == ()
     await claims.release_all()
-    assert sorted(await claims.to_drive(T0)) == ["RB-1", "RB-2"]
+    assert sorted((await claims.due(T0)).runs) == ["RB-1", "RB-2"]
 
 
 async def test_only_who_wants_driving_is_driven(store: Store, claims: Claims) -> None:
@@ -112,6 +122,6 @@ async def test_only_who_wants_driving_is_driven(store: Store, claims: Claims) ->
         await ask(store, f"t{n}")
         await kept(store, f"RB-{n}", STORIES[name]())
     wanting = [name for name in STORIES if machine.wants_driving(STORIES[name]().run)]
-    ids = await claims.to_drive(later(99))
+    ids = (await claims.due(later(99))).runs
     found = [list(STORIES)[int(run_id.removeprefix("RB-")) - 1] for run_id in ids]
     assert sorted(found) == sorted(wanting)

@@ -23,7 +23,7 @@ from bot.model import State
 from bot.presses import Click
 from bot.run import Run
 from bot.signatures import why_not_signed
-from storage.claims import Claims
+from storage.claims import Claims, Due
 from storage.database import (
     HEAD,
     Database,
@@ -248,7 +248,7 @@ async def test_what_was_put_back_is_still_read_only(old: Database, name: str) ->
     told = await restored(old)
     assert told is not None
     store = RestoredStore(old, told.installation, None)
-    assert await Claims(store).to_drive(later(10_000)) == []
+    assert await Claims(store).due(later(10_000)) == Due()
 
 
 @pytest.mark.parametrize("name", PUT_BACK, indirect=True)
