@@ -17,6 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import JSON
+
 from bot.event_kinds import EventKind as E
 from bot.model import Do, Purpose
 from storage.cards import CardKind, CardStore
@@ -24,6 +26,7 @@ from storage.database import open_database, sqlite_url, upgrade, why_not_current
 from storage.integrity import beside, seal, why_not_sound
 from storage.looks import LookStore
 from storage.runs import Store, open_store
+from storage.tables import metadata
 from tests.bot.stories import T0, later, plan_data
 from tests.people import ANA, BEN, CHANNEL
 from tests.storage.told import ask, driven, plan_for, tell
@@ -38,6 +41,10 @@ class Noticed(StrEnum):
     MISSED = "missed"
 
 
+JSON_COLUMNS = {
+    table.name: frozenset(column.name for column in table.c if isinstance(column.type, JSON))
+    for table in metadata.tables.values()
+}
 # What the docstring of `storage.integrity` says that it cannot see after a crash.
 NOTHING_IS_DECIDED_FROM = frozenset({"cards", "modals", "looks", "deliveries", "leases"})
 OF_A_RUN = frozenset({"epoch", "lease_until", "progress", "shown_seq"})
@@ -72,7 +79,10 @@ async def _beside_the_runs(store: Store) -> None:
 
 
 def content(path: Path) -> Content:
-    """All that can be read. Raises sqlite3.DatabaseError, ValueError."""
+    """All that can be read: of JSON what it says, since a tab for a blank between two words says the same.
+
+    Raises sqlite3.DatabaseError, ValueError.
+    """
     with closing(sqlite3.connect(path)) as connection:
         connection.text_factory = bytes
         connection.row_factory = sqlite3.Row
@@ -82,8 +92,16 @@ def content(path: Path) -> Content:
         found: dict[str, list[tuple[Any, ...]]] = {}
         for name in names:
             rows = connection.execute(f"select * from {name} order by rowid").fetchall()
-            found[name] = [tuple(rows[0].keys()), *(tuple(row) for row in rows)] if rows else []
+            found[name] = [tuple(rows[0].keys()), *(_read(name, row) for row in rows)] if rows else []
         return found
+
+
+def _read(table: str, row: sqlite3.Row) -> tuple[Any, ...]:
+    in_json = JSON_COLUMNS.get(table, frozenset())
+    return tuple(
+        json.loads(value) if column in in_json and value is not None else value
+        for column, value in zip(row.keys(), tuple(row), strict=True)
+    )
 
 
 async def flipped(original: Path, copy: Path, chance: random.Random, *, crashed: bool) -> Noticed:
