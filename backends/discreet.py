@@ -7,7 +7,7 @@ What is said goes to cards, pages, the database and the log. Handles are no word
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from inspect import isawaitable
 from typing import Any, Final, NoReturn, Self, TypeVar
@@ -15,8 +15,8 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 from backends.secrecy import Secrets
 from bot import codec
 from bot.contract import (
-    CancelAnswer,
     Capabilities,
+    Ended,
     Executor,
     Found,
     Handle,
@@ -28,14 +28,14 @@ from bot.contract import (
 )
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.looking import PatientCheck
-from bot.model import Finding, Goal, Loss, Points, RestorePoint, Verdict, Way, When
+from bot.model import Finding, Goal, Left, Loss, Points, RestorePoint, Verdict, Way, When
 
 T = TypeVar("T")
 
 KNOWN: Final = (PermanentError, TemporaryError, OutcomeUnknown)  # what the contract lets them raise
 # Somebody ends us, and means it. A coroutine that is closed must not answer.
 ENDS_US: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
-EFFECTS: Final = frozenset({"start", "undo_point", "cancel"})  # when they break, something may have been sent
+EFFECTS: Final = frozenset({"start", "bar", "cancel"})  # when they break, something may have been sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,15 @@ class Expected:
 
 
 EXPECTED: Final[Mapping[str, Expected]] = {
-    "restore_points": Expected(Points, (Points,), "Points"),
+    "points": Expected(Points, (Points,), "Points"),
     "plan": Expected(Way, (Way,), "a Way"),
     "measure": Expected(Loss, (Loss,), "a Loss"),
-    "undo_point": Expected(RestorePoint | None, (RestorePoint, type(None)), "a RestorePoint or None"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
-    "start": Expected(Handle | Taken, (Mapping, Taken), "a Handle or Taken"),
+    "start": Expected(Ended | Taken | Handle, (Mapping, Taken, Ended), "a Handle, Taken or Ended"),
     "find": Expected(Found, (Found,), "Found"),
-    "poll": Expected(Progress, (Progress,), "Progress"),
-    "cancel": Expected(CancelAnswer, (CancelAnswer,), "a CancelAnswer"),
+    "bar": Expected(Found, (Found,), "Found"),
+    "poll": Expected(Ended | Progress, (Progress, Ended), "Progress or Ended"),
+    "cancel": Expected(Left | None, (Left, type(None)), "a Left or None"),
     "look": Expected(Finding, (Finding,), "a Finding"),
     "place": Expected(str | None, (str, type(None)), "a text or None"),
     "capabilities": Expected(Capabilities, (Capabilities,), "Capabilities"),
@@ -130,7 +130,7 @@ class Hearing:
         if differs := expected.why_not(answer):
             self._say(name, f"returned {differs}")
         try:
-            agreed: T = codec.exactly(expected.noun, answer)
+            agreed: T = codec.exactly(type(answer) if is_dataclass(answer) else expected.noun, answer)
         except Exception:  # noqa: BLE001 - a part may be an object of somebody else's, with any error
             self._say(name, f"returned {type(answer).__name__} with a field that the contract does not allow")
         return self.secrets.struck_from(agreed)
@@ -150,17 +150,20 @@ class DiscreetOperation:
     def place(self) -> str | None:
         return self._hearing.read("place", lambda: self._operation.place)
 
-    async def start(self, work: Work) -> Handle | Taken:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
         return await self._hearing.of("start", lambda: self._operation.start(work))
 
     async def find(self, work: Work) -> Found:
         return await self._hearing.of("find", lambda: self._operation.find(work))
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        return await self._hearing.of("poll", lambda: self._operation.poll(work, handle))
+    async def bar(self, work: Work) -> Found:
+        return await self._hearing.of("bar", lambda: self._operation.bar(work))
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
-        return await self._hearing.of("cancel", lambda: self._operation.cancel(work, handle))
+    async def poll(self, work: Work) -> Progress | Ended:
+        return await self._hearing.of("poll", lambda: self._operation.poll(work))
+
+    async def cancel(self, work: Work) -> Left | None:
+        return await self._hearing.of("cancel", lambda: self._operation.cancel(work))
 
 
 class DiscreetExecutor(DiscreetOperation):
@@ -177,17 +180,14 @@ class DiscreetExecutor(DiscreetOperation):
     def capabilities(self) -> Capabilities:
         return self._hearing.read("capabilities", lambda: self._executor.capabilities)
 
-    async def restore_points(self, limit: int = 50) -> Points:
-        return await self._hearing.of("restore_points", lambda: self._executor.restore_points(limit))
+    async def points(self, limit: int = 50) -> Points:
+        return await self._hearing.of("points", lambda: self._executor.points(limit))
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         return await self._hearing.of("plan", lambda: self._executor.plan(goal, now))
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return await self._hearing.of("measure", lambda: self._executor.measure(point, now))
-
-    async def undo_point(self, work: Work) -> RestorePoint | None:
-        return await self._hearing.of("undo_point", lambda: self._executor.undo_point(work))
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await self._hearing.of("verify", lambda: self._executor.verify(work))

@@ -28,7 +28,14 @@ from typing import Any, Self
 from backends.programs.supervisor import sync_folder
 from backends.worker_key import WorkerKey
 from bot.canonical_json import canonical
-from bot.contract import Blocked, Denied, Fate, Found, TargetMissing, Work
+from bot.contract import (
+    Blocked,
+    Denied,
+    Fate,
+    Found,
+    TargetMissing,
+    Work,
+)
 
 FOLDER = ".rollback"
 MADE_HERE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -58,21 +65,14 @@ class Marker:
         return self.digest == work.digest
 
 
-# How an operation stands that was started and is asked for. Nobody at it and nothing changed: it has failed.
-ENDED = {
-    Fate.IN_FLIGHT: None,
-    Fate.DONE: True,
-    Fate.OVERTAKEN: True,
-    Fate.FAILED: False,
-    Fate.ABSENT: False,
-}
-
+AT_IT = "Somebody is at it."
 NEVER_STARTED = Found(Fate.ABSENT, "It was never started.")
 ANOTHER_PLAN = "The same operation was taken under another plan."
 UNSIGNED = Found(
     Fate.UNKNOWN, "The note about this operation was not written by a worker of this zone: it may be planted."
 )
 VANISHED = Found(Fate.UNKNOWN, "The note about this operation is gone, though it had begun.")
+BARRED = "It never happened, and nobody can begin it any more."
 PURPOSE = "marker"
 
 # A marker that cannot be read belongs to no plan: no digest equals its own.
@@ -173,7 +173,7 @@ class Markers:
     def find(self, work: Work, fate: Callable[[Marker], Found]) -> Found:
         """Returns what became of an operation. `fate` says it when it is of this plan and nobody is at it."""
         if not self.known(work.op_id):
-            return VANISHED if work.accepted else NEVER_STARTED
+            return VANISHED if work.handle is not None else NEVER_STARTED
         try:
             slot = self.take(work.op_id)
         except OSError as error:
@@ -181,9 +181,20 @@ class Markers:
                 raise
             return UNSIGNED  # a link in the place of the lock: nobody of us makes one
         if slot is None:
-            return Found(Fate.IN_FLIGHT, "Somebody is at it.", {"op_id": work.op_id})
+            return Found(Fate.IN_FLIGHT, AT_IT, {"op_id": work.op_id})
         with slot:
             return fate_of(work, slot.read(), fate)
+
+    def bar(self, work: Work, fate: Callable[[Marker], Found]) -> Found:
+        """Takes the op id for good where nothing has happened under it: later ones find it taken."""
+        slot = self.take(work.op_id)
+        if slot is None:
+            return Found(Fate.IN_FLIGHT, AT_IT, {"op_id": work.op_id})
+        with slot:
+            found = fate_of(work, slot.read(), fate)
+            if found.fate is Fate.ABSENT:
+                slot.write(Marker(work.digest, work.point, work.expected, MarkerStage.FAILED, words=BARRED))
+            return found
 
     def _path(self, op_id: str, suffix: str) -> Path:
         if not OP_ID.fullmatch(op_id):
@@ -194,7 +205,7 @@ class Markers:
 def fate_of(work: Work, marker: Marker | None, fate: Callable[[Marker], Found]) -> Found:
     """Returns what a marker without a holder means: `fate` is asked only about one of this plan."""
     if marker is None:
-        return VANISHED if work.accepted else NEVER_STARTED
+        return VANISHED if work.handle is not None else NEVER_STARTED
     if not marker.signed and not work.unsigned:
         return UNSIGNED
     if not marker.is_of(work):

@@ -23,8 +23,8 @@ from benchmarks.installation import Bot, Installation, Slack, build_releases, ne
 from benchmarks.process import rss_mib
 from benchmarks.programs import running
 from bot.canonical_json import from_iso
-from bot.contract import Taken, Work
-from bot.model import Goal
+from bot.contract import Ended, Work
+from bot.model import Do, Goal
 from handlers.role import Role
 
 TARGET, CHANNEL, ASKS, APPROVES = "shop", "C000", "UASK000", "UYES000"
@@ -89,12 +89,10 @@ async def _by_hand(root: Path, n: int) -> float:
     await executor.plan(Goal(point="v41"), now)
     began = time.perf_counter()
     way = await executor.plan(Goal(point="v41"), now)
-    undo = Work(f"bench.RB-{n}.2", f"RB-{n}", "0" * 64, way.point.id, way.current.token)
-    await executor.undo_point(undo)
-    restore = replace(undo, op_id=f"bench.RB-{n}.3", fingerprint=way.point.fingerprint)
-    handle = await executor.start(restore)
-    assert not isinstance(handle, Taken)
-    await executor.poll(restore, handle)
+    undo = Work(f"bench.RB-{n}.2", f"RB-{n}", "0" * 64, Do.SAVE, way.point.id, way.current.token)
+    await executor.start(undo)
+    restore = replace(undo, op_id=f"bench.RB-{n}.3", do=Do.RESTORE, fingerprint=way.point.fingerprint)
+    assert isinstance(await executor.start(restore), Ended)
     await executor.verify(restore)
     return time.perf_counter() - began
 

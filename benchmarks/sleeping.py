@@ -13,8 +13,8 @@ from typing import Any
 from backends.installed import definitions
 from bot.configuration import Configuration, Target, load
 from bot.contract import (
-    CancelAnswer,
     Capabilities,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -26,8 +26,10 @@ from bot.looking import PatientCheck
 from bot.model import (
     Current,
     Do,
+    Fence,
     Finding,
     Goal,
+    Left,
     Loss,
     LossQuality,
     Person,
@@ -35,7 +37,6 @@ from bot.model import (
     Points,
     RestorePoint,
     Span,
-    UndoMode,
     Verdict,
     Way,
     When,
@@ -95,31 +96,34 @@ class Sleeping:
 
     place = None
 
-    def __init__(self, undo: UndoMode) -> None:
-        self.capabilities = Capabilities(fenced=True, undo=undo)
+    def __init__(self, *does: Do) -> None:
+        self.capabilities = Capabilities(Fence.BARRED, does=frozenset(does))
         self._done: set[str] = set()
 
-    async def start(self, work: Work) -> Handle | Taken:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
         if work.op_id in self._done:
             return Taken.TAKEN
         self._done.add(work.op_id)
         await asyncio.sleep(STEP)
-        return {"op": work.op_id}
+        return self._end(work)
+
+    def _end(self, work: Work) -> Ended:
+        kept = RestorePoint(LIVE.id, None) if work.do is Do.SAVE else None
+        return Ended(True, Left.POINT, made=kept)
 
     async def find(self, work: Work) -> Found:
         return Found(Fate.DONE if work.op_id in self._done else Fate.ABSENT)
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        return Progress(ended=True, observed_at=datetime.now(UTC))
+    async def bar(self, work: Work) -> Found:
+        return await self.find(work)
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
-        return CancelAnswer.IMPOSSIBLE
+    async def poll(self, work: Work) -> Progress | Ended:
+        return self._end(work)
 
-    async def undo_point(self, work: Work) -> RestorePoint | None:
-        await asyncio.sleep(STEP)
-        return RestorePoint(LIVE.id, None)
+    async def cancel(self, work: Work) -> Left | None:
+        return None
 
-    async def restore_points(self, limit: int = 50) -> Points:
+    async def points(self, limit: int = 50) -> Points:
         return Points((POINT,), LIVE)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
@@ -136,8 +140,8 @@ class SleepingWorld:
     """Fulfils the engine's World. Only the target that is asked for has an undo point."""
 
     def __init__(self) -> None:
-        self._asked = Sleeping(UndoMode.EXACT)
-        self._other = Sleeping(UndoMode.IMPOSSIBLE)
+        self._asked = Sleeping(Do.SAVE, Do.RESTORE)
+        self._other = Sleeping(Do.RESTORE)
 
     def executor(self, target: str) -> Sleeping:
         return self._asked if target.startswith("shop-") else self._other

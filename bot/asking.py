@@ -1,25 +1,37 @@
 """Asks a backend what became of a step, patiently but not for ever. The engine decides what follows."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from bot.clock import Sleep
-from bot.contract import Fate, Found, Handle, Operation, OutcomeUnknown, Progress, Work, answered
+from bot.contract import Ended, Fate, Found, Operation, OutcomeUnknown, Progress, Work, answered
 from bot.errors import PermanentError, TemporaryError, words_of
+from bot.model import Left
 
 ASKED_AT_MOST_TIMES = 6  # what became of a step, while its backend is unreachable
 ASKED_EVERY_SECONDS = 5.0
 BACKEND_ANSWERS_WITHIN_SECONDS = 60.0  # about a step; its own time when that is shorter
+MAY_STILL_ARRIVE = "it has not arrived, and what was sent may still be under way"
 
 
 async def find(operation: Operation, work: Work, sleep: Sleep) -> Found:
     """Returns what became of it, asked a few times before saying that nobody knows."""
+    return await _patiently(operation.find, work, sleep)
+
+
+async def bar(operation: Operation, work: Work, sleep: Sleep) -> Found:
+    """Returns ABSENT when nothing that was sent before can land any more, else what was there first."""
+    return await _patiently(operation.bar, work, sleep)
+
+
+async def _patiently(ask: Callable[[Work], Awaitable[Found]], work: Work, sleep: Sleep) -> Found:
     words = ""
     for attempt in range(1, ASKED_AT_MOST_TIMES + 1):
         if attempt > 1:
             await sleep(ASKED_EVERY_SECONDS)
         try:
-            return replace(await answered(operation.find(work), patience(work)), asked=attempt)
+            return replace(await answered(ask(work), patience(work)), asked=attempt)
         except (TemporaryError, OutcomeUnknown) as problem:
             words = words_of(problem)
         except PermanentError as problem:
@@ -35,15 +47,25 @@ async def find_out_of_time(operation: Operation, work: Work, sleep: Sleep) -> Fo
     return found
 
 
-async def poll(operation: Operation, work: Work, handle: Handle, sleep: Sleep) -> Progress | Found | None:
-    """Returns how far it is; Found: it is over. None: no answer, and the step's own time bounds how often."""
+async def poll(operation: Operation, work: Work, sleep: Sleep) -> Progress | Ended | Found | None:
+    """Returns how far it is, or how it ended; Found: only looking for it could tell.
+
+    None: no answer, and the step's own time bounds how often.
+    """
     try:
-        return await answered(operation.poll(work, handle), patience(work))
+        return await answered(operation.poll(work), patience(work))
     except TemporaryError:
         return None
     except (OutcomeUnknown, PermanentError):
         found = await find(operation, work, sleep)
         return None if found.fate is Fate.IN_FLIGHT else found
+
+
+def as_stopped(ended: Ended, left: Left | None) -> Ended:
+    """Returns the end with what stopping it has left, where it does not say so itself."""
+    if ended.ok or left is None or ended.left is not Left.UNKNOWN:
+        return ended
+    return replace(ended, left=left)
 
 
 def patience(work: Work) -> float:
@@ -57,5 +79,6 @@ def shown(progress: Progress) -> dict[str, Any]:
         "done": progress.done,
         "total": progress.total,
         "unit": progress.unit,
+        "rate": progress.rate,
         "words": progress.words,
     }

@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from bot.errors import PermanentError, TemporaryError
-from bot.model import Finding, Goal, Loss, Points, RestorePoint, UndoMode, Way, When
+from bot.model import Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
 
 T = TypeVar("T")
-Handle = Mapping[str, Any]  # JSON; stored, and given back to `poll` and `cancel`
+Handle = Mapping[str, Any]  # JSON; stored before the first `poll`, and given back with the work
 
 
 class TargetMissing(PermanentError):
@@ -75,24 +75,28 @@ async def answered(question: Awaitable[T], within: float) -> T:
 class Capabilities:
     """Declared as data: what people are offered and what the engine trusts follow from each field."""
 
-    fenced: bool  # takes the op id at the backend: "absent" can be trusted and a restart is safe
-    cancel: bool = False  # a cancelled restore leaves the target as it was
-    undo: UndoMode = UndoMode.IMPOSSIBLE
+    fence: Fence
+    settles: float = 0.0  # seconds after which a request that was sent cannot land any more; only with ONCE
+    does: frozenset[Do] = frozenset({Do.RESTORE})
+    cancels: Left | None = None  # what a cancelled restore leaves; None: it cannot be cancelled
+    timeout: float | None = None  # seconds that a restore may take; None: what its procedure says
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One operation on a backend: all that `start`, `find` and `poll` need to agree on what is meant."""
+    """One operation on a backend: all that its methods need to agree on what is meant."""
 
     op_id: str
     run_id: str
     digest: str  # of the approved plan; a marker that carries another is `unknown`
+    do: Do
     point: str  # "" for operations without a point (maintenance)
     expected: str  # the identity token to compare with; "" where there is none
     timeout: float = 900.0
     in_maintenance: bool = False  # nobody else writes to the target
     fingerprint: str = ""  # of the restore point's content as it was approved; "": its id says it
-    accepted: bool = False  # the backend had taken it: that it knows nothing of it now proves nothing
+    handle: Handle | None = None  # what `start` gave; None: no answer of its is stored
+    undo: str | None = None  # the id of the state that SAVE has kept in this run
     unsigned: bool = False  # it was planned by a version whose notes carried no signature
     place: str | None = None  # the `Operation.place` of its intent; None: it was taken at the backend itself
 
@@ -113,34 +117,47 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How an operation ended, and what the target is now."""
+
+    ok: bool
+    left: Left
+    words: str = ""  # one sentence for people
+    made: RestorePoint | None = None  # the state that SAVE has kept; None: it keeps none
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     fate: Fate
     words: str = ""  # one sentence for people
     handle: Handle | None = None  # with IN_FLIGHT: what to poll
     asked: int = 1  # how often it had to be asked
+    left: Left = Left.UNKNOWN  # with FAILED; the other fates say it themselves
+    made: RestorePoint | None = None  # with DONE: what SAVE has kept
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where an operation stands. `ended` None: still going; True: done; False: the world said no."""
+    """How far an operation is that still goes on."""
 
-    ended: bool | None
     observed_at: datetime
     words: str = ""
     done: float | None = None
     total: float | None = None  # None: the end is not known
     unit: str = ""
+    rate: float | None = None  # of `unit` a second; None: not known
     retry_after: float = 0.2  # seconds until it is worth asking again
 
-
-class CancelAnswer(StrEnum):
-    CLEAN = "clean"
-    LEAVES_PARTIAL = "leaves_partial"
-    IMPOSSIBLE = "impossible"
+    @property
+    def time_left(self) -> float | None:
+        """Returns seconds at the present rate; None: that cannot be told."""
+        if self.done is None or self.total is None or not self.rate:
+            return None
+        return max(0.0, (self.total - self.done) / self.rate)
 
 
 class Operation(Protocol):
-    """Something that is started once, found again, and asked until it ends."""
+    """Something that is started once, found again, and asked until it ends. `Work.do` says what it does."""
 
     @property
     def place(self) -> str | None:
@@ -149,10 +166,26 @@ class Operation(Protocol):
         The intent records it; `find` may answer ABSENT from what it sees here only when `Work.place` is here.
         """
 
-    async def start(self, work: Work) -> Handle | Taken: ...
-    async def find(self, work: Work) -> Found: ...
-    async def poll(self, work: Work, handle: Handle) -> Progress: ...
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer: ...
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        """Begins it, unless its op id was taken before. An error means that nothing was sent.
+
+        Compares `expected` and `fingerprint` before the first byte is changed. Raises OutcomeUnknown when
+        something was sent and no answer came.
+        """
+
+    async def find(self, work: Work) -> Found:
+        """Says what became of it, and never writes."""
+
+    async def bar(self, work: Work) -> Found:
+        """Takes the op id itself, so that nothing sent before can land. Only with Fence.BARRED.
+
+        ABSENT: it never happened and never will. Anything else: it was there first.
+        """
+
+    async def poll(self, work: Work) -> Progress | Ended: ...
+
+    async def cancel(self, work: Work) -> Left | None:
+        """Asks it to stop. Returns what is left; None: it could not be stopped, or goes on."""
 
 
 @runtime_checkable
@@ -160,7 +193,7 @@ class Executor(Operation, Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    async def restore_points(self, limit: int = 50) -> Points:
+    async def points(self, limit: int = 50) -> Points:
         """Newest first. Raises TargetMissing, Denied, Unreachable."""
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
@@ -168,12 +201,6 @@ class Executor(Operation, Protocol):
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         """Measures what going back to `point` would remove now. That no data is touched is said, too."""
-
-    async def undo_point(self, work: Work) -> RestorePoint | None:
-        """Saves the present state; safe to call again for the same op id, also from another place.
-
-        None: cannot be undone.
-        """
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         """Says what the backend itself can see of having arrived exactly there."""

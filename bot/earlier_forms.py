@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.canonical_json import from_iso, iso
 from bot.event_kinds import EventKind
+from bot.model import Left
 
 EARLIER_NAMES = (  # under which `kind_of` finds a kind
     ("observed", EventKind.BASELINE_TAKEN),
@@ -30,6 +31,8 @@ EARLIER_FIELDS: Mapping[str, Mapping[str, Any]] = {  # by noun, as JSON Schema
     "Leg": {
         "changes": {"type": "array", "items": {"type": "string"}, "description": "now `gone` and `diff`"}
     },
+    "StepFailed": {"untouched": {"type": "boolean", "description": "now `left`"}},
+    "StepStopped": {"untouched": {"type": "boolean", "description": "now `left`"}},
 }
 
 
@@ -59,6 +62,9 @@ def fields_of(data: Mapping[str, Any], at: datetime) -> Mapping[str, Any]:
             return {**data, "plan": _plan(plan)}
         case {"loss": {"seconds": _} as loss}:
             return {**data, "loss": _loss(loss, at)}
+        case {"untouched": bool(sure)}:
+            kept = {name: value for name, value in data.items() if name != "untouched"}
+            return {**kept, "left": (Left.BEFORE if sure else Left.UNKNOWN).value}
         case _:
             return data
 

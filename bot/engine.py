@@ -5,43 +5,30 @@ about states (`machine`) and none about people (`policy`); it may not drive with
 not or cannot drive, it ends visibly (`machine.broken_off`): no run is silent.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from bot import asking, codec, events, machine
+from bot import codec, events, machine
 from bot.clock import Clock, Sleep
 from bot.configuration import Configuration
-from bot.contract import (
-    Fate,
-    Found,
-    Handle,
-    Operation,
-    OutcomeUnknown,
-    StillReading,
-    Taken,
-    UnknownPoint,
-    Work,
-    answered,
-)
+from bot.contract import OutcomeUnknown, StillReading, UnknownPoint
+from bot.effects import Effects, Operations
 from bot.envelope import Event
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, words_of
 from bot.events import Fact
 from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
 from bot.loss import outgrown
 from bot.model import Do, Finding, Phase, Step, When
-from bot.planner import Executors, Now, Planner
+from bot.planner import Now, Planner
 from bot.preflight import Directory, failover, look_before_start, plan_for, why_not_with_these_settings
-from bot.run import Run, StepRecord, op_id
+from bot.run import Run
 from bot.signatures import why_not_as_planned, why_not_signed
 
 TRIED_AGAIN_EVERY_SECONDS = 5.0  # a plan or a start, while something passing stands against it
-BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
 
 
 class Records(Protocol):
@@ -55,10 +42,9 @@ class Records(Protocol):
     async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None: ...
 
 
-class Backends(Executors, Protocol):
+class Backends(Operations, Protocol):
     """The configured backends of this worker's zone."""
 
-    def maintenance(self, target: str, do: Do) -> Operation: ...
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]: ...
 
 
@@ -121,20 +107,22 @@ class _Drive:
         self._engine = engine
         self._epoch = epoch
         self._alive = alive
-        self._begun: Counter[int] = Counter()  # by step
         self._records = engine.records
         self._world = engine.world
         self._clock = engine.clock
         self._heard = 0  # the seq up to which people's words were looked at
         self._other_plan: str | None = None  # why the stored plan is not the one that people saw
-        self._doubt: str | None = None  # why this run must not be driven
+        self.doubt: str | None = None  # why this run must not be driven
+        self._effects = Effects(
+            engine.records.installation, engine.world, engine.planner, engine.clock, engine.sleep, self
+        )
 
     async def load(self, run_id: str) -> Run:
         """As it is stored now; what people have said since the last time is looked at before it counts."""
         history = await self._records.events(run_id)
         run = machine.fold(run_id, history)
         here, keys = self._records.installation, self._engine.keys
-        self._doubt = self._doubt or why_not_signed(here, run, history, keys, after=self._heard)
+        self.doubt = self.doubt or why_not_signed(here, run, history, keys, after=self._heard)
         self._other_plan = why_not_as_planned(history)
         self._heard = run.seq
         return run
@@ -144,7 +132,7 @@ class _Drive:
         return machine.Review() if machine.stood_still(run, self._clock()) else machine.next_action(run)
 
     async def take(self, run: Run, action: machine.Action) -> Run:
-        if reason := self._doubt or why_not_with_these_settings(run, self._engine.configuration):
+        if reason := self.doubt or why_not_with_these_settings(run, self._engine.configuration):
             return await self._append_alone(run, machine.broken_off(run, reason, self._clock()))
         match action:
             case machine.MakePlan():
@@ -154,26 +142,28 @@ class _Drive:
             case machine.Review():
                 return await self._review(run)
             case machine.Write(fact):
-                return await self._write(run, fact)
+                return await self.write(run, fact)
             case machine.Observe(step):
                 return await self._observe(run, step)
             case machine.LookAround(step):
                 return await self._look_around(run, step)
             case machine.StartStep(step):
-                return await self._start(await self._append_alone(run, self._intent(run, step)), step)
+                return await self._effects.start(
+                    await self._append_alone(run, self._effects.intent(run, step)), step
+                )
             case machine.FindStep(record):
-                return await self._find(run, record)
+                return await self._effects.find(run, record)
             case machine.Wait():
                 return run
 
     async def _append_alone(self, run: Run, event: Event) -> Run:
         return await self._records.append(run, event, epoch=self._epoch)
 
-    async def _write(self, run: Run, fact: Fact) -> Run:
+    async def write(self, run: Run, fact: Fact) -> Run:
         run, begun = await self._append(run, fact)
-        return run if begun is None else await self._start(run, begun)
+        return run if begun is None else await self._effects.start(run, begun)
 
-    async def _write_outcome(self, run: Run, fact: Fact) -> Run:
+    async def write_outcome(self, run: Run, fact: Fact) -> Run:
         """The world has moved, so this is written whatever people did meanwhile."""
         while True:
             try:
@@ -181,7 +171,15 @@ class _Drive:
             except StaleRun:
                 run = await self.load(run.id)
             else:
-                return run if begun is None else await self._start(run, begun)
+                return run if begun is None else await self._effects.start(run, begun)
+
+    async def progress(self, run: Run, progress: dict[str, Any]) -> None:
+        await self._records.progress(run.id, self._epoch, progress)
+
+    def hold_the_lease(self, run: Run) -> None:
+        """Raises ClaimLost, on the monotonic clock: who has stood still may have been taken over."""
+        if not self._alive():
+            raise ClaimLost(run.id)
 
     async def _append(self, run: Run, fact: Fact) -> tuple[Run, Step | None]:
         """The event and all that follows from it at once, up to the next intent: one wait for the disk.
@@ -191,13 +189,13 @@ class _Drive:
         told = [Event(fact, self._clock(), seq=run.seq + 1)]
         ahead = machine.apply(run, told[0])
         begun: Step | None = None
-        while begun is None and self._doubt is None:
+        while begun is None and self.doubt is None:
             match machine.next_action(ahead):
                 case machine.Write(due):
                     told.append(Event(due, self._clock(), seq=ahead.seq + 1))
-                case machine.StartStep(step) if self._can_begin(step):
+                case machine.StartStep(step) if self._effects.can_begin(step):
                     begun = step
-                    told.append(replace(self._intent(ahead, step), seq=ahead.seq + 1))
+                    told.append(replace(self._effects.intent(ahead, step), seq=ahead.seq + 1))
                 case _:
                     break
             ahead = machine.apply(ahead, told[-1])
@@ -214,28 +212,28 @@ class _Drive:
             return await self._held_up(run, words_of(reading))
         except (UserError, PermanentError) as refusal:
             slip = isinstance(refusal, UnknownPoint) and run.request.goal.point is not None
-            return await self._write(run, events.Refused(words_of(refusal), private=slip))
+            return await self.write(run, events.Refused(words_of(refusal), private=slip))
         except (TemporaryError, OutcomeUnknown) as refusal:
             name, words = run.request.target, words_of(refusal).rstrip(".")
             why = f"`{name}` could not be read: {words}. Nothing was started; ask again."
-            return await self._write(run, events.Refused(f"{why}{failover(name, tools.configuration)}"))
-        return await self._write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
+            return await self.write(run, events.Refused(f"{why}{failover(name, tools.configuration)}"))
+        return await self.write(run, events.Planned(plan, codec.plan_digest(plan), awaited, target_down))
 
     async def _preflight(self, run: Run) -> Run:
         """Passing trouble is waited out as long as the approval lets it start; what differs ends it."""
         now = await self._look_before_start(run)
         if machine.overdue(run, self._clock()):
-            return await self._write(run, events.Expired())
+            return await self.write(run, events.Expired())
         if now.why_not is None:
-            return await self._write(run, events.Started(now.loss))
+            return await self.write(run, events.Started(now.loss))
         if not now.passing or self._last_try(run):
-            return await self._write(run, events.Voided(now.why_not, now.seen))
+            return await self.write(run, events.Voided(now.why_not, now.seen))
         return await self._held_up(run, now.why_not)
 
     async def _held_up(self, run: Run, why: str) -> Run:
         """Says once what it waits for, waits, and returns the run as people have moved it meanwhile."""
         if why != run.why:
-            await self._write(run, events.HeldUp(why))
+            await self.write(run, events.HeldUp(why))
         await self._engine.sleep(TRIED_AGAIN_EVERY_SECONDS)
         return await self.load(run.id)
 
@@ -248,10 +246,10 @@ class _Drive:
         """The same look as before the start; nothing is restored unless it fits."""
         now = await self._look_before_start(run)
         if now.why_not is None:
-            return await self._write(run, events.Reviewed(now.loss))
+            return await self.write(run, events.Reviewed(now.loss))
         if now.loss is not None:
-            return await self._write(run, events.LossOutgrown(now.why_not, now.loss))
-        return await self._write(run, events.Halted(now.why_not))
+            return await self.write(run, events.LossOutgrown(now.why_not, now.loss))
+        return await self.write(run, events.Halted(now.why_not))
 
     async def _look_before_start(self, run: Run) -> Now:
         tools = self._engine
@@ -263,14 +261,14 @@ class _Drive:
         if step.do is Do.MEASURE:
             return await self._measure(run, step)
         findings = await look_once(self._checks(run), self._clock)
-        return await self._write(run, events.BaselineTaken(step.n, findings))
+        return await self.write(run, events.BaselineTaken(step.n, findings))
 
     async def _measure(self, run: Run, step: Step) -> Run:
         plan = run.approval.plan
         loss = await self._engine.planner.measured(plan, step.timeout)
         if why := outgrown(plan, loss, self._clock()):
-            return await self._write(run, events.LossOutgrown(why, loss, step.n))
-        return await self._write(run, events.LossMeasured(step.n, loss))
+            return await self.write(run, events.LossOutgrown(why, loss, step.n))
+        return await self.write(run, events.LossMeasured(step.n, loss))
 
     def _checks(self, run: Run) -> tuple[PatientCheck, ...]:
         return self._world.checks([leg.target for leg in run.approval.plan.legs])
@@ -280,162 +278,15 @@ class _Drive:
         before = {finding.name: finding for finding in run.work.before}
         seen = await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
         said = await self._arrived(run) if when is When.OFFLINE else []
-        return await self._write(run, judged(step, [*said, *seen]))
+        return await self.write(run, judged(step, [*said, *seen]))
 
     async def _arrived(self, run: Run) -> list[Finding]:
         """What each backend itself says about having arrived."""
-        restored = [record.step for record in run.work.steps if record.step.do is Do.RESTORE]
         answers = [
-            await arrived(self._world.executor(step.target), step.target, self._work(run, step))
-            for step in restored
+            await arrived(self._world.executor(r.step.target), r.step.target, self._effects.work(run, r.step))
+            for r in run.work.restores
         ]
         return [finding for findings in answers for finding in findings]
-
-    # Effects
-
-    def _operation(self, step: Step) -> Operation:
-        if step.do in {Do.RESTORE, Do.UNDO_POINT}:
-            return self._world.executor(step.target)
-        return self._world.maintenance(step.target, step.do)
-
-    def _work(self, run: Run, step: Step) -> Work:
-        """Under the op id of its intent; only what has none yet gets one."""
-        record = run.work.record_of(step.n)
-        restores = step.do in {Do.RESTORE, Do.UNDO_POINT}
-        leg = run.approval.plan.leg(step.target) if restores else None
-        return Work(
-            op_id=record.op or op_id(self._records.installation, run.id, step.n, record.attempt),
-            run_id=run.id,
-            digest=run.approval.digest,
-            point=leg.point.id if leg else "",
-            expected=leg.current.token if leg else "",
-            timeout=step.timeout,
-            in_maintenance=run.work.in_maintenance,
-            fingerprint=leg.point.fingerprint if leg else "",
-            accepted=record.handle is not None,
-            unsigned=not run.approval.plan.pins,
-            place=record.place,
-        )
-
-    def _can_begin(self, step: Step) -> bool:
-        """Whether its backend is configured as it should be. If not, the next round says why: what is to be
-        written now, an outcome perhaps, must not be lost by that."""
-        try:
-            self._operation(step)
-        except PermanentError:
-            return False
-        return True
-
-    def _intent(self, run: Run, step: Step) -> Event:
-        work = self._work(run, step)
-        place = self._operation(step).place
-        fact = events.StepStarted(step.n, work.op_id, place, step.do, step.target, work.point)
-        return Event(fact, self._clock())
-
-    async def _start(self, run: Run, step: Step) -> Run:
-        """Acts, after the intent was written."""
-        self._begun[step.n] += 1
-        if step.do is Do.UNDO_POINT:
-            return await self._save(run, step)
-        work, operation, planner = self._work(run, step), self._operation(step), self._engine.planner
-        try:
-            if step.do is Do.RESTORE:
-                await planner.refuse_other_place(run.approval.plan, step.target, begun=True)
-            self._hold_the_lease(run)
-            handle = await answered(operation.start(work), step.timeout)
-        except OutcomeUnknown:
-            return await self._find(run, run.work.record_of(step.n))
-        except (PermanentError, TemporaryError) as refusal:
-            return await self._write_outcome(run, machine.failure(step, words_of(refusal), untouched=True))
-        if isinstance(handle, Taken):
-            return await self._find(run, run.work.record_of(step.n))
-        return await self._follow(run, step, work, handle)
-
-    def _hold_the_lease(self, run: Run) -> None:
-        """Just before each effect, on the monotonic clock: who has stood still may have been taken over."""
-        if not self._alive():
-            raise ClaimLost(run.id)
-
-    async def _save(self, run: Run, step: Step) -> Run:
-        """Takes the undo point; an executor does that once for an op id, so it may be asked again."""
-        self._hold_the_lease(run)
-        try:
-            save = self._world.executor(step.target).undo_point(self._work(run, step))
-            point = await answered(save, step.timeout)
-        except OutcomeUnknown as doubt:
-            return await self._write_outcome(run, events.StepLost(step.n, words_of(doubt)))
-        except (PermanentError, TemporaryError) as refusal:
-            return await self._write_outcome(run, machine.failure(step, words_of(refusal)))
-        words = "cannot be undone" if point is None else f"undo point {point.label or point.id}"
-        saved = events.StepSucceeded(step.n, words, point.id if point else None)
-        return await self._write_outcome(run, saved)
-
-    async def _find(self, run: Run, record: StepRecord) -> Run:
-        step = record.step
-        if step.do is Do.UNDO_POINT:
-            return await self._save(run, step)
-        work, operation = self._work(run, step), self._operation(step)
-        found = await asking.find(operation, work, self._engine.sleep)
-        if found.fate is Fate.IN_FLIGHT:
-            return await self._follow(run, step, work, found.handle or record.handle or {})
-        return await self._settle(run, step, found)
-
-    async def _settle(self, run: Run, step: Step, found: Found) -> Run:
-        """What was found decides, unless it still goes on."""
-        match found.fate:
-            case Fate.DONE:
-                return await self._write_outcome(run, events.StepSucceeded(step.n, found.words))
-            case Fate.ABSENT if self._fenced(step) and self._begun[step.n] >= BEGUN_AT_MOST_TIMES:
-                words = f"begun {BEGUN_AT_MOST_TIMES} times, it never arrived at the backend"
-                return await self._write_outcome(run, machine.failure(step, words, untouched=True))
-            case Fate.ABSENT if self._fenced(step):
-                return await self._write(run, events.StepAbsent(step.n, found.words))
-            case Fate.FAILED | Fate.OVERTAKEN:
-                return await self._write_outcome(run, machine.failure(step, found.words))
-            case _:
-                words = found.words or "the backend cannot tell"
-                return await self._write_outcome(run, events.StepLost(step.n, words, found.asked))
-
-    def _fenced(self, step: Step) -> bool:
-        """Whether "absent" can be trusted: only where the op id is taken at the backend."""
-        return step.do is not Do.RESTORE or self._world.executor(step.target).capabilities.fenced
-
-    async def _follow(self, run: Run, step: Step, work: Work, handle: Handle) -> Run:
-        """Asks until it has ended, or until the step's time is over."""
-        operation = self._operation(step)
-        until = self._clock() + timedelta(seconds=step.timeout)
-        asked_to_cancel = False
-        while True:
-            progress = await asking.poll(operation, work, handle, self._engine.sleep)
-            if isinstance(progress, Found):
-                return await self._settle(run, step, progress)
-            if progress is not None and progress.ended is not None:
-                return await self._write_outcome(run, _end_of(step, progress.ended, progress.words))
-            if run.work.record_of(step.n).handle is None:
-                run = await self._write_outcome(run, events.StepAccepted(step.n, dict(handle)))
-            if self._clock() >= until:
-                found = await asking.find_out_of_time(operation, work, self._engine.sleep)
-                return await self._settle(run, step, found)
-            if progress is not None:
-                await self._records.progress(run.id, self._epoch, asking.shown(progress))
-            await self._engine.sleep(progress.retry_after if progress else 1.0)
-            run = await self.load(run.id)
-            if self._doubt:
-                return run
-            if run.work.stop_requested and not asked_to_cancel and self._may_cancel(step):
-                asked_to_cancel = True
-                self._hold_the_lease(run)
-                with suppress(TemporaryError, PermanentError, OutcomeUnknown):
-                    # Without an answer it is waited for.
-                    await answered(operation.cancel(work, handle), asking.patience(work))
-
-    def _may_cancel(self, step: Step) -> bool:
-        """Only where a cancelled restore leaves the target as it was."""
-        return step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancel
-
-
-def _end_of(step: Step, went_well: bool, words: str) -> Fact:
-    return events.StepSucceeded(step.n, words) if went_well else machine.failure(step, words)
 
 
 def _why_given_up(problem: Exception) -> str:

@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     STEP_STOPPED = "step_stopped"
     STEP_LOST = "step_lost"
     STEP_ABSENT = "step_absent"
+    STEP_TAKEN_BACK = "step_taken_back"
     BASELINE_TAKEN = "baseline_taken"
     LOSS_MEASURED = "loss_measured"
     LOSS_OUTGROWN = "loss_outgrown"

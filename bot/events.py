@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bot.event_kinds import EventKind
-from bot.model import Do, Finding, Goal, Loss, Person, Plan, Purpose, Seen
+from bot.model import Do, Finding, Goal, Left, Loss, Person, Plan, Purpose, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class StepSucceeded(OfStep):
 class StepFailed(OfStep):
     kind = EventKind.STEP_FAILED
     words: str = ""
-    untouched: bool = False  # it is certain that nothing was changed
+    left: Left = Left.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class StepStopped(OfStep):
 
     kind = EventKind.STEP_STOPPED
     words: str = ""
-    untouched: bool = False
+    left: Left = Left.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +221,14 @@ class StepAbsent(OfStep):
     """Looked: it never happened."""
 
     kind = EventKind.STEP_ABSENT
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTakenBack(OfStep):
+    """Stopped since somebody asked to, and the target is as before: it can be begun anew."""
+
+    kind = EventKind.STEP_TAKEN_BACK
     words: str = ""
 
 
@@ -378,7 +386,7 @@ class Continued(Reasoned):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended(Reasoned):
+class EndedByPeople(Reasoned):
     kind = EventKind.ENDED
 
 

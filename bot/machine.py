@@ -13,8 +13,8 @@ from typing import Any
 from bot import events
 from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.model import EFFECTS, MAINTENANCE, Do, OnFailure, Outcome, Phase, State, Step
-from bot.run import Approval, LiveState, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
+from bot.model import EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
+from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 
 S, P = State, Phase
 Move = tuple[State, Phase | None]
@@ -34,6 +34,7 @@ def _working(phase: Phase) -> dict[EventKind, Move]:
         EventKind.STEP_ACCEPTED: (S.RUNNING, phase),
         EventKind.STEP_SUCCEEDED: (S.RUNNING, phase),
         EventKind.STEP_ABSENT: (S.RUNNING, phase),
+        EventKind.STEP_TAKEN_BACK: (S.PAUSED, phase),
         EventKind.STEP_FAILED: (S.PAUSED, phase),
         EventKind.STEP_STOPPED: (S.FAILED, phase),
         EventKind.STEP_LOST: (S.STUCK, phase),
@@ -279,12 +280,12 @@ def _next_of_running(run: Run) -> Action:
 
 def needs_review(run: Run) -> bool:
     """Whether the next effect rests on an approval that people were waited for since."""
-    return run.work.review_due and run.phase in UP_TO_THE_RESTORE and run.work.live is LiveState.BEFORE
+    return run.work.review_due and run.phase in UP_TO_THE_RESTORE and run.work.live is Left.BEFORE
 
 
 def stood_still(run: Run, now: datetime) -> bool:
     """Whether a run that has restored nothing yet was left alone for longer than an approval may wait."""
-    idle = run.state is S.RUNNING and run.phase in UP_TO_THE_RESTORE and run.work.live is LiveState.BEFORE
+    idle = run.state is S.RUNNING and run.phase in UP_TO_THE_RESTORE and run.work.live is Left.BEFORE
     if not idle or run.approval.planned is None or run.changed_at is None or in_flight(run) is not None:
         return False
     return now - run.changed_at > timedelta(seconds=run.approval.plan.start_within)
@@ -341,7 +342,7 @@ def overdue(run: Run, now: datetime) -> bool:
 def allows(run: Run, kind: EventKind) -> bool:
     moves = TABLE.get((run.state, run.phase), {})
     too_late = kind in BEFORE_THE_FIRST_INTENT and run.work.touched
-    only_people_can_tell = kind in GOES_ON and run.work.forgotten and run.work.live is not LiveState.POINT
+    only_people_can_tell = kind in GOES_ON and run.work.forgotten and run.work.live is not Left.POINT
     return kind in moves and not too_late and not only_people_can_tell
 
 
@@ -514,7 +515,7 @@ def _(fact: events.DoubtedByRestore, run: Run, event: Event) -> Run:
 
 
 @_changed.register
-def _(fact: events.Ended, run: Run, event: Event) -> Run:
+def _(fact: events.EndedByPeople, run: Run, event: Event) -> Run:
     return replace(_asked(run, pause=None), why=fact.why)
 
 
@@ -545,7 +546,7 @@ def _in_doubt(run: Run, steps: Collection[int], why: str, at: datetime) -> Run:
 
 
 def _forgotten(run: Run) -> Run:
-    return _worked(run, forgotten=True, live=LiveState.UNKNOWN)
+    return _worked(run, forgotten=True, live=Left.UNKNOWN)
 
 
 def _in_progress(run: Run) -> StepRecord:
@@ -566,10 +567,9 @@ _WAITING: Mapping[str, Any] = {**_OPEN, "state": StepState.WAITING, "op": None, 
 
 @_changed.register
 def _(fact: events.StepStarted, run: Run, event: Event) -> Run:
-    run = _with_step(
-        run, fact.n, state=StepState.STARTED, started_at=event.at, op=fact.op, place=fact.place, handle=None
-    )
-    return _worked(run, live=LiveState.UNKNOWN) if run.work.record_of(fact.n).step.do is Do.RESTORE else run
+    begun = {"begun": run.work.record_of(fact.n).begun + 1, "started_at": event.at, "handle": None}
+    run = _with_step(run, fact.n, state=StepState.STARTED, op=fact.op, place=fact.place, **begun)
+    return _leaving(run, fact.n, Left.UNKNOWN)
 
 
 @_changed.register
@@ -579,7 +579,15 @@ def _(fact: events.StepAccepted, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.StepAbsent, run: Run, event: Event) -> Run:
-    return _not_done(_with_step(run, fact.n, **_WAITING), run.work.record_of(fact.n).step)
+    return _leaving(_with_step(run, fact.n, **_WAITING), fact.n, Left.BEFORE)
+
+
+@_changed.register
+def _(fact: events.StepTakenBack, run: Run, event: Event) -> Run:
+    """Who goes on begins it under another op id: its own has ended."""
+    attempt = run.work.record_of(fact.n).attempt + 1
+    run = _leaving(_with_step(run, fact.n, attempt=attempt, begun=0, **_WAITING), fact.n, Left.BEFORE)
+    return replace(_asked(run, pause=Pause.STOPPED), why=fact.words)
 
 
 @_changed.register
@@ -590,9 +598,7 @@ def _(fact: events.StepSucceeded, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.StepFailed | events.StepStopped, run: Run, event: Event) -> Run:
-    run = _ended(run, fact.n, Outcome.FAILED, fact.words, event.at)
-    if fact.untouched:
-        run = _not_done(run, run.work.record_of(fact.n).step)
+    run = _leaving(_ended(run, fact.n, Outcome.FAILED, fact.words, event.at), fact.n, fact.left)
     return _without_success(run, fact.words)
 
 
@@ -611,12 +617,20 @@ def _without_success(run: Run, words: str) -> Run:
     return replace(_ended_so(_asked(run, pause=pause, times_asked=None), leave_agreed=False), why=words)
 
 
-def _not_done(run: Run, step: Step) -> Run:
-    """Sure that a step changed nothing: as before, unless another restore of the run was done."""
-    restored = any(r.step.do is Do.RESTORE and r.outcome is Outcome.SUCCEEDED for r in run.work.steps)
-    if step.do is not Do.RESTORE:
+def _leaving(run: Run, n: int, left: Left) -> Run:
+    """A restore has left its target so; what any other step does has no part in it."""
+    if run.work.record_of(n).step.do is not Do.RESTORE:
         return run
-    return _worked(run, live=LiveState.UNKNOWN if restored else LiveState.BEFORE)
+    run = _with_step(run, n, left=left)
+    return _worked(run, live=_together([r.left or Left.BEFORE for r in run.work.restores]))
+
+
+def _together(lefts: Iterable[Left]) -> Left:
+    """What several targets are, taken as one."""
+    each = frozenset(lefts)
+    if len(each) == 1:
+        return next(iter(each))
+    return Left.UNKNOWN if Left.UNKNOWN in each else Left.PARTIAL
 
 
 def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None) -> Run:
@@ -628,10 +642,10 @@ def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None)
             return _worked(run, maintenance_since=run.work.maintenance_since or at)
         case Do.MAINTENANCE_OFF if all_ended(Do.MAINTENANCE_OFF):
             return _worked(run, maintenance_until=at)
-        case Do.UNDO_POINT if undo_point:
+        case Do.SAVE if undo_point:
             return _worked(run, undo_points={**run.work.undo_points, step.target: undo_point})
         case Do.RESTORE:
-            return _worked(run, live=LiveState.POINT if all_ended(Do.RESTORE) else LiveState.UNKNOWN)
+            return _leaving(run, step.n, Left.POINT)
         case _:
             return run
 
@@ -696,8 +710,8 @@ def _resumed(run: Run) -> Run:
 def _once_more(run: Run, failed: StepRecord) -> Run:
     """What changes data is looked for; maintenance that is known to have failed is switched anew."""
     if failed.outcome is Outcome.FAILED and failed.step.do in MAINTENANCE:
-        return _with_step(run, failed.step.n, attempt=failed.attempt + 1, **_WAITING)
-    return _with_step(run, failed.step.n, state=StepState.STARTED, **_OPEN)
+        return _with_step(run, failed.step.n, attempt=failed.attempt + 1, begun=0, **_WAITING)
+    return _with_step(run, failed.step.n, state=StepState.STARTED, begun=0, **_OPEN)
 
 
 def last_failed(run: Run) -> StepRecord | None:
@@ -728,7 +742,7 @@ def _(fact: events.ResolvedUnchanged, run: Run, event: Event) -> Run:
         run = _none_of_it_done(run)
     else:
         told = _with_step(run, record.step.n, outcome=Outcome.FAILED, by_people=True)
-        run = _not_done(told, record.step)
+        run = _leaving(told, record.step.n, Left.BEFORE)
     return replace(_asked(run, pause=Pause.AS_BEFORE), why=fact.why)
 
 
@@ -740,23 +754,30 @@ def _(fact: events.ResolvedUnclear, run: Run, event: Event) -> Run:
 def _none_of_it_done(run: Run) -> Run:
     """After a restored backup: no restore of the plan was done since."""
     back = tuple(
-        replace(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True)
+        replace(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True, left=Left.BEFORE)
         if r.step.do is Do.RESTORE
         else r
         for r in run.work.steps
     )
-    return _worked(run, steps=back, live=LiveState.BEFORE)
+    return _worked(run, steps=back, live=Left.BEFORE)
 
 
 def _all_of_it_done(run: Run, at: datetime) -> Run:
     """After a restored backup: all of the way there was done since."""
     there = tuple(
-        replace(r, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=at, by_people=True)
+        replace(
+            r,
+            state=StepState.ENDED,
+            outcome=Outcome.SUCCEEDED,
+            ended_at=at,
+            by_people=True,
+            left=Left.POINT if r.step.do is Do.RESTORE else None,
+        )
         if r.step.phase in UP_TO_THE_RESTORE and r.outcome is not Outcome.SUCCEEDED
         else r
         for r in run.work.steps
     )
-    return _leaving_again(replace(_worked(run, steps=there, live=LiveState.POINT), why=""))
+    return _leaving_again(replace(_worked(run, steps=there, live=Left.POINT), why=""))
 
 
 @_changed.register
@@ -789,10 +810,10 @@ def _leaving_again(run: Run) -> Run:
     return _worked(run, steps=records)
 
 
-def failure(step: Step, words: str, *, untouched: bool = False) -> events.Fact:
+def failure(step: Step, words: str, left: Left) -> events.Fact:
     """Returns which event tells that a step failed."""
     kind = events.StepStopped if step.on_failure is OnFailure.STOP else events.StepFailed
-    return kind(step.n, words, untouched)
+    return kind(step.n, words, left)
 
 
 # What to write when a run cannot be driven -----------------------------------------------------
@@ -836,7 +857,7 @@ def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Even
 
 
 def _last_restore(run: Run) -> StepRecord:
-    return [record for record in run.work.steps if record.step.do is Do.RESTORE][-1]
+    return run.work.restores[-1]
 
 
 def diagram() -> str:

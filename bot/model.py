@@ -89,6 +89,23 @@ class LossQuality(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Fence(StrEnum):
+    """What an op id is worth at a backend, once a request was sent and no answer came."""
+
+    BARRED = "barred"  # taken apart from the effect: after ABSENT it may be started again, one effect at most
+    ONCE = "once"  # one effect at most, but what was sent may still land: ABSENT is believed after a while
+    NONE = "none"  # nobody can tell but people
+
+
+class Left(StrEnum):
+    """What a target is after an effect."""
+
+    BEFORE = "before"  # what stood when the plan was made
+    POINT = "point"  # the restore point
+    PARTIAL = "partial"  # neither: a part was changed
+    UNKNOWN = "unknown"
+
+
 class UndoMode(StrEnum):
     EXACT = "exact"
     BEST_EFFORT = "best_effort"
@@ -261,7 +278,7 @@ class Do(StrEnum):
     """What a step does. The first four are effects with an op id; the rest only look or ask."""
 
     MAINTENANCE_ON = "maintenance_on"
-    UNDO_POINT = "undo_point"
+    SAVE = "undo_point"  # the state before the restore; stored under its first name
     RESTORE = "restore"
     MAINTENANCE_OFF = "maintenance_off"
     BASELINE = "baseline"  # the checks' values before anything is touched
@@ -271,7 +288,7 @@ class Do(StrEnum):
 
 
 MAINTENANCE = frozenset({Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF})
-EFFECTS = frozenset({Do.MAINTENANCE_ON, Do.UNDO_POINT, Do.RESTORE, Do.MAINTENANCE_OFF})
+EFFECTS = frozenset({Do.MAINTENANCE_ON, Do.SAVE, Do.RESTORE, Do.MAINTENANCE_OFF})
 
 
 class OnFailure(StrEnum):
@@ -314,6 +331,7 @@ class Leg:
     preview: Preview = Preview.NONE
     undo: UndoMode = UndoMode.EXACT
     pins: tuple[Pin, ...] = ()  # empty: nothing of the settings needs one
+    cancels: Left | None = None  # what a restore leaves that is stopped half-way; None: it is waited for
 
 
 PLAN_FORMAT = 2  # counted up whenever a plan means more than its fields said before

@@ -15,7 +15,7 @@ from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
 from bot.errors import PermanentError, TemporaryError, UserError
 from bot.loss import comparable, joint, outgrown
-from bot.model import Current, Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, UndoMode, Way
+from bot.model import Current, Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, Way
 from bot.procedures import targets_of
 from bot.processes import LiveProcess, why_no_plan
 from bot.run import Run
@@ -90,7 +90,7 @@ class Planner:
             Purpose.UNDO if goal.undo_of else Purpose.ROLLBACK,
             ways,
             pins={name: await asyncio.to_thread(self.executors.pins, name) for name in names},
-            undoable=[name for name in names if self._can_undo(name)],
+            capabilities={name: self.executors.executor(name).capabilities for name in names},
             holds=await self.past.holds(names),
             outages=await self.past.outages(target.name),
             doubts=doubts,
@@ -114,7 +114,7 @@ class Planner:
         return (await self._listed(target)).current
 
     async def _listed(self, target: str) -> Points:
-        return await answered(self.executors.executor(target).restore_points(), PLAN_READ_WITHIN_SECONDS)
+        return await answered(self.executors.executor(target).points(), PLAN_READ_WITHIN_SECONDS)
 
     async def _doubts(self, target: str, goal: Goal, way: Way) -> list[str]:
         """Says what is known against a point that was named. Raises UserError where a time alone means it."""
@@ -196,9 +196,6 @@ class Planner:
         """Returns what form, command line and `doctor` offer, and what they take when nobody has chosen."""
         moved = await self.past.moved(target)
         return offer(listed, await self.past.holds([target]), taken_back(target, moved))
-
-    def _can_undo(self, target: str) -> bool:
-        return self.executors.executor(target).capabilities.undo is not UndoMode.IMPOSSIBLE
 
     async def _undo_points(self, goal: Goal) -> dict[str, Goal]:
         """Returns the goal of each target of an undo. Raises UserError when a target has no way back."""

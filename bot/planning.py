@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
+from bot.contract import Capabilities
 from bot.loss import ceiling_of, is_short, joint
 from bot.model import (
     OF_CHECK,
     OF_MAINTENANCE,
     PLAN_FORMAT,
     Current,
+    Do,
     Leg,
     Loss,
     LossQuality,
@@ -36,7 +38,7 @@ def compose(
     ways: Mapping[str, Way],
     *,
     pins: Mapping[str, tuple[Pin, ...]],
-    undoable: Sequence[str],
+    capabilities: Mapping[str, Capabilities],
     holds: Sequence[Hold],
     outages: Sequence[float],
     doubts: Sequence[str] = (),
@@ -44,7 +46,8 @@ def compose(
 ) -> Plan:
     """The plan over all targets of the procedure. `outages`: seconds, of earlier successful runs.
 
-    `ways` and `pins` have one answer a target. What must not be done stands in the plan's `blockers`.
+    `ways`, `pins` and `capabilities` have one answer a target. What must not be done stands in the plan's
+    `blockers`.
     """
     legs = tuple(
         Leg(
@@ -57,9 +60,12 @@ def compose(
             way.preview,
             way.undo,
             pins[name],
+            capabilities[name].cancels,
         )
         for name, way in ways.items()
     )
+    undoable = [leg.target for leg in legs if Do.SAVE in capabilities[leg.target].does and _has_undo(leg)]
+    timeouts = {name: seconds for name in ways if (seconds := capabilities[name].timeout) is not None}
     loss = joint(tuple((leg.target, leg.loss) for leg in legs))
     rule = target.approval
     return Plan(
@@ -77,7 +83,7 @@ def compose(
         outage_range=(min(outages), max(outages)) if outages else None,
         outage_runs=len(outages),
         undo_days=target.undo_days,
-        steps=steps_for(configuration, target, undoable, loss.quality is not LossQuality.NONE),
+        steps=steps_for(configuration, target, undoable, loss.quality is not LossQuality.NONE, timeouts),
         warnings=(*_warnings(target, legs, loss, ways, holds, now), *doubts),
         blockers=_blockers(legs, ways),
         approvals_needed=rule.quorum + (1 if loss.quality is LossQuality.UNKNOWN else 0),
@@ -196,8 +202,12 @@ def _warnings(
         found.append("The restore point is under a minute old: at most twice what is shown is covered")
     if loss.quality is LossQuality.UNKNOWN:
         found.append("What is lost is not known, so one more approval is needed")
-    found += [f"{leg.target} cannot be undone" for leg in legs if leg.undo is UndoMode.IMPOSSIBLE]
+    found += [f"{leg.target} cannot be undone" for leg in legs if not _has_undo(leg)]
     return tuple(dict.fromkeys(found))
+
+
+def _has_undo(leg: Leg) -> bool:
+    return leg.undo is not UndoMode.IMPOSSIBLE
 
 
 def _blockers(legs: Sequence[Leg], ways: Mapping[str, Way]) -> tuple[str, ...]:

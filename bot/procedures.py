@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from bot.configuration import Configuration, Procedure, ProcedureStep, Target
 from bot.model import Do, OnFailure, Phase, Step, When
 
+UNSAID_SECONDS = 900.0  # for a step where neither procedure nor backend says how long it may take
+
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
@@ -18,7 +20,7 @@ class _Draft:
     phase: Phase
     do: Do
     target: str
-    timeout: float = 900.0
+    timeout: float = UNSAID_SECONDS
     on_failure: OnFailure = OnFailure.PAUSE
     text: str = ""
 
@@ -41,16 +43,23 @@ def targets_of(configuration: Configuration, target: Target) -> tuple[str, ...]:
 
 
 def steps_for(
-    configuration: Configuration, target: Target, undoable: Collection[str], touches_data: bool
+    configuration: Configuration,
+    target: Target,
+    undoable: Collection[str],
+    touches_data: bool,
+    timeouts: Mapping[str, float] | None = None,
 ) -> tuple[Step, ...]:
-    """`undoable`: names of the targets whose present state can be saved before the restore."""
+    """`undoable`: names of the targets whose present state can be saved before the restore.
+
+    `timeouts`: seconds that a backend needs at most, by target; a procedure that names its own has the say.
+    """
     names = targets_of(configuration, target)
     targets = {name: configuration.targets[name] for name in names}
     asked = procedure_of(configuration, target).steps
     drafts = [
         *_asked(asked, Phase.PREPARE, target.name),
-        *_prepare(target.name, targets, undoable, touches_data),
-        *_restore(asked, target.name),
+        *_prepare(target.name, targets, undoable, touches_data, timeouts or {}),
+        *_restore(asked, target.name, timeouts or {}),
         *_asked(asked, Phase.VERIFY, target.name),
         _Draft(Phase.VERIFY, Do.CHECK, target.name),
         *_asked(asked, Phase.FINISH, target.name),
@@ -69,7 +78,11 @@ def _asked(steps: tuple[ProcedureStep, ...], phase: Phase, target: str) -> Itera
 
 
 def _prepare(
-    asked: str, targets: Mapping[str, Target], undoable: Collection[str], touches_data: bool
+    asked: str,
+    targets: Mapping[str, Target],
+    undoable: Collection[str],
+    touches_data: bool,
+    timeouts: Mapping[str, float],
 ) -> Iterator[_Draft]:
     yield _Draft(Phase.PREPARE, Do.BASELINE, asked)
     behind_maintenance = False
@@ -81,15 +94,16 @@ def _prepare(
         yield _Draft(Phase.PREPARE, Do.MEASURE, asked)
     for name in targets:
         if name in undoable:
-            yield _Draft(Phase.PREPARE, Do.UNDO_POINT, name)
+            yield _Draft(Phase.PREPARE, Do.SAVE, name, timeouts.get(name, UNSAID_SECONDS))
 
 
-def _restore(steps: tuple[ProcedureStep, ...], asked: str) -> Iterator[_Draft]:
+def _restore(steps: tuple[ProcedureStep, ...], asked: str, timeouts: Mapping[str, float]) -> Iterator[_Draft]:
     for step in steps:
         if step.phase is Phase.RESTORE:
             name = step.target or asked
             do = Do.RESTORE if step.confirm is None else Do.CONFIRM
-            yield _Draft(Phase.RESTORE, do, name, step.timeout, step.on_failure, step.confirm or "")
+            seconds = step.own_timeout or timeouts.get(name, UNSAID_SECONDS)
+            yield _Draft(Phase.RESTORE, do, name, seconds, step.on_failure, step.confirm or "")
 
 
 def _finish(asked: str, targets: Mapping[str, Target]) -> Iterator[_Draft]:

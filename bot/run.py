@@ -9,7 +9,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from bot.model import Finding, Goal, Loss, Outcome, Person, Phase, Plan, Purpose, Seen, State, Step, Verdict
+from bot.model import (
+    Do,
+    Finding,
+    Goal,
+    Left,
+    Loss,
+    Outcome,
+    Person,
+    Phase,
+    Plan,
+    Purpose,
+    Seen,
+    State,
+    Step,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,9 @@ class StepRecord:
     ended_at: datetime | None = None
     words: str = ""  # how it ended, in one sentence
     by_people: bool = False  # people said how it ended, the backend did not
-    attempt: int = 1  # more only when people decided to have maintenance switched once more
+    attempt: int = 1  # more when people had maintenance switched once more, or went on after a stop
+    begun: int = 0  # how many intents were written since people last decided
+    left: Left | None = None  # what a restore has left; None: it has none of its own doing
 
 
 class Pause(StrEnum):
@@ -72,12 +89,6 @@ class Proposal:
     answer: str
     at: datetime
     reason: str = ""
-
-
-class LiveState(StrEnum):
-    BEFORE = "before"  # what stood when the plan was made
-    POINT = "point"  # the restore point
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,7 @@ class WorkDone:
     before: tuple[Finding, ...] = ()
     findings: tuple[Finding, ...] = ()  # newest of each check
     loss: Loss | None = None  # as measured at the start, or once more behind maintenance
-    live: LiveState = LiveState.BEFORE
+    live: Left = Left.BEFORE
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
     maintenance_since: datetime | None = None  # None: not entered by this run
     maintenance_until: datetime | None = None  # None with `since`: still on
@@ -143,6 +154,10 @@ class WorkDone:
     def current(self) -> StepRecord | None:
         """The first step that has not ended."""
         return next((record for record in self.steps if record.state is not StepState.ENDED), None)
+
+    @property
+    def restores(self) -> tuple[StepRecord, ...]:
+        return tuple(record for record in self.steps if record.step.do is Do.RESTORE)
 
     def record_of(self, n: int) -> StepRecord:
         return next(record for record in self.steps if record.step.n == n)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.model import Current, PointKind, Points, Purpose, RestorePoint
-from bot.run import LiveState, Run
+from bot.model import Current, Left, PointKind, Points, Purpose, RestorePoint
+from bot.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def taken_back(target: str, moved: Sequence[Run]) -> tuple[Abandoned, ...]:
 
 
 def _arrived(run: Run) -> bool:
-    return run.work.live is LiveState.POINT
+    return run.work.live is Left.POINT
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from bot.configuration import MAIN_ZONE, Configuration
 from bot.contract import OutcomeUnknown
 from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError, words_of
-from bot.model import Goal, Plan, State
+from bot.model import Goal, Left, Plan, State
 from bot.planner import Executors, Planner
 from bot.preflight import Directory
 from bot.processes import SEEN_WITHIN, can_start, pins_digest, workers_of
-from bot.run import LiveState, Run
+from bot.run import Run
 from bot.signatures import Signer
 from bot.suggesting import Offer, why_none_suggested
 from handlers.context import Parts, Wake, running
@@ -173,7 +173,7 @@ class Worker:
             return
         if run.state is State.AWAITING_APPROVAL:
             await self._watching.note_what_it_found(run)
-        elif run.state.final and run.work.live is not LiveState.BEFORE:
+        elif run.state.final and run.work.live is not Left.BEFORE:
             await self._watching.note_what_it_brought(run)
 
     async def _is_for_another(self, run_id: str, heartbeat: Heartbeat) -> bool:

@@ -1,16 +1,17 @@
 """The promises of an executor and of a check, the nouns they speak in, and the closed set of errors."""
 
 from backends.choosing import named, point_for
+from backends.ended import ended
 from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.clock import utc_now
 from bot.contract import (
     Blocked,
     Busy,
-    CancelAnswer,
     Capabilities,
     Check,
     Denied,
+    Ended,
     Executor,
     Fate,
     Found,
@@ -31,9 +32,12 @@ from bot.looking import Habits, PatientCheck
 from bot.model import (
     Change,
     Current,
+    Do,
+    Fence,
     Finding,
     Goal,
     Gone,
+    Left,
     Loss,
     LossQuality,
     Measure,
@@ -52,21 +56,24 @@ from bot.model import (
 __all__ = [
     "Blocked",
     "Busy",
-    "CancelAnswer",
     "Capabilities",
     "Change",
     "Check",
     "ConfigurationError",
     "Current",
     "Denied",
+    "Do",
+    "Ended",
     "Executor",
     "Fate",
+    "Fence",
     "Finding",
     "Found",
     "Goal",
     "Gone",
     "Habits",
     "Handle",
+    "Left",
     "Loss",
     "LossQuality",
     "Measure",
@@ -95,6 +102,7 @@ __all__ = [
     "Way",
     "When",
     "Work",
+    "ended",
     "named",
     "point_for",
     "utc_now",

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
-from bot.model import Purpose, State
-from bot.run import LiveState, Run
+from bot.model import Left, Purpose, State
+from bot.run import Run
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.tables import holds, runs, spans
 
@@ -52,7 +52,7 @@ async def moved_before(connection: AsyncConnection, target: str, of_run: str) ->
     async for run in _runs(connection, _OTHERS_OF_TARGET, {"target": target, "of_run": of_run}):
         if run.end.superseded_by is not None:
             break  # what was before a superseded one is superseded as well
-        if run.work.live is not LiveState.BEFORE:
+        if run.work.live is not Left.BEFORE:
             found.append(run)
     return tuple(found)
 
@@ -63,7 +63,7 @@ async def runs_that_moved(connection: AsyncConnection, target: str) -> tuple[Run
     Runs of another target that took this one along are among them.
     """
     ended = [run async for run in _runs(connection, _WITH_TARGET, {"target": target})]
-    return tuple(run for run in ended if run.work.live is not LiveState.BEFORE)
+    return tuple(run for run in ended if run.work.live is not Left.BEFORE)
 
 
 async def _runs(

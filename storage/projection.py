@@ -8,8 +8,8 @@ from sqlalchemy import Row
 
 from bot import machine
 from bot.canonical_json import iso_if
-from bot.model import Purpose, State
-from bot.run import LiveState, Run
+from bot.model import Left, Purpose, State
+from bot.run import Run
 from storage.times import loaded
 
 
@@ -56,11 +56,7 @@ def fixed_columns(run: Run) -> dict[str, Any]:
 
 def _outage(run: Run) -> int | None:
     """From the last moment before the first effect to the end, of a run that reached its point."""
-    if (
-        run.state is not State.SUCCEEDED
-        or run.work.live is not LiveState.POINT
-        or run.work.started_at is None
-    ):
+    if run.state is not State.SUCCEEDED or run.work.live is not Left.POINT or run.work.started_at is None:
         return None
     began = run.work.maintenance_since or run.work.started_at
     ended = run.work.maintenance_until or run.end.at or run.work.started_at

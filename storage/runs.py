@@ -20,9 +20,9 @@ from bot.envelope import Event
 from bot.errors import ClaimLost, StaleRun, UserError
 from bot.event_kinds import EventKind
 from bot.events import Superseded
-from bot.model import State
+from bot.model import Left, State
 from bot.processes import LiveProcess
-from bot.run import LiveState, Run
+from bot.run import Run
 from bot.signatures import Signer, sealed
 from bot.spans import Lived
 from bot.suggesting import Hold
@@ -194,7 +194,7 @@ class Transaction:
         if moved.state.final and not run.state.final:
             await self.connection.execute(delete(target_locks).where(target_locks.c.run_id == run.id))
             await place_holds(self.connection, moved)
-        if moved.work.live is LiveState.POINT and run.work.live is not LiveState.POINT:
+        if moved.work.live is Left.POINT and run.work.live is not Left.POINT:
             await self._supersede(moved, placed[-1].at)
         if epoch is None:  # a driver goes on by itself
             await self._send_to_workers(moved)

@@ -29,15 +29,16 @@ from backends.command.answers import (
     read_points,
 )
 from backends.command.settings import ArgvCall, CommandSettings
+from backends.ended import ended
 from backends.programs.process import Said, printable, run
 from backends.programs.spool import CommandOperation, filled, why_not_an_argument
 from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.clock import Clock, utc_now
 from bot.contract import (
-    CancelAnswer,
     Capabilities,
     Denied,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -52,9 +53,12 @@ from bot.contract import (
 from bot.errors import PermanentError, TemporaryError
 from bot.model import (
     Current,
+    Do,
+    Fence,
     Finding,
     Goal,
     Gone,
+    Left,
     Loss,
     LossQuality,
     Points,
@@ -107,18 +111,22 @@ class Command:
 
     @property
     def capabilities(self) -> Capabilities:
-        """`fenced` on the spool's word, which `place` names; of other spools only `find` can tell.
+        """Barred on the spool's word, which `place` names; of other spools only `find` can tell.
 
-        We compare just before, the tool itself does not. Undo is going back to the point that was live, and
-        only the tool knows what else that leaves behind.
+        We compare just before, the tool itself does not. What a tool leaves that is cut off nobody knows.
         """
-        return Capabilities(fenced=True, cancel=True, undo=UndoMode.BEST_EFFORT)
+        return Capabilities(
+            Fence.BARRED,
+            does=frozenset({Do.SAVE, Do.RESTORE}),
+            cancels=Left.UNKNOWN,
+            timeout=self._operation.ends_within,
+        )
 
     @property
     def place(self) -> str | None:
         return self._operation.place
 
-    async def restore_points(self, limit: int = 50) -> Points:
+    async def points(self, limit: int = 50) -> Points:
         points = await self._read_points()
         return replace(points, points=points.points[:limit])
 
@@ -147,13 +155,17 @@ class Command:
         since = None if lost.seconds is None else now - timedelta(seconds=lost.seconds)
         return Loss(LossQuality.MEASURED, since, units, measured_at=now)
 
-    async def undo_point(self, work: Work) -> RestorePoint | None:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        return await self._keep(work) if work.do is Do.SAVE else await self._restore(work)
+
+    async def _keep(self, work: Work) -> Ended:
         """Nothing is saved: the point that is live is the way back, if the tool offers it."""
         points = await self._read_points()
         _compare(points.current, work)
-        return next((point for point in points.points if point.current), None)
+        live = next((point for point in points.points if point.current), None)
+        return Ended(True, Left.BEFORE, made=live)
 
-    async def start(self, work: Work) -> Handle | Taken:
+    async def _restore(self, work: Work) -> Handle | Taken | Ended:
         if (await self._operation.find(work)).fate not in (Fate.ABSENT, Fate.UNKNOWN):
             return Taken.TAKEN  # even when the tool cannot be asked now
         points = await self._read_points()
@@ -166,6 +178,8 @@ class Command:
         return await self._operation.start(work, after=found.handle)
 
     async def find(self, work: Work) -> Found:
+        if work.do is Do.SAVE:
+            return Found(Fate.ABSENT, "It only looks what is live.")
         try:
             found = await self._find_anywhere(work)
         except PermanentError as error:
@@ -174,26 +188,31 @@ class Command:
             return Found(Fate.OVERTAKEN, "It was done, and something else is live now.")
         return found
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        if "attempt" in handle:
-            return await self._operation.poll(work, handle)
+    async def bar(self, work: Work) -> Found:
+        """Only in this spool: what another one has begun is not ours to bar."""
         found = await self.find(work)
-        if found.fate in (Fate.ABSENT, Fate.UNKNOWN):
-            raise OutcomeUnknown(found.words)
-        ended = {Fate.IN_FLIGHT: None, Fate.FAILED: False}.get(found.fate, True)
-        return Progress(ended, self._clock(), found.words, retry_after=1.0)
+        return await self._operation.bar(work, found.handle) if found.fate is Fate.ABSENT else found
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+    async def poll(self, work: Work) -> Progress | Ended:
+        if "attempt" in (work.handle or {}):
+            return await self._operation.poll(work)
+        found = await self.find(work)
+        if found.fate is Fate.ABSENT:
+            raise OutcomeUnknown(found.words)
+        told = ended(found, self._clock())
+        return replace(told, retry_after=ASKED_EVERY_SECONDS) if isinstance(told, Progress) else told
+
+    async def cancel(self, work: Work) -> Left | None:
         """The tool's own way where it has one; nothing is killed then, not even when it refuses: the
         restore may be past the point where stopping is safe."""
         if (await self._find_anywhere(work)).fate is not Fate.IN_FLIGHT:
-            return CancelAnswer.IMPOSSIBLE
+            return None
         if self._cancel is not None:
             said = await self._run(self._cancel, op=work.op_id)
-            return CancelAnswer.LEAVES_PARTIAL if said.rc == 0 else CancelAnswer.IMPOSSIBLE
-        if "attempt" not in handle:
-            return CancelAnswer.IMPOSSIBLE
-        return await self._operation.cancel(work, handle)
+            return Left.UNKNOWN if said.rc == 0 else None
+        if "attempt" not in (work.handle or {}):
+            return None
+        return await self._operation.cancel(work)
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         """Asks again for a while: a platform may switch some time after its tool has ended.

@@ -14,10 +14,10 @@ import pytest_asyncio
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from backends.conformance.harness import Moment, World, carried_out, ended, strangers, work_for
+from backends.conformance.harness import Moment, World, carried_out, kept, saving, strangers, work_for
 from bot.clock import utc_now
 from bot.contract import (
-    CancelAnswer,
+    Ended,
     Executor,
     Fate,
     PointUnavailable,
@@ -26,7 +26,7 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError
-from bot.model import Goal, RestorePoint, Verdict
+from bot.model import Fence, Goal, Left, RestorePoint, Verdict
 
 # fmt: off
 EVIL = (
@@ -61,7 +61,7 @@ class ExecutorContract:
     @pytest_asyncio.fixture
     async def good(self, executor: Executor) -> RestorePoint:
         """The oldest point: none of these worlds is there."""
-        return (await executor.restore_points()).points[-1]
+        return (await executor.points()).points[-1]
 
     @pytest_asyncio.fixture
     async def work(self, executor: Executor, good: RestorePoint) -> Work:
@@ -70,20 +70,20 @@ class ExecutorContract:
     # Points and plans
 
     async def test_points_come_newest_first_and_no_two_are_called_the_same(self, executor: Executor) -> None:
-        points = (await executor.restore_points()).points
+        points = (await executor.points()).points
         times = [point.at for point in points if point.at is not None]
         assert len(points) >= 3
         assert times == sorted(times, reverse=True)
         assert len({point.id for point in points}) == len(points)
 
     async def test_only_the_point_that_is_live_is_flagged_as_current(self, executor: Executor) -> None:
-        listed = await executor.restore_points()
+        listed = await executor.points()
         flagged = [point.id for point in listed.points if point.current]
         assert flagged == [point.id for point in listed.points if point.id == listed.current.id]
 
     async def test_no_more_points_are_listed_than_were_asked_for(self, executor: Executor) -> None:
-        newest_first = (await executor.restore_points()).points
-        assert (await executor.restore_points(limit=2)).points == newest_first[:2]
+        newest_first = (await executor.points()).points
+        assert (await executor.points(limit=2)).points == newest_first[:2]
 
     async def test_an_unknown_point_is_refused_and_the_nearest_are_named(
         self, executor: Executor, good: RestorePoint
@@ -93,7 +93,7 @@ class ExecutorContract:
             await executor.plan(Goal(point=wrong), utc_now())
 
     async def test_a_moment_means_the_newest_point_at_or_before_it(self, executor: Executor) -> None:
-        points = (await executor.restore_points()).points
+        points = (await executor.points()).points
         assert points[0].at is not None
         between = points[0].at - timedelta(milliseconds=1)
         assert (await executor.plan(Goal(before=between), utc_now())).point.id == points[1].id
@@ -106,7 +106,7 @@ class ExecutorContract:
             await executor.plan(Goal(before=good.at - timedelta(days=1)), utc_now())
 
     async def test_what_is_live_already_is_no_way_to_go(self, executor: Executor) -> None:
-        listed = await executor.restore_points()
+        listed = await executor.points()
         if not any(point.current for point in listed.points):
             pytest.skip("what is live is no restore point of this backend")
         assert (await executor.plan(Goal(point=listed.current.id), utc_now())).blockers
@@ -126,9 +126,9 @@ class ExecutorContract:
         self, world: World, executor: Executor, work: Work
     ) -> None:
         there = world.holds(work.point)
-        progress = await carried_out(executor, work)
-        assert progress is not Taken.TAKEN
-        assert progress.ended is True
+        end = await carried_out(executor, work)
+        assert isinstance(end, Ended)
+        assert (end.ok, end.left) == (True, Left.POINT)
         assert (world.live(), world.effects()) == (there, 1)
 
     async def test_what_has_arrived_is_verified(self, executor: Executor, work: Work) -> None:
@@ -194,10 +194,8 @@ class ExecutorContract:
         self, world: World, executor: Executor, work: Work
     ) -> None:
         there = world.holds(work.point)
-        handle = await executor.start(work)
-        assert handle is not Taken.TAKEN
-        await ended(executor, work, handle)
-        assert await executor.cancel(work, handle) is CancelAnswer.IMPOSSIBLE
+        await carried_out(executor, work)
+        assert await executor.cancel(work) is None
         assert world.live() == there
 
     # Finding
@@ -254,28 +252,72 @@ class ExecutorContract:
         assert answers == ["done", "taken", "taken"]
         assert (world.live(), world.effects()) == (there, 1)
 
+    # Barring
+
+    @pytest.fixture
+    def barring(self, executor: Executor) -> Executor:
+        if executor.capabilities.fence is not Fence.BARRED:
+            pytest.skip("an op id of this backend travels with the effect: nothing can be barred")
+        return executor
+
+    async def test_what_is_barred_is_never_done(self, world: World, barring: Executor, work: Work) -> None:
+        before = world.live()
+        assert (await barring.bar(work)).fate is Fate.ABSENT
+        assert await world.executor().start(work) is Taken.TAKEN
+        assert (world.live(), world.effects()) == (before, 0)
+
+    async def test_what_is_barred_has_ended_and_left_everything_as_before(
+        self, barring: Executor, work: Work
+    ) -> None:
+        await barring.bar(work)
+        found = await barring.find(work)
+        assert (found.fate, found.left) == (Fate.FAILED, Left.BEFORE)
+
+    async def test_what_is_done_cannot_be_barred(self, world: World, barring: Executor, work: Work) -> None:
+        there = world.holds(work.point)
+        await carried_out(barring, work)
+        assert (await barring.bar(work)).fate is Fate.DONE
+        assert (world.live(), world.effects()) == (there, 1)
+
+    async def test_what_was_killed_before_the_change_can_be_barred(
+        self, world: World, root: Path, barring: Executor, work: Work
+    ) -> None:
+        before = world.live()
+        await _killed(world, root, work, Moment.TAKEN)
+        assert (await barring.bar(work)).fate is Fate.ABSENT
+        assert await barring.start(work) is Taken.TAKEN
+        assert (world.live(), world.effects()) == (before, 0)
+
     # Undo
 
     async def test_an_undo_point_asked_for_twice_is_the_same(self, executor: Executor, work: Work) -> None:
-        saving = replace(work, op_id=f"{work.op_id[:-1]}2")
-        saved = await executor.undo_point(saving)
+        saved = await kept(executor, work)
         assert saved is not None
-        assert await executor.undo_point(saving) == saved
+        assert await kept(executor, work) == saved
+
+    async def test_saving_leaves_everything_as_before(
+        self, world: World, executor: Executor, work: Work
+    ) -> None:
+        before = world.live()
+        end = await carried_out(executor, saving(work))
+        assert isinstance(end, Ended)
+        assert (end.ok, end.left) == (True, Left.BEFORE)
+        assert (world.live(), world.effects()) == (before, 0)
 
     async def test_no_undo_point_is_taken_of_a_state_that_moved(
         self, world: World, executor: Executor, work: Work
     ) -> None:
         world.drifts()
         with pytest.raises(StateChanged):
-            await executor.undo_point(work)
+            await carried_out(executor, saving(work))
 
     async def test_going_to_the_undo_point_brings_back_exactly_what_was(
         self, world: World, executor: Executor, work: Work
     ) -> None:
         before = world.live()
-        saved = await executor.undo_point(replace(work, op_id=f"{work.op_id[:-1]}2"))
+        saved = await kept(executor, work)
         assert saved is not None
-        await carried_out(executor, work)
+        await carried_out(executor, replace(work, undo=saved.id))
         back = work_for(await executor.plan(Goal(point=saved.id), utc_now()), run="RB-43")
         await carried_out(executor, back)
         assert (world.live(), world.effects()) == (before, 2)
@@ -286,7 +328,7 @@ class ExecutorContract:
     async def offered(self, world: World, executor: Executor) -> AsyncIterator[frozenset[str]]:
         """The names that are no lies. Whatever the test does, the world is the same after it."""
         before = world.live()
-        yield frozenset(point.id for point in (await executor.restore_points()).points)
+        yield frozenset(point.id for point in (await executor.points()).points)
         assert (world.live(), world.effects()) == (before, 0)
 
     @given(name=hostile_names)

@@ -12,14 +12,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, Self
 
-from bot.contract import Executor, Handle, Operation, Progress, Taken, Work
+from bot.contract import Ended, Executor, Operation, Taken, Work
 from bot.looking import PatientCheck
-from bot.model import Way
+from bot.model import Do, RestorePoint, Way
 
 PATIENCE_SECONDS = 30.0  # for anything that a real process does
 SHORT_SECONDS = 0.3  # that a look may take in a world that is too slow
@@ -94,6 +94,7 @@ def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64
         op_id=f"{INSTALLATION}.{run}.{n}",
         run_id=run,
         digest=digest,
+        do=Do.RESTORE,
         point=way.point.id,
         expected=way.current.token,
         timeout=PATIENCE_SECONDS,
@@ -101,20 +102,33 @@ def work_for(way: Way, *, n: int = 3, run: str = "RB-42", digest: str = "d" * 64
     )
 
 
-async def ended(operation: Operation, work: Work, handle: Handle) -> Progress:
+def saving(work: Work) -> Work:
+    """The step before it: the state that it goes back from is kept."""
+    return replace(work, op_id=f"{work.op_id.rpartition('.')[0]}.2", do=Do.SAVE)
+
+
+async def ended(operation: Operation, work: Work) -> Ended:
     """Asks until it has ended, as the engine does."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            progress = await operation.poll(work, handle)
-            if progress.ended is not None:
-                return progress
-            await asyncio.sleep(min(progress.retry_after, 0.05))
+            answer = await operation.poll(work)
+            if isinstance(answer, Ended):
+                return answer
+            await asyncio.sleep(min(answer.retry_after, 0.05))
 
 
-async def carried_out(executor: Executor, work: Work) -> Progress | Taken:
+async def carried_out(operation: Operation, work: Work) -> Ended | Taken:
     """Start, then ask until it has ended."""
-    handle = await executor.start(work)
-    return handle if handle is Taken.TAKEN else await ended(executor, work, handle)
+    begun = await operation.start(work)
+    if isinstance(begun, Ended | Taken):
+        return begun
+    return await ended(operation, replace(work, handle=begun))
+
+
+async def kept(executor: Executor, work: Work) -> RestorePoint | None:
+    """Saves the state that `work` goes back from, or finds what was saved under the same op id."""
+    end = await carried_out(executor, saving(work))
+    return (await executor.find(saving(work))).made if isinstance(end, Taken) else end.made
 
 
 class Stranger:

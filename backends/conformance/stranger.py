@@ -10,6 +10,7 @@ from typing import Any
 from backends.conformance.harness import Moment, World, carried_out
 from bot.contract import OutcomeUnknown, Taken, Work
 from bot.errors import PermanentError, TemporaryError
+from bot.model import Do
 
 
 async def main(orders: dict[str, Any]) -> str:
@@ -18,13 +19,14 @@ async def main(orders: dict[str, Any]) -> str:
     executor = world.executor(orders["dies"] and Moment(orders["dies"]))
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
+    work = Work(**{**orders["work"], "do": Do(orders["work"]["do"])})
     try:
-        end = await carried_out(executor, Work(**orders["work"]))
+        end = await carried_out(executor, work)
     except OutcomeUnknown:
         return "lost"
     except (PermanentError, TemporaryError) as error:
         return type(error).__name__
-    return end.value if isinstance(end, Taken) else "done" if end.ended else "failed"
+    return end.value if isinstance(end, Taken) else "done" if end.ok else "failed"
 
 
 if __name__ == "__main__":

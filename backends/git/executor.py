@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from backends.choosing import named, point_for, skew
+from backends.ended import ended
 from backends.git.repository import OPERATION, PLAN, Commit, Push, Repository
 from backends.git.settings import GitSettings
 from backends.references import Resolver
@@ -21,8 +22,8 @@ from bot.clock import Clock, utc_now
 from bot.contract import (
     Blocked,
     Busy,
-    CancelAnswer,
     Capabilities,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -35,9 +36,12 @@ from bot.contract import (
 )
 from bot.model import (
     Current,
+    Do,
+    Fence,
     Finding,
     Goal,
     Gone,
+    Left,
     Loss,
     LossQuality,
     Points,
@@ -52,6 +56,7 @@ from bot.model import (
 from bot.times import moment
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
+SETTLES_SECONDS = 30.0  # in which a push may still land that nobody heard the end of
 PUSHED_AT_MOST_TIMES = 5  # while others keep pushing to the same branch
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -82,7 +87,7 @@ class FetchedBranch:
 
 class Git:
     place = None
-    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
+    capabilities = Capabilities(Fence.ONCE, settles=SETTLES_SECONDS, does=frozenset({Do.SAVE, Do.RESTORE}))
 
     def __init__(
         self,
@@ -96,7 +101,7 @@ class Git:
         self._repository = Repository(remote, branch, path, work, environment)
         self._clock = clock
 
-    async def restore_points(self, limit: int = 50) -> Points:
+    async def points(self, limit: int = 50) -> Points:
         seen = await self._look()
         return Points(seen.points[:limit], seen.current)
 
@@ -122,13 +127,22 @@ class Git:
         seen = await self._look()
         return await self._loss(named(point.id, seen.points), seen, now)
 
-    async def undo_point(self, work: Work) -> RestorePoint | None:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        return await self._keep(work) if work.do is Do.SAVE else await self._push(work)
+
+    async def _keep(self, work: Work) -> Ended:
         """The commit that the plan goes back from: history keeps it, so there is nothing to save."""
         seen = await self._look()
         _refuse_if_moved(work, seen)
-        return named(work.expected, seen.points)
+        return Ended(True, Left.BEFORE, made=named(work.expected, seen.points))
 
-    async def start(self, work: Work) -> Handle | Taken:
+    async def _find_kept(self, work: Work) -> Found:
+        try:
+            return Found(Fate.DONE, made=(await self._keep(work)).made)
+        except StateChanged as moved:
+            return Found(Fate.FAILED, str(moved), left=Left.BEFORE)
+
+    async def _push(self, work: Work) -> Taken | Ended:
         """At most one commit lands for an op id, whoever else tries to push one at the same time.
 
         Before each push the branch is searched for the op id up to `tip`, and the remote takes the
@@ -145,11 +159,13 @@ class Git:
             await self._refuse_same(point, seen)
             commit = await self._repository.commit(seen.tip, point.id, self._message(point, work))
             if await self._repository.push(commit, seen.tip, work.timeout) is Push.LANDED:
-                return {"commit": commit}
+                return Ended(True, Left.POINT, f"Pushed {commit[:8]}.")
         raise Busy(f"Others push to the branch all the time: {PUSHED_AT_MOST_TIMES} tries were overtaken.")
 
     async def find(self, work: Work) -> Found:
-        """ "Absent" can be trusted: an attempt that is still under way elsewhere finds what we push first."""
+        """A push that the remote is still at, in a hook perhaps, may land after "absent" was said."""
+        if work.do is Do.SAVE:
+            return await self._find_kept(work)
         seen = await self._look()
         landed = await self._repository.landed(seen.tip, work.op_id)
         if landed is None:
@@ -162,13 +178,17 @@ class Git:
             )
         return Found(Fate.DONE, f"Commit {landed.commit[:8]} went back.")
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        """There is a handle only after the remote has taken the push."""
-        return Progress(True, self._clock(), f"Pushed {str(handle['commit'])[:8]}.", retry_after=0.0)
+    async def bar(self, work: Work) -> Found:
+        """There is nothing that could be taken apart from the push."""
+        return await self.find(work)
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+    async def poll(self, work: Work) -> Progress | Ended:
+        """`start` waits for the end of its push, so only the branch can tell."""
+        return ended(await self.find(work), self._clock())
+
+    async def cancel(self, work: Work) -> Left | None:
         """A push is over before anybody could stop it."""
-        return CancelAnswer.IMPOSSIBLE
+        return None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         seen = await self._look()

@@ -40,7 +40,7 @@ from backends.surroundings import Surroundings
 from bot.clock import Clock, utc_now
 from bot.contract import (
     Busy,
-    CancelAnswer,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -51,6 +51,7 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError
+from bot.model import Left
 
 BEGIN_WITHIN_SECONDS: Final = 10.0  # from the request until the supervisor must have taken it
 NAME: Final = "name"  # the file of the spool that holds it
@@ -63,14 +64,6 @@ LONGEST_WORDS_CHARACTERS: Final = 220  # about how it ended, with what it said l
 
 _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PROGRESS = re.compile(r"progress (\d{1,15}(?:\.\d{1,6})?)(?:/(\d{1,15}(?:\.\d{1,6})?))?(?: (\S{1,20}))?\s*")
-
-_CANCELLED: Final = {
-    Fate.ABSENT: CancelAnswer.CLEAN,
-    Fate.FAILED: CancelAnswer.LEAVES_PARTIAL,
-    Fate.DONE: CancelAnswer.IMPOSSIBLE,  # it was too late
-    Fate.IN_FLIGHT: CancelAnswer.IMPOSSIBLE,  # it goes on in spite of us
-    Fate.UNKNOWN: CancelAnswer.IMPOSSIBLE,  # nobody is there to be asked
-}
 
 
 def name_of(spool: Path, fresh: str) -> str:
@@ -106,12 +99,14 @@ class CommandOperation:
         self._surroundings = surroundings
         self._clock = clock
         self._begin_within = begin_within
+        # Seconds after which the supervisor has said how it ended, whatever the command does.
+        self.ends_within = begin_within + timeout + 2 * STOPPED_WITHIN_SECONDS
 
     @property
     def place(self) -> str | None:
         return self._surroundings.place
 
-    async def start(self, work: Work, after: Handle | None = None) -> Handle | Taken:
+    async def start(self, work: Work, after: Handle | None = None) -> Handle | Taken | Ended:
         """`after`: a dead attempt of which the caller knows that it changed nothing.
 
         Raises Busy and Unreachable when nothing was run, OutcomeUnknown when that cannot be told.
@@ -125,7 +120,7 @@ class CommandOperation:
         )
         folder = self._folder(work)
         last = _newest(folder)
-        if last and not _is_over(folder / str(last), work.digest, after == _handle(last)):
+        if last and not _may_follow(_found(folder / str(last), work.digest), after == _handle(last)):
             return Taken.TAKEN
         attempt = folder / str(last + 1)
         try:
@@ -138,33 +133,61 @@ class CommandOperation:
 
     async def find(self, work: Work) -> Found:
         """UNKNOWN comes with the handle of the dead attempt, for `start(after=…)`; empty: with none here."""
-        folder = self._folder(work)
-        last = _newest(folder)
-        found = self._told(_found(folder / str(last), work.digest)) if last else Found(Fate.ABSENT)
+        return self._found(work, _newest(self._folder(work)))
+
+    def _found(self, work: Work, last: int) -> Found:
+        attempt = self._folder(work) / str(last)
+        found = self._told(_found(attempt, work.digest)) if last else Found(Fate.ABSENT)
         begun_here = work.place in (None, self.place)
         return found if begun_here or found.fate is not Fate.ABSENT else Found(Fate.UNKNOWN, ELSEWHERE, {})
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        """Raises OutcomeUnknown when there is nothing left to wait for and nobody said how it ended."""
-        attempt = self._attempt(work, handle)
-        found = self._told(_found(attempt, work.digest))
-        if found.fate in (Fate.ABSENT, Fate.UNKNOWN):
-            raise OutcomeUnknown(found.words)
-        ended = {Fate.DONE: True, Fate.FAILED: False}.get(found.fate)
-        done, total, unit = _progress(_output(attempt))
-        return Progress(ended, self._clock(), found.words, done, total, unit)
+    async def bar(self, work: Work, after: Handle | None = None) -> Found:
+        """Takes the next attempt in its supervisor's place, so that none is ever begun after it.
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+        `after`: a dead attempt of which the caller knows that it changed nothing.
+        """
+        folder = self._folder(work)
+        last = _newest(folder)
+        found = self._found(work, last)
+        if not _may_follow(found, after == _handle(last)):
+            return found
+        attempt = folder / str(last + 1)
+        try:
+            with suppress(FileExistsError):  # somebody else was quicker: `find` says what it is
+                await asyncio.to_thread(_lay_down, attempt, self._request(self._argv, work))
+                if await asyncio.to_thread(_forestall, attempt):
+                    return Found(Fate.ABSENT, found.words)
+        except OSError as error:
+            raise Unreachable(f"The spool cannot be written: {error}.") from error
+        return await self.find(work)
+
+    async def poll(self, work: Work) -> Progress | Ended:
+        """Raises OutcomeUnknown when there is nothing left to wait for and nobody said how it ended."""
+        attempt = self._attempt(work)
+        found = self._told(_found(attempt, work.digest))
+        match found.fate:
+            case Fate.IN_FLIGHT:
+                done, total, unit = _progress(_output(attempt))
+                return Progress(self._clock(), found.words, done, total, unit)
+            case Fate.DONE:
+                return Ended(True, Left.POINT, found.words)
+            case Fate.FAILED:
+                return Ended(False, found.left, found.words)
+            case _:
+                raise OutcomeUnknown(found.words)
+
+    async def cancel(self, work: Work) -> Left | None:
         """TERM for the command and all its children, 5 seconds later KILL."""
-        attempt = self._attempt(work, handle)
+        attempt = self._attempt(work)
         if _found(attempt, work.digest).fate is Fate.IN_FLIGHT:
             try:
                 if await asyncio.to_thread(_forestall, attempt):
-                    return CancelAnswer.CLEAN
+                    return Left.BEFORE
                 (attempt / supervisor.CANCEL).touch()
             except OSError as error:
                 raise Unreachable(f"The spool cannot be written: {error}.") from error
-        return _CANCELLED[await _fate_after_stopping(attempt, work.digest)]
+        found = await _found_after_stopping(attempt, work.digest)
+        return found.left if found.fate is Fate.FAILED else None
 
     async def _begin(self, attempt: Path) -> Handle | Taken:
         """The process started here ends as soon as the supervisor behind it has taken the job."""
@@ -213,16 +236,17 @@ class CommandOperation:
             raise PermanentError(f"{work.op_id!r} cannot be the name of an operation.")
         return self._surroundings.spool / work.op_id
 
-    def _attempt(self, work: Work, handle: Handle) -> Path:
-        return self._folder(work) / str(int(handle["attempt"]))
+    def _attempt(self, work: Work) -> Path:
+        folder = self._folder(work)
+        return folder / str(int(work.handle["attempt"]) if work.handle else _newest(folder))
 
 
-async def _fate_after_stopping(attempt: Path, digest: str) -> Fate:
+async def _found_after_stopping(attempt: Path, digest: str) -> Found:
     for _ in range(round(STOPPED_WITHIN_SECONDS / supervisor.TICK_SECONDS)):
         if _found(attempt, digest).fate is not Fate.IN_FLIGHT:
             break
         await asyncio.sleep(supervisor.TICK_SECONDS)
-    return _found(attempt, digest).fate
+    return _found(attempt, digest)
 
 
 def filled(argv: Sequence[str], **values: str) -> tuple[str, ...]:
@@ -293,11 +317,16 @@ def _rename_to_new(draft: str, attempt: Path) -> None:
 
 
 def _forestall(attempt: Path) -> bool:
-    """Takes the attempt in its supervisor's place and ends it, so that nothing is ever run."""
+    """Takes the attempt in its supervisor's place and ends it, so that nothing is ever run.
+
+    False: it was taken before, or so late that somebody may have begun another one instead.
+    """
     if not supervisor.take(str(attempt)):
         return False
-    supervisor.finish(str(attempt), {"rc": None, "why": supervisor.NEVER_RAN})
-    return True
+    late = supervisor.is_stale(supervisor.read(str(attempt), supervisor.REQUEST))
+    why = supervisor.NEVER_RAN if late else supervisor.CALLED_OFF
+    supervisor.finish(str(attempt), {"rc": None, "why": why})
+    return not late
 
 
 class _Name(BaseModel):
@@ -327,9 +356,9 @@ class _Request(BaseModel):
     timeout: float
 
 
-def _is_over(attempt: Path, digest: str, known_without_effect: bool) -> bool:
-    fate = _found(attempt, digest).fate
-    return fate is Fate.ABSENT or (fate is Fate.UNKNOWN and known_without_effect)
+def _may_follow(found: Found, known_without_effect: bool) -> bool:
+    """Whether another attempt may be begun after one that was found so."""
+    return found.fate is Fate.ABSENT or (found.fate is Fate.UNKNOWN and known_without_effect)
 
 
 def _found(attempt: Path, digest: str) -> Found:
@@ -373,7 +402,9 @@ def _how_it_ended(attempt: Path, ended: _Ended, timeout: float) -> Found:
         case supervisor.NEVER_RAN:
             return Found(Fate.ABSENT)
         case supervisor.NOT_RUNNABLE:
-            return Found(Fate.FAILED, f"It cannot be run: {ended.words}.")
+            return Found(Fate.FAILED, f"It cannot be run: {ended.words}.", left=Left.BEFORE)
+        case supervisor.CALLED_OFF:
+            return Found(Fate.FAILED, "It was called off before it was run.", left=Left.BEFORE)
         case supervisor.TIMED_OUT:
             return Found(Fate.FAILED, f"Stopped after {timeout:g} s; it may be done in part. {words}".strip())
         case supervisor.CANCELLED:

@@ -36,6 +36,7 @@ NEVER_RAN: Final = "never_ran"
 NOT_RUNNABLE: Final = "not_runnable"
 TIMED_OUT: Final = "timed_out"
 CANCELLED: Final = "cancelled"
+CALLED_OFF: Final = "called_off"  # before it was run, by whoever might have asked for it
 
 LOG_BYTES = 512 * 1024  # in each log: at most three of them, however much is said
 CHUNK_BYTES = 64 * 1024

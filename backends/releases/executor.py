@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from backends.choosing import named, point_for
-from backends.marker import ENDED, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
+from backends.ended import ended
+from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.programs.supervisor import sync_folder
 from backends.references import Resolver
@@ -25,8 +26,8 @@ from backends.releases.settings import ReleasesSettings
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
-    CancelAnswer,
     Capabilities,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -40,9 +41,12 @@ from bot.contract import (
 from bot.errors import TemporaryError
 from bot.model import (
     Current,
+    Do,
+    Fence,
     Finding,
     Goal,
     Gone,
+    Left,
     Loss,
     LossQuality,
     Points,
@@ -60,7 +64,7 @@ ASKED_AGAIN_AFTER_SECONDS = 0.05  # one rename is over at once
 
 class Releases:
     place = None
-    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
+    capabilities = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
 
     def __init__(
         self,
@@ -78,7 +82,7 @@ class Releases:
         self._markers = Markers(root, key)
         self._clock = clock
 
-    async def restore_points(self, limit: int = 50) -> Points:
+    async def points(self, limit: int = 50) -> Points:
         points = await asyncio.to_thread(self._points)
         return replace(points, points=points.points[:limit])
 
@@ -103,32 +107,21 @@ class Releases:
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return Loss(LossQuality.NONE)
 
-    async def undo_point(self, work: Work) -> RestorePoint | None:
-        """The release that the plan goes back from: it stays where it is, so there is nothing to save."""
-        listed = await asyncio.to_thread(self._points)
-        _refuse_if_moved(work, listed.current)
-        return _live_of(listed)
-
-    async def start(self, work: Work) -> Handle | Taken:
-        return await asyncio.to_thread(self._start, work)
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        return await asyncio.to_thread(self._keep if work.do is Do.SAVE else self._start, work)
 
     async def find(self, work: Work) -> Found:
         return await asyncio.to_thread(self._find, work)
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        found = await self.find(work)
-        if found.fate is Fate.UNKNOWN:
-            raise OutcomeUnknown(found.words)
-        return Progress(
-            ended=ENDED[found.fate],
-            observed_at=self._clock(),
-            words=found.words,
-            retry_after=ASKED_AGAIN_AFTER_SECONDS,
-        )
+    async def bar(self, work: Work) -> Found:
+        return await asyncio.to_thread(self._bar, work)
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+    async def poll(self, work: Work) -> Progress | Ended:
+        return ended(await self.find(work), self._clock())
+
+    async def cancel(self, work: Work) -> Left | None:
         """A rename is over before anybody could stop it."""
-        return CancelAnswer.IMPOSSIBLE
+        return None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await asyncio.to_thread(self._verify, work)
@@ -154,7 +147,14 @@ class Releases:
         return self._manifests.of(self._layout.path_of(release))
 
     @file_errors()
-    def _start(self, work: Work) -> Handle | Taken:
+    def _keep(self, work: Work) -> Ended:
+        """The release that the plan goes back from: it stays where it is, so there is nothing to save."""
+        listed = self._points()
+        _refuse_if_moved(work, listed.current)
+        return Ended(True, Left.BEFORE, made=_live_of(listed))
+
+    @file_errors()
+    def _start(self, work: Work) -> Taken | Ended:
         slot = self._markers.take(work.op_id)
         if slot is None:
             return Taken.TAKEN
@@ -169,7 +169,7 @@ class Releases:
             _refuse_if_moved(work, self._layout.current())  # reading took its time
             os.replace(self._prepared(work), self._layout.link)
             self._record(slot, taken)
-        return {"op_id": work.op_id}
+        return Ended(True, Left.POINT, f"{work.point} is live.")
 
     def _refuse_other_content(self, work: Work) -> None:
         if not work.fingerprint:  # an earlier version pinned none
@@ -207,7 +207,13 @@ class Releases:
     def _find(self, work: Work) -> Found:
         return self._markers.find(work, partial(self._fate, work))
 
+    @file_errors()
+    def _bar(self, work: Work) -> Found:
+        return self._markers.bar(work, partial(self._fate, work))
+
     def _fate(self, work: Work, marker: Marker) -> Found:
+        if marker.stage is MarkerStage.FAILED:
+            return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
         if marker.stage is MarkerStage.TAKEN and os.path.lexists(self._prepared(work)):
             return Found(Fate.ABSENT, "It was taken, but the link was not changed.")
         if os.path.lexists(self._layout.link) and _identity(self._layout.link) == marker.facts["link"]:

@@ -6,35 +6,26 @@ Identity is the file and its schema: new rows are traffic, a migration is a chan
 """
 
 import asyncio
-import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from backends.choosing import named, point_for
+from backends.ended import ended
 from backends.file_digests import DIGESTS
-from backends.marker import (
-    ANOTHER_PLAN,
-    ENDED,
-    UNSIGNED,
-    Marker,
-    Markers,
-    MarkerStage,
-    Slot,
-    fate_of,
-    file_errors,
-)
+from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
-from backends.sqlite.backups import backups_in, was_wal
+from backends.sqlite.backups import backups_in
 from backends.sqlite.comparing import Difference, NotCompared, folded
-from backends.sqlite.copying import Copy, CopyRoute, save_copy
+from backends.sqlite.copying import Copy, CopyRoute
 from backends.sqlite.counting import Counting
 from backends.sqlite.held import held
+from backends.sqlite.in_thread import InThread
 from backends.sqlite.reading import (
     AT,
     WAIT_SECONDS,
@@ -47,23 +38,23 @@ from backends.sqlite.reading import (
     reading_backup,
     recognise,
     recognise_place,
-    sqlite_errors,
     token_of,
     version,
 )
+from backends.sqlite.saving import Kept, Saving, UndoFile
 from backends.sqlite.settings import SqliteSettings
+from backends.sqlite.stands import CHECKING_SECONDS, Stands
 from backends.sqlite.telling import changes, finding, rows_of, sentence, units_of
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
     Blocked,
     Busy,
-    CancelAnswer,
     Capabilities,
+    Ended,
     Fate,
     Found,
     Handle,
-    OutcomeUnknown,
     PointUnavailable,
     Progress,
     StateChanged,
@@ -72,8 +63,11 @@ from bot.contract import (
 )
 from bot.model import (
     Current,
+    Do,
+    Fence,
     Finding,
     Goal,
+    Left,
     Loss,
     LossQuality,
     Points,
@@ -85,17 +79,13 @@ from bot.model import (
 )
 
 COUNTING_SECONDS = 10.0  # for how all tables differ, unless the settings say otherwise
-CHECKING_SECONDS = 60.0  # for quick_check and integrity_check
 STOPPING_SECONDS = 10.0  # for a copy to be taken back
+RENEWED = "Its undo point was saved anew, with what was written since."
 
 
 class Sqlite:
     place = None
-    capabilities = Capabilities(
-        fenced=True,
-        cancel=True,
-        undo=UndoMode.EXACT,
-    )
+    capabilities = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}), cancels=Left.BEFORE)
 
     def __init__(
         self,
@@ -115,9 +105,10 @@ class Sqlite:
         self._markers = Markers(backups, key)
         self._counting = Counting(database, self._markers, tables, counting)
         self._readings = Readings()
-        self._copies: dict[str, Copy] = {}  # of this process, by op id
+        self._going: dict[str, InThread] = {}  # of this process, by op id
+        self._kept: dict[str, Kept] = {}  # by run: what has watched the database since its undo point
 
-    async def restore_points(self, limit: int = 50) -> Points:
+    async def points(self, limit: int = 50) -> Points:
         found = await asyncio.to_thread(backups_in, self._backups)
         current = await asyncio.to_thread(self._current)
         return Points(found.points[:limit], current, found.left_out)
@@ -128,39 +119,38 @@ class Sqlite:
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return await asyncio.to_thread(self._measure, point, now)
 
-    async def undo_point(self, work: Work) -> RestorePoint | None:
-        return await asyncio.to_thread(self._save, work)
-
-    async def start(self, work: Work) -> Handle | Taken:
-        """Returns once the copy holds the database; it goes on in a thread."""
-        copy = await asyncio.to_thread(self._start, work)
-        if copy is None:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        """Returns once it holds the database; it goes on in a thread."""
+        begin = self._start_saving if work.do is Do.SAVE else self._start_restore
+        going = await asyncio.to_thread(begin, work)
+        if going is None:
             return Taken.TAKEN
-        await asyncio.wrap_future(copy.begun)
+        await asyncio.wrap_future(going.begun)
         return {"op_id": work.op_id}
 
     async def find(self, work: Work) -> Found:
         return await asyncio.to_thread(self._find, work)
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        copy = self._copies.get(work.op_id)
-        if copy is not None and not copy.ended.is_set():
-            return Progress(None, self._clock(), "Copying.", copy.done, copy.total, "pages")
-        found = await self.find(work)
-        if found.fate is Fate.UNKNOWN:
-            raise OutcomeUnknown(found.words)
-        self._copies.pop(work.op_id, None)
-        return Progress(ENDED[found.fate], self._clock(), found.words)
+    async def bar(self, work: Work) -> Found:
+        return await asyncio.to_thread(self._bar, work)
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
-        """Only a copy of this process can be stopped, and only before its last pages."""
-        copy = self._copies.get(work.op_id)
-        if copy is None:
-            return CancelAnswer.IMPOSSIBLE
-        copy.stop()
-        await asyncio.to_thread(copy.ended.wait, STOPPING_SECONDS)
+    async def poll(self, work: Work) -> Progress | Ended:
+        going = self._going.get(work.op_id)
+        if going is not None and not going.ended.is_set():
+            return Progress(self._clock(), going.words, going.done, going.total, "pages", going.rate)
         found = await self.find(work)
-        return CancelAnswer.CLEAN if found.fate is Fate.FAILED else CancelAnswer.IMPOSSIBLE
+        self._forget(work)
+        return ended(found, self._clock(), None if going is None else going.error)
+
+    async def cancel(self, work: Work) -> Left | None:
+        """Only what goes on in this process can be stopped, and a restore only before its last pages."""
+        going = self._going.get(work.op_id)
+        if going is None:
+            return None
+        going.stop()
+        await asyncio.to_thread(going.ended.wait, STOPPING_SECONDS)
+        found = await self.find(work)
+        return Left.BEFORE if found.fate in {Fate.FAILED, Fate.ABSENT} else None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await asyncio.to_thread(self._verify, work)
@@ -202,33 +192,19 @@ class Sqlite:
     def _way(
         self, point: RestorePoint, points: tuple[RestorePoint, ...], current: Current, now: datetime
     ) -> Way:
-        unchecked = self._refuse_damaged(point, points)
+        stands = Stands(self._database, self._backups, self._file(point.id))
+        unchecked = stands.refuse_damaged(one.id for one in points if one.id != point.id)
         return Way(
             point=point,
             current=current,
             loss=self._measure(point, now),
             diff="\n".join(self._changes(point)),
             preview=Preview.EXACT,
-            warnings=(*unchecked, *self._journal_warnings(point), *self._markers.warnings()),
-            blockers=(*self._space_blockers(point), *self._page_blockers(point)),
-            downtime=self._duration(point),
+            warnings=(*unchecked, *stands.journal_warnings(), *self._markers.warnings()),
+            blockers=(*stands.space_blockers(), *stands.page_blockers()),
+            downtime=stands.duration(self._pages_per_second),
             undo=UndoMode.EXACT,
         )
-
-    def _refuse_damaged(self, point: RestorePoint, points: tuple[RestorePoint, ...]) -> tuple[str, ...]:
-        """Raises PointUnavailable; a warning when there was no time to read all of it."""
-        try:
-            with reading_backup(self._file(point.id)) as backup:
-                fault = faults(backup, "quick_check", CHECKING_SECONDS)
-        except Damaged as damage:
-            fault = str(damage)
-        except (OutOfTime, Blocked) as reason:
-            return (f"The backup was not checked completely: {sentence(reason)}",)
-        if not fault:
-            return ()
-        older = [one.id for one in points if one.id != point.id][:3]
-        others = f"; others are {', '.join(f'`{one}`' for one in older)}" if older else ""
-        raise PointUnavailable(f"The backup `{point.id}` is damaged ({fault}){others}.")
 
     @file_errors()
     def _measure(self, point: RestorePoint, now: datetime) -> Loss:
@@ -255,61 +231,25 @@ class Sqlite:
         with self._reading() as live, reading_backup(self._file(point.id)) as old:
             yield from changes(live, old)
 
-    def _journal_warnings(self, point: RestorePoint) -> tuple[str, ...]:
-        if self._pragma("journal_mode") == "wal" or not was_wal(self._file(point.id)):
-            return ()
-        return ("The journal mode becomes WAL, as in the backup.",)
-
-    def _page_blockers(self, point: RestorePoint) -> tuple[str, ...]:
-        with reading_backup(self._file(point.id)) as backup:
-            of_backup = backup.execute("PRAGMA page_size").fetchone()[0]
-        if self._pragma("journal_mode") != "wal" or self._pragma("page_size") == of_backup:
-            return ()
-        return (
-            f"The backup has pages of {of_backup} bytes: SQLite cannot copy it over a database with WAL.",
-        )
-
-    def _pragma(self, name: str) -> str | int:
-        with self._reading() as live:
-            value: str | int = live.execute(f"PRAGMA {name}").fetchone()[0]
-            return value
-
-    def _space_blockers(self, point: RestorePoint) -> tuple[str, ...]:
-        """The undo copy goes beside the backups; the journal or WAL of the restore beside the database."""
-        needed: dict[int, int] = {}
-        free: dict[int, int] = {}
-        for folder, size in (
-            (self._backups, self._database.stat().st_size),
-            (self._database.parent, self._file(point.id).stat().st_size),
-        ):
-            disk = folder.stat().st_dev
-            needed[disk] = needed.get(disk, 0) + size
-            free[disk] = shutil.disk_usage(folder).free
-        short = max(needed[disk] - free[disk] for disk in needed)
-        return (f"The disk lacks {short:,} bytes for the undo point and the journal.",) if short > 0 else ()
-
-    def _duration(self, point: RestorePoint) -> float | None:
-        if self._pages_per_second is None:
-            return None
-        with reading_backup(self._file(point.id)) as backup:
-            return float(backup.execute("PRAGMA page_count").fetchone()[0]) / self._pages_per_second
-
     # The undo point
 
     @file_errors()
-    def _save(self, work: Work) -> RestorePoint:
+    def _start_saving(self, work: Work) -> Saving | None:
+        """None: it was taken before."""
         slot = self._markers.take(work.op_id)
         if slot is None:
-            raise Busy("The undo point is being saved.")
-        with slot, sqlite_errors():
+            return None
+        with ExitStack() as unless_begun:
+            unless_begun.enter_context(slot)
+            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
+                return None
             marker = self._saving(work, slot)
             self._refuse_unplaced(work)
-            path = self._backups / str(marker.facts["saves"])
-            if not path.exists():
-                unfinished = self._markers.folder / f"{work.op_id}.db"
-                save_copy(self._database, unfinished, path, work.expected, work.timeout)
-            slot.write(replace(marker, stage=MarkerStage.DONE))
-        return named(path.stem, self._points())
+            undo = self._undo_file(Path(str(marker.facts["saves"])).stem, work)
+            saving = Saving(self._database, undo, work.timeout, marker, slot)
+            self._begin(work, saving)
+            unless_begun.pop_all()
+        return saving
 
     def _saving(self, work: Work, slot: Slot) -> Marker:
         """The name is chosen once for an op id, so whatever stands there later is ours.
@@ -323,32 +263,40 @@ class Sqlite:
                 name = f"pre-{work.op_id}.db"
             marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {"saves": name})
             slot.write(marker)
-        if not marker.signed and not work.unsigned:
-            raise Blocked(UNSIGNED.words)
-        if not marker.is_of(work):
-            raise Blocked(ANOTHER_PLAN)
         return marker
+
+    def _undo_file(self, point: str, work: Work) -> UndoFile:
+        return UndoFile(self._file(point), self._markers.folder / f"{work.op_id}.db")
+
+    def _begin(self, work: Work, going: InThread) -> None:
+        """From here on the slot is closed by the thread."""
+        going.start()
+        self._going[work.op_id] = going
+
+    def _forget(self, work: Work) -> None:
+        """Of what was saved the connection stays: it knows whether anybody writes before the restore."""
+        going = self._going.pop(work.op_id, None)
+        if isinstance(going, Saving) and going.kept is not None:
+            for earlier in self._kept.values():
+                earlier.close()
+            self._kept = {work.run_id: going.kept}
 
     # The restore
 
     @file_errors()
-    def _start(self, work: Work) -> Copy | None:
-        """None: it was taken before. The slot goes with the copy, which closes it."""
+    def _start_restore(self, work: Work) -> Copy | None:
+        """None: it was taken before."""
         slot = self._markers.take(work.op_id)
         if slot is None:
             return None
-        try:
+        with ExitStack() as unless_begun:
+            unless_begun.enter_context(slot)
             if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
-                slot.close()
                 return None
-            copy = Copy(
-                self._route(work), Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN), slot
-            )
-            copy.start()
-        except BaseException:
-            slot.close()
-            raise
-        self._copies[work.op_id] = copy
+            taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
+            copy = Copy(self._route(work), taken, slot)
+            self._begin(work, copy)
+            unless_begun.pop_all()
         return copy
 
     def _route(self, work: Work) -> CopyRoute:
@@ -358,8 +306,15 @@ class Sqlite:
             recognise(live, work.expected)
             recognise_place(self._database, work.expected)
         backup = self._file(named(work.point, self._points()).id)
-        wait = min(WAIT_SECONDS, work.timeout)
-        return CopyRoute(backup, work.fingerprint, self._database, self._pages_per_second, wait)
+        return CopyRoute(
+            backup,
+            work.fingerprint,
+            self._database,
+            self._pages_per_second,
+            min(WAIT_SECONDS, work.timeout),
+            self._undo_file(work.undo, work) if work.undo else None,
+            self._kept.pop(work.run_id, None),
+        )
 
     def _refuse_unplaced(self, work: Work) -> None:
         """Only what an earlier version planned may leave open which file is meant."""
@@ -370,22 +325,27 @@ class Sqlite:
     def _find(self, work: Work) -> Found:
         return self._markers.find(work, self._fate)
 
+    @file_errors()
+    def _bar(self, work: Work) -> Found:
+        return self._markers.bar(work, self._fate)
+
     def _fate(self, marker: Marker) -> Found:
-        if "saves" in marker.facts:
-            return self._fate_of_saving(marker)
         match marker.stage:
+            case MarkerStage.FAILED:
+                return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
+            case _ if "saves" in marker.facts:
+                return self._fate_of_saving(marker)
             case MarkerStage.TAKEN:
                 return Found(Fate.ABSENT, "It was taken, but the copy was never finished.")
-            case MarkerStage.FAILED:
-                return Found(Fate.FAILED, marker.words)
             case MarkerStage.CLOSING | MarkerStage.DONE:
                 return self._fate_in_the_world(marker)
 
     def _fate_of_saving(self, marker: Marker) -> Found:
-        name = str(marker.facts["saves"])
-        if (self._backups / name).exists():
-            return Found(Fate.DONE, f"{name} is saved.")
-        return Found(Fate.ABSENT, f"{name} was never finished.")
+        name = Path(str(marker.facts["saves"])).stem
+        saved = next((point for point in self._points() if point.id == name), None)
+        if saved is None:
+            return Found(Fate.ABSENT, f"{name} was never finished.")
+        return Found(Fate.DONE, f"{name} is saved.", made=saved)
 
     def _fate_in_the_world(self, marker: Marker) -> Found:
         """The backup API raises the schema version by exactly one, in the transaction of the copy."""
@@ -395,7 +355,8 @@ class Sqlite:
         if moved == 0 and marker.stage is MarkerStage.CLOSING:
             return Found(Fate.ABSENT, "The copy was not finished.")
         if moved == 1 and schema_now == marker.facts["schema"]:
-            return Found(Fate.DONE, f"{marker.point} is live.")
+            renewed = " " + RENEWED if marker.facts.get("renewed") else ""
+            return Found(Fate.DONE, f"{marker.point} is live.{renewed}")
         if marker.stage is MarkerStage.DONE:
             return Found(Fate.OVERTAKEN, f"{marker.point} was live; the schema was changed again since.")
         return Found(Fate.UNKNOWN, "The copy was nearly finished, and the schema was changed since.")

@@ -184,4 +184,5 @@ def _backup_uri(backup: Path) -> str:
 
 
 def _open(uri: str, wait: float) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None)
+    # One may be handed on to another thread; no two ever use it at once.
+    return sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False)

@@ -13,7 +13,7 @@ from bot.commands.reading import (
     reason_of,
     run_of,
 )
-from bot.run import LiveState
+from bot.model import Left
 from bot.spelling import Unclear
 
 
@@ -25,12 +25,12 @@ class Resolve(TypedCommand):
     """
 
     run: str
-    live: LiveState
+    live: Left
     point: str | None
     because: str
 
 
-ANSWERS: Mapping[str, LiveState] = {"unchanged": LiveState.BEFORE, "unclear": LiveState.UNKNOWN}
+ANSWERS: Mapping[str, Left] = {"unchanged": Left.BEFORE, "unclear": Left.UNKNOWN}
 
 
 def read(sentence: Sentence) -> Resolve:
@@ -38,10 +38,10 @@ def read(sentence: Sentence) -> Resolve:
     reason = reason_of(sentence)
     match [word.casefold() for word in sentence.words[2:]]:
         case ["live", answer]:
-            live = ANSWERS.get(answer, LiveState.POINT)
-            point = point_of(sentence.words[3], f"status {run}") if live is LiveState.POINT else None
+            live = ANSWERS.get(answer, Left.POINT)
+            point = point_of(sentence.words[3], f"status {run}") if live is Left.POINT else None
         case ["done"]:
-            live, point = LiveState.POINT, None
+            live, point = Left.POINT, None
         case [answer] if answer in ANSWERS:
             live, point = ANSWERS[answer], None
         case _:

@@ -198,8 +198,14 @@ class ProcedureStep(Settings):
     target: Text | None = None
     """The target that this step takes back. Absent: the one that was asked for."""
     timeout: Wait = 900.0
+    """Absent: what the backend says of itself, else 15 minutes."""
     on_failure: OnFailure = OnFailure.PAUSE
     """pause: people decide. stop: the run ends failed."""
+
+    @property
+    def own_timeout(self) -> float | None:
+        """Seconds that somebody has written down; None: nobody has."""
+        return self.timeout if "timeout" in self.model_fields_set else None
 
 
 class Procedure(Settings):

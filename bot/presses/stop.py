@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.envelope import Event
-from bot.events import Ended
+from bot.events import EndedByPeople
 from bot.model import Person, State
 from bot.presses.press import THEM, Asks, Click, Form, Press, Right, said
 from bot.run import Run
@@ -13,7 +13,7 @@ END_IT = Form("end_it", "stop_run")
 
 
 def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event, ...]:
-    return (said(Ended(why=click.why), person, now),)
+    return (said(EndedByPeople(why=click.why), person, now),)
 
 
 STOP = Press(

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from bot import machine
 from bot.event_kinds import EventKind
-from bot.model import LossQuality, Phase, Plan, State
+from bot.model import Left, LossQuality, Phase, Plan, State
 from bot.presses import (
     APPROVE,
     ASK_AGAIN,
@@ -26,7 +26,7 @@ from bot.presses import (
     Press,
 )
 from bot.presses.press import DIALOG
-from bot.run import LiveState, Pause, Run
+from bot.run import Pause, Run
 from bot.views.limits import CONFIRM_TEXT_CHARACTERS, Block, actions, button, confirm, cut, unmarked
 from bot.views.loss import covered, loses
 from bot.views.plan import current_name, goal_name, outage, place
@@ -104,7 +104,7 @@ def can_undo(run: Run, now: datetime) -> bool:
         or not run.work.undo_points
         or run.end.undone_by
         or run.end.superseded_by
-        or run.work.live is LiveState.BEFORE
+        or run.work.live is Left.BEFORE
     ):
         return False
     return now < run.approval.plan.undo_until(run.end.at or now)

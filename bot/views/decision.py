@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot import machine
-from bot.model import MAINTENANCE, Do, Kind, Phase
-from bot.run import LiveState, Pause, Proposal, Run, StepRecord
+from bot.model import MAINTENANCE, Do, Kind, Left, Phase
+from bot.run import Pause, Proposal, Run, StepRecord
 from bot.views.buttons import can_look_again, can_undo
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
@@ -107,7 +107,7 @@ def _switches_again(run: Run) -> bool:
 _DOUBT: Mapping[Do, str] = {
     Do.MAINTENANCE_ON: "is {name} in maintenance?",
     Do.MAINTENANCE_OFF: "is {name} out of maintenance?",
-    Do.UNDO_POINT: "was the undo point of {name} saved?",
+    Do.SAVE: "was the undo point of {name} saved?",
     Do.RESTORE: "was {name} restored?",
 }
 
@@ -116,7 +116,7 @@ _DOUBT: Mapping[Do, str] = {
 _ANSWERS: Mapping[Do, tuple[str, str]] = {
     Do.MAINTENANCE_ON: ("{name} is in maintenance", "{name} is not in maintenance"),
     Do.MAINTENANCE_OFF: ("{name} is out of maintenance", "{name} is still in maintenance"),
-    Do.UNDO_POINT: ("the undo point of {name} was saved", "no undo point of {name} was saved"),
+    Do.SAVE: ("the undo point of {name} was saved", "no undo point of {name} was saved"),
 }
 
 
@@ -165,14 +165,14 @@ def _sent(run: Run) -> list[str]:
 
 def _sure(run: Run, now: datetime) -> str:
     sure = [] if maintenance_unclear(run) else [customers(run, now)]
-    sure += [] if run.work.live is LiveState.UNKNOWN else [live(run, now)]
+    sure += [] if run.work.live is Left.UNKNOWN else [live(run, now)]
     sure += ["The undo point exists"] if run.work.undo_points else []
     return uncapped(". ".join(sure) or "nothing")
 
 
 def _unsure(run: Run, now: datetime) -> str:
     plan = run.approval.planned
-    if run.work.live is not LiveState.UNKNOWN or plan is None:
+    if run.work.live is not Left.UNKNOWN or plan is None:
         return "do customers see maintenance?" if maintenance_unclear(run) else "was it done?"
     if plan.kind is Kind.SYSTEM:
         return f"is {goal(run, now)} or {was_live(plan)} live?"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.model import Kind, LossQuality, State, Verdict, When
-from bot.run import LiveState, Run
+from bot.model import Kind, Left, LossQuality, State, Verdict, When
+from bot.run import Run
 from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
@@ -73,12 +73,14 @@ def _last_seen(run: Run, now: datetime) -> str:
 
 def _failed_headline(run: Run, now: datetime) -> str:
     match run.work.live:
-        case LiveState.BEFORE:
+        case Left.BEFORE:
             what = f"🟥 Not rolled back: {where(run)} {_stays(run)}"
-        case LiveState.POINT if run.work.verdict is Verdict.PASSED:
+        case Left.POINT if run.work.verdict is Verdict.PASSED:
             what = f"🟥 Ended early: {where(run)} is at {goal(run, now)}"
-        case LiveState.POINT:
+        case Left.POINT:
             what = f"🟥 {where(run)} is at {goal(run, now)}, NOT verified"
+        case Left.PARTIAL:
+            what = f"🟥 Rolled back only IN PART: {where(run)}"
         case _:
             what = f"🟥 NOT KNOWN what is live: {where(run)}"
     return f"{what}, {_usable(run)}"
@@ -199,7 +201,7 @@ def _stands(run: Run, now: datetime) -> list[str]:
     """Since when; the headline has said what."""
     return (
         [customers(run, now)]
-        if run.work.live is LiveState.UNKNOWN
+        if run.work.live is Left.UNKNOWN
         else [f"{live(run, now)}. {customers(run, now)}"]
     )
 

@@ -39,6 +39,7 @@ _SENTENCES: Mapping[EventKind, str] = {
     EventKind.STEP_STOPPED: "{step}: failed, and the procedure ends there{words}",
     EventKind.STEP_LOST: "{step}: not known how it ended{words}",
     EventKind.STEP_ABSENT: "{step}: looked, it never happened",
+    EventKind.STEP_TAKEN_BACK: "{step}: stopped, nothing was changed{words}",
     EventKind.BASELINE_TAKEN: "{step}: done",
     EventKind.LOSS_MEASURED: "{step}: done",
     EventKind.REVIEWED: "Looked again: the approval still counts",

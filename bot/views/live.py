@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from bot.model import Do, Kind, Outcome, State
-from bot.run import LiveState, Run
+from bot.model import Do, Kind, Left, Outcome, State
+from bot.run import Run
 from bot.views.plan import course, current_name, goal_name, place, was_live
 from bot.views.words import target_name, utc
 
@@ -29,15 +29,24 @@ def goal(run: Run, now: datetime) -> str:
 
 def live(run: Run, now: datetime) -> str:
     plan = run.approval.planned
-    if plan is None or run.work.live is LiveState.BEFORE:
+    if plan is None or run.work.live is Left.BEFORE:
         stays = f"{was_live(plan)} is live" if plan and plan.kind is Kind.SYSTEM else "the data is as it was"
         return f"Nothing was restored: {stays}"
-    if run.work.live is LiveState.UNKNOWN:
+    if run.work.live is Left.UNKNOWN:
         return "*Not known* what is live"
+    if run.work.live is Left.PARTIAL:
+        return f"*Only in part* restored: {_each(run)}"
     since = f" since {utc(at, now)}" if (at := restored_at(run)) else ""
     if plan.kind is Kind.SYSTEM:
         return f"{goal_name(plan, now)} is live{since}"
     return f"Data of {goal_name(plan, now)} is in place{since}"
+
+
+def _each(run: Run) -> str:
+    """What each target is, of a run that has left them unlike each other."""
+    words = {Left.BEFORE: "as before", Left.POINT: "restored", Left.PARTIAL: "changed in part"}
+    lefts = {record.step.target: record.left or Left.BEFORE for record in run.work.restores}
+    return ", ".join(f"{target_name(target)} {words[left]}" for target, left in lefts.items())
 
 
 def restored_at(run: Run) -> datetime | None:

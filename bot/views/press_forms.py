@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from bot.contract import Progress
-from bot.model import Phase, Plan, State
+from bot.model import Do, Left, Phase, Plan, State, Step
 from bot.presses.approve import CODE
 from bot.presses.cancel import STOP_FORM
 from bot.presses.continue_ import GO_ONLINE, LEAVE_MAINTENANCE
@@ -103,7 +103,24 @@ def _in_flight(run: Run, progress: Progress | None) -> list[str]:
         return []
     far = progress_words(progress) if progress else ""
     at = f"is at {far}" if far else "is under way"
-    return [f"{step_name(record.step)} {at}. It cannot be taken back half-way: it is waited for."]
+    return [f"{step_name(record.step)} {at}. {_when_stopped(run, record.step)}"]
+
+
+def _when_stopped(run: Run, step: Step) -> str:
+    """Says beforehand what becomes of it."""
+    if step.do is Do.SAVE:
+        return "It is broken off, and changes nothing."
+    cancels = run.approval.plan.leg(step.target).cancels if step.do is Do.RESTORE else None
+    name = target_name(step.target)
+    match cancels:
+        case None:
+            return "It cannot be stopped half-way: it is waited for."
+        case Left.BEFORE:
+            return f"It is taken back, as far as it is not done by then: {name} is as before."
+        case Left.PARTIAL:
+            return f"It is cut off: {name} is then changed in part."
+        case _:
+            return f"It is cut off: nobody knows then how much of {name} was changed."
 
 
 def end_it(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:

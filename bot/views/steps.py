@@ -7,7 +7,7 @@ from bot.contract import Progress
 from bot.model import Do, Finding, Outcome, Phase, State, Step, Verdict, When
 from bot.run import Run, StepRecord, StepState
 from bot.views.limits import code, escape
-from bot.views.words import clock_seconds, number, of_total, so_far, target_name
+from bot.views.words import clock_seconds, duration, number, of_total, so_far, target_name
 
 STEPS_ON_A_CARD = 8
 CHECKS_ON_A_CARD = 3
@@ -40,7 +40,7 @@ _WORDS: Mapping[Do, _StepWords] = {
     Do.MAINTENANCE_ON: _StepWords(
         "Maintenance on", "Maintenance on", "Putting maintenance on", "Maintenance on"
     ),
-    Do.UNDO_POINT: _StepWords("Undo point", "Save an undo point", "Saving an undo point", "Undo point saved"),
+    Do.SAVE: _StepWords("Undo point", "Save an undo point", "Saving an undo point", "Undo point saved"),
     Do.RESTORE: _StepWords("Restore", "Restore", "Restoring", "Restored"),
     Do.MAINTENANCE_OFF: _StepWords(
         "Maintenance off", "Maintenance off", "Taking maintenance off", "Maintenance off"
@@ -109,7 +109,7 @@ def _object(run: Run, record: StepRecord) -> str:
             return _check_names(run, When.ONLINE if step.phase is Phase.FINISH else When.OFFLINE)
         case Do.CONFIRM:
             return f": “{escape(step.text, 60)}”"
-        case Do.UNDO_POINT if step.target in run.work.undo_points:
+        case Do.SAVE if step.target in run.work.undo_points:
             return f"{other}: {code(run.work.undo_points[step.target], 30)}"
         case Do.MAINTENANCE_ON if record.outcome is Outcome.SUCCEEDED:
             return f"{other}, customers see it"
@@ -126,13 +126,14 @@ def _check_names(run: Run, when: When) -> str:
 
 
 def progress_words(progress: Progress) -> str:
-    """`62 % (1.1 of 1.8 GB)`; without a known end only how far."""
+    """`62 % (1.1 of 1.8 GB), about 2 min left`; without a known end only how far."""
     if progress.done is None:
         return f"– {escape(progress.words, 60)}" if progress.words else ""
     if not progress.total:
         return so_far(progress.done, progress.unit)
     percent = min(progress.done / progress.total, 1.0) * 100
-    return f"{percent:.0f} % ({of_total(progress.done, progress.total, progress.unit)})"
+    left = f", about {duration(progress.time_left)} left" if progress.time_left else ""
+    return f"{percent:.0f} % ({of_total(progress.done, progress.total, progress.unit)}){left}"
 
 
 # Checks ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.configuration import Configuration, Target
 from bot.contract import Fate, Operation, OutcomeUnknown, Work
-from bot.engine import Backends
+from bot.effects import Operations
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.model import MAINTENANCE, Do, Step
 from bot.procedures import steps_for
@@ -81,7 +81,7 @@ async def look(
     told: RestoredDatabase,
     store: Store,
     configuration: Configuration,
-    world: Backends,
+    world: Operations,
     client: AsyncWebClient | None,
 ) -> Forgotten:
     """`client` None: there is no token, so no card is looked at."""
@@ -192,7 +192,7 @@ class _Asked:
 
     told: RestoredDatabase
     configuration: Configuration
-    world: Backends
+    world: Operations
     target: Target
     known: Sequence[Run]
 
@@ -233,7 +233,7 @@ class _Asked:
     async def _of_known(self, run: Run, record: StepRecord) -> Trace | None:
         """A step that the backup has not seen begin, or not seen end."""
         op = record.op or op_id(self.told.before, run.id, record.step.n, record.attempt)
-        return await self._find(record.step, Work(op, run.id, run.approval.digest, "", ""))
+        return await self._find(record.step, Work(op, run.id, run.approval.digest, record.step.do, "", ""))
 
     def _steps(self) -> Iterator[Step]:
         """Where a run's operations on this target can stand: by today's procedures and the newest plans."""
@@ -262,4 +262,4 @@ class _Asked:
 def _unknown_work(told: RestoredDatabase, number: int, step: Step) -> Work:
     """Its plan is forgotten too: whoever finds it can say that it was begun, rarely what became of it."""
     run_id = f"RB-{number}"
-    return Work(op_id(told.before, run_id, step.n), run_id, "", "", "")
+    return Work(op_id(told.before, run_id, step.n), run_id, "", step.do, "", "")

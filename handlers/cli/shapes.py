@@ -9,8 +9,8 @@ from typing import Any
 from bot import codec
 from bot.canonical_json import iso, iso_if
 from bot.envelope import Event
-from bot.model import EFFECTS, Ceiling, Do, Finding, Gone, Plan, RestorePoint, Unit, Value
-from bot.run import LiveState, Run, StepRecord, op_id
+from bot.model import EFFECTS, Ceiling, Do, Finding, Gone, Left, Plan, RestorePoint, Unit, Value
+from bot.run import Run, StepRecord, op_id
 from bot.spans import Lived
 from bot.suggesting import Offer, is_live
 from handlers.cli.reading import TargetReport
@@ -155,9 +155,9 @@ def run(of: Run, events: Iterable[Event], installation: str, url: str | None) ->
 
 def live_id(of: Run) -> str | None:
     """None: nobody knows, or there is no plan that would say."""
-    if of.approval.planned is None or of.work.live is LiveState.UNKNOWN:
+    if of.approval.planned is None or of.work.live in {Left.UNKNOWN, Left.PARTIAL}:
         return None
-    return of.approval.plan.point.id if of.work.live is LiveState.POINT else of.approval.plan.current.id
+    return of.approval.plan.point.id if of.work.live is Left.POINT else of.approval.plan.current.id
 
 
 def _steps(of: Run, installation: str) -> Iterator[Json]:
@@ -171,7 +171,8 @@ def _steps(of: Run, installation: str) -> Iterator[Json]:
 
 def _step(record: StepRecord, op: str | None) -> Json:
     outcome = record.outcome.value if record.outcome else None
-    return {"op": op, "state": record.state.value, "outcome": outcome}
+    left = record.left.value if record.left else None
+    return {"op": op, "state": record.state.value, "outcome": outcome, "left": left}
 
 
 def _only_before(of: Run) -> Iterator[Finding]:

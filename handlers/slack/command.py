@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from bot import commands, presses
 from bot.errors import UserError
-from bot.model import Goal, Person
+from bot.model import Goal, Left, Person
 from bot.presses import Click
-from bot.run import LiveState, Run
+from bot.run import Run
 from bot.spelling import Misunderstood
 from bot.views import lists
 from bot.views.card import card
@@ -31,7 +31,7 @@ from handlers.slack.typed import plain
 from storage.projection import Summary
 
 COMMAND_ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
-RESOLUTION = {LiveState.BEFORE: "unchanged", LiveState.POINT: "point", LiveState.UNKNOWN: "unclear"}
+RESOLUTION = {Left.BEFORE: "unchanged", Left.POINT: "point", Left.UNKNOWN: "unclear"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +157,7 @@ async def _undo(ctx: Context, said: TypedLine, asked: commands.Undo) -> MessageC
 
 async def _resolve(ctx: Context, said: TypedLine, asked: commands.Resolve) -> MessageContent:
     run = await pressing.load(ctx, asked.run)
-    if (
-        asked.live is LiveState.POINT
-        and run.approval.planned
-        and (reason := why_not_answer(run, asked.point))
-    ):
+    if asked.live is Left.POINT and run.approval.planned and (reason := why_not_answer(run, asked.point)):
         raise UserError(reason)
     click = Click(answer=RESOLUTION[asked.live], why=asked.because)
     await pressing.press(ctx, presses.RESOLVE, run.id, said.person, click, said.delivery)

@@ -76,7 +76,12 @@ def _progress(stored: dict[str, Any] | None, now: datetime) -> Progress | None:
     if not stored:
         return None
     return Progress(
-        None, now, stored.get("words", ""), stored.get("done"), stored.get("total"), stored.get("unit", "")
+        now,
+        stored.get("words", ""),
+        stored.get("done"),
+        stored.get("total"),
+        stored.get("unit", ""),
+        stored.get("rate"),
     )
 
 

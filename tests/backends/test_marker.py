@@ -13,6 +13,7 @@ import pytest
 from backends.marker import FOLDER, UNREADABLE, Marker, Markers, MarkerStage, Slot, file_errors
 from backends.worker_key import WorkerKey
 from bot.contract import Blocked, Denied, Fate, Found, TargetMissing, Work
+from bot.model import Do
 
 OP = "k7f3a91c.RB-42.3"
 KEY = WorkerKey.fresh()
@@ -67,7 +68,7 @@ def test_a_marker_that_cannot_be_read_belongs_to_no_plan(tmp_path: Path, content
     with _taken(tmp_path) as slot:
         (tmp_path / ".rollback" / f"{OP}.json").write_bytes(content)
         assert slot.read() == UNREADABLE
-    work = Work(OP, "RB-42", "d" * 64, "v41", "v42")
+    work = Work(OP, "RB-42", "d" * 64, Do.RESTORE, "v41", "v42")
     assert not UNREADABLE.is_of(work)
 
 
@@ -111,7 +112,8 @@ def _written(folder: Path, marker: Marker = MARKER, key: WorkerKey = KEY) -> Pat
 
 
 def _work(*, accepted: bool = False, unsigned: bool = False) -> Work:
-    return Work(OP, "RB-42", MARKER.digest, "v41", "v42", accepted=accepted, unsigned=unsigned)
+    handle = {"op_id": OP} if accepted else None
+    return Work(OP, "RB-42", MARKER.digest, Do.RESTORE, "v41", "v42", handle=handle, unsigned=unsigned)
 
 
 def _found(folder: Path, work: Work, key: WorkerKey = KEY) -> Fate:

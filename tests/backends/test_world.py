@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from backends.conformance.harness import ended
+from backends.conformance.harness import carried_out
 from backends.installed import definitions
 from backends.programs import supervisor
 from backends.references import Resolver
 from backends.surroundings import Surroundings
 from backends.world import ConfiguredWorld
 from bot.configuration import load
-from bot.contract import Taken, Unreachable, Work
+from bot.contract import Ended, Unreachable, Work
 from bot.errors import ConfigurationError
 from bot.model import Do, When
 from tests.backends.command.world import kill
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="", expected="")
+WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, Do.MAINTENANCE_ON, point="", expected="")
 SECRETS = {"OF_TOOL": "canary-of-the-tool", "OF_SWITCH": "canary-of-the-switch"}
 OF_CHECK = "canary-of-the-check"
 COMPLAINING = """\
@@ -73,14 +73,14 @@ def world(tmp_path: Path) -> Iterator[ConfiguredWorld]:
 async def switched(world: ConfiguredWorld, do: Do) -> str:
     """What the program said that switched maintenance."""
     operation = world.maintenance("shop", do)
-    handle = await operation.start(WORK)
-    assert handle is not Taken.TAKEN
-    return (await ended(operation, WORK, handle)).words
+    end = await carried_out(operation, WORK)
+    assert isinstance(end, Ended)
+    return end.words
 
 
 async def test_a_tool_that_repeats_its_secret_is_quoted_without_it(world: ConfiguredWorld) -> None:
     with pytest.raises(Unreachable, match=r"no entry with \*\*\*$"):
-        await world.executor("shop").restore_points()
+        await world.executor("shop").points()
 
 
 async def test_half_a_secret_at_the_end_of_a_long_line_is_told_neither(world: ConfiguredWorld) -> None:

@@ -16,8 +16,8 @@ from backends.programs.spool import ELSEWHERE
 from bot import codec, machine, presses
 from bot.configuration import Configuration, Target
 from bot.contract import (
-    CancelAnswer,
     Capabilities,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -35,16 +35,17 @@ from bot.event_kinds import EventKind as E
 from bot.model import (
     Current,
     Do,
+    Fence,
     Finding,
     Goal,
     Gone,
+    Left,
     Loss,
     Person,
     Pin,
     Points,
     Purpose,
     RestorePoint,
-    UndoMode,
     Verdict,
     Way,
     When,
@@ -53,7 +54,7 @@ from bot.planner import Planner
 from bot.policy import Entitled
 from bot.presses import Click, Press
 from bot.processes import LiveProcess
-from bot.run import LiveState, Run
+from bot.run import Run
 from bot.signatures import Signer, sealed
 from bot.spans import Lived
 from bot.suggesting import Hold
@@ -162,7 +163,7 @@ class Notebook:
 
     async def moved(self, target: str) -> tuple[Run, ...]:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
-        return tuple(run for run in newest if run.state.final and run.work.live is not LiveState.BEFORE)
+        return tuple(run for run in newest if run.state.final and run.work.live is not Left.BEFORE)
 
     async def lived(self, target: str) -> tuple[Lived, ...]:
         return self.seen_live.get(target, ())
@@ -188,8 +189,8 @@ class Claim:
 class Scripted:
     """An operation. `starts`: what the next calls of `start` do, then `takes`:
 
-    takes · takes_long (3 polls) · answer_lost (done, and nobody heard) · never_arrives · taken · hangs ·
-    an error.
+    takes · ends (at once) · takes_long (3 polls) · answer_lost (done, and nobody heard) · never_arrives ·
+    taken · hangs · an error.
     `finds` and `polls`: answers that are given before the truth is.
     """
 
@@ -199,17 +200,18 @@ class Scripted:
         self._clock = clock
         self.starts: list[str | BaseException] = []
         self.finds: list[Found | Exception] = []
-        self.polls: list[Progress | Exception] = []
-        self.cancels: list[CancelAnswer | Exception] = []
+        self.polls: list[Progress | Ended | Exception] = []
+        self.bars: list[Found | Exception] = []
+        self.cancels: list[Left | Exception | None] = []
         self.fates: dict[str, Fate] = {}
         self.asked: list[str] = []  # every call, by name
-        self.handles: list[Handle] = []  # that were given to poll
+        self.handles: list[Handle | None] = []  # that were given to poll
         self.meanwhile: Callable[[], Awaitable[object]] | None = None  # happens during the next call
         self.hangs: set[str] = set()  # calls that are never answered
         self.place: str | None = None  # with one, this worker sees only what was begun there
         self._left = 0
 
-    async def start(self, work: Work) -> Handle | Taken:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
         self.asked.append("start")
         how = self.starts.pop(0) if self.starts else "takes"
         if isinstance(how, BaseException):
@@ -228,10 +230,20 @@ class Scripted:
         await self._happen()
         if how == "answer_lost":
             raise OutcomeUnknown("no answer")
+        if how == "ends":
+            return Ended(True, Left.POINT, "done", self.made(work))
         return {"job": work.op_id}
 
     def _done(self, work: Work) -> None:
-        self._journal.write(f"{self.name} {work.point}".strip(), lambda: self._becomes(work, Fate.DONE))
+        self._journal.write(self.told(work), lambda: self._becomes(work, Fate.DONE))
+
+    def told(self, work: Work) -> str:
+        """How the journal calls it."""
+        return f"{self.name} {work.point}".strip()
+
+    def made(self, work: Work) -> RestorePoint | None:
+        """What SAVE has kept."""
+        return None
 
     def _becomes(self, work: Work, fate: Fate) -> None:
         self.fates[work.op_id] = fate
@@ -250,30 +262,45 @@ class Scripted:
         fate = self.fates.get(work.op_id, Fate.ABSENT)
         if fate is Fate.ABSENT and work.place not in (None, self.place):
             return Found(Fate.UNKNOWN, ELSEWHERE)
-        return Found(fate, f"it is {fate}", {"job": work.op_id} if fate is Fate.IN_FLIGHT else None)
+        handle = {"job": work.op_id} if fate is Fate.IN_FLIGHT else None
+        made = self.made(work) if fate is Fate.DONE else None
+        return Found(fate, f"it is {fate}", handle, left=Left.BEFORE, made=made)
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
+    async def bar(self, work: Work) -> Found:
+        self.asked.append("bar")
+        if self.bars:
+            return _raised(self.bars.pop(0))
+        found = await self.find(work)
+        if found.fate is Fate.ABSENT:
+            self.fates[work.op_id] = Fate.FAILED
+        return found
+
+    async def poll(self, work: Work) -> Progress | Ended:
         self.asked.append("poll")
-        self.handles.append(handle)
+        self.handles.append(work.handle)
         if "poll" in self.hangs:
             await for_ever()
         await self._happen()
         if self.polls:
-            return _raised(self.polls.pop(0))
+            answer = self.polls.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
         if self.fates[work.op_id] is Fate.IN_FLIGHT:
             self._left -= 1
             if self._left > 0:
-                return Progress(None, self._clock(), "copying", 3.0 - self._left, 3.0, "files")
+                return Progress(self._clock(), "copying", 3.0 - self._left, 3.0, "files")
             self._done(work)
-        done = self.fates[work.op_id] is Fate.DONE
-        return Progress(done, self._clock(), "done" if done else "cancelled")
+        if self.fates[work.op_id] is Fate.DONE:
+            return Ended(True, Left.POINT, "done", self.made(work))
+        return Ended(False, Left.BEFORE, "cancelled")
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+    async def cancel(self, work: Work) -> Left | None:
         self.asked.append("cancel")
         if self.cancels:
             return _raised(self.cancels.pop(0))
         self.fates[work.op_id] = Fate.FAILED
-        return CancelAnswer.CLEAN
+        return Left.BEFORE
 
     async def _happen(self) -> None:
         if self.meanwhile is not None:
@@ -296,10 +323,13 @@ class Backend(Scripted):
 
     def __init__(self, target: str, journal: Journal, clock: HandClock) -> None:
         super().__init__(f"RESTORE {target}", journal, clock)
-        self.capabilities = Capabilities(fenced=True, cancel=True, undo=UndoMode.EXACT)
+        self.capabilities = Capabilities(
+            Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}), cancels=Left.BEFORE
+        )
         self.target = target
+        self.saving = Saving(self, journal, clock)
         self.live = "v42"
-        self.points = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
+        self.offered = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
         self.works: list[Work] = []  # that were started
         self.gone: tuple[Gone, ...] = ()
         self.since: datetime | None = later(-600)  # when what is live came
@@ -308,8 +338,6 @@ class Backend(Scripted):
         self.measured: list[Loss | Exception] = []  # answers behind maintenance, before `loss`
         self.plans: list[Exception] = []  # that the next calls of `plan` raise
         self.blockers: tuple[str, ...] = ()
-        self.saves: list[str | BaseException] = []
-        self.saved: dict[str, RestorePoint] = {}  # by op id
         self.verified: list[Finding | Exception] = []
         self.goals: list[Goal] = []
 
@@ -320,14 +348,14 @@ class Backend(Scripted):
     def arrive(self, work: Work) -> None:
         self.live = work.point
 
-    async def restore_points(self, limit: int = 50) -> Points:
-        return Points(tuple(self.points.values()), self.current)
+    async def points(self, limit: int = 50) -> Points:
+        return Points(tuple(self.offered.values()), self.current)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         self.goals.append(goal)
         if self.plans:
             raise self.plans.pop(0)
-        point = self.points.get(goal.point or "p41")
+        point = self.offered.get(goal.point or "p41")
         if point is None:
             raise PointUnavailable(f"{goal.point} is gone")
         return Way(point, self.current, self.loss, blockers=self.blockers, gone=self.gone, diff=self.diff)
@@ -335,36 +363,56 @@ class Backend(Scripted):
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return _raised(self.measured.pop(0)) if self.measured else self.loss
 
-    async def start(self, work: Work) -> Handle | Taken:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        if work.do is Do.SAVE:
+            return await self.saving.start(work)
         if work.op_id not in self.fates and work.expected != self.current.token:
             raise StateChanged(f"{self.live} is live now")
         self.works.append(work)
         return await super().start(work)
 
-    async def undo_point(self, work: Work) -> RestorePoint | None:
-        self.asked.append("undo_point")
-        how = self.saves.pop(0) if self.saves else "saves"
-        if isinstance(how, BaseException):
-            raise how
-        if how == "hangs":
-            await for_ever()
-        if how == "cannot":
-            return None
-        if work.op_id not in self.saved:
-            self._journal.write(f"SAVE {self.target}", lambda: self._saved(work))
-        if how == "answer_lost":
-            raise OutcomeUnknown("no answer")
-        return self.saved[work.op_id]
+    async def find(self, work: Work) -> Found:
+        return await (self.saving.find(work) if work.do is Do.SAVE else super().find(work))
 
-    def _saved(self, work: Work) -> None:
-        point = RestorePoint(f"undo-{self.live}", T0)
-        self.saved[work.op_id] = self.points[point.id] = point
+    async def bar(self, work: Work) -> Found:
+        return await (self.saving.bar(work) if work.do is Do.SAVE else super().bar(work))
+
+    async def poll(self, work: Work) -> Progress | Ended:
+        return await (self.saving.poll(work) if work.do is Do.SAVE else super().poll(work))
+
+    async def cancel(self, work: Work) -> Left | None:
+        return await (self.saving.cancel(work) if work.do is Do.SAVE else super().cancel(work))
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         if self.verified:
             return (_raised(self.verified.pop(0)),)
         verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
         return (Finding(f"{self.target} arrived", When.OFFLINE, verdict, self.live),)
+
+
+class Saving(Scripted):
+    """What an executor does to keep the state before. `cannot`: it ends well, and has kept none."""
+
+    def __init__(self, backend: Backend, journal: Journal, clock: HandClock) -> None:
+        super().__init__(f"SAVE {backend.target}", journal, clock)
+        self._backend = backend
+        self.kept: dict[str, RestorePoint] = {}  # by op id
+
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        if self.starts[:1] == ["cannot"]:
+            self.starts.pop(0)
+            return Ended(True, Left.BEFORE)
+        return await super().start(work)
+
+    def told(self, work: Work) -> str:
+        return self.name
+
+    def made(self, work: Work) -> RestorePoint | None:
+        return self.kept.get(work.op_id)
+
+    def arrive(self, work: Work) -> None:
+        point = RestorePoint(f"undo-{self._backend.live}", T0)
+        self.kept[work.op_id] = self._backend.offered[point.id] = point
 
 
 @dataclass

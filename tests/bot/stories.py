@@ -57,7 +57,7 @@ def steps(*dos: Do, target: str = "orders", on_failure: OnFailure = OnFailure.PA
         Do.BASELINE: Phase.PREPARE,
         Do.MAINTENANCE_ON: Phase.PREPARE,
         Do.MEASURE: Phase.PREPARE,
-        Do.UNDO_POINT: Phase.PREPARE,
+        Do.SAVE: Phase.PREPARE,
         Do.RESTORE: Phase.RESTORE,
         Do.CHECK: Phase.VERIFY,
         Do.MAINTENANCE_OFF: Phase.FINISH,
@@ -76,7 +76,7 @@ ALL_STEPS = steps(
     Do.BASELINE,
     Do.MAINTENANCE_ON,
     Do.MEASURE,
-    Do.UNDO_POINT,
+    Do.SAVE,
     Do.RESTORE,
     Do.CHECK,
     Do.MAINTENANCE_OFF,
@@ -319,7 +319,7 @@ def went_well(action: machine.Action) -> Iterator[tuple[E, dict[str, Any]]]:
             yield E.CHECKS_PASSED, {"n": step.n, "findings": findings(PASSED), "why": ""}
         case machine.StartStep(step):
             yield E.STEP_STARTED, {"n": step.n}
-            saved = {"undo_point": "u42"} if step.do is Do.UNDO_POINT else {}
+            saved = {"undo_point": "u42"} if step.do is Do.SAVE else {}
             yield E.STEP_SUCCEEDED, {"n": step.n, **saved}
         case _:
             raise AssertionError(f"{action} cannot simply go well")

@@ -26,7 +26,7 @@ from bot.commands import (
     Undo,
     parse,
 )
-from bot.run import LiveState
+from bot.model import Left
 from bot.spelling import Misunderstood, nearest
 from bot.times import time_of, zone_of
 from handlers.slack.typed import plain
@@ -79,12 +79,12 @@ def at(text: str) -> datetime:
         ("cancel RB-42", Cancel("RB-42")),
         ("undo RB-42", Undo("RB-42")),
         ("undo RB-42 because v41 was worse", Undo("RB-42", "v41 was worse")),
-        ("resolve RB-42 live v41 because I looked", Resolve("RB-42", LiveState.POINT, "v41", "I looked")),
-        ("resolve RB-42 live unchanged because ctl", Resolve("RB-42", LiveState.BEFORE, None, "ctl")),
-        ("resolve RB-42 live unclear because ctl", Resolve("RB-42", LiveState.UNKNOWN, None, "ctl")),
-        ("resolve RB-42 done because I looked", Resolve("RB-42", LiveState.POINT, None, "I looked")),
-        ("resolve RB-42 unchanged because ctl", Resolve("RB-42", LiveState.BEFORE, None, "ctl")),
-        ("resolve RB-42 unclear because ctl", Resolve("RB-42", LiveState.UNKNOWN, None, "ctl")),
+        ("resolve RB-42 live v41 because I looked", Resolve("RB-42", Left.POINT, "v41", "I looked")),
+        ("resolve RB-42 live unchanged because ctl", Resolve("RB-42", Left.BEFORE, None, "ctl")),
+        ("resolve RB-42 live unclear because ctl", Resolve("RB-42", Left.UNKNOWN, None, "ctl")),
+        ("resolve RB-42 done because I looked", Resolve("RB-42", Left.POINT, None, "I looked")),
+        ("resolve RB-42 unchanged because ctl", Resolve("RB-42", Left.BEFORE, None, "ctl")),
+        ("resolve RB-42 unclear because ctl", Resolve("RB-42", Left.UNKNOWN, None, "ctl")),
     ],
 )
 def test_every_form_of_the_command_is_read(text: str, command: TypedCommand) -> None:
@@ -402,10 +402,8 @@ COMMANDS: st.SearchStrategy[TypedCommand] = st.one_of(
     st.builds(History, st.none() | TARGET),
     st.builds(Cancel, RUNS),
     st.builds(Undo, RUNS, REASONS),
-    st.builds(
-        Resolve, RUNS, st.just(LiveState.POINT), POINTS.filter(lambda p: p.lower()[:3] != "unc"), GIVEN
-    ),
-    st.builds(Resolve, RUNS, st.sampled_from([LiveState.BEFORE, LiveState.UNKNOWN]), st.none(), GIVEN),
+    st.builds(Resolve, RUNS, st.just(Left.POINT), POINTS.filter(lambda p: p.lower()[:3] != "unc"), GIVEN),
+    st.builds(Resolve, RUNS, st.sampled_from([Left.BEFORE, Left.UNKNOWN]), st.none(), GIVEN),
 )
 
 
@@ -426,7 +424,7 @@ def written(command: TypedCommand) -> str:
         case Undo(run, reason):
             return f"undo {run}{_because(reason)}"
         case Resolve(run, live, point, because):
-            answer = {LiveState.BEFORE: "unchanged", LiveState.UNKNOWN: "unclear"}.get(live, point or "done")
+            answer = {Left.BEFORE: "unchanged", Left.UNKNOWN: "unclear"}.get(live, point or "done")
             return f"resolve {run} {'live ' if point else ''}{answer} because {because}"
     raise AssertionError(command)
 

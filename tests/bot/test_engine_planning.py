@@ -21,6 +21,7 @@ from bot.events import HeldUp
 from bot.model import (
     Do,
     Goal,
+    Left,
     Loss,
     LossQuality,
     Pin,
@@ -31,7 +32,6 @@ from bot.model import (
 )
 from bot.policy import Entitled
 from bot.presses import Click
-from bot.run import LiveState
 from tests.bot.configured import CAREFUL, configuration, restoring, target
 from tests.bot.scripted import ENTITLED, HandClock, Play
 from tests.bot.stories import LOSS, POINT, later, retold
@@ -233,7 +233,7 @@ VOID: dict[str, tuple[Callable[[Play], object], str]] = {
         lambda play: setattr(play.backend, "loss", MUCH),
         "9,000 new orders, covered were 649",
     ),
-    "the point is gone": (lambda play: play.backend.points.clear(), "p41 is gone"),
+    "the point is gone": (lambda play: play.backend.offered.clear(), "p41 is gone"),
     "the backend must not be taken back now": (
         lambda play: setattr(play.backend, "blockers", ("a migration runs",)),
         "a migration runs",
@@ -327,16 +327,16 @@ async def test_who_cancels_while_the_start_is_held_up_is_heard(play: Play) -> No
 
 
 async def test_a_backup_that_was_replaced_after_the_approval_is_not_restored(play: Play) -> None:
-    play.backend.points["p41"] = replace(POINT, fingerprint="40ab" * 16)
+    play.backend.offered["p41"] = replace(POINT, fingerprint="40ab" * 16)
     await play.approved()
-    play.backend.points["p41"] = replace(POINT, fingerprint="7c1e" * 16)
+    play.backend.offered["p41"] = replace(POINT, fingerprint="7c1e" * 16)
     run = await play.drive()
     assert (run.state, play.effects) == (State.VOID, [])
     assert run.why == "backup p41 of `orders` is not what it was: 40ab40ab… is 7c1e7c1e… now"
 
 
 async def test_what_is_restored_is_pinned_to_the_backend_as_well(play: Play) -> None:
-    play.backend.points["p41"] = replace(POINT, fingerprint="40ab" * 16)
+    play.backend.offered["p41"] = replace(POINT, fingerprint="40ab" * 16)
     await play.approved()
     await play.drive()
     assert {work.fingerprint for work in play.backend.works} == {"40ab" * 16}
@@ -362,7 +362,7 @@ async def test_a_program_that_changes_after_the_start_is_not_run(careful: Play) 
     run = await careful.drive()
     assert "program `ctl` of `orders` is another one" in run.why
     assert "RESTORE orders" not in careful.effects
-    assert run.work.live is LiveState.BEFORE
+    assert run.work.live is Left.BEFORE
 
 
 async def test_a_plan_that_pins_nothing_ends_void_before_anybody_presses(play: Play) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,7 @@ from bot.machine import (
 from bot.model import (
     FINAL,
     Do,
+    Left,
     Loss,
     LossQuality,
     OnFailure,
@@ -41,7 +43,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.run import Approval, LiveState, Matter, Pause, Proposal, Run, StepState, op_id
+from bot.run import Approval, Matter, Pause, Proposal, Run, StepState, op_id
 from tests.bot.stories import (
     ALL_STEPS,
     FAILED,
@@ -150,7 +152,7 @@ ACTIONS: dict[str, tuple[Callable[[], Story], object]] = {
         StartStep(ALL_STEPS[1]),
     ),
     "behind it the loss is measured": (lambda: Story().up_to(Do.MEASURE), Observe(ALL_STEPS[2])),
-    "then the undo point is taken": (lambda: Story().up_to(Do.UNDO_POINT), StartStep(ALL_STEPS[3])),
+    "then the undo point is taken": (lambda: Story().up_to(Do.SAVE), StartStep(ALL_STEPS[3])),
     "then it is restored": (lambda: Story().up_to(Do.RESTORE), StartStep(ALL_STEPS[4])),
     "then it is checked offline": (
         lambda: Story().up_to(Do.CHECK, Phase.VERIFY),
@@ -218,7 +220,7 @@ def test_every_state_stands_among_the_actions() -> None:
     assert {story().run.state for story, _ in ACTIONS.values()} == set(State)
 
 
-@pytest.mark.parametrize("do", [Do.MAINTENANCE_ON, Do.UNDO_POINT, Do.RESTORE, Do.MAINTENANCE_OFF])
+@pytest.mark.parametrize("do", [Do.MAINTENANCE_ON, Do.SAVE, Do.RESTORE, Do.MAINTENANCE_OFF])
 def test_a_step_in_flight_is_found_and_never_started(do: Do) -> None:
     run = Story().start(do).run
     assert run.work.current is not None
@@ -398,7 +400,7 @@ def test_a_baseline_keeps_the_values_before() -> None:
 
 
 def test_a_measured_loss_replaces_the_one_from_the_start() -> None:
-    assert Story().up_to(Do.UNDO_POINT).run.work.loss == LOSS
+    assert Story().up_to(Do.SAVE).run.work.loss == LOSS
 
 
 def test_a_loss_that_outgrew_the_ceiling_pauses_with_the_new_loss() -> None:
@@ -450,7 +452,7 @@ def test_an_undo_point_is_kept_for_its_target() -> None:
 
 
 def test_a_backend_that_has_no_undo_point_leaves_none() -> None:
-    story = Story().start(Do.UNDO_POINT).tell(E.STEP_SUCCEEDED, n=4, undo_point=None)
+    story = Story().start(Do.SAVE).tell(E.STEP_SUCCEEDED, n=4, undo_point=None)
     assert story.run.work.undo_points == {}
 
 
@@ -458,7 +460,7 @@ def test_a_restored_run_ends_with_everything_known() -> None:
     run = Story().succeeded().run
     assert (run.state, run.work.live, run.work.in_maintenance, run.work.verdict) == (
         State.SUCCEEDED,
-        LiveState.POINT,
+        Left.POINT,
         False,
         Verdict.PASSED,
     )
@@ -480,33 +482,43 @@ def test_the_clock_and_the_driver_end_a_run_in_nobodys_name(kind: E) -> None:
 
 
 def test_from_the_intent_on_nobody_knows_what_is_live() -> None:
-    assert Story().start(Do.RESTORE).run.work.live is LiveState.UNKNOWN
+    assert Story().start(Do.RESTORE).run.work.live is Left.UNKNOWN
 
 
 def test_a_restore_that_never_happened_leaves_what_was_before() -> None:
-    assert Story().start(Do.RESTORE).tell(E.STEP_ABSENT, n=5).run.work.live is LiveState.BEFORE
+    assert Story().start(Do.RESTORE).tell(E.STEP_ABSENT, n=5).run.work.live is Left.BEFORE
 
 
 def test_a_restore_refused_at_once_leaves_what_was_before() -> None:
-    assert Story().fail(Do.RESTORE, untouched=True).run.work.live is LiveState.BEFORE
+    assert Story().fail(Do.RESTORE, untouched=True).run.work.live is Left.BEFORE
 
 
 def test_a_restore_that_failed_on_its_way_leaves_nobody_knows_what() -> None:
-    assert Story().fail(Do.RESTORE).run.work.live is LiveState.UNKNOWN
+    assert Story().fail(Do.RESTORE).run.work.live is Left.UNKNOWN
 
 
 def test_one_of_two_restores_is_neither_before_nor_the_point() -> None:
     story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE)
     one = story.tell(E.STEP_SUCCEEDED, n=2).run
     both = story.tell(E.STEP_STARTED, n=3).tell(E.STEP_SUCCEEDED, n=3).run
-    assert (one.work.live, both.work.live) == (LiveState.UNKNOWN, LiveState.POINT)
+    assert (one.work.live, both.work.live) == (Left.PARTIAL, Left.POINT)
 
 
-@pytest.mark.parametrize("ending", [E.STEP_ABSENT, E.STEP_FAILED])
-def test_when_the_second_of_two_restores_does_nothing_the_first_still_stands(ending: E) -> None:
+def test_while_the_second_of_two_restores_is_under_way_nobody_knows_what_is_live() -> None:
     story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE).tell(E.STEP_SUCCEEDED, n=2)
-    story.tell(E.STEP_STARTED, n=3).tell(ending, n=3, untouched=True)
-    assert story.run.work.live is LiveState.UNKNOWN
+    assert story.tell(E.STEP_STARTED, n=3).run.work.live is Left.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("ending", "data"),
+    [(E.STEP_ABSENT, {}), (E.STEP_TAKEN_BACK, {}), (E.STEP_FAILED, {"left": "before"})],
+)
+def test_when_the_second_of_two_restores_does_nothing_the_first_still_stands(
+    ending: E, data: dict[str, Any]
+) -> None:
+    story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE).tell(E.STEP_SUCCEEDED, n=2)
+    story.tell(E.STEP_STARTED, n=3).tell(ending, n=3, **data)
+    assert story.run.work.live is Left.PARTIAL
 
 
 # Paused ----------------------------------------------------------------------------------------
@@ -525,8 +537,8 @@ def test_a_failed_step_pauses_with_the_backends_words() -> None:
 def test_a_failed_step_ends_the_run_where_the_procedure_says_stop() -> None:
     plan = planned(steps=steps(Do.RESTORE, Do.CHECK, on_failure=OnFailure.STOP))
     story = Story(plan).start(Do.RESTORE)
-    failed = machine.failure(plan.steps[0], "disk full")
-    assert failed == events.StepStopped(1, "disk full")
+    failed = machine.failure(plan.steps[0], "disk full", Left.BEFORE)
+    assert failed == events.StepStopped(1, "disk full", Left.BEFORE)
     run = story.add(failed).run
     assert (run.state, run.question.pause, run.why) == (State.FAILED, None, "disk full")
 
@@ -677,7 +689,7 @@ UNTOUCHED: dict[str, Callable[[], Story]] = {
 }
 TOUCHED: dict[str, Callable[[], Story]] = {
     "while the first step runs": lambda: Story().start(Do.MAINTENANCE_ON),
-    "after the first step": lambda: Story().up_to(Do.UNDO_POINT),
+    "after the first step": lambda: Story().up_to(Do.SAVE),
     "paused after a step": lambda: Story().fail(Do.MAINTENANCE_ON),
     "when the step turned out never to have happened": lambda: (
         Story().start(Do.MAINTENANCE_ON).tell(E.STEP_ABSENT, n=2)
@@ -694,7 +706,7 @@ TOUCHED: dict[str, Callable[[], Story]] = {
 def test_veto_and_cancel_end_a_run_that_touched_nothing(name: str, kind: E) -> None:
     run = UNTOUCHED[name]().tell(kind, BEN).run
     assert run.state is {E.VETOED: State.VETOED, E.CANCELLED: State.CANCELLED}[kind]
-    assert (run.phase, run.work.live) == (None, LiveState.BEFORE)
+    assert (run.phase, run.work.live) == (None, Left.BEFORE)
 
 
 @pytest.mark.parametrize("kind", [E.VETOED, E.CANCELLED])
@@ -723,7 +735,7 @@ def test_a_lost_step_says_how_often_it_was_asked_for() -> None:
 def test_two_say_the_point_is_live_so_it_goes_on_to_verify() -> None:
     story = Story().lose(Do.RESTORE).tell(E.RESOLVE_PROPOSED, ANA, answer="point")
     run = story.tell(E.RESOLVED_POINT, BEN, answer="point").run
-    assert (run.state, run.work.live, run.question.proposals) == (State.RUNNING, LiveState.POINT, ())
+    assert (run.state, run.work.live, run.question.proposals) == (State.RUNNING, Left.POINT, ())
     assert (run.work.steps[4].outcome, run.work.steps[4].by_people) == (Outcome.SUCCEEDED, True)
     assert next_action(run) == Write(events.Restored())
 
@@ -733,7 +745,7 @@ def test_two_say_as_before_so_it_waits_for_a_decision() -> None:
     run = story.tell(E.RESOLVED_UNCHANGED, BEN, answer="unchanged", why="I looked").run
     assert (run.state, run.work.live, run.question.pause, run.why) == (
         State.PAUSED,
-        LiveState.BEFORE,
+        Left.BEFORE,
         Pause.AS_BEFORE,
         "I looked",
     )
@@ -742,24 +754,24 @@ def test_two_say_as_before_so_it_waits_for_a_decision() -> None:
 def test_two_say_not_clear_yet_so_it_stays_stuck() -> None:
     story = Story().lose(Do.RESTORE).tell(E.RESOLVE_PROPOSED, ANA, answer="unclear")
     run = story.tell(E.RESOLVED_UNCLEAR, BEN, answer="unclear").run
-    assert (run.state, run.work.live, run.question.proposals) == (State.STUCK, LiveState.UNKNOWN, ())
+    assert (run.state, run.work.live, run.question.proposals) == (State.STUCK, Left.UNKNOWN, ())
     assert run.work.steps[4].outcome is Outcome.LOST
 
 
 def test_as_before_of_the_second_restore_does_not_unsay_the_first() -> None:
     story = Story(planned(steps=TWO_RESTORES)).start(Do.RESTORE).tell(E.STEP_SUCCEEDED, n=2)
     story.tell(E.STEP_STARTED, n=3).tell(E.STEP_LOST, n=3).tell(E.RESOLVED_UNCHANGED, BEN)
-    assert story.run.work.live is LiveState.UNKNOWN
+    assert story.run.work.live is Left.PARTIAL
 
 
 def test_as_before_of_leaving_maintenance_does_not_unsay_the_restore() -> None:
     story = Story().lose(Do.MAINTENANCE_OFF).tell(E.RESOLVED_UNCHANGED, BEN)
-    assert (story.run.work.live, story.run.work.in_maintenance) == (LiveState.POINT, True)
+    assert (story.run.work.live, story.run.work.in_maintenance) == (Left.POINT, True)
 
 
 def test_a_lost_maintenance_that_is_on_counts_as_on() -> None:
     story = Story().lose(Do.MAINTENANCE_ON).tell(E.RESOLVED_POINT, BEN)
-    assert (story.run.work.in_maintenance, story.run.work.live) == (True, LiveState.BEFORE)
+    assert (story.run.work.in_maintenance, story.run.work.live) == (True, Left.BEFORE)
 
 
 def test_as_before_can_still_be_looked_at_again() -> None:
@@ -799,7 +811,7 @@ def test_a_run_that_was_broken_off_between_steps_goes_on_when_somebody_looks_aga
 
 def test_a_step_that_was_broken_off_is_lost_and_looked_for_when_somebody_looks_again() -> None:
     story = Story().start(Do.RESTORE).tell(E.DOUBTED, n=5, why="a secret is missing")
-    assert (story.run.work.steps[4].outcome, story.run.work.live) == (Outcome.LOST, LiveState.UNKNOWN)
+    assert (story.run.work.steps[4].outcome, story.run.work.live) == (Outcome.LOST, Left.UNKNOWN)
     assert next_action(story.tell(E.RETRIED, BEN).run) == FindStep(story.run.work.steps[4])
 
 
@@ -915,7 +927,7 @@ def remembered(story: Story) -> Story:
 )
 def test_what_had_not_begun_in_the_backup_is_void(story: Callable[[], Story]) -> None:
     run = remembered(story()).run
-    assert (run.state, run.why, run.work.live) == (State.VOID, "put back from a backup", LiveState.UNKNOWN)
+    assert (run.state, run.why, run.work.live) == (State.VOID, "put back from a backup", Left.UNKNOWN)
 
 
 UNDER_WAY: dict[str, Callable[[], Story]] = {
@@ -935,7 +947,7 @@ under_way = pytest.mark.parametrize("name", UNDER_WAY)
 @under_way
 def test_what_was_under_way_in_the_backup_is_stuck_until_people_say(name: str) -> None:
     run = remembered(UNDER_WAY[name]()).run
-    assert (run.state, run.work.live, run.why) == (State.STUCK, LiveState.UNKNOWN, "put back from a backup")
+    assert (run.state, run.work.live, run.why) == (State.STUCK, Left.UNKNOWN, "put back from a backup")
     assert (run.work.touched, machine.in_flight(run), machine.wants_driving(run)) == (True, None, False)
 
 
@@ -949,7 +961,7 @@ def test_looking_at_one_step_does_not_resolve_a_forgotten_run(name: str) -> None
 @under_way
 def test_a_forgotten_run_whose_point_is_live_never_restores_and_is_brought_online(name: str) -> None:
     story = remembered(UNDER_WAY[name]()).tell(E.RESOLVED_POINT, BEN)
-    assert story.run.work.live is LiveState.POINT
+    assert story.run.work.live is Left.POINT
     begun = []
     while not isinstance(action := next_action(story.run), Wait):
         begun += [action.step.do] if isinstance(action, StartStep) else []
@@ -957,7 +969,7 @@ def test_a_forgotten_run_whose_point_is_live_never_restores_and_is_brought_onlin
             story.tell(kind, **data)
     assert (story.run.state, story.run.work.live, story.run.work.in_maintenance) == (
         State.SUCCEEDED,
-        LiveState.POINT,
+        Left.POINT,
         False,
     )
     assert begun in ([], [Do.MAINTENANCE_OFF])
@@ -970,7 +982,7 @@ def test_a_forgotten_run_that_is_as_before_can_only_be_ended(name: str, onwards:
     assert (story.run.state, story.run.question.pause, story.run.work.live) == (
         State.PAUSED,
         Pause.AS_BEFORE,
-        LiveState.BEFORE,
+        Left.BEFORE,
     )
     with pytest.raises(NotAllowed):
         story.tell(onwards, BEN)
@@ -1005,7 +1017,7 @@ def test_two_take_a_failed_run_out_of_maintenance() -> None:
     assert (story.run.state, story.run.work.in_maintenance, story.run.work.live) == (
         State.FAILED,
         False,
-        LiveState.UNKNOWN,
+        Left.UNKNOWN,
     )
     assert next_action(story.run) == Wait()
 

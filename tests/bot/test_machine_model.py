@@ -18,11 +18,11 @@ from bot import codec, machine, policy, presses
 from bot.codec import encode
 from bot.event_kinds import EventKind as E
 from bot.events import Fact
-from bot.model import FINAL, Do, Loss, LossQuality, OnFailure, Outcome, Person, Phase, Plan, State, Step
+from bot.model import FINAL, Do, Left, Loss, LossQuality, OnFailure, Outcome, Person, Phase, Plan, State, Step
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, Press
 from bot.presses.resolve import RESOLUTIONS
-from bot.run import LiveState, StepState, op_id
+from bot.run import StepState, op_id
 from tests.bot.stories import (
     FAILED,
     LOSS,
@@ -55,7 +55,7 @@ def plan_of(
     if maintenance:
         dos += [(Phase.PREPARE, Do.MAINTENANCE_ON, "orders"), (Phase.PREPARE, Do.MEASURE, "orders")]
     if undo:
-        dos += [(Phase.PREPARE, Do.UNDO_POINT, "orders")]
+        dos += [(Phase.PREPARE, Do.SAVE, "orders")]
     if checkpoint:
         dos += [(Phase.RESTORE, Do.CONFIRM, "orders")]
     dos += [(Phase.RESTORE, Do.RESTORE, target) for target in ("orders", "search")[:restores]]
@@ -295,7 +295,7 @@ class Histories(RuleBasedStateMachine):
         assert self.run.state is State.RUNNING or step.do is Do.MAINTENANCE_OFF
         assert self.run.work.started_at is not None
         assert step.do is Do.MAINTENANCE_OFF or not self.run.work.forgotten
-        assert step.do is Do.MAINTENANCE_OFF or self.reviewed or self.run.work.live is not LiveState.BEFORE
+        assert step.do is Do.MAINTENANCE_OFF or self.reviewed or self.run.work.live is not Left.BEFORE
         self.begun.add(key)
         self.tell(E.STEP_STARTED, n=step.n, op=key[1])
         if data.draw(st.integers(0, 3), "reaches the world"):
@@ -316,11 +316,16 @@ class Histories(RuleBasedStateMachine):
 
     def _write(self, step: Step, kind: E) -> None:
         if kind is E.STEP_FAILED:
-            kind = machine.failure(step, "…").kind
+            kind = machine.failure(step, "…", Left.UNKNOWN).kind
         if kind is E.STEP_ABSENT:
             self.begun.discard(self.key(step))
-        saved = {"undo_point": "u42"} if step.do is Do.UNDO_POINT and kind is E.STEP_SUCCEEDED else {}
-        self.tell(kind, n=step.n, words="…", untouched=not self.truth(step), **saved)
+        saved = {"undo_point": "u42"} if step.do is Do.SAVE and kind is E.STEP_SUCCEEDED else {}
+        self.tell(kind, n=step.n, words="…", **saved, **self._left(step, kind))
+
+    def _left(self, step: Step, kind: E) -> dict[str, Any]:
+        if kind not in {E.STEP_FAILED, E.STEP_STOPPED}:
+            return {}
+        return {"left": (Left.UNKNOWN if self.truth(step) else Left.BEFORE).value}
 
     # What must hold at any time
 
@@ -337,15 +342,15 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def no_effect_happens_twice(self) -> None:
         assert all(times == 1 for times in self.done.values())
-        restores = {step.n for step in self.plan.steps if step.do in {Do.RESTORE, Do.UNDO_POINT}}
+        restores = {step.n for step in self.plan.steps if step.do in {Do.RESTORE, Do.SAVE}}
         assert all(times == 1 for times in Counter(n for n, _ in self.done if n in restores).values())
 
     @invariant()
     def what_is_said_to_be_live_is_live(self) -> None:
         restored = self._of(Do.RESTORE)
-        if self.run.work.live is LiveState.POINT:
+        if self.run.work.live is Left.POINT:
             assert all(restored)
-        if self.run.work.live is LiveState.BEFORE:
+        if self.run.work.live is Left.BEFORE:
             assert not any(restored)
 
     @invariant()
@@ -358,7 +363,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def success_means_restored_checked_and_open(self) -> None:
         if self.run.state is State.SUCCEEDED:
-            assert self.run.work.live is LiveState.POINT
+            assert self.run.work.live is Left.POINT
             assert not self.run.work.in_maintenance
             assert all(record.state is StepState.ENDED for record in self.run.work.steps)
             assert self.run.work.overridden == self.agreed_against_the_checks

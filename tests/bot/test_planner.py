@@ -61,7 +61,7 @@ async def test_an_undo_goes_to_the_undo_point_of_each_target() -> None:
 
 
 async def test_an_undo_without_an_undo_point_says_which_target_has_none(play: Play) -> None:
-    play.backend.saves = ["cannot"]
+    play.backend.saving.starts = ["cannot"]
     await play.driven()
     with pytest.raises(UserError, match="RB-42 has no undo point of orders"):
         await planned(play, Goal(undo_of="RB-42"))
@@ -89,14 +89,14 @@ async def test_after_a_rollback_nothing_of_the_time_that_it_took_back_is_suggest
 
 async def test_a_point_that_was_taken_back_is_warned_of_where_it_is_named(play: Play) -> None:
     run = await play.driven()
-    play.backend.points["p42"] = backup("p42", -30)
+    play.backend.offered["p42"] = backup("p42", -30)
     plan = await planned(play, Goal(point="p42"))
     assert plan.warnings == (f"p42 of orders was live before {run.id}, which took it back",)
 
 
 async def test_a_time_that_means_a_point_that_was_taken_back_is_refused(play: Play) -> None:
     run = await play.driven()
-    play.backend.points["p42"] = RestorePoint("p42", later(-600))
+    play.backend.offered["p42"] = RestorePoint("p42", later(-600))
     play.notes.seen_live["orders"] = (Lived("p42", "token-42", later(-600), T0),)
     with pytest.raises(UserError, match=f"p42 of `orders` would be meant, which {run.id} has taken back"):
         await planned(play, Goal(before=later(-300)))
@@ -106,7 +106,7 @@ async def test_a_time_that_means_a_point_that_was_taken_back_is_refused(play: Pl
 
 
 async def test_a_time_means_what_was_seen_live_then(play: Play) -> None:
-    play.backend.points["p40"] = RestorePoint("p40", later(-90))
+    play.backend.offered["p40"] = RestorePoint("p40", later(-90))
     seen = Lived("p40", "token-40", later(-5000), later(-4000)), Lived("v42", "token-42", later(-600), T0)
     play.notes.seen_live["orders"] = seen
     await play.planner().plan(play.configuration.targets["orders"], Goal(before=later(-4500)))
@@ -114,7 +114,7 @@ async def test_a_time_means_what_was_seen_live_then(play: Play) -> None:
 
 
 async def test_a_time_between_two_looks_is_refused_with_both(play: Play) -> None:
-    play.backend.points["p40"] = RestorePoint("p40", later(-90))
+    play.backend.offered["p40"] = RestorePoint("p40", later(-90))
     seen = Lived("p40", "token-40", later(-5000), later(-4000)), Lived("v42", "token-42", later(-600), T0)
     play.notes.seen_live["orders"] = seen
     with pytest.raises(UserError, match="Nobody looked between"):

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from bot import codec
 from bot.configuration import Configuration, Declared, Rule, Target
+from bot.contract import Capabilities
 from bot.model import (
     Ceiling,
     Change,
     Current,
     Do,
+    Fence,
     Gone,
     Leg,
     Loss,
@@ -64,7 +66,7 @@ def plan(
         purpose,
         ways or {orders.name: way()},
         pins=dict.fromkeys(ways or {orders.name: way()}, ()),
-        undoable=(),
+        capabilities=dict.fromkeys(ways or {orders.name: way()}, Capabilities(Fence.BARRED)),
         holds=holds,
         outages=outages,
         now=T0,

@@ -26,7 +26,7 @@ def test_the_default_is_the_four_phases_in_order() -> None:
         (Phase.PREPARE, Do.BASELINE, "orders"),
         (Phase.PREPARE, Do.MAINTENANCE_ON, "orders"),
         (Phase.PREPARE, Do.MEASURE, "orders"),
-        (Phase.PREPARE, Do.UNDO_POINT, "orders"),
+        (Phase.PREPARE, Do.SAVE, "orders"),
         (Phase.RESTORE, Do.RESTORE, "orders"),
         (Phase.VERIFY, Do.CHECK, "orders"),
         (Phase.FINISH, Do.MAINTENANCE_OFF, "orders"),
@@ -63,7 +63,7 @@ def test_without_online_checks_nothing_is_looked_at_after_maintenance() -> None:
 def test_what_is_saved_before_is_what_can_be_undone() -> None:
     shop = target("shop", procedure="both")
     found = steps(shop, target("search"), undoable=("search",), both=restoring("shop", "search"))
-    assert [step.target for step in found if step.do is Do.UNDO_POINT] == ["search"]
+    assert [step.target for step in found if step.do is Do.SAVE] == ["search"]
 
 
 def test_maintenance_is_left_in_the_reverse_order() -> None:

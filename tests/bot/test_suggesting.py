@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.model import Current, PointKind, Points, Purpose, RestorePoint, Span, State
-from bot.run import LiveState
+from bot.model import Current, Left, PointKind, Points, Purpose, RestorePoint, Span, State
 from bot.suggesting import Abandoned, Hold, offer, taken_back
 from tests.bot.scripted import Play
 from tests.bot.stories import T0, later
@@ -98,9 +97,9 @@ def test_every_point_says_what_is_known_against_it() -> None:
 
 @pytest.mark.parametrize(
     ("live", "taken"),
-    [(LiveState.POINT, ["RB-42"]), (LiveState.BEFORE, []), (LiveState.UNKNOWN, [])],
+    [(Left.POINT, ["RB-42"]), (Left.BEFORE, []), (Left.UNKNOWN, [])],
 )
-async def test_a_failed_run_has_taken_back_what_it_left(live: LiveState, taken: Sequence[str]) -> None:
+async def test_a_failed_run_has_taken_back_what_it_left(live: Left, taken: Sequence[str]) -> None:
     run = await Play().driven()
     failed = replace(run, state=State.FAILED, work=replace(run.work, live=live))
     assert [each.run for each in taken_back("orders", (failed,))] == taken

@@ -14,8 +14,8 @@ from typing import Any
 from bot.canonical_json import iso
 from bot.contract import (
     Busy,
-    CancelAnswer,
     Capabilities,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -31,14 +31,15 @@ from bot.errors import PermanentError
 from bot.model import (
     Current,
     Do,
+    Fence,
     Finding,
     Goal,
+    Left,
     Loss,
     LossQuality,
     Pin,
     Points,
     RestorePoint,
-    UndoMode,
     Unit,
     Verdict,
     Way,
@@ -65,15 +66,16 @@ class Backend:
     now: Callable[[], datetime]
     pid: Callable[[], int]  # of the bot that lives now
     live: str = "v42"
-    points: dict[str, RestorePoint] = field(default_factory=dict)
+    offered: dict[str, RestorePoint] = field(default_factory=dict)
     taken: dict[str, Work] = field(default_factory=dict)  # op ids
     saved: dict[str, RestorePoint] = field(default_factory=dict)  # undo points by op id
+    barred: set[str] = field(default_factory=set)  # op ids under which nothing may begin any more
     troubles: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     polls_left: dict[str, int] = field(default_factory=dict)  # of operations in flight
     healthy: bool = True
 
     def __post_init__(self) -> None:
-        self.points = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
+        self.offered = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
 
     def answer(self, what: str, given: Any, epoch: int | None) -> Any:
         trouble = self.troubles[what].pop(0) if self.troubles[what] else ""
@@ -84,7 +86,7 @@ class Backend:
                 raise Unreachable(f"{self.name} does not answer")
             case "never arrives":
                 raise OutcomeUnknown("the connection broke")
-        done = getattr(self, what)(*given, **({"epoch": epoch} if what in {"start", "save"} else {}))
+        done = getattr(self, what)(*given, **({"epoch": epoch} if what == "start" else {}))
         if trouble == "answer lost":
             raise OutcomeUnknown("no answer came")
         if trouble == "slow":
@@ -95,11 +97,11 @@ class Backend:
     def current(self) -> Current:
         return Current(self.live, f"token-{self.live}", self.live, since=later(-600))
 
-    def restore_points(self) -> Points:
-        return Points(tuple(self.points.values()), self.current)
+    def points(self) -> Points:
+        return Points(tuple(self.offered.values()), self.current)
 
     def plan(self, goal: Goal) -> Way:
-        point = self.points.get(goal.point or "p41")
+        point = self.offered.get(goal.point or "p41")
         if point is None:
             raise PointUnavailable(f"{goal.point} is not there")
         return Way(point, self.current, LOSS)
@@ -108,21 +110,17 @@ class Backend:
         return LOSS
 
     def start(self, do: Do, work: Work, epoch: int | None) -> Handle | Taken:
-        if work.op_id in self.taken:
+        if work.op_id in self.taken or work.op_id in self.barred:
             return Taken.TAKEN
         if do is Do.RESTORE and work.expected != self.current.token:
             raise StateChanged(f"{self.live} is live now")
         self._done(do, work, epoch)
         if do is Do.RESTORE:
             self.live = work.point
-        return {"job": work.op_id}
-
-    def save(self, work: Work, epoch: int | None) -> RestorePoint:
-        if work.op_id not in self.saved:
-            self._done(Do.UNDO_POINT, work, epoch)
+        if do is Do.SAVE:
             point = RestorePoint(f"undo-{self.live}-{work.run_id}", later(0))
-            self.saved[work.op_id] = self.points[point.id] = point
-        return self.saved[work.op_id]
+            self.saved[work.op_id] = self.offered[point.id] = point
+        return {"job": work.op_id}
 
     def _done(self, do: Do, work: Work, epoch: int | None) -> None:
         self.taken[work.op_id] = work
@@ -141,18 +139,26 @@ class Backend:
         )
 
     def find(self, do: Do, work: Work) -> Found:
+        if work.op_id in self.barred:
+            return Found(Fate.FAILED, "it was called off", left=Left.BEFORE)
         if work.op_id not in self.taken:
             return Found(Fate.ABSENT, "it never arrived")
         if self.polls_left.get(work.op_id):
             return Found(Fate.IN_FLIGHT, "it goes on", {"job": work.op_id})
-        return Found(Fate.DONE, "it is done")
+        return Found(Fate.DONE, "it is done", made=self.saved.get(work.op_id))
 
-    def poll(self, do: Do, work: Work) -> Progress:
+    def bar(self, do: Do, work: Work) -> Found:
+        found = self.find(do, work)
+        if found.fate is Fate.ABSENT:
+            self.barred.add(work.op_id)
+        return found
+
+    def poll(self, do: Do, work: Work) -> Progress | Ended:
         left = self.polls_left.get(work.op_id, 0)
         if left:
             self.polls_left[work.op_id] = left - 1
-            return Progress(None, self.now(), "copying", 3.0 - left, 3.0, "files")
-        return Progress(True, self.now(), "done")
+            return Progress(self.now(), "copying", 3.0 - left, 3.0, "files")
+        return Ended(True, Left.POINT, "done", self.saved.get(work.op_id))
 
     def verify(self, work: Work) -> tuple[Finding, ...]:
         verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
@@ -172,10 +178,9 @@ class RemoteOperation:
     place = None
 
     target: str
-    do: Do
     ask: Ask
 
-    async def start(self, work: Work) -> Handle | Taken:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
         answer: Handle | Taken = await self._asked("start", work)
         return answer
 
@@ -183,22 +188,26 @@ class RemoteOperation:
         found: Found = await self._asked("find", work)
         return found
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        progress: Progress = await self._asked("poll", work)
-        return progress
+    async def bar(self, work: Work) -> Found:
+        found: Found = await self._asked("bar", work)
+        return found
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
-        return CancelAnswer.IMPOSSIBLE
+    async def poll(self, work: Work) -> Progress | Ended:
+        answer: Progress | Ended = await self._asked("poll", work)
+        return answer
+
+    async def cancel(self, work: Work) -> Left | None:
+        return None
 
     async def _asked(self, what: str, work: Work) -> Any:
-        return await self.ask(self.target, what, (self.do, work))
+        return await self.ask(self.target, what, (work.do, work))
 
 
 class RemoteExecutor(RemoteOperation):
-    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
+    capabilities = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
 
-    async def restore_points(self, limit: int = 50) -> Points:
-        points: Points = await self.ask(self.target, "restore_points", ())
+    async def points(self, limit: int = 50) -> Points:
+        points: Points = await self.ask(self.target, "points", ())
         return points
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
@@ -208,10 +217,6 @@ class RemoteExecutor(RemoteOperation):
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         loss: Loss = await self.ask(self.target, "measure", ())
         return loss
-
-    async def undo_point(self, work: Work) -> RestorePoint | None:
-        point: RestorePoint | None = await self.ask(self.target, "save", (work,))
-        return point
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         found: tuple[Finding, ...] = await self.ask(self.target, "verify", (work,))
@@ -247,13 +252,13 @@ class RemoteWorld:
     ask: Ask
 
     def executor(self, target: str) -> RemoteExecutor:
-        return RemoteExecutor(target, Do.RESTORE, self.ask)
+        return RemoteExecutor(target, self.ask)
 
     def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return ()
 
     def maintenance(self, target: str, do: Do) -> RemoteOperation:
-        return RemoteOperation(target, do, self.ask)
+        return RemoteOperation(target, self.ask)
 
     def checks(self, targets: Any) -> tuple[RemoteCheck, ...]:
         return tuple(

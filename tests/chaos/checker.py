@@ -112,7 +112,7 @@ def _was_an_effect(run: Run, record: StepRecord) -> bool:
     step = record.step
     if record.outcome is not Outcome.SUCCEEDED or record.by_people or step.do not in EFFECTS:
         return False
-    if step.do is not Do.UNDO_POINT:
+    if step.do is not Do.SAVE:
         return True
     assert run.approval.plan is not None  # its steps come from there
     return run.work.undo_points.get(step.target) not in {None, run.approval.plan.leg(step.target).current.id}

@@ -79,9 +79,9 @@ class PutBack:
         (step,) = (step.n for step in steps if step.do is Do.RESTORE)
         op = op_id(installation or self.told.before, run_id, step)
         executor = self.world.executor("shop")
-        live = (await executor.restore_points()).current.token
+        live = (await executor.points()).current.token
         digest = known.approval.digest if run_id == "RB-2" else "of a lost plan"
-        await executor.start(Work(op, run_id, digest, "v1", live))
+        await executor.start(Work(op, run_id, digest, Do.RESTORE, "v1", live))
         return op
 
 

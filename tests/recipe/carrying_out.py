@@ -31,6 +31,7 @@ ELSEWHERE = {
     "tests.recipe.counter": "rollback_counter",
     "backends.choosing": "rollback_bot.contract",
     "backends.conformance.harness": "rollback_bot.conformance",
+    "backends.ended": "rollback_bot.contract",
     "backends.references": "rollback_bot.contract",
     "bot.clock": "rollback_bot.contract",
     "bot.configuration.definitions": "rollback_bot.definition",

@@ -11,9 +11,9 @@ from datetime import timedelta
 from bot.contract import (
     Busy,
     Denied,
+    Ended,
     Fate,
     Found,
-    OutcomeUnknown,
     PointUnavailable,
     Progress,
     StillReading,
@@ -28,6 +28,7 @@ from bot.model import (
     Finding,
     Goal,
     Gone,
+    Left,
     Loss,
     LossQuality,
     Phase,
@@ -54,7 +55,6 @@ from tests.storage.golden_stage import CHANNEL, CONFIGURATION, ENTITLED, EVE, PR
 
 THREAD = "1763780520.000100"
 OLD_CARD = "1763780520.000001"
-NO_ANSWER = OutcomeUnknown("the connection broke")
 NOBODY_KNOWS = Found(Fate.UNKNOWN, "the backend cannot tell")
 AWAY = Unreachable("no route")
 REFUSES = Denied("maint: permission denied")
@@ -167,7 +167,7 @@ async def paused(s: Stage) -> None:
     run = await s.drive(run)
     assert (run.phase, run.question.pause) == (Phase.RESTORE, Pause.STOPPED), run
 
-    s.backend("paused-checks").saves = ["cannot"]
+    s.backend("paused-checks").saving.starts = ["cannot"]
     run = await s.give_up(await s.started(wish("paused-checks"), EventKind.RESTORED))
     assert run.question.pause is Pause.HALTED, run
     s.world.offline.sees = [Verdict.FAILED]
@@ -177,7 +177,11 @@ async def paused(s: Stage) -> None:
     assert run.question.pause is Pause.CHECKS, run
     await s.press(run, ANA, CONTINUE, "die drei sind bekannt")
 
-    run = await s.started(wish("paused-finish"), EventKind.CHECKS_PASSED)
+    s.backend("paused-finish").starts = ["takes_long"]
+    run = await s.started(wish("paused-finish"), PROGRESS)
+    run = await s.drive(await s.press(run, ANA, CANCEL, "noch nicht"))
+    assert (run.question.pause, run.work.live) == (Pause.STOPPED, Left.BEFORE), run
+    run = await s.drive(await s.press(run, BEN, CONTINUE), EventKind.CHECKS_PASSED)
     run = await s.drive(run, EventKind.STEP_SUCCEEDED)
     s.world.online.sees = [None]
     run = await s.drive(run)
@@ -192,7 +196,8 @@ def finishes(s: Stage, target: str) -> None:
 
 
 async def stuck(s: Stage) -> None:
-    s.backend("stuck-undo-point").saves = [NO_ANSWER]
+    saving = s.backend("stuck-undo-point").saving
+    saving.starts, saving.finds = ["answer_lost"], [AWAY] * 6
     run = await s.started(wish("stuck-undo-point"))
     assert (run.state, run.phase) == (State.STUCK, Phase.PREPARE), run
 
@@ -208,14 +213,18 @@ async def stuck(s: Stage) -> None:
 
 
 async def failed(s: Stage) -> None:
-    s.backend("failed-ended").saves = [NO_ANSWER]
+    saving = s.backend("failed-ended").saving
+    saving.starts, saving.finds = ["answer_lost"], [AWAY] * 6
     run = await s.both(await s.started(wish("failed-ended")), RESOLVE, "unchanged")
     assert run.question.pause is Pause.AS_BEFORE, run
     await s.press(run, BEN, STOP, "morgen wieder")
 
     backend = s.backend("failed-stopped")
     backend.loss, backend.starts = Loss(LossQuality.UNKNOWN), ["takes_long"]
-    backend.polls = [Progress(None, T0, "copying", 1.0, None, "files"), Progress(False, T0, "cannot write")]
+    backend.polls = [
+        Progress(T0, "copying", 1.0, None, "files"),
+        Ended(False, Left.PARTIAL, "cannot write"),
+    ]
     run = await s.started(wish("failed-stopped"))
     assert (run.state, run.phase) == (State.FAILED, Phase.RESTORE), run
 
@@ -268,7 +277,7 @@ async def one_after_another(s: Stage) -> None:
     """The second run waits for a lock first, and takes away what the first one brought."""
     backend = s.backend("succeeded")
     lived = (Span(later(-9000), later(-600)),)
-    backend.points["p41"] = replace(POINT, kind=PointKind.BACKUP, live=lived, fingerprint="40ab" * 16)
+    backend.offered["p41"] = replace(POINT, kind=PointKind.BACKUP, live=lived, fingerprint="40ab" * 16)
     backend.gone, backend.diff = (Gone("v42", "v42", later(-600), "cy", "Preisregel"),), "table notes goes"
     s.world.pinned["succeeded"] = (Pin("`root`", "7c1e" * 16),)
     run = await s.started(wish("succeeded"))
@@ -315,7 +324,7 @@ async def restored(s: Stage) -> None:
     run = await s.started(wish("put-back-paused"), EventKind.RESTORED)
     s.world.offline.sees = [Verdict.FAILED]
     await s.drive(run)
-    s.backend("put-back-leaving").saves = [REFUSES]
+    s.backend("put-back-leaving").saving.starts = [REFUSES]
     run = await s.press(await s.started(wish("put-back-leaving")), BEN, STOP)
     run = await s.both(run, CONTINUE, why="der Shop muss wieder auf")
     await s.drive(run, EventKind.STEP_STARTED, dead=True)

@@ -187,7 +187,7 @@ class Upgraded:
         for leg in next((data["plan"]["legs"] for data in told if "plan" in data), ()):
             backend = self.world.backends[leg["target"]]
             backend.loss = codec.load(Loss, leg["loss"])
-            backend.points[leg["point"]["id"]] = RestorePoint(leg["point"]["id"], T0)
+            backend.offered[leg["point"]["id"]] = RestorePoint(leg["point"]["id"], T0)
             backend.live = (leg["point"] if "point" in answers else leg["current"])["id"]
         for intent in self.begun(run):
             self.operation(intent).place = intent.get("place")
@@ -196,7 +196,9 @@ class Upgraded:
 
     def operation(self, intent: dict[str, Any]) -> Scripted:
         do, target = Do(intent["do"]), intent["target"]
-        if do in {Do.RESTORE, Do.UNDO_POINT}:
+        if do is Do.SAVE:
+            return self.world.backends[target].saving
+        if do is Do.RESTORE:
             return self.world.backends[target]
         return self.world.maintenance(target, do)
 
@@ -205,8 +207,8 @@ class Upgraded:
         self.operation(intent).fates[op] = Fate.DONE
         if intent["do"] == Do.RESTORE:
             backend.live = intent["point"]
-        if intent["do"] == Do.UNDO_POINT:
-            backend.saved[op] = backend.points["undo-v42"] = RestorePoint("undo-v42", T0)
+        if intent["do"] == Do.SAVE:
+            backend.saving.kept[op] = backend.offered["undo-v42"] = RestorePoint("undo-v42", T0)
 
 
 Open = Callable[[str], Coroutine[Any, Any, Upgraded]]
@@ -271,7 +273,7 @@ async def test_what_was_restored_or_saved_before_the_upgrade_is_not_again(
     old, (said, _) = await opened(name), goes(name, target)
     run = await old.newest_of(target)
     old.stands(run, said)
-    done = {effect(intent) for intent in old.arrived(run) if intent["do"] in {Do.RESTORE, Do.UNDO_POINT}}
+    done = {effect(intent) for intent in old.arrived(run) if intent["do"] in {Do.RESTORE, Do.SAVE}}
     await old.drives(await old.hears(run, said))
     assert done & set(old.journal.entries) == set()
 

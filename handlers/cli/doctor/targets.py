@@ -27,7 +27,7 @@ async def examine(target: Target, planner: Planner | None, executors: Executors)
     name = f"target {target.name}"
     try:
         async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
-            listed = await executors.executor(target.name).restore_points()
+            listed = await executors.executor(target.name).points()
             return await _planned(target, planner, listed)
     except TimeoutError:
         result = fail(

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from backends.command.answers import CUT_OFF, NEXT_PAGE
 from backends.command.executor import Command, ProgramCall
-from backends.conformance.harness import ended
+from backends.conformance.harness import ended, kept, saving
+from backends.programs import supervisor
 from backends.programs.spool import ELSEWHERE
 from bot.contract import (
-    CancelAnswer,
     Denied,
+    Ended,
     Fate,
-    Handle,
     PointUnavailable,
+    Progress,
     StateChanged,
     Taken,
     TargetMissing,
@@ -32,8 +33,10 @@ from bot.errors import PermanentError
 from bot.model import (
     Change,
     Current,
+    Do,
     Goal,
     Gone,
+    Left,
     LossQuality,
     Measure,
     PointKind,
@@ -43,10 +46,10 @@ from bot.model import (
     Unit,
     Verdict,
 )
-from tests.backends.command.world import FIND, SETTLES_SECONDS, CommandWorld, cut_off
+from tests.backends.command.world import FIND, SETTLES_SECONDS, CommandWorld, cut_off, until
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="v41", expected="v42")
+WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, Do.RESTORE, point="v41", expected="v42")
 CLOSED = ProgramCall(("sh", "-c", "echo the shop is closed >&2; exit 1"))
 
 
@@ -70,10 +73,16 @@ def executor(
     )
 
 
-async def started(command: Command) -> Handle:
-    handle = await command.start(WORK)
-    assert handle is not Taken.TAKEN
-    return handle
+async def started(command: Command, work: Work = WORK) -> Work:
+    """The work with the handle that it was given."""
+    handle = await command.start(work)
+    assert not isinstance(handle, Ended | Taken)
+    return replace(work, handle=handle)
+
+
+def attempts(shop: CommandWorld) -> list[str]:
+    folder = shop.root / "spool" / WORK.op_id
+    return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
 
 
 async def test_points_come_newest_first_with_the_current_one_marked(shop: CommandWorld) -> None:
@@ -82,7 +91,7 @@ async def test_points_come_newest_first_with_the_current_one_marked(shop: Comman
         {"id": "v42", "created_at": "2026-11-22T10:00:00Z", "label": "new prices"},
         {"id": "v41", "created_at": "2026-11-21T10:00:00+01:00"},
     )
-    points = await executor(shop).restore_points()
+    points = await executor(shop).points()
     assert [(point.id, point.current) for point in points.points] == [
         ("v42", True),
         ("v41", False),
@@ -131,7 +140,7 @@ async def test_what_lies_between_points_with_and_without_a_time_is_not_guessed(
 
 
 async def _ids(shop: CommandWorld) -> list[str]:
-    return [point.id for point in (await executor(shop).restore_points()).points]
+    return [point.id for point in (await executor(shop).points()).points]
 
 
 async def test_a_tool_may_say_more_about_points_and_what_is_live(shop: CommandWorld) -> None:
@@ -141,7 +150,7 @@ async def test_a_tool_may_say_more_about_points_and_what_is_live(shop: CommandWo
         {"id": "v41", "fingerprint": "f" * 64, "kind": "backup", "live": [span]},
     )
     shop.goes_live("v42", since="2026-11-22T09:00:00Z", author="ana", token="cluster 7, v42")
-    listed = await executor(shop).restore_points()
+    listed = await executor(shop).points()
     v42, v41 = listed.points
     assert (v42.live, v42.kind, v42.fingerprint) == ((), PointKind.MADE, "")
     assert (v41.fingerprint, v41.kind) == ("f" * 64, PointKind.BACKUP)
@@ -165,7 +174,7 @@ async def test_a_moment_means_what_the_tool_says_was_live_then(shop: CommandWorl
 
 async def test_what_is_live_is_live_since_its_open_span_began(shop: CommandWorld) -> None:
     shop.offers({"id": "v42", "live": [{"since": "2026-11-22T09:00:00Z", "until": None}]})
-    assert (await executor(shop).restore_points()).current.since == NOW - timedelta(hours=3)
+    assert (await executor(shop).points()).current.since == NOW - timedelta(hours=3)
 
 
 @pytest.mark.parametrize(("following", "left_out"), [(None, ()), ("page 2", (NEXT_PAGE,))])
@@ -174,25 +183,25 @@ async def test_points_may_come_in_a_page(
 ) -> None:
     page = {"points": [{"id": "v42"}, {"id": "v41"}], "next": following}
     (shop.root / "points.json").write_text(json.dumps(page))
-    listed = await executor(shop).restore_points()
+    listed = await executor(shop).points()
     assert ([point.id for point in listed.points], listed.left_out) == (["v42", "v41"], left_out)
 
 
 async def test_of_too_many_points_those_that_came_through_whole_are_offered(shop: CommandWorld) -> None:
     shop.offers(*({"id": f"v{n}", "label": "ünï" * 30} for n in range(20_000, 0, -1)))
-    listed = await executor(shop).restore_points(limit=20_000)
+    listed = await executor(shop).points(limit=20_000)
     assert 1_000 < len(listed.points) < 20_000
     assert listed.points[0].id == "v20000"
     assert listed.left_out == (CUT_OFF,)
 
 
 async def test_no_more_points_are_listed_than_asked_for(shop: CommandWorld) -> None:
-    assert len((await executor(shop).restore_points(limit=2)).points) == 2
+    assert len((await executor(shop).points(limit=2)).points) == 2
 
 
 async def test_a_point_that_a_command_could_mistake_for_an_option_is_not_offered(shop: CommandWorld) -> None:
     shop.offers({"id": "v42"}, {"id": "--force"}, {"id": "v1\nv2"}, {"id": ""}, {"id": "x" * 201})
-    listed = await executor(shop).restore_points()
+    listed = await executor(shop).points()
     assert [point.id for point in listed.points] == ["v42"]
     assert listed.left_out == (
         "`--force` looks like an option.",
@@ -204,20 +213,18 @@ async def test_a_point_that_a_command_could_mistake_for_an_option_is_not_offered
 
 async def test_a_fingerprint_that_is_no_argument_leaves_its_point_out(shop: CommandWorld) -> None:
     shop.offers({"id": "v42"}, {"id": "v41", "fingerprint": "--force"})
-    assert (await executor(shop).restore_points()).left_out == (
-        "`v41`: its fingerprint looks like an option.",
-    )
+    assert (await executor(shop).points()).left_out == ("`v41`: its fingerprint looks like an option.",)
 
 
 async def test_of_many_points_that_are_left_out_the_first_are_named(shop: CommandWorld) -> None:
     shop.offers({"id": "v42"}, *({"id": f"-{n}"} for n in range(1_020)))
-    left_out = (await executor(shop).restore_points()).left_out
+    left_out = (await executor(shop).points()).left_out
     assert (len(left_out), left_out[-1]) == (21, "And 1,000 more.")
 
 
 async def test_a_label_cannot_break_out_of_its_line(shop: CommandWorld) -> None:
     shop.offers({"id": "v42", "label": "new\n\u202eprices"})
-    assert (await executor(shop).restore_points()).points[0].label == "new  prices"
+    assert (await executor(shop).points()).points[0].label == "new  prices"
 
 
 @pytest.mark.parametrize(
@@ -239,34 +246,34 @@ async def test_an_answer_in_another_shape_is_said_with_the_command_and_what_was_
 ) -> None:
     (shop.root / "points.json").write_text(said)
     with pytest.raises(PermanentError, match=r"points command `cat` must print .*created_at"):
-        await executor(shop).restore_points()
+        await executor(shop).points()
 
 
 async def test_an_argument_is_never_repeated_to_people(shop: CommandWorld) -> None:
     with pytest.raises(Unreachable) as error:
-        await executor(shop, points=ProgramCall(("false", "--token", "canary-7f3a"))).restore_points()
+        await executor(shop, points=ProgramCall(("false", "--token", "canary-7f3a"))).points()
     assert "canary-7f3a" not in str(error.value)
 
 
 async def test_a_tool_that_refuses_is_unreachable_in_its_own_words(shop: CommandWorld) -> None:
     with pytest.raises(Unreachable, match="ended with 1: the shop is closed"):
-        await executor(shop, points=CLOSED).restore_points()
+        await executor(shop, points=CLOSED).points()
 
 
 async def test_a_tool_that_does_not_exist_is_a_missing_target(shop: CommandWorld) -> None:
     with pytest.raises(TargetMissing, match="no-such-tool"):
-        await executor(shop, points=ProgramCall(("no-such-tool",))).restore_points()
+        await executor(shop, points=ProgramCall(("no-such-tool",))).points()
 
 
 async def test_a_tool_that_may_not_be_run_is_denied(shop: CommandWorld) -> None:
     (shop.root / "tool").write_text("not executable")
     with pytest.raises(Denied):
-        await executor(shop, points=ProgramCall((str(shop.root / "tool"),))).restore_points()
+        await executor(shop, points=ProgramCall((str(shop.root / "tool"),))).points()
 
 
 async def test_a_tool_that_does_not_answer_in_time_is_unreachable(shop: CommandWorld) -> None:
     with pytest.raises(Unreachable, match=r"no answer within 0\.3 s"):
-        await executor(shop, points=ProgramCall(("sleep", "60"), 0.3)).restore_points()
+        await executor(shop, points=ProgramCall(("sleep", "60"), 0.3)).points()
 
 
 async def test_a_time_goes_to_the_newest_point_at_or_before_it(shop: CommandWorld) -> None:
@@ -307,19 +314,35 @@ async def test_undo_is_impossible_when_the_tool_does_not_offer_what_is_live(shop
     shop.goes_live("hotfix")
     way = await executor(shop).plan(Goal(point="v41"), NOW)
     assert (way.undo, way.gone) == (UndoMode.IMPOSSIBLE, (Gone("hotfix"),))
-    assert await executor(shop).undo_point(replace(WORK, expected="hotfix")) is None
+    assert await kept(executor(shop), replace(WORK, expected="hotfix")) is None
 
 
 async def test_the_undo_point_is_what_is_live(shop: CommandWorld) -> None:
-    point = await executor(shop).undo_point(WORK)
+    point = await kept(executor(shop), WORK)
     assert point is not None
     assert point.id == "v42"
+
+
+async def test_keeping_the_state_before_changes_nothing_and_names_the_live_point(shop: CommandWorld) -> None:
+    command = executor(shop)
+    live = next(point for point in (await command.points()).points if point.current)
+    files = {file for file in shop.root.rglob("*") if file.is_file()}
+    assert await command.start(saving(WORK)) == Ended(True, Left.BEFORE, made=live)
+    assert {file for file in shop.root.rglob("*") if file.is_file()} == files
+    assert (live.id, shop.live(), shop.effects()) == ("v42", "v42", 0)
+
+
+async def test_the_state_before_is_named_as_often_as_one_asks(shop: CommandWorld) -> None:
+    command = executor(shop)
+    first = await command.start(saving(WORK))
+    assert (await command.find(saving(WORK))).fate is Fate.ABSENT
+    assert await command.start(saving(WORK)) == first
 
 
 async def test_no_undo_point_is_named_for_a_state_that_moved(shop: CommandWorld) -> None:
     shop.goes_live("v40")
     with pytest.raises(StateChanged):
-        await executor(shop).undo_point(WORK)
+        await executor(shop).start(saving(WORK))
 
 
 async def test_loss_is_unknown_without_a_measure_command(shop: CommandWorld) -> None:
@@ -371,16 +394,35 @@ async def test_an_impossible_loss_is_refused(shop: CommandWorld, said: str) -> N
 
 async def test_a_restore_is_done_once_and_verified(shop: CommandWorld) -> None:
     command = executor(shop)
-    progress = await ended(command, WORK, await started(command))
-    assert (progress.ended, progress.done, progress.total, progress.unit) == (True, 2, 2, "steps")
+    end = await ended(command, await started(command))
+    assert (end.ok, end.left) == (True, Left.POINT)
     assert shop.done() == [{"point": "v41", "op": WORK.op_id}]
     assert (await command.find(WORK)).fate is Fate.DONE
     assert [finding.verdict for finding in await command.verify(WORK)] == [Verdict.PASSED]
 
 
+async def test_a_restore_says_how_far_it_is(shop: CommandWorld) -> None:
+    shop.wishes(wait_for="go")
+    command = executor(shop)
+    work = await started(command)
+    log = shop.root / "spool" / WORK.op_id / "1" / supervisor.LOGS[0]
+    await until(lambda: log.exists() and log.read_text().endswith("\n"))
+    progress = await command.poll(work)
+    assert isinstance(progress, Progress)
+    assert (progress.done, progress.total, progress.unit) == (1, 2, "steps")
+
+
+async def test_a_restore_may_take_longer_than_its_command_is_given(shop: CommandWorld) -> None:
+    """It is stopped then, and that takes a while, too."""
+    restore = shop.call("restore", "{point}", "--op", "{op}", timeout=7.0)
+    timeout = executor(shop, restore=restore).capabilities.timeout
+    assert timeout is not None
+    assert timeout > 7.0
+
+
 async def test_a_second_start_is_taken_even_after_the_world_has_moved(shop: CommandWorld) -> None:
     command = executor(shop)
-    await ended(command, WORK, await started(command))
+    await ended(command, await started(command))
     assert await command.start(WORK) is Taken.TAKEN
     assert shop.effects() == 1
 
@@ -415,9 +457,7 @@ async def test_the_tool_is_told_what_it_must_find(shop: CommandWorld) -> None:
     telling = ("sh", "-c", 'echo "$@" >told; exit 0', "restore", "{point}", "{fingerprint}", "{expected}")
     command = executor(shop, restore=ProgramCall(telling))
     work = replace(SEALED, expected="cluster 7")
-    handle = await command.start(work)
-    assert handle is not Taken.TAKEN
-    await ended(command, work, handle)
+    await ended(command, await started(command, work))
     assert (shop.root / "told").read_text() == "v41 sha256:aaaa cluster 7\n"
 
 
@@ -437,16 +477,14 @@ async def test_a_run_of_an_earlier_version_expects_the_id_alone(shop: CommandWor
     shop.goes_live("v42", token="cluster 7")
     with pytest.raises(StateChanged):
         await executor(shop).start(WORK)
-    assert await executor(shop).start(replace(WORK, unsigned=True)) is not Taken.TAKEN
+    assert (await started(executor(shop), replace(WORK, unsigned=True))).handle is not None
 
 
 async def test_what_is_live_under_a_token_is_not_overtaken(shop: CommandWorld) -> None:
     work = replace(WORK, expected="cluster 7")
     shop.goes_live("v42", token="cluster 7")
     command = executor(shop, restore=ProgramCall(("true",)))
-    handle = await command.start(work)
-    assert handle is not Taken.TAKEN
-    await ended(command, work, handle)
+    await ended(command, await started(command, work))
     assert (await command.find(work)).fate is Fate.DONE
 
 
@@ -504,20 +542,20 @@ async def test_nothing_is_started_towards_a_point_that_is_not_offered_any_more(s
 async def test_a_restore_that_the_tool_refuses_is_failed_in_its_words(shop: CommandWorld) -> None:
     shop.wishes(fail="no space left on shelf")
     command = executor(shop)
-    progress = await ended(command, WORK, await started(command))
-    assert (progress.ended, progress.words) == (False, "Ended with 1: no space left on shelf")
+    end = await ended(command, await started(command))
+    assert (end.ok, end.left, end.words) == (False, Left.UNKNOWN, "Ended with 1: no space left on shelf")
 
 
 async def test_a_restore_that_somebody_changed_since_is_overtaken(shop: CommandWorld) -> None:
     command = executor(shop)
-    await ended(command, WORK, await started(command))
+    await ended(command, await started(command))
     shop.goes_live("v40")
     assert (await command.find(WORK)).fate is Fate.OVERTAKEN
 
 
 async def test_a_tool_that_says_done_and_did_nothing_is_found_out_by_verify(shop: CommandWorld) -> None:
     command = executor(shop, restore=ProgramCall(("true",)))
-    await ended(command, WORK, await started(command))
+    await ended(command, await started(command))
     assert (await command.find(WORK)).fate is Fate.DONE
     [finding] = await command.verify(WORK)
     assert (finding.verdict, finding.value) == (Verdict.FAILED, "v42")
@@ -533,7 +571,7 @@ async def test_the_tool_decides_what_another_machine_has_started(shop: CommandWo
         executor(shop, find=FIND),
         executor(shop, spool="another", find=FIND),
     )
-    await ended(here, WORK, await started(here))
+    await ended(here, await started(here))
     assert (await there.find(WORK)).fate is Fate.DONE
     assert await there.start(WORK) is Taken.TAKEN
     assert shop.effects() == 1
@@ -576,7 +614,8 @@ async def test_what_the_tool_says_never_arrived_from_another_worker_is_begun_her
 ) -> None:
     command = executor(shop, find=FIND)
     assert (await command.find(begun_by(shop, "another"))).fate is Fate.ABSENT
-    assert (await ended(command, WORK, await started(command))).ended is True
+    end = await ended(command, await started(command))
+    assert (end.ok, end.left) == (True, Left.POINT)
     assert shop.effects() == 1
 
 
@@ -585,9 +624,10 @@ async def test_what_another_machine_has_in_flight_is_polled_through_the_tool(sho
     command = executor(shop, find=FIND)
     found = await command.find(WORK)
     assert found.handle is not None
-    assert (await command.poll(WORK, found.handle)).ended is None
+    work = replace(WORK, handle=found.handle)
+    assert isinstance(await command.poll(work), Progress)
     shop.knows(WORK.op_id, "done")
-    assert (await command.poll(WORK, found.handle)).ended is True
+    assert await command.poll(work) == Ended(True, Left.POINT, "The find command says done.")
 
 
 async def test_a_find_command_in_another_shape_leaves_it_unknown(shop: CommandWorld) -> None:
@@ -620,7 +660,8 @@ async def test_a_cut_off_restore_of_which_the_tool_knows_nothing_is_started_agai
     await cut_off_restore(shop, command)
     assert (await command.find(WORK)).fate is Fate.ABSENT
     (shop.root / "go").touch()
-    assert (await ended(command, WORK, await started(command))).ended is True
+    end = await ended(command, await started(command))
+    assert (end.ok, end.left) == (True, Left.POINT)
     assert shop.effects() == 1
 
 
@@ -634,40 +675,94 @@ async def test_a_cut_off_restore_that_the_tool_finished_is_done(shop: CommandWor
 
 async def test_the_tool_has_no_say_over_what_was_started_for_another_plan(shop: CommandWorld) -> None:
     command = executor(shop, find=FIND)
-    await ended(command, WORK, await started(command))
+    await ended(command, await started(command))
     assert (await command.find(replace(WORK, digest="e" * 64))).fate is Fate.UNKNOWN
 
 
 async def test_a_restore_is_cancelled_the_way_of_the_tool(shop: CommandWorld) -> None:
     shop.wishes(wait_for="go")
     command = executor(shop, cancel=shop.call("cancel", "{op}"))
-    handle = await started(command)
-    assert await command.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
-    assert (await ended(command, WORK, handle)).words == "Ended with 1: cancelled in time"
+    work = await started(command)
+    assert await command.cancel(work) is Left.UNKNOWN
+    assert (await ended(command, work)).words == "Ended with 1: cancelled in time"
 
 
 async def test_a_tool_that_refuses_to_cancel_is_left_alone(shop: CommandWorld) -> None:
     shop.wishes(wait_for="go")
     command = executor(shop, cancel=ProgramCall(("false",)))
-    handle = await started(command)
-    assert await command.cancel(WORK, handle) is CancelAnswer.IMPOSSIBLE
+    work = await started(command)
+    assert await command.cancel(work) is None
     (shop.root / "go").touch()
-    assert (await ended(command, WORK, handle)).ended is True
+    end = await ended(command, work)
+    assert (end.ok, end.left) == (True, Left.POINT)
 
 
 async def test_without_a_cancel_command_the_restore_is_stopped(shop: CommandWorld) -> None:
     shop.wishes(wait_for="go")
     command = executor(shop)
-    handle = await started(command)
-    assert await command.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
-    assert (shop.effects(), (await command.poll(WORK, handle)).ended) == (0, False)
+    work = await started(command)
+    assert await command.cancel(work) is Left.UNKNOWN
+    end = await command.poll(work)
+    assert isinstance(end, Ended)
+    assert (shop.effects(), end.ok, end.left) == (0, False, Left.UNKNOWN)
+
+
+async def test_what_is_barred_is_never_restored(shop: CommandWorld) -> None:
+    command = executor(shop)
+    assert (await command.bar(WORK)).fate is Fate.ABSENT
+    assert await command.start(WORK) is Taken.TAKEN
+    found = await command.find(WORK)
+    assert (found.fate, found.left, shop.effects()) == (Fate.FAILED, Left.BEFORE, 0)
+
+
+async def test_what_the_tool_does_not_know_is_barred_and_never_restored(shop: CommandWorld) -> None:
+    shop.knows(WORK.op_id, "absent")
+    command = executor(shop, find=FIND)
+    assert (await command.bar(WORK)).fate is Fate.ABSENT
+    assert await command.start(WORK) is Taken.TAKEN
+    found = await command.find(WORK)
+    assert (found.fate, found.left, shop.effects()) == (Fate.FAILED, Left.BEFORE, 0)
+
+
+@pytest.mark.parametrize("state", ["in_flight", "done", "failed", "unknown"])
+async def test_what_the_tool_knows_is_not_barred(shop: CommandWorld, state: str) -> None:
+    shop.knows(WORK.op_id, state)
+    command = executor(shop, find=FIND)
+    assert (await command.bar(WORK)).fate is Fate(state)
+    assert attempts(shop) == []
+
+
+async def test_what_another_worker_began_is_not_barred_even_if_the_tool_does_not_know_it(
+    shop: CommandWorld,
+) -> None:
+    found = await executor(shop, find=FIND).bar(begun_by(shop, "another"))
+    assert (found.fate, found.words) == (Fate.UNKNOWN, ELSEWHERE)
+    assert attempts(shop) == []
+
+
+async def test_nothing_is_barred_while_the_tool_cannot_say_whether_it_was_begun(shop: CommandWorld) -> None:
+    found = await executor(shop, find=ProgramCall(("echo", "perhaps"))).bar(WORK)
+    assert (found.fate, attempts(shop)) == (Fate.UNKNOWN, [])
+
+
+async def test_barring_finds_what_is_restored_here_and_lets_it_end(shop: CommandWorld) -> None:
+    shop.wishes(wait_for="go")
+    command = executor(shop, find=FIND)
+    work = await started(command)
+    found = await command.bar(WORK)
+    assert (found.fate, found.handle) == (Fate.IN_FLIGHT, work.handle)
+    (shop.root / "go").touch()
+    end = await ended(command, work)
+    assert (end.ok, end.left, shop.effects()) == (True, Left.POINT, 1)
+    assert (await command.bar(WORK)).fate is Fate.DONE
+    assert attempts(shop) == ["1"]
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
 async def test_a_hostile_name_is_never_handed_to_a_command(shop: CommandWorld, name: str) -> None:
     command = executor(shop, points=ProgramCall(("echo", json.dumps([{"id": "v42"}, {"id": name}]))))
-    if name in {point.id for point in (await command.restore_points()).points}:
+    if name in {point.id for point in (await command.points()).points}:
         assert name.isprintable()
         assert name[0] != "-"
     else:

@@ -53,7 +53,7 @@ def executor(world: GitWorld) -> Git:
 
 
 async def _point(executor: Git, subject: str) -> str:
-    return next(one.id for one in (await executor.restore_points()).points if one.label == subject)
+    return next(one.id for one in (await executor.points()).points if one.label == subject)
 
 
 async def _work(executor: Git, subject: str = "price 11") -> Work:
@@ -69,7 +69,7 @@ def _files(world: GitWorld, folder: str = "") -> dict[str, str]:
 
 
 async def test_only_commits_that_changed_the_path_are_points(executor: Git) -> None:
-    points = (await executor.restore_points()).points
+    points = (await executor.points()).points
     assert [point.label for point in points] == ["bad load", "price 12", "price 11", "price 10"]
     assert (points[0].author, points[0].current) == ("Cy", True)
 
@@ -82,7 +82,7 @@ async def test_a_merge_is_one_point_of_the_branch(world: GitWorld, executor: Git
     git(world.colleague, "checkout", "--quiet", "main")
     git(world.colleague, "merge", "--quiet", "--no-ff", "-m", "merge feature", "feature", at=NOON + 7200)
     git(world.colleague, "push", "--quiet", "origin", "main")
-    labels = [point.label for point in (await executor.restore_points()).points]
+    labels = [point.label for point in (await executor.points()).points]
     assert labels[:2] == ["merge feature", "bad load"]
 
 
@@ -111,7 +111,7 @@ async def test_a_commit_id_typed_in_capitals_is_found(executor: Git) -> None:
 
 
 async def test_who_made_the_live_commit_is_said(executor: Git) -> None:
-    assert (await executor.restore_points()).current.author == "Cy"
+    assert (await executor.points()).current.author == "Cy"
 
 
 def _moment(minute: int) -> datetime:
@@ -124,7 +124,7 @@ async def test_of_commits_of_one_second_the_last_of_the_branch_was_live(
     for n in range(1, 6):
         world.write({"prod/price": f"2{n}\n"}, f"part {n}", 60)
     world.commit({"prod/price": "0\n"}, "bad", 120)
-    labels = [point.label for point in (await executor.restore_points()).points]
+    labels = [point.label for point in (await executor.points()).points]
     assert labels[:6] == ["bad", "part 5", "part 4", "part 3", "part 2", "part 1"]
     way = await executor.plan(Goal(before=_moment(90)), NOW)
     assert (way.point.label, way.warnings) == ("part 5", ())
@@ -334,17 +334,17 @@ async def test_an_operation_is_not_mistaken_for_one_whose_name_begins_the_same(e
 
 
 async def test_a_cache_that_was_left_locked_or_broken_is_made_anew(world: GitWorld, executor: Git) -> None:
-    await executor.restore_points()
+    await executor.points()
     (cache,) = world.root.glob("work-*/*.git")
     (cache / "refs" / "heads" / "main.lock").touch()  # as git leaves it when it is killed
     (cache / "HEAD").unlink()
     world.commit({"prod/price": "13\n"}, "price 13", 10)
-    assert (await executor.restore_points()).points[0].label == "price 13"
+    assert (await executor.points()).points[0].label == "price 13"
 
 
 async def test_two_who_look_at_once_do_not_trip_over_each_other(world: GitWorld, tmp_path: Path) -> None:
     work = tmp_path / "shared"
-    looks = [Git(str(world.remote), "main", world.path, work).restore_points() for _ in range(6)]
+    looks = [Git(str(world.remote), "main", world.path, work).points() for _ in range(6)]
     answers = await asyncio.gather(*looks)
     assert all(answer == answers[0] for answer in answers)
 
@@ -383,7 +383,7 @@ async def test_no_configuration_of_anybody_leads_somewhere_else(world: GitWorld,
     await carried_out(executor, await _work(executor))
     assert (world.effects(), elsewhere.effects()) == (1, 0)
     with pytest.raises(TargetMissing):  # the way to ask which needs no cache
-        await Git(str(world.remote), "production", "", work, environment).restore_points()
+        await Git(str(world.remote), "production", "", work, environment).points()
 
 
 # What git must never be told
@@ -451,7 +451,7 @@ async def test_credentials_in_an_address_are_handed_to_git_and_to_no_command_lin
     remote = f"https://{credentials}@git.example:8443/shop.git"
     executor = Git(remote, "main", "", tmp_path / "w", {"PATH": f"{program.parent}:{os.environ['PATH']}"})
     with pytest.raises(Denied) as refused:
-        await executor.restore_points()
+        await executor.points()
     told = said.read_text()
     assert "https://git.example:8443/shop.git" in told
     assert "GIT_CONFIG_KEY_0=http.https://git.example:8443/.extraHeader" in told
@@ -473,7 +473,7 @@ async def test_credentials_in_an_address_reach_the_server(tmp_path: Path) -> Non
     address = f"https://robot:canary-9d1e@127.0.0.1:{server.port}/shop.git"
     trusting = {"PATH": os.environ["PATH"], "GIT_SSL_NO_VERIFY": "1"}
     with pytest.raises(Denied):
-        await Git(address, "main", "", tmp_path / "w", trusting).restore_points()
+        await Git(address, "main", "", tmp_path / "w", trusting).points()
     await server.close()
     assert set(heard) == {f"Basic {b64encode(b'robot:canary-9d1e').decode()}"}
 
@@ -498,17 +498,17 @@ def certified(folder: Path) -> ssl.SSLContext:
 
 async def test_a_branch_that_does_not_exist_is_said(world: GitWorld, tmp_path: Path) -> None:
     with pytest.raises(TargetMissing, match="no branch `production`"):
-        await Git(str(world.remote), "production", "", tmp_path / "w").restore_points()
+        await Git(str(world.remote), "production", "", tmp_path / "w").points()
 
 
 async def test_a_path_that_nothing_ever_changed_is_said(world: GitWorld, tmp_path: Path) -> None:
     with pytest.raises(TargetMissing, match="`prdo`"):
-        await Git(str(world.remote), "main", "prdo", tmp_path / "w").restore_points()
+        await Git(str(world.remote), "main", "prdo", tmp_path / "w").points()
 
 
 async def test_a_repository_that_does_not_answer_is_unreachable_and_its_address_stays_ours(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(Unreachable) as refused:
-        await Git(str(tmp_path / "nowhere.git"), "main", "", tmp_path / "w").restore_points()
+        await Git(str(tmp_path / "nowhere.git"), "main", "", tmp_path / "w").points()
     assert "nowhere" not in str(refused.value)

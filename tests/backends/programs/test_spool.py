@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from backends.conformance.harness import ended
 from backends.programs import supervisor
 from backends.programs.spool import ELSEWHERE, CommandOperation, name_of
 from backends.surroundings import Surroundings
 from bot.contract import (
     Busy,
-    CancelAnswer,
+    Ended,
     Fate,
-    Handle,
     OutcomeUnknown,
     Progress,
     Taken,
@@ -28,10 +28,12 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError
+from bot.model import Do, Left
 from tests.backends.command.world import cut_off, end, kill, until
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
-WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="v41", expected="v42")
+WORK = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, Do.RESTORE, point="v41", expected="v42")
+CALLED_OFF = "It was called off before it was run."
 PATIENCE = 20.0  # seconds until a test gives up on a real process
 
 # Appends its effect; then waits for the file that the second argument names, if there is one. Not for ever: a
@@ -53,10 +55,11 @@ import asyncio, os, sys, time
 from pathlib import Path
 from backends.surroundings import Surroundings
 from bot.contract import Work
+from bot.model import Do
 from backends.programs.spool import CommandOperation
 base, within = Path(sys.argv[1]), float(sys.argv[2])
 operation = CommandOperation(sys.argv[3:], 30, Surroundings(base, base / "spool"), begin_within=within)
-work = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, point="v41", expected="v42")
+work = Work("k3v9x2ab.RB-42.3", "RB-42", "d" * 64, Do.RESTORE, point="v41", expected="v42")
 print("ready", flush=True)
 asyncio.run(operation.start(work))
 print("started", flush=True)
@@ -89,6 +92,10 @@ def attempt(place: Surroundings, n: int = 1) -> Path:
     return place.spool / WORK.op_id / str(n)
 
 
+def attempts(place: Surroundings) -> list[str]:
+    return sorted(entry.name for entry in attempt(place).parent.iterdir())
+
+
 def said(place: Surroundings) -> str:
     log = attempt(place) / supervisor.LOGS[0]
     return log.read_text() if log.exists() else ""
@@ -118,17 +125,16 @@ async def supervised(folder: Path) -> int:
     return await process.wait()
 
 
-async def started(operation: CommandOperation, work: Work = WORK) -> Handle:
+async def started(operation: CommandOperation, work: Work = WORK) -> Work:
+    """The work with the handle that it was given."""
     handle = await operation.start(work)
-    assert handle is not Taken.TAKEN
-    return handle
+    assert not isinstance(handle, Ended | Taken)
+    return replace(work, handle=handle)
 
 
-async def ended(operation: CommandOperation, handle: Handle) -> Progress:
-    deadline = time.monotonic() + PATIENCE
-    while (progress := await operation.poll(WORK, handle)).ended is None:
-        assert time.monotonic() < deadline, "it did not end in time"
-        await asyncio.sleep(0.01)
+async def going(operation: CommandOperation, work: Work) -> Progress:
+    progress = await operation.poll(work)
+    assert isinstance(progress, Progress)
     return progress
 
 
@@ -156,15 +162,16 @@ async def test_what_was_never_started_is_absent(place: Surroundings) -> None:
 
 async def test_a_command_that_ends_with_0_is_done(place: Surroundings) -> None:
     operation = effect(place, "once")
-    progress = await ended(operation, await started(operation))
-    assert (progress.ended, await fate(operation), effects(place)) == (True, Fate.DONE, ["once"])
+    end = await ended(operation, await started(operation))
+    assert (end.ok, end.left) == (True, Left.POINT)
+    assert (await fate(operation), effects(place)) == (Fate.DONE, ["once"])
 
 
 async def test_a_command_is_in_flight_while_it_runs(place: Surroundings) -> None:
     operation = effect(place, "once", "go")
-    handle = await started(operation)
+    work = await started(operation)
     found = await operation.find(WORK)
-    assert (found.fate, found.handle) == (Fate.IN_FLIGHT, handle)
+    assert (found.fate, found.handle) == (Fate.IN_FLIGHT, work.handle)
 
 
 async def test_who_starts_second_gets_taken_and_runs_nothing(place: Surroundings) -> None:
@@ -177,8 +184,8 @@ async def test_who_starts_second_gets_taken_and_runs_nothing(place: Surroundings
 async def test_of_many_who_start_at_once_exactly_one_does(place: Surroundings) -> None:
     operation = effect(place, "once")
     answers = await asyncio.gather(*(operation.start(WORK) for _ in range(12)))
-    [handle] = [answer for answer in answers if answer is not Taken.TAKEN]
-    await ended(operation, handle)
+    [handle] = [answer for answer in answers if not isinstance(answer, Ended | Taken)]
+    await ended(operation, replace(WORK, handle=handle))
     assert effects(place) == ["once"]
 
 
@@ -209,7 +216,8 @@ async def test_the_command_goes_on_when_the_bot_is_killed(place: Surroundings) -
     assert found.fate is Fate.IN_FLIGHT
     assert found.handle is not None
     (place.base / "go").touch()
-    assert (await ended(operation, found.handle)).ended is True
+    end = await ended(operation, replace(WORK, handle=found.handle))
+    assert (end.ok, end.left) == (True, Left.POINT)
     assert effects(place) == ["once"]
 
 
@@ -274,20 +282,20 @@ async def test_a_machine_that_is_too_slow_says_busy_and_runs_nothing(place: Surr
 
 async def test_a_dead_supervisor_leaves_the_command_in_flight_while_it_runs(place: Surroundings) -> None:
     operation = effect(place, "once", "go")
-    handle = await started(operation)
+    work = await started(operation)
     await until(lambda: (attempt(place) / supervisor.CHILD).exists())
     await end(attempt(place), supervisor.TAKEN)
     assert await fate(operation) is Fate.IN_FLIGHT
-    assert (await operation.poll(WORK, handle)).ended is None
+    assert isinstance(await operation.poll(work), Progress)
 
 
 async def test_a_dead_supervisor_leaves_unknown_when_the_command_is_gone(place: Surroundings) -> None:
     operation = effect(place, "once", "go")
-    handle = await started(operation)
+    work = await started(operation)
     await cut_off(attempt(place))
     assert await fate(operation) is Fate.UNKNOWN
     with pytest.raises(OutcomeUnknown):
-        await operation.poll(WORK, handle)
+        await operation.poll(work)
 
 
 async def test_a_spool_is_called_the_same_for_ever(place: Surroundings) -> None:
@@ -335,9 +343,9 @@ async def test_a_dead_attempt_is_followed_by_another_when_somebody_knows_it_chan
     dead = await started(operation)
     await cut_off(attempt(place))
     (place.base / "go").touch()
-    handle = await operation.start(WORK, after=dead)
+    handle = await operation.start(WORK, after=dead.handle)
     assert handle == {"attempt": 2}
-    assert await operation.start(WORK, after=dead) is Taken.TAKEN
+    assert await operation.start(WORK, after=dead.handle) is Taken.TAKEN
 
 
 async def test_another_process_with_the_same_number_is_not_taken_for_ours(place: Surroundings) -> None:
@@ -357,8 +365,8 @@ async def test_a_damaged_file_is_unknown(place: Surroundings) -> None:
 
 async def test_a_failure_is_told_with_the_last_line(place: Surroundings) -> None:
     operation = says(place, "print('copying'); print('no such \\x1b[31mpoint'); sys.exit(3)")
-    progress = await ended(operation, await started(operation))
-    assert (progress.ended, progress.words) == (False, "Ended with 3: no such  [31mpoint")
+    end = await ended(operation, await started(operation))
+    assert (end.ok, end.left, end.words) == (False, Left.UNKNOWN, "Ended with 3: no such  [31mpoint")
 
 
 async def test_the_last_line_is_told_in_bounds_and_whatever_its_bytes(place: Surroundings) -> None:
@@ -370,9 +378,10 @@ async def test_the_last_line_is_told_in_bounds_and_whatever_its_bytes(place: Sur
 
 async def test_a_command_that_does_not_exist_fails_in_words(place: Surroundings) -> None:
     operation = CommandOperation(("no-such-command",), 30, place)
-    progress = await ended(operation, await started(operation))
-    assert progress.ended is False
-    assert "no-such-command" in progress.words
+    end = await ended(operation, await started(operation))
+    assert (end.ok, end.left) == (False, Left.BEFORE)
+    assert "no-such-command" in end.words
+    assert (await operation.find(WORK)).left is Left.BEFORE
 
 
 async def test_progress_lines_are_numbers(place: Surroundings) -> None:
@@ -380,9 +389,9 @@ async def test_progress_lines_are_numbers(place: Surroundings) -> None:
         place,
         "print('copying\\nprogress 3/12 files', flush=True)\nwhile not os.path.exists('go'): time.sleep(.01)",
     )
-    handle = await started(operation)
+    work = await started(operation)
     deadline = time.monotonic() + PATIENCE
-    while (progress := await operation.poll(WORK, handle)).done is None or not progress.words:
+    while (progress := await going(operation, work)).done is None or not progress.words:
         assert time.monotonic() < deadline  # words and numbers are read one after the other
         await asyncio.sleep(0.01)
     assert (progress.done, progress.total, progress.unit, progress.words) == (3, 12, "files", "copying")
@@ -396,9 +405,9 @@ async def test_100_mib_of_output_fill_neither_disk_nor_memory(place: Surrounding
         "os.write(1, b'progress 9/9\\nlast\\n')\n"
         "while not os.path.exists('go'): time.sleep(.01)",
     )
-    handle = await started(operation)
+    work = await started(operation)
     deadline = time.monotonic() + 60
-    while (await operation.poll(WORK, handle)).words != "last":
+    while (await going(operation, work)).words != "last":
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
     pid = supervisor.read(str(attempt(place)), supervisor.TAKEN)["pid"]
@@ -407,7 +416,7 @@ async def test_100_mib_of_output_fill_neither_disk_nor_memory(place: Surrounding
     assert (attempt(place) / supervisor.LOGS[0]).read_bytes().startswith(b"first\n")
     assert size < 2 * 1024 * 1024
     assert memory < 40 * 1024
-    assert (await operation.poll(WORK, handle)).done == 9
+    assert (await going(operation, work)).done == 9
 
 
 async def test_a_command_out_of_time_is_stopped_with_its_children(place: Surroundings) -> None:
@@ -419,9 +428,9 @@ async def test_a_command_out_of_time_is_stopped_with_its_children(place: Surroun
         "child.wait()",
         timeout=1.0,
     )
-    progress = await ended(operation, await started(operation))
-    assert progress.ended is False
-    assert progress.words.startswith("Stopped after 1 s; it may be done in part.")
+    end = await ended(operation, await started(operation))
+    assert (end.ok, end.left) == (False, Left.UNKNOWN)
+    assert end.words.startswith("Stopped after 1 s; it may be done in part.")
     child = int(said(place))
     await until(lambda: supervisor.identity(child) is None)
 
@@ -434,9 +443,9 @@ async def test_a_command_that_ignores_term_is_killed(place: Surroundings) -> Non
         "print('deaf', flush=True)\n"
         "time.sleep(60)",
     )
-    handle = await started(operation)
+    work = await started(operation)
     await until(lambda: "deaf" in said(place))
-    assert await operation.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
+    assert await operation.cancel(work) is Left.UNKNOWN
     child = supervisor.read(str(attempt(place)), supervisor.CHILD)
     assert supervisor.identity(child["pid"]) != child
 
@@ -445,15 +454,16 @@ async def test_of_a_stopped_command_no_child_goes_on(place: Surroundings) -> Non
     """Not even one that ignores TERM, when the command itself has ended at once."""
     deaf = 'trap "" TERM; echo $$; for second in $(seq 60); do sleep 1; done'
     operation = says(place, f"import subprocess; subprocess.Popen(['sh', '-c', {deaf!r}]).wait()")
-    handle = await started(operation)
+    work = await started(operation)
     await until(lambda: said(place).endswith("\n"))
-    assert await operation.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
+    assert await operation.cancel(work) is Left.UNKNOWN
     await until(lambda: supervisor.identity(int(said(place))) is None)
 
 
 async def test_a_command_that_leaves_a_child_behind_on_purpose_has_ended(place: Surroundings) -> None:
     operation = says(place, "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)")
-    assert (await ended(operation, await started(operation))).ended is True
+    end = await ended(operation, await started(operation))
+    assert (end.ok, end.left) == (True, Left.POINT)
     child = int(said(place))
     assert supervisor.identity(child) is not None
     os.kill(child, signal.SIGKILL)
@@ -461,39 +471,152 @@ async def test_a_command_that_leaves_a_child_behind_on_purpose_has_ended(place: 
 
 async def test_a_running_command_is_cancelled_and_leaves_part_of_its_work(place: Surroundings) -> None:
     operation = effect(place, "once", "go")
-    handle = await started(operation)
+    work = await started(operation)
     await until(lambda: effects(place) != [])
-    assert await operation.cancel(WORK, handle) is CancelAnswer.LEAVES_PARTIAL
-    assert await fate(operation) is Fate.FAILED
+    assert await operation.cancel(work) is Left.UNKNOWN
+    found = await operation.find(WORK)
+    assert (found.fate, found.left, effects(place)) == (Fate.FAILED, Left.UNKNOWN, ["once"])
 
 
 async def test_what_is_done_cannot_be_cancelled(place: Surroundings) -> None:
     operation = effect(place, "once")
-    handle = await started(operation)
-    await ended(operation, handle)
-    assert await operation.cancel(WORK, handle) is CancelAnswer.IMPOSSIBLE
+    work = await started(operation)
+    await ended(operation, work)
+    assert await operation.cancel(work) is None
 
 
 async def test_what_is_cancelled_before_it_began_never_begins(place: Surroundings) -> None:
     folder = laid_down(place)
     operation = effect(place, "once")
-    assert await operation.cancel(WORK, {"attempt": 1}) is CancelAnswer.CLEAN
+    assert await operation.cancel(replace(WORK, handle={"attempt": 1})) is Left.BEFORE
     assert await supervised(folder) == supervisor.TAKEN_BEFORE
-    assert (await fate(operation), effects(place)) == (Fate.ABSENT, [])
+    found = await operation.find(WORK)
+    assert (found.fate, found.left, found.words) == (Fate.FAILED, Left.BEFORE, CALLED_OFF)
+    assert await operation.start(WORK) is Taken.TAKEN
+    assert effects(place) == []
+
+
+async def test_what_is_barred_never_runs(place: Surroundings) -> None:
+    operation = effect(place, "once")
+    assert (await operation.bar(WORK)).fate is Fate.ABSENT
+    found = await operation.find(WORK)
+    assert (found.fate, found.left, found.words) == (Fate.FAILED, Left.BEFORE, CALLED_OFF)
+    assert await operation.start(WORK) is Taken.TAKEN
+    assert await operation.start(WORK, after={"attempt": 1}) is Taken.TAKEN
+    assert await supervised(attempt(place)) == supervisor.TAKEN_BEFORE
+    assert (effects(place), attempts(place)) == ([], ["1"])
+
+
+async def test_who_waits_for_what_was_barred_hears_that_it_ended_and_changed_nothing(
+    place: Surroundings,
+) -> None:
+    operation = effect(place, "once")
+    await operation.bar(WORK)
+    assert await operation.poll(WORK) == Ended(False, Left.BEFORE, CALLED_OFF)
+
+
+async def test_what_nobody_took_in_time_is_barred_and_comes_too_late_for_ever(place: Surroundings) -> None:
+    late = laid_down(place, age=11.0)
+    operation = effect(place, "once")
+    assert (await operation.bar(WORK)).fate is Fate.ABSENT
+    assert await supervised(late) == supervisor.TOO_LATE
+    assert await operation.start(WORK) is Taken.TAKEN
+    found = await operation.find(WORK)
+    assert (found.fate, found.left, effects(place)) == (Fate.FAILED, Left.BEFORE, [])
+
+
+async def test_barring_finds_what_is_being_started_and_lets_it_begin(place: Surroundings) -> None:
+    folder = laid_down(place)
+    operation = effect(place, "once")
+    assert (await operation.bar(WORK)).fate is Fate.IN_FLIGHT
+    assert await supervised(folder) == supervisor.BEGAN
+    assert (await ended(operation, WORK)).ok
+    assert (effects(place), attempts(place)) == (["late"], ["1"])
+
+
+async def test_barring_finds_what_runs_and_lets_it_run(place: Surroundings) -> None:
+    operation = effect(place, "once", "go")
+    work = await started(operation)
+    found = await operation.bar(WORK)
+    assert (found.fate, found.handle) == (Fate.IN_FLIGHT, work.handle)
+    (place.base / "go").touch()
+    end = await ended(operation, work)
+    assert (end.ok, end.left) == (True, Left.POINT)
+    assert (effects(place), attempts(place)) == (["once"], ["1"])
+
+
+async def test_barring_finds_what_is_done_and_changes_nothing(place: Surroundings) -> None:
+    operation = effect(place, "once")
+    await ended(operation, await started(operation))
+    assert (await operation.bar(WORK)).fate is Fate.DONE
+    assert (await fate(operation), effects(place), attempts(place)) == (Fate.DONE, ["once"], ["1"])
+
+
+async def test_what_was_cut_off_is_not_barred(place: Surroundings) -> None:
+    operation = effect(place, "once", "go")
+    await started(operation)
+    await cut_off(attempt(place))
+    assert (await operation.bar(WORK)).fate is Fate.UNKNOWN
+    assert (await fate(operation), attempts(place)) == (Fate.UNKNOWN, ["1"])
+
+
+async def test_an_operation_for_another_plan_is_not_barred(place: Surroundings) -> None:
+    operation = effect(place, "once")
+    await ended(operation, await started(operation))
+    assert (await operation.bar(replace(WORK, digest="e" * 64))).fate is Fate.UNKNOWN
+    assert (await fate(operation), attempts(place)) == (Fate.DONE, ["1"])
+
+
+async def test_what_was_begun_in_another_spool_is_not_barred(place: Surroundings) -> None:
+    operation = effect(replace(place, place="7f3a"), "once")
+    found = await operation.bar(replace(WORK, place="91c0"))
+    assert (found.fate, found.words) == (Fate.UNKNOWN, ELSEWHERE)
+    assert not place.spool.exists()
+    assert (await ended(operation, await started(operation))).ok
+    assert effects(place) == ["once"]
+
+
+async def test_of_two_who_bar_at_once_both_are_right(place: Surroundings) -> None:
+    operation = effect(place, "once")
+    fates = [found.fate for found in await asyncio.gather(operation.bar(WORK), operation.bar(WORK))]
+    assert Fate.ABSENT in fates
+    assert {*fates} <= {Fate.ABSENT, Fate.IN_FLIGHT, Fate.FAILED}
+    found = await operation.find(WORK)
+    assert (found.fate, found.left) == (Fate.FAILED, Left.BEFORE)
+    assert await operation.start(WORK) is Taken.TAKEN
+    assert effects(place) == []
+
+
+async def test_of_those_who_start_and_bar_at_once_only_one_side_is_told_that_it_came_first(
+    place: Surroundings,
+) -> None:
+    operation = effect(place, "once")
+    starts = asyncio.gather(*(operation.start(WORK) for _ in range(4)))
+    bars = asyncio.gather(*(operation.bar(WORK) for _ in range(4)))
+    begun = [answer for answer in await starts if answer is not Taken.TAKEN]
+    barred = [found for found in await bars if found.fate is Fate.ABSENT]
+    assert bool(begun) is not bool(barred)
+    assert (await ended(operation, WORK)).ok is bool(begun)
+    assert effects(place) == ["once"] * len(begun)
+
+
+async def test_a_spool_that_cannot_be_written_is_unreachable_to_who_bars(place: Surroundings) -> None:
+    place.spool.write_text("a file where the folder should be")
+    with pytest.raises(Unreachable):
+        await effect(place, "once").bar(WORK)
 
 
 async def test_the_op_id_and_the_point_are_filled_in_as_whole_arguments(place: Surroundings) -> None:
     operation = CommandOperation((*PYTHON, "import sys; print(sys.argv[1:])", "{op}", "{point}"), 30, place)
-    progress = await ended(operation, await started(operation))
-    assert progress.words == "['k3v9x2ab.RB-42.3', 'v41']"
+    end = await ended(operation, await started(operation))
+    assert end.words == "['k3v9x2ab.RB-42.3', 'v41']"
 
 
 async def test_what_was_approved_and_what_must_be_live_are_filled_in_too(place: Surroundings) -> None:
     argv = (*PYTHON, "import sys; print(sys.argv[1:])", "{fingerprint}", "{expected}")
     operation = CommandOperation(argv, 30, place)
-    handle = await operation.start(replace(WORK, fingerprint="sha256:aaaa", expected="cluster 7"))
-    assert handle is not Taken.TAKEN
-    assert (await ended(operation, handle)).words == "['sha256:aaaa', 'cluster 7']"
+    work = await started(operation, replace(WORK, fingerprint="sha256:aaaa", expected="cluster 7"))
+    assert (await ended(operation, work)).words == "['sha256:aaaa', 'cluster 7']"
 
 
 @pytest.mark.parametrize("name", ["fingerprint", "expected"])

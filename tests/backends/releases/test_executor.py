@@ -13,7 +13,7 @@ from threading import Event
 
 import pytest
 
-from backends.conformance.harness import carried_out, work_for
+from backends.conformance.harness import carried_out, kept, work_for
 from backends.marker import Markers
 from backends.releases.executor import Releases
 from backends.worker_key import WorkerKey
@@ -69,7 +69,7 @@ async def test_only_real_folders_with_plain_names_are_releases(
     (releases / "two\nlines").mkdir()
     (releases / os.fsdecode(b"\xff")).mkdir()
     (releases / "notes.txt").write_text("")
-    listed = await executor.restore_points()
+    listed = await executor.points()
     assert [point.id for point in listed.points] == ["v42", "v41", "v40"]
     assert listed.left_out == (
         "`notes.txt` is not a folder.",
@@ -84,7 +84,7 @@ async def test_of_many_that_are_left_out_the_first_are_named(
 ) -> None:
     for n in range(1023):
         (world.root / "releases" / f"{n:04}.tar.gz").touch()
-    left_out = (await executor.restore_points()).left_out
+    left_out = (await executor.points()).left_out
     assert (len(left_out), left_out[0], left_out[-1]) == (
         21,
         "`0000.tar.gz` is not a folder.",
@@ -96,7 +96,7 @@ async def test_a_link_with_a_full_path_is_understood(world: ReleasesWorld, execu
     link = world.root / "current"
     link.unlink()
     link.symlink_to((world.root / "releases" / "v42").absolute())
-    assert (await executor.restore_points()).current.id == "v42"
+    assert (await executor.points()).current.id == "v42"
 
 
 def _link(world: ReleasesWorld, target: str) -> None:
@@ -110,13 +110,13 @@ async def test_a_link_that_leads_out_of_the_releases_is_refused(
 ) -> None:
     _link(world, target)
     with pytest.raises(Blocked, match="leads out"):
-        await executor.restore_points()
+        await executor.points()
 
 
 async def test_a_link_into_a_release_is_refused(world: ReleasesWorld, executor: Releases) -> None:
     _link(world, "releases/v42/public")
     with pytest.raises(Blocked, match="leads into a release"):
-        await executor.restore_points()
+        await executor.points()
 
 
 async def test_a_link_through_another_link_is_refused_and_the_other_is_named(
@@ -125,7 +125,7 @@ async def test_a_link_through_another_link_is_refused_and_the_other_is_named(
     (world.root / "releases" / "latest").symlink_to("v42")
     _link(world, "releases/latest")
     with pytest.raises(Blocked, match=r"through another link, .*/releases/latest, which is not supported"):
-        await executor.restore_points()
+        await executor.points()
 
 
 @pytest.mark.parametrize("form", ["releases/{}", "./releases/{}", "{root}/releases/{}", "releases/{}/"])
@@ -169,7 +169,7 @@ async def test_another_folder_of_the_same_name_is_another_place(
 async def test_the_token_says_which_release_is_live_and_where(
     world: ReleasesWorld, executor: Releases
 ) -> None:
-    current = (await executor.restore_points()).current
+    current = (await executor.points()).current
     assert current.token == f"v42/{world.root.stat().st_ino}{world.root.resolve()}"
 
 
@@ -188,7 +188,7 @@ async def test_what_is_live_is_live_since_the_link_was_put_there(
 ) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     await carried_out(executor, await _work(executor))
-    since = (await executor.restore_points()).current.since
+    since = (await executor.points()).current.since
     assert since is not None
     assert before <= since <= datetime.now(UTC)
 
@@ -210,7 +210,7 @@ async def test_releases_that_are_pruned_while_they_are_listed_are_no_fault(
     with ThreadPoolExecutor(1) as another:
         another.submit(deploy_and_prune)
         try:
-            seen = [(await executor.restore_points()).points for _ in range(200)]
+            seen = [(await executor.points()).points for _ in range(200)]
         finally:
             ended.set()
     assert all({"v40", "v41", "v42"} <= {point.id for point in points} for points in seen)
@@ -220,12 +220,12 @@ async def test_a_folder_in_the_place_of_the_link_is_refused(world: ReleasesWorld
     (world.root / "current").unlink()
     (world.root / "current").mkdir()
     with pytest.raises(Blocked, match="not a link"):
-        await executor.restore_points()
+        await executor.points()
 
 
 async def test_a_place_without_releases_is_no_target(tmp_path: Path) -> None:
     with pytest.raises(TargetMissing):
-        await Releases(tmp_path, WorkerKey.fresh()).restore_points()
+        await Releases(tmp_path, WorkerKey.fresh()).points()
 
 
 async def test_a_live_release_whose_folder_is_gone_can_be_left_but_not_come_back_to(
@@ -234,7 +234,7 @@ async def test_a_live_release_whose_folder_is_gone_can_be_left_but_not_come_back
     world.loses("v42")
     way = await executor.plan(Goal(point="v41"), NOW)
     assert way.undo is UndoMode.IMPOSSIBLE
-    assert await executor.undo_point(work_for(way, n=2)) is None
+    assert await kept(executor, work_for(way)) is None
     await carried_out(executor, work_for(way))
     assert world.live() == "this is v41"
 

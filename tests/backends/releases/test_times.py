@@ -45,7 +45,7 @@ def world(tmp_path: Path) -> Iterator[ReleasesWorld]:
 
 
 async def _points(world: ReleasesWorld) -> dict[str, RestorePoint]:
-    return {point.id: point for point in (await world.executor().restore_points()).points}
+    return {point.id: point for point in (await world.executor().points()).points}
 
 
 def _notes(world: ReleasesWorld, name: str, text: str) -> None:
@@ -105,7 +105,7 @@ async def test_a_date_that_never_was_leaves_the_time_to_the_folder(world: Releas
 async def test_the_zone_of_names_comes_from_the_settings(world: ReleasesWorld) -> None:
     world.deploy("20261101120000", NOON)
     executor = Releases(world.root, world.key, names_zone=BERLIN)
-    points = {point.id: point for point in (await executor.restore_points()).points}
+    points = {point.id: point for point in (await executor.points()).points}
     assert points["20261101120000"].at == datetime(2026, 11, 1, 11, tzinfo=UTC)
 
 
@@ -127,7 +127,7 @@ async def test_an_older_deployer_has_noted_when_in_the_zone_of_its_machine(world
     world.deploy("2", NOON)
     _notes(world, ".dep/releases", OLD_DEPLOYER)
     executor = Releases(world.root, world.key, names_zone=BERLIN)
-    points = {point.id: point for point in (await executor.restore_points()).points}
+    points = {point.id: point for point in (await executor.points()).points}
     assert points["2"].at == datetime(2023, 3, 11, 11, 4, 42, tzinfo=UTC)
 
 
@@ -146,9 +146,9 @@ async def test_who_put_there_what_is_live_is_known_when_that_was_noted_last(worl
     world.deploy("20210630194504", NOON)
     _notes(world, "revisions.log", CAPISTRANO)
     world.point_at("20210630194504")
-    assert (await world.executor().restore_points()).current.author is None
+    assert (await world.executor().points()).current.author is None
     _notes(world, "revisions.log", CAPISTRANO + CAPISTRANO_BACK)
-    assert (await world.executor().restore_points()).current.author == "ana"
+    assert (await world.executor().points()).current.author == "ana"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_a_record_that_is_no_plain_file_is_left_alone(world: ReleasesWorld
     os.mkfifo(world.root / ".dep" / "releases_log")
     (tmp_path / "elsewhere").write_text("mallory rolled back to release v42\n")
     (world.root / "revisions.log").symlink_to(tmp_path / "elsewhere")
-    assert (await world.executor().restore_points()).current.author is None
+    assert (await world.executor().points()).current.author is None
 
 
 async def test_of_a_long_record_the_end_is_read(world: ReleasesWorld) -> None:
@@ -190,7 +190,7 @@ async def test_equal_times_are_in_the_order_of_their_names_and_numbers_count_as_
 ) -> None:
     for n in (9, 10, 100):
         world.deploy(f"r{n}", NOON)
-    listed = (await world.executor().restore_points()).points
+    listed = (await world.executor().points()).points
     assert [point.id for point in listed][-3:] == ["r100", "r10", "r9"]
     way = await world.executor().plan(Goal(before=datetime.fromtimestamp(NOON, UTC)), NOW)
     assert way.point.id == "r100"

@@ -12,25 +12,35 @@ from pathlib import Path
 
 import pytest
 
-from backends.conformance.harness import PATIENCE_SECONDS, carried_out, ended, strangers, work_for
+from backends.conformance.harness import (
+    PATIENCE_SECONDS,
+    carried_out,
+    ended,
+    kept,
+    saving,
+    strangers,
+    work_for,
+)
 from backends.marker import FOLDER, Marker, Markers, MarkerStage, Slot
 from backends.sqlite.backups import was_wal
-from backends.sqlite.copying import Copy, CopyRoute, save_copy
+from backends.sqlite.copying import Copy, CopyRoute
 from backends.sqlite.executor import Sqlite
 from backends.sqlite.reading import connect, identity, place_of, token_of, version
+from backends.sqlite.saving import Saving, UndoFile
 from backends.worker_key import WorkerKey
 from bot.contract import (
     Blocked,
     Busy,
-    CancelAnswer,
+    Ended,
     Fate,
     PointUnavailable,
+    Progress,
     StateChanged,
     Taken,
     TargetMissing,
     Work,
 )
-from bot.model import Change, Goal, LossQuality, Unit, Verdict
+from bot.model import Change, Goal, Left, LossQuality, Unit, Verdict
 from tests.backends.sqlite.world import SqliteJournalWorld, SqliteWorld, content
 
 TEN = "20261122T100000Z"
@@ -114,7 +124,7 @@ async def test_only_whole_backups_are_offered(world: SqliteWorld, executor: Sqli
     (backups / "20261122T130000Z.db").symlink_to(world.database)
     (backups / "notes.db").write_bytes((backups / f"{TEN}.db").read_bytes())
     (backups / "20261122T140000Z.db").mkdir()
-    listed = await executor.restore_points()
+    listed = await executor.points()
     points = listed.points
     assert [point.id for point in points] == [TEN, NINE, "20261122T080000Z"]
     assert len(listed.left_out) == 6
@@ -131,7 +141,7 @@ async def test_a_damaged_backup_is_refused_and_others_are_named(world: SqliteWor
 
 async def test_a_database_that_is_not_there_is_never_made(tmp_path: Path) -> None:
     with pytest.raises(TargetMissing):
-        await Sqlite(tmp_path / "orders.db", tmp_path, WorkerKey.fresh()).restore_points()
+        await Sqlite(tmp_path / "orders.db", tmp_path, WorkerKey.fresh()).points()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,7 +173,7 @@ async def test_without_declared_tables_every_table_is_counted(world: SqliteWorld
 
 async def test_a_declared_table_that_does_not_exist_makes_the_loss_unknown(world: SqliteWorld) -> None:
     loss = await Sqlite(world.database, world.backups, world.key, ("orders", "odrers")).measure(
-        (await world.executor().restore_points()).points[0], NOW
+        (await world.executor().points()).points[0], NOW
     )
     assert loss.quality is LossQuality.UNKNOWN
     assert "no table odrers" in loss.basis
@@ -205,8 +215,7 @@ async def test_an_index_that_only_the_application_can_read_is_a_warning_and_no_d
     assert any("not checked completely" in warning and "icu" in warning for warning in way.warnings)
     assert way.loss.units[:3] == figures("orders", 2)
     work = work_for(way)
-    saved = await executor.undo_point(replace(work, op_id="k7f3a91c.RB-42.2"))
-    assert saved is not None
+    assert await kept(executor, work) is not None
     await carried_out(executor, work)
     verdicts = {finding.name: finding.verdict for finding in await executor.verify(work)}
     assert verdicts["integrity"] is Verdict.INCONCLUSIVE
@@ -273,25 +282,28 @@ async def test_a_throttled_copy_says_how_long_it_takes(world: SqliteWorld, slow:
 # The copy
 
 
-async def test_progress_is_counted_in_pages(slow: Sqlite) -> None:
+async def _begun(slow: Sqlite) -> Work:
     work = await _work(slow)
     handle = await slow.start(work)
-    assert handle is not Taken.TAKEN
-    progress = await slow.poll(work, handle)
-    assert progress.ended is None
+    assert isinstance(handle, dict)
+    return replace(work, handle=handle)
+
+
+async def test_progress_is_counted_in_pages(slow: Sqlite) -> None:
+    work = await _begun(slow)
+    progress = await slow.poll(work)
+    assert isinstance(progress, Progress)
     assert progress.unit == "pages"
     assert progress.total is not None
     assert 0 <= (progress.done or 0) < progress.total
-    assert (await ended(slow, work, handle)).ended is True
+    assert await ended(slow, work) == Ended(True, Left.POINT, f"{TEN} is live.")
 
 
 async def test_others_see_the_restore_as_a_whole_or_not_at_all(world: SqliteWorld, slow: Sqlite) -> None:
-    work = await _work(slow)
     either = {content(world.database), world.holds(TEN)}
-    handle = await slow.start(work)
-    assert handle is not Taken.TAKEN
+    work = await _begun(slow)
     seen = set()
-    while (await slow.poll(work, handle)).ended is None:
+    while isinstance(await slow.poll(work), Progress):
         try:
             seen.add(await asyncio.to_thread(_content_now, world.database))
         except sqlite3.OperationalError:  # with a rollback journal readers are kept out
@@ -305,24 +317,22 @@ def _content_now(database: Path) -> str:
 
 
 async def test_while_it_goes_on_it_is_in_flight_for_everybody_else(world: SqliteWorld, slow: Sqlite) -> None:
-    work = await _work(slow)
-    handle = await slow.start(work)
-    assert handle is not Taken.TAKEN
+    work = await _begun(slow)
     other = world.executor()
     assert (await other.find(work)).fate is Fate.IN_FLIGHT
     assert await other.start(work) is Taken.TAKEN
-    assert await other.cancel(work, handle) is CancelAnswer.IMPOSSIBLE
-    assert (await ended(other, work, handle)).ended is True
+    assert await other.cancel(work) is None
+    assert (await ended(other, work)).ok
     assert world.effects() == 1
 
 
 async def test_a_cancelled_copy_leaves_everything_as_it_was(world: SqliteWorld, slow: Sqlite) -> None:
-    work = await _work(slow)
     before = world.live()
-    handle = await slow.start(work)
-    assert handle is not Taken.TAKEN
-    assert await slow.cancel(work, handle) is CancelAnswer.CLEAN
-    assert (await slow.poll(work, handle)).ended is False
+    work = await _begun(slow)
+    assert await slow.cancel(work) is Left.BEFORE
+    end = await slow.poll(work)
+    assert isinstance(end, Ended)
+    assert (end.ok, end.left) == (False, Left.BEFORE)
     assert (await slow.find(work)).fate is Fate.FAILED
     assert (world.live(), world.effects()) == (before, 0)
 
@@ -432,7 +442,7 @@ async def test_an_undo_point_of_an_earlier_run_with_the_same_number_stays(
 ) -> None:
     (world.backups / "pre-RB-42.db").write_bytes((world.backups / f"{NINE}.db").read_bytes())
     before = world.live()
-    saved = await executor.undo_point(replace(await _work(executor), op_id="k7f3a91c.RB-42.2"))
+    saved = await kept(executor, await _work(executor))
     assert saved is not None
     assert saved.id == "pre-k7f3a91c.RB-42.2"
     assert (world.holds(saved.id), world.holds("pre-RB-42")) == (before, world.holds(NINE))
@@ -441,39 +451,40 @@ async def test_an_undo_point_of_an_earlier_run_with_the_same_number_stays(
 async def test_an_undo_point_that_was_saved_but_not_recorded_is_found_again(
     world: SqliteWorld, executor: Sqlite
 ) -> None:
-    saving = replace(await _work(executor), op_id="k7f3a91c.RB-42.2")
-    saved = await executor.undo_point(saving)
-    slot = Markers(world.backups, world.key).take(saving.op_id)
+    work = await _work(executor)
+    saved = await kept(executor, work)
+    slot = Markers(world.backups, world.key).take(saving(work).op_id)
     assert slot is not None
     with slot:
         marker = slot.read()
         assert marker is not None
         slot.write(replace(marker, stage=MarkerStage.TAKEN))
     world.sell(1)
-    assert await executor.undo_point(saving) == saved
-    assert (await executor.find(saving)).fate is Fate.DONE
+    assert await kept(executor, work) == saved
+    assert (await executor.find(saving(work))).fate is Fate.DONE
 
 
 async def test_an_undo_point_whose_saving_was_killed_is_absent_and_saved_anew(
     world: SqliteWorld, executor: Sqlite
 ) -> None:
-    saving = replace(await _work(executor), op_id="k7f3a91c.RB-42.2")
-    slot = Markers(world.backups, world.key).take(saving.op_id)
+    work = await _work(executor)
+    op = saving(work).op_id
+    slot = Markers(world.backups, world.key).take(op)
     assert slot is not None
     with slot:
         slot.write(
-            Marker(saving.digest, saving.point, saving.expected, MarkerStage.TAKEN, {"saves": "pre-RB-42.db"})
+            Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {"saves": "pre-RB-42.db"})
         )
-    (world.backups / ".rollback" / f"{saving.op_id}.db").write_bytes(b"half a copy")
-    assert (await executor.find(saving)).fate is Fate.ABSENT
+    (world.backups / ".rollback" / f"{op}.db").write_bytes(b"half a copy")
+    assert (await executor.find(saving(work))).fate is Fate.ABSENT
     before = world.live()
-    saved = await executor.undo_point(saving)
+    saved = await kept(executor, work)
     assert saved is not None
     assert world.holds(saved.id) == before
 
 
 async def test_an_undo_point_stands_alone(world: SqliteWorld, executor: Sqlite) -> None:
-    await executor.undo_point(replace(await _work(executor), op_id="k7f3a91c.RB-42.2"))
+    await kept(executor, await _work(executor))
     assert [path.name for path in world.backups.glob("pre-*")] == ["pre-RB-42.db"]
     assert [path.name for path in (world.backups / ".rollback").glob("*.db*")] == []
     assert not was_wal(world.backups / "pre-RB-42.db")
@@ -482,11 +493,78 @@ async def test_an_undo_point_stands_alone(world: SqliteWorld, executor: Sqlite) 
 def test_saving_never_replaces_a_file_that_somebody_else_has_put_there(world: SqliteWorld) -> None:
     other = world.backups / "pre-RB-42.db"
     other.write_text("somebody else's")
-    with closing(connect(world.database)) as live:
-        expected = identity(live)
-    with pytest.raises(FileExistsError):
-        save_copy(world.database, world.backups / "unfinished", other, expected, PATIENCE_SECONDS)
+    save = _saving(world, other)
+    save.start()
+    assert save.ended.wait(PATIENCE_SECONDS)
+    assert isinstance(save.error, Blocked)
     assert other.read_text() == "somebody else's"
+
+
+def _saving(world: SqliteWorld, path: Path) -> Saving:
+    slot = Markers(world.backups, world.key).take("k7f3a91c.RB-42.2")
+    assert slot is not None
+    with closing(connect(world.database)) as live:
+        taken = Marker("d" * 64, TEN, identity(live), MarkerStage.TAKEN, {"saves": path.name})
+    undo = UndoFile(path, world.backups / "unfinished")
+    return Saving(world.database, undo, PATIENCE_SECONDS, taken, slot)
+
+
+async def test_what_is_written_after_the_undo_point_is_in_it_once_it_is_restored(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _work(executor)
+    saved = await kept(executor, work)
+    assert saved is not None
+    world.sell(3)
+    before = content(world.database)
+    end = await carried_out(executor, replace(work, undo=saved.id))
+    assert isinstance(end, Ended)
+    assert end.words == f"{TEN} is live. Its undo point was saved anew, with what was written since."
+    assert world.holds(saved.id) == before
+
+
+async def test_an_undo_point_after_which_nobody_wrote_is_not_saved_anew(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _work(executor)
+    saved = await kept(executor, work)
+    assert saved is not None
+    stamp = (world.backups / f"{saved.id}.db").stat().st_ino
+    await carried_out(executor, replace(work, undo=saved.id))
+    assert (world.backups / f"{saved.id}.db").stat().st_ino == stamp
+
+
+async def test_who_has_not_saved_the_undo_point_itself_saves_it_anew(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _work(executor)
+    saved = await kept(executor, work)
+    assert saved is not None
+    world.sell(1)
+    before = content(world.database)
+    await carried_out(world.executor(), replace(work, undo=saved.id))
+    assert world.holds(saved.id) == before
+
+
+async def test_a_saving_that_is_stopped_leaves_no_file(world: SqliteWorld) -> None:
+    world.sell(20_000)
+    path = world.backups / "pre-RB-42.db"
+    save = _saving(world, path)
+    save.stop()
+    save.start()
+    assert await asyncio.to_thread(save.ended.wait, PATIENCE_SECONDS)
+    assert "the database is as it was" in str(save.error)
+    assert not path.exists()
+
+
+async def test_an_undo_point_can_be_read_by_whoever_may_read_the_database(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    world.database.chmod(0o640)
+    saved = await kept(executor, await _work(executor))
+    assert saved is not None
+    of, copy = world.database.stat(), (world.backups / f"{saved.id}.db").stat()
+    assert (copy.st_mode, copy.st_uid, copy.st_gid) == (of.st_mode, of.st_uid, of.st_gid)
 
 
 # Verification

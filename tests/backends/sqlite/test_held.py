@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.conformance.harness import PATIENCE_SECONDS, carried_out, ended, work_for
+from backends.conformance.harness import PATIENCE_SECONDS, carried_out, ended, saving, work_for
 from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage
 from backends.sqlite.copying import Copy, CopyRoute
@@ -21,7 +21,7 @@ from backends.sqlite.held import held
 from backends.sqlite.reading import connect, identity, place_of
 from bot.contract import Fate, StateChanged, Taken, Work
 from bot.errors import PermanentError
-from bot.model import Finding, Goal, Verdict
+from bot.model import Finding, Goal, Left, Verdict
 from tests.backends.sqlite.world import SqliteJournalWorld, SqliteWorld, content
 
 TEN = "20261122T100000Z"
@@ -182,12 +182,11 @@ def test_whatever_was_touched_while_it_was_held_is_noticed(backup: Path, swap: S
 async def test_a_swap_while_it_is_copied_is_taken_back(world: SqliteWorld, backup: Path, swap: Swap) -> None:
     slow = Sqlite(world.database, world.backups, world.key, pages_per_second=SLOW)
     work, before = await _work(slow), world.live()
-    handle = await slow.start(work)
-    assert handle is not Taken.TAKEN
+    assert await slow.start(work) is not Taken.TAKEN
     swap(backup)
-    progress = await ended(slow, work, handle)
-    assert progress.ended is False
-    assert TEN in progress.words
+    end = await ended(slow, work)
+    assert (end.ok, end.left) == (False, Left.BEFORE)
+    assert TEN in end.words
     assert (world.live(), world.effects()) == (before, 0)
     assert (await slow.find(work)).fate is Fate.FAILED
 
@@ -207,9 +206,9 @@ def _replaced(world: SqliteWorld) -> None:
 
 async def test_another_file_in_the_place_of_the_database_is_another_identity(world: SqliteWorld) -> None:
     executor = world.executor()
-    before = (await executor.restore_points()).current
+    before = (await executor.points()).current
     _replaced(world)
-    after = (await executor.restore_points()).current
+    after = (await executor.points()).current
     assert after.token != before.token
     assert (after.id, after.label) == (before.id, before.label)
 
@@ -241,7 +240,7 @@ async def test_nothing_is_restored_over_another_file_of_the_same_schema(
     with pytest.raises(StateChanged, match="another file"):
         await executor.start(work)
     with pytest.raises(StateChanged, match="another file"):
-        await executor.undo_point(replace(work, op_id="k7f3a91c.RB-42.2"))
+        await executor.start(saving(work))
     assert content(link) == before
     assert not list(world.backups.glob("pre-*"))
 

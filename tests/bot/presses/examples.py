@@ -36,7 +36,7 @@ def asked(run: Run, press: Press, who: Person, *, now: datetime | None = None, *
 
 CHECKPOINTS = (
     Step(1, Phase.PREPARE, Do.CONFIRM, "orders", text="Drained?"),
-    Step(2, Phase.PREPARE, Do.UNDO_POINT, "orders"),
+    Step(2, Phase.PREPARE, Do.SAVE, "orders"),
     Step(3, Phase.RESTORE, Do.CONFIRM, "orders", text="Sure?"),
     Step(4, Phase.RESTORE, Do.RESTORE, "orders"),
     Step(5, Phase.VERIFY, Do.CHECK, "orders"),
@@ -48,7 +48,7 @@ def checkpoint() -> Story:
 
 
 def later_checkpoint() -> Story:
-    return checkpoint().tell(E.CONFIRMED, BEN).start(Do.UNDO_POINT).tell(
+    return checkpoint().tell(E.CONFIRMED, BEN).start(Do.SAVE).tell(
         E.STEP_SUCCEEDED, n=2, undo_point="u42"
     ).tell(E.PREPARED).tell(E.CHECKPOINT_REACHED)  # fmt: skip
 
@@ -73,7 +73,7 @@ STATES: dict[str, Callable[[], Story]] = {
     "succeeded": lambda: Story().succeeded(),
     "failed-in-maintenance": lambda: Story().fail(Do.RESTORE).tell(E.ENDED, BEN),
     "failed": lambda: Story(planned(steps=CHECKPOINTS)).started().tell(E.CHECKPOINT_REACHED)
-    .tell(E.CONFIRMED, BEN).start(Do.UNDO_POINT).tell(E.STEP_SUCCEEDED, n=2, undo_point="u42")
+    .tell(E.CONFIRMED, BEN).start(Do.SAVE).tell(E.STEP_SUCCEEDED, n=2, undo_point="u42")
     .tell(E.PREPARED).tell(E.CHECKPOINT_REACHED).tell(E.ENDED, BEN),
     "vetoed": lambda: Story().posted().tell(E.VETOED, BEN),
     "expired": lambda: Story().posted().tell(E.EXPIRED),

@@ -13,6 +13,7 @@ from bot.model import (
     Finding,
     Goal,
     Kind,
+    Left,
     Leg,
     Loss,
     LossQuality,
@@ -31,7 +32,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.run import Approval, LiveState, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
+from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 from bot.suggesting import Offer
 from bot.views import details, home, lists, press_forms, refusal, start_form
 from bot.views.facts import CardFacts
@@ -62,7 +63,7 @@ STEPS = (
     Step(1, Phase.PREPARE, Do.BASELINE, "orders"),
     Step(2, Phase.PREPARE, Do.MAINTENANCE_ON, "orders"),
     Step(3, Phase.PREPARE, Do.MEASURE, "orders"),
-    Step(4, Phase.PREPARE, Do.UNDO_POINT, "orders"),
+    Step(4, Phase.PREPARE, Do.SAVE, "orders"),
     Step(5, Phase.RESTORE, Do.RESTORE, "orders"),
     Step(6, Phase.VERIFY, Do.CHECK, "orders"),
     Step(7, Phase.FINISH, Do.MAINTENANCE_OFF, "orders"),
@@ -160,13 +161,18 @@ def progressed(run: Run, done: int, started: bool = False) -> Run:
         if n < done:
             end = at(ENDS[n])
             begun = None if record.step.do in LOOKS else end - timedelta(seconds=5)
-            record = replace(record, started_at=begun, ended_at=end)
+            record = replace(record, started_at=begun, ended_at=end, left=_left(record, Left.POINT))
             return replace(record, state=StepState.ENDED, outcome=Outcome.SUCCEEDED)
         if n == done and started:
-            return replace(record, state=StepState.STARTED, started_at=at("03:07:02"))
+            left = _left(record, Left.UNKNOWN)
+            return replace(record, state=StepState.STARTED, started_at=at("03:07:02"), left=left)
         return record
 
     return having(run, work_steps=tuple(moved(n, record) for n, record in enumerate(run.work.steps)))
+
+
+def _left(record: StepRecord, left: Left) -> Left | None:
+    return left if record.step.do is Do.RESTORE else None
 
 
 def ended(run: Run, n: int, outcome: Outcome) -> Run:
@@ -232,13 +238,13 @@ RESTORING = progressed(
         work_maintenance_since=at("03:06:10"),
         work_undo_points={"orders": "pre-RB-42"},
         work_loss=LOST_AT_START,
-        work_live=LiveState.UNKNOWN,
+        work_live=Left.UNKNOWN,
         changed_at=at("03:07:02"),
     ),
     4,
     started=True,
 )
-VERIFYING = progressed(having(RESTORING, phase=Phase.VERIFY, work_live=LiveState.POINT), 5)
+VERIFYING = progressed(having(RESTORING, phase=Phase.VERIFY, work_live=Left.POINT), 5)
 FINISHING = progressed(
     having(
         VERIFYING, phase=Phase.FINISH, work_findings=(TOTALS, INTEGRITY), work_maintenance_until=at("03:12")
@@ -294,7 +300,7 @@ STEP_FAILED = ended(
         RESTORING,
         state=State.PAUSED,
         question_pause=Pause.STEP_FAILED,
-        work_live=LiveState.BEFORE,
+        work_live=Left.BEFORE,
         why="the backup is not a database: file is encrypted",
         changed_at=at("03:09"),
     ),
@@ -307,7 +313,7 @@ LOSS_OUTGROWN = progressed(
         state=State.PAUSED,
         phase=Phase.PREPARE,
         question_pause=Pause.LOSS,
-        work_live=LiveState.BEFORE,
+        work_live=Left.BEFORE,
         work_undo_points={},
         why="431 orders would be lost, the limit is 400",
         work_loss=replace(LOST_AT_START, units=(Unit("orders", 431), Unit("refunds", 11))),
@@ -437,7 +443,7 @@ SHOP_SUCCEEDED = having(
     state=State.SUCCEEDED,
     phase=Phase.FINISH,
     approval_given=APPROVED.approval.given,
-    work_live=LiveState.POINT,
+    work_live=Left.POINT,
     work_loss=NO_LOSS,
     work_started_at=at("03:06"),
     end_at=at("03:06:41"),
@@ -494,7 +500,7 @@ FACTS = CardFacts(
 )
 RUNNING_FACTS = replace(
     FACTS,
-    progress=Progress(None, at("03:08:19"), "copying pages", 1.1e9, 1.8e9, "bytes"),
+    progress=Progress(at("03:08:19"), "copying pages", 1.1e9, 1.8e9, "bytes"),
     next_news_by=at("03:09:20"),
 )
 STUCK_FACTS = replace(FACTS, look_yourself="ctl current")

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from bot import machine
-from bot.model import Current, Do, Loss, LossQuality, Outcome, Purpose, Seen, State, Step, When
+from bot.model import Current, Do, Left, Loss, LossQuality, Outcome, Purpose, Seen, State, Step, When
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, stamp, why_not
-from bot.run import LiveState, Pause, Run, StepRecord
+from bot.run import Pause, Run, StepRecord
 from bot.views import buttons, ending
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.decision import answer_words, why_not_answer
@@ -382,7 +382,7 @@ def test_of_maintenance_people_say_whether_it_was_done() -> None:
         (Do.RESTORE, "02:45 UTC is live", "orders is as before"),
         (Do.MAINTENANCE_ON, "orders is in maintenance", "orders is not in maintenance"),
         (Do.MAINTENANCE_OFF, "orders is out of maintenance", "orders is still in maintenance"),
-        (Do.UNDO_POINT, "the undo point of orders was saved", "no undo point of orders was saved"),
+        (Do.SAVE, "the undo point of orders was saved", "no undo point of orders was saved"),
     ],
 )
 def test_the_answers_are_about_the_step_in_doubt(do: Do, done: str, not_done: str) -> None:
@@ -409,7 +409,7 @@ def test_what_people_saw_of_maintenance_is_known() -> None:
 
 
 def test_a_request_of_before_a_restored_backup_does_not_say_that_nothing_was_changed() -> None:
-    run = having(CARDS["void"][0], work_forgotten=True, work_live=LiveState.UNKNOWN)
+    run = having(CARDS["void"][0], work_forgotten=True, work_live=Left.UNKNOWN)
     assert card(run, FACTS, at("03:10")).text.startswith("🟥 NOT KNOWN what happened since the backup")
 
 

@@ -17,6 +17,7 @@ from bot.model import (
     Finding,
     Gone,
     Kind,
+    Left,
     Loss,
     LossQuality,
     Pin,
@@ -26,7 +27,7 @@ from bot.model import (
     Verdict,
     When,
 )
-from bot.run import LiveState, Run
+from bot.run import Run
 from bot.suggesting import Offer
 from bot.views import details, home, lists, press_forms, start_form
 from bot.views.card import CardFacts, card, direct, notice
@@ -103,7 +104,7 @@ def hostile_facts(facts: CardFacts, text: str) -> CardFacts:
         failover=text,
         owner=text,
         look_yourself=text,
-        progress=Progress(None, at("03:08"), text, unit=text) if facts.progress else None,
+        progress=Progress(at("03:08"), text, unit=text) if facts.progress else None,
     )
 
 
@@ -169,10 +170,10 @@ def modals_of(text: str) -> tuple[View, ...]:
         press_forms.go_online(run, facts, "", now),
         press_forms.end_it(run, facts, "", now),
         press_forms.leave_maintenance(run, facts, "", now),
-        press_forms.resolve(having(run, work_live=LiveState.UNKNOWN), facts, "", now),
+        press_forms.resolve(having(run, work_live=Left.UNKNOWN), facts, "", now),
         press_forms.undo_form(run, plan, None, "", now),
         press_forms.undo_form(run, None, text, "", now),
-        press_forms.stop(run, replace(facts, progress=Progress(None, now, text)), "", now),
+        press_forms.stop(run, replace(facts, progress=Progress(now, text)), "", now),
         details.details(run, facts, hostile_events(text), (run,), now),
         home.home([Linked(run, text)], [], now),
     )

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bot.event_kinds import EventKind as E
-from bot.model import Kind, RestorePoint
+from bot.model import Kind, Left, RestorePoint
 from bot.presses import PRESSES
 from bot.presses.details import LONG_FORM
 from bot.presses.press import DIALOG
 from bot.presses.undo import UNDO_FORM
 from bot.views import details, press_forms, refusal, start_form
 from bot.views.limits import View
-from tests.bot.stories import happened
+from tests.bot.stories import happened, having
 from tests.bot.views.examples import (
     EVENTS,
     FACTS,
@@ -23,6 +23,8 @@ from tests.bot.views.examples import (
     NOW,
     OFFER,
     PLAN_FORM,
+    RESTORING,
+    RUNNING_FACTS,
     SUCCEEDED,
     VERIFYING,
     at,
@@ -161,10 +163,22 @@ def test_the_second_person_sees_what_the_first_one_said() -> None:
     assert "three refunds, mended by hand" in words_of(MODALS["go_online_second"])
 
 
-def test_stopping_a_restore_says_that_it_cannot_be_taken_back() -> None:
-    said = words_of(MODALS["stop_while_restoring"])
-    assert "Restore is at 61 % (1.1 of 1.8 GB). It cannot be taken back half-way" in said
-    assert "orders stays in maintenance" in said
+@pytest.mark.parametrize(
+    ("cancels", "said"),
+    [
+        (None, "It cannot be stopped half-way: it is waited for."),
+        (Left.BEFORE, "It is taken back, as far as it is not done by then: orders is as before."),
+        (Left.PARTIAL, "It is cut off: orders is then changed in part."),
+        (Left.UNKNOWN, "It is cut off: nobody knows then how much of orders was changed."),
+    ],
+)
+def test_stopping_a_restore_says_beforehand_what_becomes_of_it(cancels: Left | None, said: str) -> None:
+    plan = RESTORING.approval.plan
+    legs = tuple(replace(leg, cancels=cancels) for leg in plan.legs)
+    run = having(RESTORING, approval_planned=replace(plan, legs=legs))
+    words = words_of(press_forms.stop(run, RUNNING_FACTS, META, NOW))
+    assert f"Restore is at 61 % (1.1 of 1.8 GB). {said}" in words
+    assert "orders stays in maintenance" in words
 
 
 def test_stopping_between_two_steps_waits_for_nothing() -> None:

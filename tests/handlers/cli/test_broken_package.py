@@ -13,7 +13,7 @@ from tests.handlers.cli.test_program import installed_in, python
 PACKAGE = """\
 from datetime import datetime, UTC
 from typing import Literal
-from rollback_bot.contract import Capabilities, Current, Denied, Loss, LossQuality, Points
+from rollback_bot.contract import Capabilities, Current, Denied, Fence, Loss, LossQuality, Points
 from rollback_bot.contract import RestorePoint, Unit, Way
 from rollback_bot.definition import Definition, ExecutorSettings
 
@@ -25,16 +25,16 @@ NOW, OLD = (datetime(2026, 11, day, tzinfo=UTC) for day in (22, 21))
 
 class Toy:
     place = None
-    capabilities = Capabilities(fenced=True)
-    async def restore_points(self, limit=50): {RESTORE_POINTS}
+    capabilities = Capabilities(Fence.BARRED)
+    async def points(self, limit=50): {RESTORE_POINTS}
     async def plan(self, goal, now): {PLAN}
     async def measure(self, point, now): return None
-    async def undo_point(self, work): return None
     async def verify(self, work): return ()
     async def start(self, work): return {{}}
     async def find(self, work): return None
-    async def poll(self, work, handle): return None
-    async def cancel(self, work, handle): return None
+    async def bar(self, work): return None
+    async def poll(self, work): return None
+    async def cancel(self, work): return None
 
 def build(settings, resolver):
     return Toy{CALL}
@@ -56,10 +56,10 @@ class Installed:
         (folder / "rollback.yaml").write_text(CONFIGURATION.replace("targets:\n", f"targets:\n{TOY}"))
 
     async def types(
-        self, restore_points: str, *words: str, call: str = "()", plan: str = "return None"
+        self, points: str, *words: str, call: str = "()", plan: str = "return None"
     ) -> tuple[int, str]:
         """Returns how it ends, and all that it says."""
-        source = PACKAGE.format(RESTORE_POINTS=restore_points, PLAN=plan, CALL=call)
+        source = PACKAGE.format(RESTORE_POINTS=points, PLAN=plan, CALL=call)
         (self._folder / "rollback_toy.py").write_text(source)
         path = os.pathsep.join([str(self._folder), *filter(None, sys.path)])
         done = await python({**installed_in(self._folder), "PYTHONPATH": path}, "-m", "handlers.cli", *words)
@@ -72,17 +72,17 @@ def installed(tmp_path: Path) -> Installed:
 
 
 @pytest.mark.parametrize(
-    ("restore_points", "said"),
+    ("points", "said"),
     [
-        ("raise KeyError('a secret')", "Type `toy` is broken: its `restore_points` raised KeyError."),
-        ("raise SystemExit(7)", "Type `toy` is broken: its `restore_points` raised SystemExit."),
-        ("return []", "Type `toy` is broken: its `restore_points` returned list, not Points."),
-        ("raise Denied()", "Type `toy` gives no reason: its `restore_points` raised Denied."),
+        ("raise KeyError('a secret')", "Type `toy` is broken: its `points` raised KeyError."),
+        ("raise SystemExit(7)", "Type `toy` is broken: its `points` raised SystemExit."),
+        ("return []", "Type `toy` is broken: its `points` returned list, not Points."),
+        ("raise Denied()", "Type `toy` gives no reason: its `points` raised Denied."),
         (GOOD, "Type `toy` is broken: its `plan` returned NoneType, not a Way."),
     ],
 )
-async def test_the_doctor_names_it_and_goes_on(installed: Installed, restore_points: str, said: str) -> None:
-    code, words = await installed.types(restore_points, "doctor")
+async def test_the_doctor_names_it_and_goes_on(installed: Installed, points: str, said: str) -> None:
+    code, words = await installed.types(points, "doctor")
     assert code == 1
     assert f"FAIL  target far: {said}" in words
     assert "ok    target storefront: 3 restore points" in words
@@ -104,7 +104,7 @@ async def test_points_and_plan_say_it(installed: Installed, word: str) -> None:
     code, words = await installed.types("raise KeyError('a secret')", word, "far")
     assert (code, words) == (
         1,
-        "Type `toy` is broken: its `restore_points` raised KeyError. Update the package that brings it.\n",
+        "Type `toy` is broken: its `points` raised KeyError. Update the package that brings it.\n",
     )
 
 

@@ -206,19 +206,21 @@ def test_people_of_a_run_are_slack_user_ids() -> None:
 
 def test_steps_that_change_the_world_carry_their_op_and_the_others_are_left_out() -> None:
     assert told(examples.RESTORING)["steps"] == [
-        {"op": "1f2e3d4c.RB-42.2", "state": "ended", "outcome": "succeeded"},
-        {"op": "1f2e3d4c.RB-42.4", "state": "ended", "outcome": "succeeded"},
-        {"op": "1f2e3d4c.RB-42.5", "state": "started", "outcome": None},
-        {"op": "1f2e3d4c.RB-42.7", "state": "waiting", "outcome": None},
+        {"op": "1f2e3d4c.RB-42.2", "state": "ended", "outcome": "succeeded", "left": None},
+        {"op": "1f2e3d4c.RB-42.4", "state": "ended", "outcome": "succeeded", "left": None},
+        {"op": "1f2e3d4c.RB-42.5", "state": "started", "outcome": None, "left": "unknown"},
+        {"op": "1f2e3d4c.RB-42.7", "state": "waiting", "outcome": None, "left": None},
     ]
 
 
 def test_a_checkpoint_is_a_step_without_an_op() -> None:
-    assert told(examples.CHECKPOINT)["steps"][0] == {"op": None, "state": "waiting", "outcome": None}
+    waiting = {"op": None, "state": "waiting", "outcome": None, "left": None}
+    assert told(examples.CHECKPOINT)["steps"][0] == waiting
 
 
 def test_a_step_of_which_nobody_knows_the_end_is_lost() -> None:
-    assert {"op": "1f2e3d4c.RB-42.5", "state": "ended", "outcome": "lost"} in told(examples.STUCK)["steps"]
+    lost = {"op": "1f2e3d4c.RB-42.5", "state": "ended", "outcome": "lost", "left": "unknown"}
+    assert lost in told(examples.STUCK)["steps"]
 
 
 def test_checks_carry_their_values_before_and_after() -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from bot.envelope import Event
 from bot.event_kinds import EventKind as E
-from bot.model import Ceiling, Finding, Verdict, When
-from bot.run import LiveState, Run
+from bot.model import Ceiling, Finding, Left, Verdict, When
+from bot.run import Run
 from bot.views.facts import CardFacts
 from handlers.web.drawing import draw
 from handlers.web.run_page import RunPage, run_page
@@ -142,7 +142,7 @@ def test_only_a_running_run_draws_itself_again() -> None:
 
 
 def test_other_runs_are_linked_for_those_who_may_read_them() -> None:
-    shown = page(having(SUCCEEDED, end_undone_by="RB-43", work_live=LiveState.POINT))
+    shown = page(having(SUCCEEDED, end_undone_by="RB-43", work_live=Left.POINT))
     assert 'href="/runs/RB-43"' in drawn(shown)
     assert "href=" not in drawn(shown, everything=False)
 

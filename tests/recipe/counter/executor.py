@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from backends.choosing import named, point_for
+from backends.ended import ended
 from backends.references import Resolver
 from bot.clock import utc_now
 from bot.contract import (
-    CancelAnswer,
     Capabilities,
+    Ended,
     Fate,
     Found,
     Handle,
@@ -20,14 +21,16 @@ from bot.contract import (
 )
 from bot.model import (
     Current,
+    Do,
+    Fence,
     Finding,
     Goal,
+    Left,
     Loss,
     LossQuality,
     Points,
     Preview,
     RestorePoint,
-    UndoMode,
     Verdict,
     Way,
     When,
@@ -35,15 +38,17 @@ from bot.model import (
 from tests.recipe.counter.file import CounterFile, CounterState, restored
 from tests.recipe.counter.settings import CounterSettings
 
+BARRED = "barred"
+
 
 class Counter:
     place = None
-    capabilities = Capabilities(fenced=True, undo=UndoMode.EXACT)
+    capabilities = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
 
     def __init__(self, file: CounterFile) -> None:
         self._file = file
 
-    async def restore_points(self, limit: int = 50) -> Points:
+    async def points(self, limit: int = 50) -> Points:
         listed = _listed(self._file.read())
         return replace(listed, points=listed.points[:limit])
 
@@ -63,16 +68,16 @@ class Counter:
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return Loss(LossQuality.NONE)
 
-    async def undo_point(self, work: Work) -> RestorePoint | None:
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        return await asyncio.to_thread(self._keep if work.do is Do.SAVE else self._start, work)
+
+    def _keep(self, work: Work) -> Ended:
         """The value that is live: it stays in the file, so there is nothing to save."""
         listed = _listed(self._file.read())
         _refuse_if_moved(work, listed)
-        return named(listed.current.id, listed.points)
+        return Ended(True, Left.BEFORE, made=named(listed.current.id, listed.points))
 
-    async def start(self, work: Work) -> Handle | Taken:
-        return await asyncio.to_thread(self._start, work)
-
-    def _start(self, work: Work) -> Handle | Taken:
+    def _start(self, work: Work) -> Taken | Ended:
         with self._file.alone():
             state = self._file.read()
             if work.op_id in state.taken:
@@ -81,22 +86,38 @@ class Counter:
             _refuse_if_moved(work, listed)
             point = named(work.point, listed.points)
             self._file.write(restored(state, point.id, work.op_id, work.digest))
-        return {}
+        return Ended(True, Left.POINT, f"{point.id} is live.")
 
     async def find(self, work: Work) -> Found:
-        state = self._file.read()
+        return self._found(self._file.read(), work)
+
+    def _found(self, state: CounterState, work: Work) -> Found:
         if work.op_id not in state.taken:
             return Found(Fate.ABSENT)
+        if state.taken[work.op_id] == BARRED:
+            return Found(Fate.FAILED, "It never happened.", left=Left.BEFORE)
         if state.taken[work.op_id] != work.digest:
             return Found(Fate.UNKNOWN, "It was started for another plan.")
         return Found(Fate.DONE if state.live == work.point else Fate.OVERTAKEN)
 
-    async def poll(self, work: Work, handle: Handle) -> Progress:
-        return Progress(ended=(await self.find(work)).fate is Fate.DONE, observed_at=utc_now())
+    async def bar(self, work: Work) -> Found:
+        return await asyncio.to_thread(self._bar, work)
 
-    async def cancel(self, work: Work, handle: Handle) -> CancelAnswer:
+    def _bar(self, work: Work) -> Found:
+        """An op id that is taken for nobody's plan is never begun."""
+        with self._file.alone():
+            state = self._file.read()
+            if work.op_id in state.taken:
+                return self._found(state, work)
+            self._file.write(replace(state, taken={**state.taken, work.op_id: BARRED}))
+        return Found(Fate.ABSENT)
+
+    async def poll(self, work: Work) -> Progress | Ended:
+        return ended(await self.find(work), utc_now())
+
+    async def cancel(self, work: Work) -> Left | None:
         """One write is over before anybody could stop it."""
-        return CancelAnswer.IMPOSSIBLE
+        return None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         state = self._file.read()

@@ -1,0 +1,241 @@
+"""Carries out one effect: begins it, looks for it, asks until it has ended, and tells the run how it did.
+
+The intent is written before anything is sent; what was begun is looked for, never repeated. Which step comes
+next is for the engine and the machine.
+"""
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Protocol
+
+from bot import asking, events, machine
+from bot.clock import Clock, Sleep
+from bot.contract import (
+    Ended,
+    Fate,
+    Found,
+    Handle,
+    Operation,
+    OutcomeUnknown,
+    Taken,
+    Work,
+    answered,
+)
+from bot.envelope import Event
+from bot.errors import PermanentError, TemporaryError, words_of
+from bot.events import Fact
+from bot.model import MAINTENANCE, Do, Fence, Left, Step
+from bot.planner import Executors, Planner
+from bot.run import Run, StepRecord, op_id
+
+BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
+
+
+class Operations(Executors, Protocol):
+    """The backends that effects are carried out on."""
+
+    def maintenance(self, target: str, do: Do) -> Operation: ...
+
+
+class Driver(Protocol):
+    """What an effect needs of whoever holds the claim."""
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the run must not be driven; None: it may."""
+
+    async def load(self, run_id: str) -> Run: ...
+    async def write(self, run: Run, fact: Fact) -> Run: ...
+
+    async def write_outcome(self, run: Run, fact: Fact) -> Run:
+        """Writes it whatever people did meanwhile: the world has moved."""
+
+    async def progress(self, run: Run, progress: dict[str, Any]) -> None: ...
+
+    def hold_the_lease(self, run: Run) -> None:
+        """Raises ClaimLost. Asked just before each effect."""
+
+
+class Effects:
+    def __init__(
+        self,
+        installation: str,
+        world: Operations,
+        planner: Planner,
+        clock: Clock,
+        sleep: Sleep,
+        driver: Driver,
+    ) -> None:
+        self._installation = installation
+        self._world = world
+        self._planner = planner
+        self._clock = clock
+        self._sleep = sleep
+        self._driver = driver
+
+    def _operation(self, step: Step) -> Operation:
+        if step.do in MAINTENANCE:
+            return self._world.maintenance(step.target, step.do)
+        return self._world.executor(step.target)
+
+    def _fence(self, step: Step) -> Fence:
+        """What its op id is worth. A switch of maintenance is a program under our own supervisor."""
+        if step.do in MAINTENANCE:
+            return Fence.BARRED
+        return self._world.executor(step.target).capabilities.fence
+
+    def work(self, run: Run, step: Step) -> Work:
+        """Under the op id of its intent; only what has none yet gets one."""
+        record = run.work.record_of(step.n)
+        leg = None if step.do in MAINTENANCE else run.approval.plan.leg(step.target)
+        return Work(
+            op_id=record.op or op_id(self._installation, run.id, step.n, record.attempt),
+            run_id=run.id,
+            digest=run.approval.digest,
+            do=step.do,
+            point=leg.point.id if leg else "",
+            expected=leg.current.token if leg else "",
+            timeout=step.timeout,
+            in_maintenance=run.work.in_maintenance,
+            fingerprint=leg.point.fingerprint if leg else "",
+            handle=record.handle,
+            undo=run.work.undo_points.get(step.target),
+            unsigned=not run.approval.plan.pins,
+            place=record.place,
+        )
+
+    def can_begin(self, step: Step) -> bool:
+        """Whether its backend is configured as it should be. If not, the next round says why: what is to be
+        written now, an outcome perhaps, must not be lost by that."""
+        try:
+            self._operation(step)
+        except PermanentError:
+            return False
+        return True
+
+    def intent(self, run: Run, step: Step) -> Event:
+        work = self.work(run, step)
+        place = self._operation(step).place
+        fact = events.StepStarted(step.n, work.op_id, place, step.do, step.target, work.point)
+        return Event(fact, self._clock())
+
+    async def start(self, run: Run, step: Step) -> Run:
+        """Acts, after the intent was written."""
+        try:
+            if step.do is Do.RESTORE:
+                plan = run.approval.plan
+                await self._planner.refuse_other_place(plan, step.target, begun=True)
+            self._driver.hold_the_lease(run)
+            begun = await answered(self._operation(step).start(self.work(run, step)), step.timeout)
+        except OutcomeUnknown:
+            return await self.find(run, run.work.record_of(step.n))
+        except (PermanentError, TemporaryError) as refusal:
+            return await self._refused(run, step, words_of(refusal))
+        if isinstance(begun, Ended):
+            return await self._end(run, step, begun)
+        if isinstance(begun, Taken):
+            return await self.find(run, run.work.record_of(step.n))
+        run = await self._driver.write_outcome(run, events.StepAccepted(step.n, dict(begun)))
+        return await self._follow(run, step)
+
+    async def _refused(self, run: Run, step: Step, why: str) -> Run:
+        """Nothing was sent now. What an earlier attempt has sent may still be under way."""
+        if run.work.record_of(step.n).begun > 1:
+            return await self._never_arrived(run, step, why)
+        return await self._driver.write_outcome(run, machine.failure(step, why, Left.BEFORE))
+
+    async def find(self, run: Run, record: StepRecord) -> Run:
+        step = record.step
+        work, operation = self.work(run, step), self._operation(step)
+        found = await asking.find(operation, work, self._sleep)
+        if found.fate is Fate.ABSENT and self._fence(step) is Fence.ONCE:
+            await self._driver.progress(run, {"words": asking.MAY_STILL_ARRIVE})
+            await self._sleep(self._world.executor(step.target).capabilities.settles)
+            found = await asking.find(operation, work, self._sleep)
+        return await self._settle(run, step, found)
+
+    async def _settle(self, run: Run, step: Step, found: Found) -> Run:
+        """What was found decides."""
+        match found.fate:
+            case Fate.IN_FLIGHT:
+                return await self._follow(await self._accepted(run, step, found.handle), step)
+            case Fate.DONE:
+                return await self._end(run, step, Ended(True, Left.POINT, found.words, found.made))
+            case Fate.FAILED:
+                return await self._end(run, step, Ended(False, found.left, found.words))
+            case Fate.OVERTAKEN:
+                return await self._end(run, step, Ended(False, Left.UNKNOWN, found.words))
+            case Fate.ABSENT if self._fence(step) is not Fence.NONE:
+                if run.work.record_of(step.n).begun < BEGUN_AT_MOST_TIMES:
+                    return await self._driver.write(run, events.StepAbsent(step.n, found.words))
+                words = f"begun {BEGUN_AT_MOST_TIMES} times, it never arrived at the backend"
+                return await self._never_arrived(run, step, words)
+            case _:
+                words = found.words or "the backend cannot tell"
+                return await self._driver.write_outcome(run, events.StepLost(step.n, words, found.asked))
+
+    async def _accepted(self, run: Run, step: Step, handle: Handle | None) -> Run:
+        """Stores what to ask with, where it was not stored before: whoever takes over finds it there."""
+        if handle is None or run.work.record_of(step.n).handle is not None:
+            return run
+        return await self._driver.write_outcome(run, events.StepAccepted(step.n, dict(handle)))
+
+    async def _never_arrived(self, run: Run, step: Step, why: str) -> Run:
+        """Ends what is absent: as untouched only where nothing that was sent can land any more."""
+        work, operation = self.work(run, step), self._operation(step)
+        if self._fence(step) is not Fence.BARRED:
+            words = f"{why}; what was sent may still arrive"
+            return await self._driver.write_outcome(run, events.StepLost(step.n, words))
+        self._driver.hold_the_lease(run)
+        found = await asking.bar(operation, work, self._sleep)
+        if found.fate is not Fate.ABSENT:
+            return await self._settle(run, step, found)
+        return await self._driver.write_outcome(run, machine.failure(step, why, Left.BEFORE))
+
+    async def _end(self, run: Run, step: Step, ended: Ended) -> Run:
+        if not ended.ok:
+            if run.work.stop_requested and ended.left is Left.BEFORE:
+                return await self._driver.write_outcome(run, events.StepTakenBack(step.n, ended.words))
+            return await self._driver.write_outcome(run, machine.failure(step, ended.words, ended.left))
+        made = ended.made if step.do is Do.SAVE else None
+        if step.do is Do.SAVE:
+            words = "cannot be undone" if made is None else f"undo point {made.label or made.id}"
+            return await self._driver.write_outcome(
+                run, events.StepSucceeded(step.n, words, made.id if made else None)
+            )
+        return await self._driver.write_outcome(run, events.StepSucceeded(step.n, ended.words))
+
+    async def _follow(self, run: Run, step: Step) -> Run:
+        """Asks until it has ended, or until the step's time is over."""
+        operation = self._operation(step)
+        until = self._clock() + timedelta(seconds=step.timeout)
+        stopped: Left | None = None
+        asked_to_stop = False
+        while True:
+            work = self.work(run, step)
+            answer = await asking.poll(operation, work, self._sleep)
+            if isinstance(answer, Ended):
+                return await self._end(run, step, asking.as_stopped(answer, stopped))
+            if isinstance(answer, Found):
+                return await self._settle(run, step, answer)
+            if self._clock() >= until:
+                found = await asking.find_out_of_time(operation, work, self._sleep)
+                return await self._settle(run, step, found)
+            if answer is not None:
+                await self._driver.progress(run, asking.shown(answer))
+            await self._sleep(answer.retry_after if answer else 1.0)
+            run = await self._driver.load(run.id)
+            if self._driver.doubt:
+                return run
+            if run.work.stop_requested and not asked_to_stop and self._can_stop(step):
+                asked_to_stop = True
+                self._driver.hold_the_lease(run)
+                with suppress(TemporaryError, PermanentError, OutcomeUnknown):
+                    # Without an answer it is waited for.
+                    stopped = await answered(operation.cancel(work), asking.patience(work))
+
+    def _can_stop(self, step: Step) -> bool:
+        """A switch of maintenance is never cut off; what is only being saved can always be left."""
+        return step.do is Do.SAVE or (
+            step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancels is not None
+        )
