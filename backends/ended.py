@@ -16,7 +16,7 @@ def ended(found: Found, now: datetime, error: Exception | None = None) -> Progre
         case Fate.IN_FLIGHT:
             return Progress(now, found.words)
         case Fate.DONE | Fate.OVERTAKEN:
-            left = Left.POINT if found.made is None else Left.BEFORE  # to keep a state changes nothing
+            left = Left.POINT if found.left is Left.UNKNOWN else found.left
             return Ended(True, left, found.words, found.made)
         case Fate.FAILED:
             return Ended(False, found.left, found.words)

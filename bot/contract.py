@@ -97,6 +97,7 @@ class Work:
     fingerprint: str = ""  # of the restore point's content as it was approved; "": its id says it
     handle: Handle | None = None  # what `start` gave; None: no answer of its is stored
     undo: str | None = None  # the id of the state that SAVE has kept in this run
+    undo_content: str = ""  # the fingerprint that it had then; "": none was told
     unsigned: bool = False  # it was planned by a version whose notes carried no signature
     place: str | None = None  # the `Operation.place` of its intent; None: it was taken at the backend itself
 
@@ -123,7 +124,7 @@ class Ended:
     ok: bool
     left: Left
     words: str = ""  # one sentence for people
-    made: RestorePoint | None = None  # the state that SAVE has kept; None: it keeps none
+    made: RestorePoint | None = None  # the state before that was kept, by SAVE or once more by RESTORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,8 @@ class Found:
     words: str = ""  # one sentence for people
     handle: Handle | None = None  # with IN_FLIGHT: what to poll
     asked: int = 1  # how often it had to be asked
-    left: Left = Left.UNKNOWN  # with FAILED; the other fates say it themselves
-    made: RestorePoint | None = None  # with DONE: what SAVE has kept
+    left: Left = Left.UNKNOWN  # with FAILED, and where DONE is not at the point; others say it
+    made: RestorePoint | None = None  # with DONE: the state before that was kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class Effects:
             fingerprint=leg.point.fingerprint if leg else "",
             handle=record.handle,
             undo=run.work.undo_points.get(step.target),
+            undo_content=run.work.undo_contents.get(step.target, ""),
             unsigned=not run.approval.plan.pins,
             place=record.place,
         )
@@ -197,13 +198,11 @@ class Effects:
             if run.work.stop_requested and ended.left is Left.BEFORE:
                 return await self._driver.write_outcome(run, events.StepTakenBack(step.n, ended.words))
             return await self._driver.write_outcome(run, machine.failure(step, ended.words, ended.left))
-        made = ended.made if step.do is Do.SAVE else None
+        made, words = ended.made, ended.words
         if step.do is Do.SAVE:
             words = "cannot be undone" if made is None else f"undo point {made.label or made.id}"
-            return await self._driver.write_outcome(
-                run, events.StepSucceeded(step.n, words, made.id if made else None)
-            )
-        return await self._driver.write_outcome(run, events.StepSucceeded(step.n, ended.words))
+        saved = (made.id, made.fingerprint) if made else (None, "")
+        return await self._driver.write_outcome(run, events.StepSucceeded(step.n, words, *saved))
 
     async def _follow(self, run: Run, step: Step) -> Run:
         """Asks until it has ended, or until the step's time is over."""

@@ -191,6 +191,7 @@ class StepSucceeded(OfStep):
     kind = EventKind.STEP_SUCCEEDED
     words: str = ""
     undo_point: str | None = None  # id of the state that was saved; None: the step saved none
+    undo_content: str = ""  # its fingerprint; empty: none was told
 
 
 @dataclass(frozen=True, slots=True)

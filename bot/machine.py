@@ -593,7 +593,12 @@ def _(fact: events.StepTakenBack, run: Run, event: Event) -> Run:
 @_changed.register
 def _(fact: events.StepSucceeded, run: Run, event: Event) -> Run:
     run = _ended(run, fact.n, Outcome.SUCCEEDED, fact.words, event.at)
-    return _achieved(run, run.work.record_of(fact.n).step, event.at, fact.undo_point)
+    step = run.work.record_of(fact.n).step
+    if fact.undo_point:
+        points = {**run.work.undo_points, step.target: fact.undo_point}
+        contents = {**run.work.undo_contents, step.target: fact.undo_content}
+        run = _worked(run, undo_points=points, undo_contents=contents)
+    return _achieved(run, step, event.at)
 
 
 @_changed.register
@@ -633,7 +638,7 @@ def _together(lefts: Iterable[Left]) -> Left:
     return Left.UNKNOWN if Left.UNKNOWN in each else Left.PARTIAL
 
 
-def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None) -> Run:
+def _achieved(run: Run, step: Step, at: datetime) -> Run:
     def all_ended(do: Do) -> bool:
         return all(r.outcome is Outcome.SUCCEEDED for r in run.work.steps if r.step.do is do)
 
@@ -642,8 +647,6 @@ def _achieved(run: Run, step: Step, at: datetime, undo_point: str | None = None)
             return _worked(run, maintenance_since=run.work.maintenance_since or at)
         case Do.MAINTENANCE_OFF if all_ended(Do.MAINTENANCE_OFF):
             return _worked(run, maintenance_until=at)
-        case Do.SAVE if undo_point:
-            return _worked(run, undo_points={**run.work.undo_points, step.target: undo_point})
         case Do.RESTORE:
             return _leaving(run, step.n, Left.POINT)
         case _:

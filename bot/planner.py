@@ -82,8 +82,10 @@ class Planner:
         for name in names:
             asked = goal if name == target.name else _other(ways[target.name], goal)
             wanted = await self._resolved(name, asked) if name == target.name else asked
-            ways[name] = await self.way(name, own.get(name, wanted))
-            doubts += await self._doubts(name, own.get(name, asked), ways[name])
+            ways[name] = await self.way(name, own[name].goal if name in own else wanted)
+            _refuse_other_content(own.get(name), ways[name])
+            if goal.undo_of is None:  # what an undo goes to was live before its run, and that is meant
+                doubts += await self._doubts(name, asked, ways[name])
         return planning.compose(
             self.configuration,
             target,
@@ -195,10 +197,10 @@ class Planner:
     async def offer(self, target: str, listed: Points) -> Offer:
         """Returns what form, command line and `doctor` offer, and what they take when nobody has chosen."""
         moved = await self.past.moved(target)
-        return offer(listed, await self.past.holds([target]), taken_back(target, moved))
+        return offer(listed, await self.past.holds([target]), taken_back(target, moved), self.clock())
 
-    async def _undo_points(self, goal: Goal) -> dict[str, Goal]:
-        """Returns the goal of each target of an undo. Raises UserError when a target has no way back."""
+    async def _undo_points(self, goal: Goal) -> "dict[str, _Saved]":
+        """Returns what was saved of each target of an undo. Raises UserError when one has no way back."""
         if goal.undo_of is None:
             return {}
         undone = await self.past.load(goal.undo_of)
@@ -207,4 +209,26 @@ class Planner:
             raise UserError(
                 f"{undone.id} has no undo point of {', '.join(missing)}. Choose a restore point instead."
             )
-        return {target: Goal(point=point) for target, point in undone.work.undo_points.items()}
+        contents = undone.work.undo_contents
+        return {
+            target: _Saved(undone.id, Goal(point=point), contents.get(target, ""))
+            for target, point in undone.work.undo_points.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """A state that a run has saved before its restore."""
+
+    run: str
+    goal: Goal
+    content: str  # its fingerprint; empty: none was told
+
+
+def _refuse_other_content(saved: _Saved | None, way: Way) -> None:
+    """Raises UserError when what stands under the name of an undo point is not what was saved."""
+    if saved is not None and saved.content not in {"", way.point.fingerprint}:
+        raise UserError(
+            f"`{way.point.id}` is not what {saved.run} has saved: somebody has put something else in its "
+            "place. Choose a restore point by its name."
+        )

@@ -27,6 +27,7 @@ from bot.model import (
 )
 from bot.procedures import steps_for
 from bot.suggesting import Hold
+from bot.times import is_of_the_future
 
 NOT_SEEN = frozenset({LossQuality.UNKNOWN, LossQuality.NONE})
 
@@ -194,6 +195,11 @@ def _warnings(
         f"{hold.point} of {hold.target} was itself rolled back by {hold.run} on {hold.placed_at:%d %b}"
         for hold in holds
         if (hold.target, hold.point) in going
+    ]
+    found += [
+        f"{leg.point.label or leg.point.id} of {leg.target} is dated in the future: its time cannot be right"
+        for leg in legs
+        if leg.point.at is not None and is_of_the_future(leg.point.at, now)
     ]
     window = loss.window(now)
     if target.rpo is not None and window is not None and window > target.rpo:

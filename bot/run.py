@@ -143,6 +143,7 @@ class WorkDone:
     loss: Loss | None = None  # as measured at the start, or once more behind maintenance
     live: Left = Left.BEFORE
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
+    undo_contents: Mapping[str, str] = field(default_factory=dict)  # target to the fingerprint that it had
     maintenance_since: datetime | None = None  # None: not entered by this run
     maintenance_until: datetime | None = None  # None with `since`: still on
     stop_requested: bool = False

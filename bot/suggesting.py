@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bot.model import Current, Left, PointKind, Points, Purpose, RestorePoint
 from bot.run import Run
+from bot.times import is_of_the_future
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +73,23 @@ class Offer:
         return tuple(point for point in self.points.points if not is_live(point, self.points))
 
 
-def offer(listed: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned]) -> Offer:
+def offer(listed: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned], now: datetime) -> Offer:
     """`holds` and `abandoned` are of this target."""
     held = {hold.point: hold.run for hold in holds}
     saved = dict(_saved_before(listed, abandoned))
     return Offer(
         listed,
-        next((point.id for point in _earlier(listed) if _is_good(point, {*held, *saved})), None),
+        next((point.id for point in _earlier(listed) if _is_good(point, {*held, *saved}, now)), None),
         {point.id: held[point.id] for point in listed.points if point.id in held},
         saved,
     )
 
 
-def _is_good(point: RestorePoint, bad: set[str]) -> bool:
-    """A point without a time may be newer than what is live; a doubted one is nobody's default."""
-    return point.at is not None and point.id not in bad and not point.doubt
+def _is_good(point: RestorePoint, bad: set[str], now: datetime) -> bool:
+    """A point without a time may be newer than what is live, as may one whose time cannot be right; a doubted
+    one is nobody's default."""
+    dated = point.at is not None and not is_of_the_future(point.at, now)
+    return dated and point.id not in bad and not point.doubt
 
 
 def _saved_before(listed: Points, abandoned: Sequence[Abandoned]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from bot.spelling import LONGEST_WORD_CHARACTERS, Misunderstood, Unclear, short, visible
 
+CLOCKS_DIFFER = timedelta(minutes=1)  # by that much at most, between two machines that are kept
+
 _ANY_CASE = re.ASCII | re.IGNORECASE
 CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _DAY_AND_CLOCK = re.compile(rf"(?:(today|yesterday),? )?(?:at )?({CLOCK.pattern})", _ANY_CASE)
@@ -122,3 +124,8 @@ def _instant(local: datetime, zone: _Zone) -> datetime:
 
 def _time(hour: str, minute: str, second: str | None) -> time:
     return time(int(hour), int(minute), int(second or 0))
+
+
+def is_of_the_future(at: datetime, now: datetime) -> bool:
+    """Whether nothing can have been complete then yet, however clocks differ."""
+    return at > now + CLOCKS_DIFFER

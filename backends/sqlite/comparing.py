@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from backends.sqlite.reading import OutOfTime, deadline, tables
+from backends.sqlite.reading import OutOfTime, deadline, schema, shadows_of, tables
 
 BINARY: Final = "BINARY"
 LITERAL: Final = (
@@ -20,9 +20,7 @@ LITERAL: Final = (
         r"NULL|TRUE|FALSE|[+-]?(0x[0-9a-f]+|(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?)|x?'([^']|'')*'", re.IGNORECASE
     )
 )
-CONTENTLESS: Final = re.compile(
-    r"\bcontent\s*=\s*(''|\"\")", re.IGNORECASE
-)  # such an index gives no row back
+TEXT_INDEX: Final = re.compile(r"\bUSING\s+[\"'`\[]?fts\d", re.IGNORECASE)
 PER_TABLE: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG})
 
 
@@ -164,7 +162,15 @@ def _unlike(now: _Table, then: _Table) -> str:
     unlike += [f"typeof(a.{name}) <> typeof(b.{name})" for name in (*now.key, *both)]
     unlike += [f"a.{c.name} IS NOT {c.default}" for c in now.columns if c.name not in there]
     unlike += [f"b.{c.name} IS NOT {c.default}" for c in then.columns if c.name not in here]
-    return " OR ".join(unlike)
+    return _any_of(unlike)
+
+
+def _any_of(conditions: Sequence[str]) -> str:
+    """A tree of ORs that is no deeper than it must be: SQLite takes one of a thousand levels, not more."""
+    if len(conditions) < 3:
+        return " OR ".join(conditions) or "0"
+    half = len(conditions) // 2
+    return f"({_any_of(conditions[:half])}) OR ({_any_of(conditions[half:])})"
 
 
 def _as_heaps(connection: sqlite3.Connection, now: _Table, then: _Table) -> Difference:
@@ -206,12 +212,13 @@ def _table(connection: sqlite3.Connection, database: str, name: str) -> _Table:
 
 
 def _hides_rows(connection: sqlite3.Connection, database: str, name: str) -> bool:
-    sql: Mapping[str, str] = dict(
-        connection.execute(
-            f"SELECT lower(name), sql FROM {database}.sqlite_schema WHERE type = 'table' AND rootpage = 0"  # noqa: S608
-        )
-    )
-    return CONTENTLESS.search(sql.get(folded(name), "")) is not None
+    """Whether it is an index of words alone. Such a one has no content of its own, and gives no row back."""
+    created = {table: sql for (kind, table), sql in schema(connection, database).items() if kind == "table"}
+    name = next((table for table in created if folded(table) == folded(name)), name)
+    if not TEXT_INDEX.search(created.get(name, "")) or f"{name}_content" in shadows_of(name, created):
+        return False
+    first = connection.execute(f"SELECT * FROM {database}.{quoted(name)} LIMIT 1").fetchone()  # noqa: S608
+    return first is not None and all(value is None for value in first)
 
 
 def _is_plain(connection: sqlite3.Connection, database: str, name: str) -> bool:

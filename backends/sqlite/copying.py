@@ -18,7 +18,7 @@ from backends.marker import Marker, MarkerStage, Slot
 from backends.sqlite.held import HeldBackup, held
 from backends.sqlite.in_thread import InThread
 from backends.sqlite.reading import connect, identity, recognise, recognise_place, version
-from backends.sqlite.saving import Kept, UndoFile
+from backends.sqlite.saving import HOLDS, SAVES, Kept, UndoFile
 from bot.contract import Blocked, Busy
 
 PAGES_AT_ONCE = 256  # between two goes the copy can be stopped
@@ -35,6 +35,7 @@ class CopyRoute:
     pages_per_second: int | None  # None: as fast as the disk
     wait: float  # seconds for the database's lock
     undo: UndoFile | None = None  # None: nobody keeps it
+    undo_content: str = ""  # its SHA-256 when it was saved
     kept: Kept | None = None  # what has watched the database since it was saved; None: nobody did
 
 
@@ -105,10 +106,10 @@ class Copy(InThread):
     def _renew_undo(self, live: sqlite3.Connection) -> None:
         """Called only while nobody else can write: what was written after it was saved is in it as well."""
         undo, kept = self._route.undo, self._route.kept
-        if undo is None or (kept is not None and not kept.moved() and undo.path.exists()):
+        if undo is None or (kept is not None and not kept.moved() and undo.holds(self._route.undo_content)):
             return
-        undo.renew(live, self._route.database)
-        self._marker = replace(self._marker, facts={**self._marker.facts, "renewed": 1})
+        renewed = {SAVES: undo.path.name, HOLDS: undo.renew(live, self._route.database)}
+        self._marker = replace(self._marker, facts={**self._marker.facts, **renewed})
 
     def _recognise_files(self) -> None:
         """Both must be those that were approved, by their names, too."""

@@ -6,6 +6,7 @@ Identity is the file and its schema: new rows are traffic, a migration is a chan
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -41,7 +42,7 @@ from backends.sqlite.reading import (
     token_of,
     version,
 )
-from backends.sqlite.saving import Kept, Saving, UndoFile
+from backends.sqlite.saving import HOLDS, SAVES, Kept, Saving, UndoFile
 from backends.sqlite.settings import SqliteSettings
 from backends.sqlite.stands import CHECKING_SECONDS, Stands
 from backends.sqlite.telling import changes, finding, rows_of, sentence, units_of
@@ -80,6 +81,7 @@ from bot.model import (
 
 COUNTING_SECONDS = 10.0  # for how all tables differ, unless the settings say otherwise
 STOPPING_SECONDS = 10.0  # for a copy to be taken back
+NEXT_NAMES = tuple(f"-{n}" for n in range(2, 10))  # of an undo point, where others are taken
 RENEWED = "Its undo point was saved anew, with what was written since."
 
 
@@ -180,6 +182,7 @@ class Sqlite:
         current = self._current()
         points = self._points()
         point = point_for(goal, points)
+        self._refuse_the_live_file(point.id)
         self._readings.of(point.id, "bytes", partial(DIGESTS.of, self._file(point.id)))
         with held(self._file(point.id)) as backup:
             way = self._way(replace(point, fingerprint=backup.digest), points, current, now)
@@ -188,6 +191,11 @@ class Sqlite:
             except StateChanged:  # what was looked at may not be what is pinned
                 raise Busy(f"Somebody wrote to the backup `{point.id}` while it was read.") from None
         return way
+
+    def _refuse_the_live_file(self, point: str) -> None:
+        """A second name of the live database holds no earlier state."""
+        if self._file(point).exists() and self._file(point).samefile(self._database):
+            raise PointUnavailable(f"The backup `{point}` is the live file itself, under another name.")
 
     def _way(
         self, point: RestorePoint, points: tuple[RestorePoint, ...], current: Current, now: datetime
@@ -245,24 +253,23 @@ class Sqlite:
                 return None
             marker = self._saving(work, slot)
             self._refuse_unplaced(work)
-            undo = self._undo_file(Path(str(marker.facts["saves"])).stem, work)
+            undo = self._undo_file(Path(str(marker.facts[SAVES])).stem, work)
             saving = Saving(self._database, undo, work.timeout, marker, slot)
             self._begin(work, saving)
             unless_begun.pop_all()
         return saving
 
     def _saving(self, work: Work, slot: Slot) -> Marker:
-        """The name is chosen once for an op id, so whatever stands there later is ours.
+        """Returns the marker with the name of a file that nobody has: what stands there already is not ours.
 
         Run numbers recur after a fresh state folder, and what an earlier run saved stays.
         """
-        marker = slot.read()
-        if marker is None:
-            name = f"pre-{work.run_id}.db"
-            if (self._backups / name).exists():
-                name = f"pre-{work.op_id}.db"
-            marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {"saves": name})
-            slot.write(marker)
+        names = (f"pre-{work.run_id}.db", *(f"pre-{work.op_id}{n}.db" for n in ("", *NEXT_NAMES)))
+        free = [name for name in names if not os.path.lexists(self._backups / name)]
+        if not free:
+            raise Blocked(f"Files called like every undo point of {work.run_id} stand in {self._backups}.")
+        marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: free[0]})
+        slot.write(marker)
         return marker
 
     def _undo_file(self, point: str, work: Work) -> UndoFile:
@@ -313,6 +320,7 @@ class Sqlite:
             self._pages_per_second,
             min(WAIT_SECONDS, work.timeout),
             self._undo_file(work.undo, work) if work.undo else None,
+            work.undo_content,
             self._kept.pop(work.run_id, None),
         )
 
@@ -333,7 +341,7 @@ class Sqlite:
         match marker.stage:
             case MarkerStage.FAILED:
                 return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
-            case _ if "saves" in marker.facts:
+            case _ if "schema" not in marker.facts and SAVES in marker.facts:
                 return self._fate_of_saving(marker)
             case MarkerStage.TAKEN:
                 return Found(Fate.ABSENT, "It was taken, but the copy was never finished.")
@@ -341,11 +349,25 @@ class Sqlite:
                 return self._fate_in_the_world(marker)
 
     def _fate_of_saving(self, marker: Marker) -> Found:
-        name = Path(str(marker.facts["saves"])).stem
-        saved = next((point for point in self._points() if point.id == name), None)
-        if saved is None:
-            return Found(Fate.ABSENT, f"{name} was never finished.")
-        return Found(Fate.DONE, f"{name} is saved.", made=saved)
+        """A name proves nothing: done is what holds what was saved."""
+        saved = self._saved(marker)
+        if saved is not None:
+            return Found(Fate.DONE, f"{saved.id} is saved.", left=Left.BEFORE, made=saved)
+        name = Path(str(marker.facts[SAVES])).stem
+        if marker.stage is MarkerStage.DONE:
+            return Found(Fate.FAILED, f"{name} is gone, or holds something else now.", left=Left.BEFORE)
+        return Found(Fate.ABSENT, f"{name} was never finished.")
+
+    def _saved(self, marker: Marker) -> RestorePoint | None:
+        """Returns the undo point of a marker, with its content; None: it has none that is there."""
+        name, holds = str(marker.facts.get(SAVES, "")), str(marker.facts.get(HOLDS, ""))
+        point = next((point for point in self._points() if f"{point.id}.db" == name), None)
+        if point is None or marker.stage is MarkerStage.TAKEN:
+            return None
+        content = DIGESTS.of(self._file(point.id))
+        if not holds:  # an earlier version noted none, and only that it was done
+            return point if marker.stage is MarkerStage.DONE else None
+        return replace(point, fingerprint=content) if content == holds else None
 
     def _fate_in_the_world(self, marker: Marker) -> Found:
         """The backup API raises the schema version by exactly one, in the transaction of the copy."""
@@ -355,8 +377,8 @@ class Sqlite:
         if moved == 0 and marker.stage is MarkerStage.CLOSING:
             return Found(Fate.ABSENT, "The copy was not finished.")
         if moved == 1 and schema_now == marker.facts["schema"]:
-            renewed = " " + RENEWED if marker.facts.get("renewed") else ""
-            return Found(Fate.DONE, f"{marker.point} is live.{renewed}")
+            made = self._saved(marker)
+            return Found(Fate.DONE, f"{marker.point} is live.{' ' + RENEWED if made else ''}", made=made)
         if marker.stage is MarkerStage.DONE:
             return Found(Fate.OVERTAKEN, f"{marker.point} was live; the schema was changed again since.")
         return Found(Fate.UNKNOWN, "The copy was nearly finished, and the schema was changed since.")

@@ -7,7 +7,8 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,9 +16,9 @@ from bot.canonical_json import digest
 from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing
 from bot.errors import TemporaryError
 
-OWN_CONTENT = re.compile(r"content\s*=", re.IGNORECASE)  # of an index over another table
 WAIT_SECONDS = 5.0  # for a lock that somebody else holds
 AT = "@"  # between schema and place in a token
+VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b", re.IGNORECASE)
 FOREIGN = (
     "no such collation",
     "no such function",
@@ -106,20 +107,45 @@ def schema(connection: sqlite3.Connection, database: str = "main") -> Mapping[tu
 
 def tables(connection: sqlite3.Connection, database: str = "main") -> frozenset[str]:
     """Returns those that hold rows of their own: the shadows of a virtual table are told by that table."""
-    shadows = "SELECT name FROM pragma_table_list WHERE schema = ? AND type = 'shadow'"
-    created = schema(connection, database)
+    created = {name: sql for (kind, name), sql in schema(connection, database).items() if kind == "table"}
     hidden = {
-        name
-        for (name,) in connection.execute(shadows, (database,))
-        if not _only_looks_like_a_shadow(name, created)
+        shadow
+        for name in created
+        for shadow, sql in shadows_of(name, created).items()
+        if created.get(shadow) == sql
     }
-    return frozenset(name for kind, name in created if kind == "table" and name not in hidden)
+    return frozenset(created.keys() - hidden)
 
 
-def _only_looks_like_a_shadow(shadow: str, created: Mapping[tuple[str, str], str]) -> bool:
-    """Whether it is a table of its own: an index over another table keeps no content itself."""
-    index = shadow.removesuffix("_content")
-    return index != shadow and OWN_CONTENT.search(created.get(("table", index), "")) is not None
+def shadows_of(name: str, created: Mapping[str, str]) -> Mapping[str, str]:
+    """Returns what SQLite itself makes for a virtual table, by name; nothing for any other table.
+
+    A name says nothing: a table of somebody's own may be called like a shadow. Of a module that only the
+    application has nothing is known. `created`: every table of the database, and how it was created.
+    """
+    sql = created[name]
+    if not VIRTUAL.match(sql):
+        return {}
+    beside = tuple(
+        other for table, other in sorted(created.items()) if not table.startswith(f"{name}_") and other != sql
+    )
+    return dict(_made_for(sql) or _made_for(sql, beside))
+
+
+@lru_cache(maxsize=1_000)
+def _made_for(sql: str, beside: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+    """Makes the table once more, in memory. `beside`: other tables that it may need; empty: it was no use."""
+    with closing(sqlite3.connect(":memory:")) as memory:
+        for other in beside:
+            with suppress(sqlite3.Error):  # what cannot be made here is not what it needs
+                memory.execute(other)
+        listed = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND rootpage"
+        before = set(memory.execute(listed))
+        try:
+            memory.execute(sql)
+        except sqlite3.Error:
+            return ()
+        return tuple(sorted(set(memory.execute(listed)) - before))
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -185,4 +211,11 @@ def _backup_uri(backup: Path) -> str:
 
 def _open(uri: str, wait: float) -> sqlite3.Connection:
     # One may be handed on to another thread; no two ever use it at once.
-    return sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
+    return connection
+
+
+def _text(stored: bytes) -> str:
+    """Reads what an application has written in another encoding than it says: a schema may hold it."""
+    return stored.decode("utf-8", "backslashreplace")

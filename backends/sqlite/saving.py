@@ -10,9 +10,10 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backends.file_digests import DIGESTS
 from backends.marker import Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
 from backends.sqlite.in_thread import InThread
@@ -26,6 +27,7 @@ from backends.sqlite.reading import (
 )
 from bot.contract import Blocked, Busy, TargetMissing
 
+SAVES, HOLDS = "saves", "holds"  # in a marker: the file, and the SHA-256 of what was saved in it
 PAGES_AT_ONCE = 2_000  # between two goes it can be stopped
 
 Between = Callable[[int, int, int], None]  # status, pages that remain, pages in all
@@ -52,18 +54,28 @@ class UndoFile:
         _like(database, self.unfinished)
         return copy
 
-    def place(self, put: Callable[[Path, Path], None]) -> None:
-        """Makes it durable under its name. `put` links or replaces."""
+    def digest(self) -> str:
+        """Makes the copy durable, and returns the SHA-256 of what it holds."""
         with open(self.unfinished, "rb") as file:
             os.fsync(file.fileno())
+        return DIGESTS.of(self.unfinished)
+
+    def place(self, put: Callable[[Path, Path], None]) -> None:
+        """Gives it its name. `put` links or replaces."""
         put(self.unfinished, self.path)
         sync_folder(self.path.parent)
         self.unfinished.unlink(missing_ok=True)
 
-    def renew(self, live: sqlite3.Connection, database: Path) -> None:
-        """Saves once more. Called only while nobody else can write."""
+    def holds(self, digest: str) -> bool:
+        """Whether it is there with this content; empty: nobody knows which."""
+        return bool(digest) and self.path.exists() and DIGESTS.of(self.path) == digest
+
+    def renew(self, live: sqlite3.Connection, database: Path) -> str:
+        """Saves once more, and returns the SHA-256. Called only while nobody else can write."""
         self.write(live, database, _refuse_busy).close()
+        digest = self.digest()
         self.place(os.replace)
+        return digest
 
 
 class Kept:
@@ -119,6 +131,8 @@ class Saving(InThread):
             with suppress(Foreign), sqlite_errors():
                 if fault := faults(copy, "integrity_check", self._seconds):
                     raise Blocked(f"The state before is damaged and cannot be saved: {fault}.")
+        self._marker = replace(self._marker, facts={**self._marker.facts, HOLDS: self._undo.digest()})
+        self._write(MarkerStage.CLOSING)  # from here on what stands there under its name may be ours
         self._undo.place(os.link)  # unlike a rename it never replaces somebody else's file
 
     def _between(self, status: int, remaining: int, total: int) -> None:

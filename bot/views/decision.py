@@ -35,7 +35,7 @@ def paused_headline(run: Run) -> str:
         case Pause.HALTED:
             return f"⏸️ DECIDE: {run.id} of {name} does not go on"
         case Pause.CHECKS if run.phase is Phase.FINISH:
-            return f"⏸️ DECIDE: {name} is online, its checks did not pass"
+            return f"⏸️ DECIDE: the online checks of {name} did not pass"
         case Pause.CHECKS if run.work.in_maintenance:
             return f"⏸️ DECIDE: {name} is not back online"
         case Pause.CHECKS:

@@ -89,7 +89,7 @@ def _failed_headline(run: Run, now: datetime) -> str:
 def _usable(run: Run) -> str:
     if maintenance_unclear(run):
         return "NOT KNOWN whether customers see maintenance"
-    return "customers see MAINTENANCE" if run.work.in_maintenance else "customers can reach it"
+    return "customers see MAINTENANCE" if run.work.in_maintenance else "no maintenance is on"
 
 
 def _stays(run: Run) -> str:

@@ -62,7 +62,7 @@ def customers(run: Run, now: datetime) -> str:
     if run.work.in_maintenance and run.work.maintenance_since:
         return f"Customers see maintenance since {utc(run.work.maintenance_since, now)}"
     if run.work.maintenance_until:
-        return f"Customers can reach it since {utc(run.work.maintenance_until, now)}"
+        return f"Out of maintenance since {utc(run.work.maintenance_until, now)}"
     return "No maintenance was put on"
 
 

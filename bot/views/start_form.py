@@ -31,7 +31,7 @@ from bot.views.limits import (
     unmarked,
 )
 from bot.views.plan import comes_from, cost, goes_back, others_go_back, outage, undo, warnings
-from bot.views.words import date, duration, target_name, utc, version
+from bot.views.words import ago, date, target_name, utc, version
 
 PLAIN = "Restore points"
 SAVED_BEFORE = "Saved before a rollback (bad then)"
@@ -182,10 +182,7 @@ def _why_this(form: StartForm) -> list[str]:
 def point_option(point: RestorePoint, kind: Kind, offer: Offer, now: datetime) -> Block:
     """`02:45 UTC · 17 min ago · hourly backup · drill 12 Nov ok`; a system's version comes first."""
     name = version(point.label or point.id)
-    if point.at is None:
-        when = [UNDATED]
-    else:
-        when = [utc(point.at, now), f"{duration((now - point.at).total_seconds())} ago"]
+    when = [UNDATED] if point.at is None else [utc(point.at, now), ago(point.at, now)]
     parts = [name, *when] if kind is Kind.SYSTEM else [*when, name]
     parts += [f"drill {date(point.proven_at)} ok"] if point.proven_at else []
     about = ", ".join(filter(None, _about(point, offer)))

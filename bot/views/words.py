@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from bot.model import Contents, Purpose, RestorePoint, Value
 from bot.run import Run
 from bot.spelling import listed
+from bot.times import is_of_the_future
 from bot.views.limits import escape, mention
 
+IN_THE_FUTURE = "dated in the future"
 NOT_KNOWN = "not known"
 NEAR = timedelta(hours=3)  # on the other side of midnight, and still no need for a date
 BYTES = frozenset({"bytes", "B"})  # units of progress that are said as sizes
@@ -86,6 +88,16 @@ def duration(seconds: float | None) -> str:
 def _two(amount: int, per: int, large: str, small: str) -> str:
     many, rest = divmod(amount, per)
     return f"{many} {large} {rest} {small}" if rest else f"{many} {large}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """`17 min ago`; of a time that cannot be right, that it is in the future."""
+    return IN_THE_FUTURE if is_of_the_future(at, now) else f"{age(at, now)} ago"
+
+
+def age(at: datetime, now: datetime) -> str:
+    """`17 min`; of a time that cannot be right, that it is in the future."""
+    return IN_THE_FUTURE if is_of_the_future(at, now) else duration((now - at).total_seconds())
 
 
 def duration_range(shortest: float, longest: float) -> str:

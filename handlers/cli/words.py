@@ -11,7 +11,7 @@ from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import in_full
 from bot.views.steps import step_name
-from bot.views.words import deed, duration, number, state_words
+from bot.views.words import age, deed, number, state_words
 from handlers.cli.output import aside, say, table
 from handlers.cli.reading import RunReport, TargetReport
 from handlers.web.run_page import in_a_line, plain
@@ -41,7 +41,7 @@ def points(offer: Offer, now: datetime) -> None:
         (
             point.id,
             moment(point.at) if point.at else NOT_KNOWN,
-            duration((now - point.at).total_seconds()) if point.at else NOT_KNOWN,
+            age(point.at, now) if point.at else NOT_KNOWN,
             point.label if point.label != point.id else "",
             point.author or "",
             _mark(point, offer),

@@ -43,6 +43,7 @@ from bot.model import (
     Loss,
     Person,
     Pin,
+    PointKind,
     Points,
     Purpose,
     RestorePoint,
@@ -390,6 +391,9 @@ class Backend(Scripted):
         return (Finding(f"{self.target} arrived", When.OFFLINE, verdict, self.live),)
 
 
+SAVED = "5a5e" * 16  # what an undo point holds
+
+
 class Saving(Scripted):
     """What an executor does to keep the state before. `cannot`: it ends well, and has kept none."""
 
@@ -411,7 +415,7 @@ class Saving(Scripted):
         return self.kept.get(work.op_id)
 
     def arrive(self, work: Work) -> None:
-        point = RestorePoint(f"undo-{self._backend.live}", T0)
+        point = RestorePoint(f"undo-{self._backend.live}", T0, kind=PointKind.UNDO, fingerprint=SAVED)
         self.kept[work.op_id] = self._backend.offered[point.id] = point
 
 

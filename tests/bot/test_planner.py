@@ -60,6 +60,21 @@ async def test_an_undo_goes_to_the_undo_point_of_each_target() -> None:
     assert (plan.purpose, [leg.point.id for leg in plan.legs]) == (Purpose.UNDO, ["undo-v42", "undo-v42"])
 
 
+async def test_nothing_is_said_against_the_point_that_an_undo_goes_to(play: Play) -> None:
+    await play.driven()
+    assert (await planned(play, Goal(undo_of="RB-42"))).warnings == ()
+
+
+async def test_an_undo_is_refused_when_something_else_stands_in_the_place_of_what_was_saved(
+    play: Play,
+) -> None:
+    await play.driven()
+    saved = play.backend.offered["undo-v42"]
+    play.backend.offered["undo-v42"] = replace(saved, fingerprint="0bad" * 16)
+    with pytest.raises(UserError, match="`undo-v42` is not what RB-42 has saved"):
+        await planned(play, Goal(undo_of="RB-42"))
+
+
 async def test_an_undo_without_an_undo_point_says_which_target_has_none(play: Play) -> None:
     play.backend.saving.starts = ["cannot"]
     await play.driven()

@@ -390,3 +390,8 @@ def test_a_plan_that_was_stored_has_the_digest_it_was_approved_by() -> None:
 def test_whole_numbers_given_as_such_make_the_same_digest_before_and_after_storing() -> None:
     whole = replace(AGREED, rpo=900, outage=240)
     assert codec.plan_digest(codec.load(Plan, codec.dump(Plan, whole))) == codec.plan_digest(whole)
+
+
+def test_a_restore_point_of_the_future_is_warned_of() -> None:
+    made = plan(ways={"orders": way(point=replace(POINT, at=later(HOUR)))})
+    assert f"{POINT.label} of orders is dated in the future: its time cannot be right" in made.warnings

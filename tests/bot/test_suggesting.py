@@ -11,9 +11,11 @@ from bot.suggesting import Abandoned, Hold, offer, taken_back
 from tests.bot.scripted import Play
 from tests.bot.stories import T0, later
 
+NOW = later(60)
+
 
 def chosen(points: Points) -> str | None:
-    return offer(points, (), ()).suggested
+    return offer(points, (), (), NOW).suggested
 
 
 def listed(*points: RestorePoint, live: Current | None = None, **more: Any) -> Points:
@@ -41,6 +43,7 @@ def test_the_newest_point_that_is_older_than_what_is_live_is_suggested() -> None
         (listed(point("v43", -50), live=Current("v42", "token")), (), ()),
         (listed(point("v43", -50), point("v42", None)), (), ()),
         (listed(point("v41", -50, doubt="is marked as bad")), (), ()),
+        (listed(point("v41", 3600), live=Current("v42", "token", at=later(7200))), (), ()),
     ],
     ids=[
         "newer than what is live",
@@ -51,12 +54,13 @@ def test_the_newest_point_that_is_older_than_what_is_live_is_suggested() -> None
         "beside a live state of which nobody knows the time",
         "before the live state in the list",
         "in doubt",
+        "dated in the future",
     ],
 )
 def test_nothing_is_suggested_that_leads_back_to_the_fault(
     points: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned]
 ) -> None:
-    assert offer(points, holds, abandoned).suggested is None
+    assert offer(points, holds, abandoned, NOW).suggested is None
 
 
 def test_a_backup_is_suggested_although_nobody_knows_since_when_the_live_state_stands() -> None:
@@ -82,7 +86,7 @@ def test_what_is_listed_after_the_live_state_is_older_although_that_has_no_time(
 
 def test_the_restore_point_of_an_earlier_rollback_may_be_suggested_again() -> None:
     taken_back = Abandoned("RB-1", later(-100), later(-10))
-    assert offer(listed(point("good", -100)), (), (taken_back,)).suggested == "good"
+    assert offer(listed(point("good", -100)), (), (taken_back,), NOW).suggested == "good"
 
 
 def test_every_point_says_what_is_known_against_it() -> None:
@@ -90,7 +94,7 @@ def test_every_point_says_what_is_known_against_it() -> None:
     bad, held, good = point("bad", -50), point("v40", -200), point("v39", -300)
     points = listed(undo, point("v42", -5, current=True), bad, held, good)
     hold, taken_back = Hold("shop", "v40", "RB-1", T0), Abandoned("RB-2", later(-100), later(-10))
-    found = offer(points, (hold,), (taken_back,))
+    found = offer(points, (hold,), (taken_back,), NOW)
     assert (found.held, found.saved_before) == ({"v40": "RB-1"}, {"pre-RB-2": "RB-2", "bad": "RB-2"})
     assert (found.plain, found.suggested) == ((good,), "v39")
 
@@ -118,5 +122,5 @@ async def test_what_a_run_took_back_is_the_time_from_its_point_to_its_end() -> N
 
 
 def test_the_state_that_is_live_again_is_no_choice() -> None:
-    found = offer(listed(point("v42", -30, current=True), point("v41", -200)), (), ())
+    found = offer(listed(point("v42", -30, current=True), point("v41", -200)), (), (), NOW)
     assert [each.id for each in found.others] == ["v41"]

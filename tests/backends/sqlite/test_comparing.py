@@ -331,6 +331,52 @@ def test_the_rows_that_an_index_is_built_over_are_counted(pair: Pair) -> None:
     assert content.added == 1
 
 
+@pytest.mark.parametrize(
+    ("index", "own"),
+    [
+        ("fts3 (w)", "words_stat (day TEXT PRIMARY KEY, hits)"),
+        ("fts4 (w, matchinfo=fts3)", "words_docsize (docid INTEGER PRIMARY KEY, size BLOB)"),
+        ("fts5 (w, columnsize = 0)", "words_docsize (id INTEGER PRIMARY KEY, sz BLOB)"),
+        ("rtree (id, a, b)", "words_content (id INTEGER PRIMARY KEY, c0)"),
+    ],
+)
+def test_a_table_that_is_only_called_like_a_shadow_is_counted(pair: Pair, index: str, own: str) -> None:
+    pair.run(f"CREATE VIRTUAL TABLE words USING {index}", f"CREATE TABLE {own}")
+    pair.back_up()
+    table = own.partition(" ")[0]
+    pair.run(f"INSERT INTO {table} VALUES (1, 1), (2, 2)")
+    assert pair.differs(table) == (2, 0, 0)
+
+
+def test_the_shadows_of_an_index_that_needs_another_table_are_not_counted(pair: Pair) -> None:
+    pair.run("CREATE TABLE texts (w)", "CREATE VIRTUAL TABLE words USING fts4 (content='texts')")
+    pair.back_up()
+    assert [one.table for one in pair.compared()] == ["texts", "words"]
+
+
+def test_a_table_of_many_columns_is_compared(pair: Pair) -> None:
+    columns = ", ".join(f"c{n}" for n in range(900))
+    pair.run(
+        f"CREATE TABLE wide (id INTEGER PRIMARY KEY, {columns})", "INSERT INTO wide (id) VALUES (1), (2)"
+    )
+    pair.back_up()
+    pair.run("UPDATE wide SET c899 = 1 WHERE id = 2")
+    assert pair.differs("wide") == (0, 1, 0)
+
+
+def test_a_definition_in_another_encoding_than_it_says_hides_no_table(pair: Pair) -> None:
+    pair.run("CREATE TABLE prices (id INTEGER PRIMARY KEY, place DEFAULT 'caf#')", "CREATE TABLE orders (v)")
+    with closing(sqlite3.connect(pair.live)) as live:
+        live.execute("PRAGMA writable_schema = ON")
+        latin = "CAST(replace(CAST(sql AS BLOB), CAST('#' AS BLOB), x'e9') AS TEXT)"
+        live.execute(f"UPDATE sqlite_schema SET sql = {latin} WHERE name = 'prices'")
+        live.commit()
+    pair.back_up()
+    pair.run("INSERT INTO orders VALUES (1)")
+    assert pair.differs("orders") == (1, 0, 0)
+    assert pair.differs("prices") == (0, 0, 0)
+
+
 # What cannot be compared
 
 
@@ -356,8 +402,24 @@ def test_the_rows_that_an_index_is_built_over_are_counted(pair: Pair) -> None:
             ["INSERT INTO t VALUES ('b')"],
             "gives no row back",
         ),
+        *(
+            (
+                [f"CREATE VIRTUAL TABLE t USING fts5 (w, content = {empty})", "INSERT INTO t VALUES ('a')"],
+                ["INSERT INTO t VALUES ('b')"],
+                "gives no row back",
+            )
+            for empty in ('""', "``", "[]", "")
+        ),
     ],
-    ids=["an unknown collation", "an unknown module", "an index without content"],
+    ids=[
+        "an unknown collation",
+        "an unknown module",
+        "an index without content",
+        *(
+            f"an index without content, written {how}"
+            for how in ("in quotes", "in ticks", "in brackets", "not")
+        ),
+    ],
 )
 def test_what_cannot_be_read_makes_only_its_own_table_unknown(
     pair: Pair, made: Sequence[str], since: Sequence[str], why: str

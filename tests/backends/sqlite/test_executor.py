@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,12 @@ async def test_a_table_that_cannot_be_compared_makes_the_loss_unknown_and_the_ot
     assert loss.units == (*figures("orders"), *figures("refunds"))
 
 
+async def test_a_second_name_of_the_live_file_is_no_backup(world: SqliteWorld, executor: Sqlite) -> None:
+    os.link(world.database, world.backups / f"{AFTER}.db")
+    with pytest.raises(PointUnavailable, match="live file itself"):
+        await executor.plan(Goal(point=AFTER), NOW)
+
+
 async def test_names_of_tables_are_quoted(world: SqliteWorld) -> None:
     name = 'x"; DROP TABLE orders; --'
     _run(world.database, f'CREATE TABLE "{name.replace(chr(34), chr(34) * 2)}" (id INTEGER PRIMARY KEY)')
@@ -458,7 +465,7 @@ async def test_an_undo_point_that_was_saved_but_not_recorded_is_found_again(
     with slot:
         marker = slot.read()
         assert marker is not None
-        slot.write(replace(marker, stage=MarkerStage.TAKEN))
+        slot.write(replace(marker, stage=MarkerStage.CLOSING))
     world.sell(1)
     assert await kept(executor, work) == saved
     assert (await executor.find(saving(work))).fate is Fate.DONE
@@ -481,6 +488,49 @@ async def test_an_undo_point_whose_saving_was_killed_is_absent_and_saved_anew(
     saved = await kept(executor, work)
     assert saved is not None
     assert world.holds(saved.id) == before
+
+
+@pytest.mark.parametrize("planted", ["pre-RB-42.db", "pre-k7f3a91c.RB-42.2.db"])
+async def test_a_file_that_was_planted_under_its_name_is_no_undo_point(
+    world: SqliteWorld, executor: Sqlite, planted: str
+) -> None:
+    work = await _work(executor)
+    before = world.live()
+    (world.backups / planted).write_bytes((world.backups / f"{NINE}.db").read_bytes())
+    saved = await kept(executor, work)
+    assert saved is not None
+    assert f"{saved.id}.db" != planted
+    assert world.holds(saved.id) == before
+
+
+async def test_an_undo_point_is_named_with_its_content(world: SqliteWorld, executor: Sqlite) -> None:
+    saved = await kept(executor, await _work(executor))
+    assert saved is not None
+    assert saved.fingerprint == sha256((world.backups / f"{saved.id}.db").read_bytes()).hexdigest()
+
+
+async def test_what_is_put_in_the_place_of_an_undo_point_before_it_is_recorded_is_not_believed(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _work(executor)
+    saved = await kept(executor, work)
+    assert saved is not None
+    (world.backups / f"{saved.id}.db").write_bytes((world.backups / f"{NINE}.db").read_bytes())
+    found = await executor.find(saving(work))
+    assert (found.fate, found.left) == (Fate.FAILED, Left.BEFORE)
+
+
+async def test_an_undo_point_that_was_replaced_before_the_restore_is_saved_anew(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work, before = await _work(executor), world.live()
+    saved = await kept(executor, work)
+    assert saved is not None
+    (world.backups / f"{saved.id}.db").write_bytes((world.backups / f"{NINE}.db").read_bytes())
+    end = await carried_out(executor, replace(work, undo=saved.id, undo_content=saved.fingerprint))
+    assert isinstance(end, Ended)
+    assert end.made is not None
+    assert world.holds(end.made.id) == before
 
 
 async def test_an_undo_point_stands_alone(world: SqliteWorld, executor: Sqlite) -> None:
@@ -530,7 +580,7 @@ async def test_an_undo_point_after_which_nobody_wrote_is_not_saved_anew(
     saved = await kept(executor, work)
     assert saved is not None
     stamp = (world.backups / f"{saved.id}.db").stat().st_ino
-    await carried_out(executor, replace(work, undo=saved.id))
+    await carried_out(executor, replace(work, undo=saved.id, undo_content=saved.fingerprint))
     assert (world.backups / f"{saved.id}.db").stat().st_ino == stamp
 
 

@@ -63,7 +63,7 @@ def told(run: Run) -> shapes.Json:
 
 def test_a_point_is_told_with_its_time_in_milliseconds() -> None:
     points = Points((examples.SHOP_POINT,), Current("r42", "r42"))
-    assert shapes.points(offer(points, (), ())) == [
+    assert shapes.points(offer(points, (), (), at("03:02"))) == [
         {
             "id": "r41",
             "at": "2026-11-21T18:02:00.000Z",
@@ -86,21 +86,21 @@ def test_what_a_backend_does_not_say_of_a_point_is_null() -> None:
     unsaid = dict.fromkeys(
         ("at", "label", "author", "proven_at", "kind", "fingerprint", "held_by", "saved_before")
     )
-    (told_point,) = shapes.points(offer(points, (), ()))
+    (told_point,) = shapes.points(offer(points, (), (), at("03:02")))
     assert told_point == {"id": "a", "current": False, "live": [], "suggested": False, **unsaid}
 
 
 def test_the_life_of_a_point_and_what_it_holds_are_told() -> None:
     span = Span(at("02:45"), None)
     backup = RestorePoint("a", None, kind=PointKind.BACKUP, live=(span,), fingerprint="40ab")
-    (told_point,) = shapes.points(offer(Points((backup,), Current("b", "b")), (), ()))
+    (told_point,) = shapes.points(offer(Points((backup,), Current("b", "b")), (), (), at("03:02")))
     assert (told_point["kind"], told_point["fingerprint"]) == ("backup", "40ab")
     assert told_point["live"] == [{"since": "2026-11-22T02:45:00.000Z", "until": None}]
 
 
 def test_the_point_that_is_live_is_current_even_when_the_backend_does_not_mark_it() -> None:
     points = Points((RestorePoint("a", None), RestorePoint("b", None)), Current("b", "b"))
-    assert [point["current"] for point in shapes.points(offer(points, (), ()))] == [False, True]
+    assert [point["current"] for point in shapes.points(offer(points, (), (), at("03:02")))] == [False, True]
 
 
 def test_a_plan_is_told_with_what_it_loses_and_at_most() -> None:
