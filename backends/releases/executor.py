@@ -75,7 +75,7 @@ class Releases:
         names_zone: tzinfo = UTC,
         clock: Clock = utc_now,
     ) -> None:
-        self._layout = Layout(root, names_zone)
+        self._layout = Layout(root, names_zone, ignored)
         self._manifests = Manifests(ignored)
         self._readings = Readings()
         self._ignored = sorted(ignored)

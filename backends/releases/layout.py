@@ -5,9 +5,11 @@ It only looks. Folders and links may be reached through other links: what counts
 
 import os
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -41,11 +43,13 @@ class Live:
 
 
 class Layout:
-    def __init__(self, root: Path, zone: tzinfo) -> None:
+    def __init__(self, root: Path, zone: tzinfo, ignored: Collection[str] = ()) -> None:
+        """`ignored`: paths below each release that do not count as its content."""
         self.root = root
         self.link = root / "current"
         self.folder = root / "releases"
         self._zone = zone
+        self._ignored = frozenset(ignored)
 
     def points(self) -> Points:
         """Returns the releases, newest first. Raises TargetMissing, Blocked, OSError."""
@@ -124,11 +128,11 @@ class Layout:
         record = with_revision(noted, folder)
         return RestorePoint(
             id=name,
-            at=dated(name, self._zone) or record.at or _modified(folder),
+            at=dated(name, self._zone, partial(_modified, folder)) or record.at or _modified(folder),
             label=f"{name} · {record.words}" if record.words else name,
             author=record.author or None,
             current=name == live,
-            doubt=_doubt(name, folder, being_made),
+            doubt=_doubt(name, folder, being_made, self._ignored),
         )
 
     def _current(self, live: Live, points: list[RestorePoint], noted: ReleaseRecords) -> Current:
@@ -156,14 +160,14 @@ def _why_no_release(entry: os.DirEntry[str]) -> str:
     return "" if entry.name.isprintable() else "has a name that cannot be shown"
 
 
-def _doubt(name: str, folder: str, being_made: str) -> str:
+def _doubt(name: str, folder: str, being_made: str, ignored: Collection[str]) -> str:
     for mark, words in MARKS.items():
         if os.path.lexists(os.path.join(folder, mark)):
             return f"{name} {words} ({mark})."
     if being_made and os.path.realpath(folder) == being_made:
         return f"{name} is not finished: the link `{BEING_MADE}` still names it."
     try:
-        return "" if holds_a_file(folder) else f"{name} is empty: there is no file in it."
+        return "" if holds_a_file(folder, ignored) else f"{name} is empty: there is no file in it."
     except FileNotFoundError:
         raise
     except OSError:

@@ -48,6 +48,7 @@ class Manifest:
         return sum(not _is_folder(what) for _, what in self.seen.values())
 
 
+USUAL_MODES = frozenset({0o755, 0o775})  # of a release: only another one is part of what it holds
 COMPARED_AT_MOST = 3  # earlier contents of one folder
 
 
@@ -131,6 +132,9 @@ class _Reading:
         self._watched: list[tuple[str, Stamps]] = []  # folders that were listed, and files that were read
 
     def all(self) -> Mapping[str, Seen]:
+        status = os.lstat(self._folder)
+        if stat.S_IMODE(status.st_mode) not in USUAL_MODES:
+            self._seen["."] = (stamps_of(status), f"folder {stat.S_IMODE(status.st_mode):o}")
         waiting = [""]
         while waiting:
             self._list(waiting.pop(), waiting)
@@ -168,15 +172,19 @@ class _Reading:
         return f"{words} {os.readlink(path)}" if kind == stat.S_IFLNK else words
 
 
-def holds_a_file(folder: str) -> bool:
-    """Whether anything but folders is below it. Raises OSError."""
-    waiting = [folder]
+def holds_a_file(folder: str, ignored: Collection[str] = ()) -> bool:
+    """Whether anything but folders, and what does not count, is below it. Raises OSError."""
+    waiting = [""]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        below = waiting.pop()
+        with os.scandir(f"{folder}/{below}") as entries:
             for entry in entries:
+                path = below + entry.name
+                if path in ignored:
+                    continue
                 if not entry.is_dir(follow_symlinks=False):
                     return True
-                waiting.append(entry.path)
+                waiting.append(f"{path}/")
     return False
 
 

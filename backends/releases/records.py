@@ -9,7 +9,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -60,10 +60,11 @@ class ReleaseRecords:
         return self.by_id.get(release, Record())
 
 
-def dated(name: str, zone: tzinfo) -> datetime | None:
+def dated(name: str, zone: tzinfo, near: Callable[[], datetime] | None = None) -> datetime | None:
     """Returns the date and time in a name such as 20261101120000; None: there is none that ever was.
 
-    A time that happened twice is the first one. `zone`: unless the name says UTC itself, with a Z.
+    A time that happened twice is the one that is nearer to `near`; None: the first. `zone`: unless the name
+    says UTC itself, with a Z.
     """
     found = DATED.search(name)
     if found is None:
@@ -71,7 +72,10 @@ def dated(name: str, zone: tzinfo) -> datetime | None:
     year, month, day, hour, minute, second = (int(found[n] or 0) for n in (1, 2, 3, 5, 6, 7))
     with suppress(ValueError):
         local = datetime(year, month, day, hour, minute, second, tzinfo=_zone_in(found) or zone)
-        return local.astimezone(UTC)
+        first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        if first == second or near is None:
+            return first
+        return min(first, second, key=lambda moment: abs(moment - near()))
     return None
 
 

@@ -286,3 +286,12 @@ async def test_an_empty_release_is_not_verified(world: ReleasesWorld, executor: 
     work = work_for(await executor.plan(Goal(point="v39"), NOW))
     await carried_out(executor, work)
     assert (await _verified(executor, work)).verdict is Verdict.INCONCLUSIVE
+
+
+async def test_a_release_whose_folder_is_closed_since_the_plan_is_not_gone_to(
+    world: ReleasesWorld, executor: Releases, v41: Path
+) -> None:
+    work = work_for(await executor.plan(Goal(point="v41"), NOW))
+    v41.chmod(0o700)
+    with pytest.raises(StateChanged, match="not what was approved"):
+        await carried_out(executor, work)

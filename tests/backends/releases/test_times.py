@@ -235,3 +235,25 @@ async def test_a_bad_release_keeps_its_time_when_the_name_has_it(world: Releases
     world.deploy("20261101120000", NOON)
     (world.root / "releases" / "20261101120000" / "BAD_RELEASE").write_text("now")
     assert (await _points(world))["20261101120000"].at == datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "at", [datetime(2026, 10, 25, 0, 10, tzinfo=UTC), datetime(2026, 10, 25, 1, 10, tzinfo=UTC)]
+)
+async def test_of_a_time_that_happened_twice_the_folder_says_which(
+    world: ReleasesWorld, at: datetime
+) -> None:
+    folder = world.root / "releases" / "20261025021000"
+    folder.mkdir()
+    os.utime(folder, (at.timestamp(), at.timestamp()))
+    executor = Releases(world.root, world.key, names_zone=BERLIN)
+    found = {point.id: point.at for point in (await executor.points()).points}
+    assert found["20261025021000"] == at
+
+
+async def test_a_release_of_which_nothing_counts_is_in_doubt(world: ReleasesWorld) -> None:
+    (world.root / "releases" / "v39" / "var").mkdir(parents=True)
+    (world.root / "releases" / "v39" / "var" / "app.log").write_text("started")
+    executor = Releases(world.root, world.key, ignored=["var"])
+    found = {point.id: point.doubt for point in (await executor.points()).points}
+    assert found["v39"] == "v39 is empty: there is no file in it."
