@@ -6,22 +6,41 @@ as a whole is held to it by `discreet`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 STRUCK: Final = "***"
 HIDDEN: Final = "…"  # in the place of a host
 SHORTEST_CHARACTERS: Final = 6  # less is a word such as `main` or `on`, and struck from half of what is said
+SHORTEST_STEP_CHARACTERS: Final = 8  # of a path
+SHORTEST_WORD_CHARACTERS: Final = 12  # of letters alone: less is `services` or `require`, and no token
+MOST_CLOSING_CHARACTERS: Final = 6  # more are no end of a sentence, they may be a secret
 ASKED_BY: Final = frozenset({"id", "token"})  # of a point: struck, nobody could go there any more
 
-# A scheme of any length would be looked for from each letter of a long line to its end.
-_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s<>`]*)")
-_HOST: Final = re.compile(r"(?:[\w.*-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
-_AUTHORITY: Final = re.compile(r"[^/?#'\"]*")
+# One sign as it is, percent-encoded however often, escaped in JSON however often, or as an entity of HTML.
+# Possessive, as every search here has to stay linear.
+_COLON: Final = r"(?::|%(?:25)*+3A|\\(?:u00|x)3A|&(?:#0{0,5}58|#x0{0,5}3A|colon);)"
+_SLASH: Final = r"(?:\\*+/|%(?:25)*+2F|\\++(?:u00|x)2F|&(?:#0{0,5}47|#x0{0,5}2F|sol);)"
+_AT: Final = r"(?:@|\\(?:u00|x)40|&(?:#0{0,5}64|#x0{0,5}40|commat);)"
+# What stands before it does not matter: a scheme would be looked for from each letter of a long line.
+_ADDRESS: Final = re.compile(rf"({_COLON}{_SLASH}{{2}})(\S*)", re.IGNORECASE)
+_NAMED: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)(\S*)")
+_HOST: Final = re.compile(r"(?:[\w.*-]*|\[[0-9A-Fa-f:.*]+(?:%\w{1,20})?\])(?::[\d*]*)?")
+# Where the separator is spelled oddly, all that follows may be: what ends an authority, and who ends a name.
+_AUTHORITY: Final = re.compile(r"[^/?#'\"<>`]*+")
+_ODD_AUTHORITY: Final = re.compile(
+    r"(?:[^/?#'\"<>`\\&%]|%(?!(?:25)*+(?:2F|3F|23|5C|2[27]|3[CE]|60)))*+", re.IGNORECASE
+)
+_USER: Final = re.compile(rf".*{_AT}", re.IGNORECASE)
+_ODD_USER: Final = re.compile(rf".*(?:{_AT}|%(?:25)*+40)", re.IGNORECASE)
+_OPENED_BY: Final = {")": "(", "]": "[", "}": "{", ">": "<"}
+_QUOTES: Final = "\"'`"
+_CLOSING: Final = frozenset((*_OPENED_BY, *_QUOTES, *",.;:!"))
 
 T = TypeVar("T")
+Cut: TypeAlias = tuple[int, int, str]  # from, to, and what stands there instead
 
 
 class Secrets:
@@ -39,9 +58,16 @@ class Secrets:
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def struck(self, text: str) -> str:
-        """Path and query of an address may hold a token, in whatever spelling a library has given them."""
-        told = text if self._pattern is None else self._pattern.sub(STRUCK, text)
-        return without_paths(told)
+        """Path and query of an address may hold a token, in whatever spelling a library has given them.
+
+        What was struck says the same when it is struck again.
+        """
+        if self._pattern is None:
+            return without_paths(text)
+        # Both are looked for in the text as it was said. Either one, done first, could tear the other apart.
+        values = [(*found.span(), STRUCK) for found in self._pattern.finditer(text)]
+        told = _with_cuts(text, [*_cuts(text), *values])
+        return self._pattern.sub(STRUCK, told)  # `https://name@host` has become a value, maybe
 
     def struck_bytes(self, text: bytes) -> bytes:
         """Whatever the bytes mean beside."""
@@ -73,44 +99,106 @@ class Secrets:
 
 
 def without_paths(text: str) -> str:
-    """Returns the text with nothing but scheme and host of the addresses in it."""
-    return _ADDRESS.sub(_scheme_and_host, text) if "://" in text else text
+    """Returns the text with nothing but scheme and host of the addresses in it, however they are spelled.
+
+    An address ends with a blank. What closes a sentence around it stays.
+    """
+    return _with_cuts(text, _cuts(text))
 
 
 def address_name(url: str) -> str:
     """Returns the scheme and host of an address, and `?` of what is none."""
+    address = _NAMED.fullmatch(url)
     try:
-        is_one = bool(_ADDRESS.fullmatch(url) and urlsplit(url).netloc)
+        is_one = bool(address and urlsplit(url).netloc)
     except ValueError:
         is_one = False
-    address = _ADDRESS.fullmatch(url)
-    return f"{address[1]}{_host(address[2])}" if address and is_one else "?"
+    if address is None or not is_one:
+        return "?"
+    host = _host(address[2], is_odd=False)
+    return f"{address[1]}{HIDDEN if host is None else address[2][host]}"
 
 
-def _scheme_and_host(address: re.Match[str]) -> str:
-    """Returns the scheme with the host, or with `…` where what looks like a path may belong to a password."""
-    scheme, rest = address.groups()
-    host = _host(rest)
-    quoted = re.search(r"['\"].*", rest, re.DOTALL) if host != HIDDEN else None
-    return f"{scheme}{host}{quoted.group() if quoted else ''}"
+def _cuts(text: str) -> Iterator[Cut]:
+    """Yields what of each address is cut away, or put into the place of what cannot be told from a host."""
+    for address in _ADDRESS.finditer(text):
+        begin, end = address.start(2), address.end(2) - _closing_characters(address[2])
+        host = _host(text[begin:end], is_odd=address[1] != "://")
+        if host is None:
+            yield begin, end, HIDDEN
+        else:
+            yield begin, begin + host.start, ""
+            yield begin + host.stop, end, ""
 
 
-def _host(rest: str) -> str:
-    """Returns the host of what follows a scheme, or `…` where something else could be told with it."""
-    authority = _AUTHORITY.match(rest)
+def _with_cuts(text: str, cuts: Iterable[Cut]) -> str:
+    """Returns the text without what was cut. Where two cuts overlap, the outer one says what stands there."""
+    told, done, word = [], 0, ""
+    for begin, end, instead in sorted(cuts, key=lambda cut: (cut[0], -cut[1])):
+        if begin == end or end <= done:
+            continue
+        if begin >= done:
+            told += [word, text[done:begin]]
+            word = instead
+        else:  # neither is the outer one
+            word = STRUCK
+        done = end
+    return "".join([*told, word, text[done:]])
+
+
+def _closing_characters(rest: str) -> int:
+    """Returns how many characters at the end belong to the sentence around: they close what it had opened."""
+    end = len(rest)
+    while end > max(0, len(rest) - MOST_CLOSING_CHARACTERS) and rest[end - 1] in _CLOSING:
+        mark, end = rest[end - 1], end - 1
+        opened = rest.count(_OPENED_BY.get(mark, mark), 0, end)
+        closed = rest.count(mark, 0, end)
+        if (mark in _OPENED_BY and opened > closed) or (mark in _QUOTES and opened % 2):
+            return len(rest) - end - 1
+    return len(rest) - end
+
+
+def _host(rest: str, *, is_odd: bool) -> slice | None:
+    """Returns where the host stands in what follows a scheme, or None where more could be told with it."""
+    authority = (_ODD_AUTHORITY if is_odd else _AUTHORITY).match(rest)
+    user = _ODD_USER if is_odd else _USER
     assert authority is not None  # it may be empty
-    host = authority.group().rpartition("@")[2]
-    return host if "@" not in rest[authority.end() :] and _HOST.fullmatch(host) else HIDDEN
+    if user.match(rest, authority.end()):  # what looks like a path may belong to a password
+        return None
+    name = user.match(authority.group())
+    host = slice(name.end() if name else 0, authority.end())
+    plain = unquote(re.sub("%(?:25)+", "%", rest[host])) if is_odd else rest[host]
+    return host if _HOST.fullmatch(plain) else None
 
 
 def _tellable(value: str) -> Iterator[str]:
-    """The value, and what of it is a secret by itself: a line of a key, the credentials in an address."""
+    """The value, and what of it is a secret by itself: a line of a key, the parts of an address."""
     yield value
     yield from (line.strip() for line in value.splitlines())
+    for word in {value, *value.split()}:
+        if "://" in word:
+            for part in _parts_of_address(word):
+                yield from (part, unquote(part), unquote_plus(part))
+
+
+def _parts_of_address(value: str) -> Iterator[str]:
+    """Yields the credentials, and of path, query and fragment what is no word that anybody may say."""
     try:
         address = urlsplit(value)
     except ValueError:
         return
-    for part in (address.password, None if address.password else address.username):
-        if part and address.netloc:
-            yield from (part, unquote(part))
+    if address.netloc and (user := address.password or address.username):
+        yield user
+    path, query = address.path.strip("/"), address.query
+    steps = [*path.split("/"), address.fragment]
+    yield from (step for step in steps if len(step) >= SHORTEST_STEP_CHARACTERS and not _is_word(step))
+    values = [pair.partition("=")[2] or pair for pair in re.split("[&;]", query)]
+    yield from (each for each in values if not _is_word(each))
+    # Its short parts are secret only beside each other, as in a path of `v1/T0/B0`.
+    for whole, parts in ((f"{path}?{query}", [*steps, *values]), (path, steps), (query, values)):
+        if len(whole) >= SHORTEST_STEP_CHARACTERS and not all(map(_is_word, parts)):
+            yield whole
+
+
+def _is_word(text: str) -> bool:
+    return not text or (text.isalpha() and len(text) < SHORTEST_WORD_CHARACTERS)

@@ -72,10 +72,11 @@ def dated(name: str, zone: tzinfo, near: Callable[[], datetime] | None = None) -
     year, month, day, hour, minute, second = (int(found[n] or 0) for n in (1, 2, 3, 5, 6, 7))
     with suppress(ValueError):
         local = datetime(year, month, day, hour, minute, second, tzinfo=_zone_in(found) or zone)
-        first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-        if first == second or near is None:
-            return first
-        return min(first, second, key=lambda moment: abs(moment - near()))
+        once, again = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        if once == again or near is None:
+            return once
+        there = near()
+        return once if abs(once - there) <= abs(again - there) else again
     return None
 
 

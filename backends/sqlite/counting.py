@@ -10,7 +10,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -71,11 +71,19 @@ class Counting:
             yield copy
 
 
+def give_way() -> None:
+    """Lets those write who wait for it."""
+    time.sleep(TURN_SECONDS)
+
+
 @contextmanager
-def snapshot(database: Path, folder: Path, seconds: float) -> Iterator[Path]:
+def snapshot(
+    database: Path, folder: Path, seconds: float, turn: Callable[[], None] = give_way
+) -> Iterator[Path]:
     """Yields a copy of the live database, which goes again at the end. Raises OutOfTime.
 
     It is read a few pages at a time and lets writers in between; whatever they write makes it begin anew.
+    `turn` is called each time, while nothing is locked.
     """
     _remove_left(folder)
     size = database.stat().st_size
@@ -83,20 +91,20 @@ def snapshot(database: Path, folder: Path, seconds: float) -> Iterator[Path]:
         raise Blocked(f"The disk lacks room for a copy of {size:,} bytes to count in.")
     path, lock = _own_file(folder)
     try:
-        _copy(database, path, seconds)
+        _copy(database, path, seconds, turn)
         yield path
     finally:
         path.unlink(missing_ok=True)
         os.close(lock)
 
 
-def _copy(database: Path, path: Path, seconds: float) -> None:
+def _copy(database: Path, path: Path, seconds: float, turn: Callable[[], None]) -> None:
     end = time.monotonic() + seconds
 
     def between(status: int, remaining: int, total: int) -> None:
         if time.monotonic() > end:
             raise OutOfTime(f"not finished after {seconds:.0f} s beside its writers")
-        time.sleep(TURN_SECONDS)
+        turn()
 
     with reading(database) as live, closing(sqlite3.connect(path, isolation_level=None)) as copy:
         copy.execute("PRAGMA synchronous = OFF")

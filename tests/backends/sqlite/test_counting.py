@@ -118,6 +118,22 @@ def test_with_a_wal_all_tables_are_seen_at_one_moment(wal: SqliteWorld) -> None:
     assert found == (Difference("orders", 7, 41, 0), Difference("refunds", 0, 0, 0))
 
 
+def test_writers_have_their_turn_while_a_copy_is_made(journal: SqliteJournalWorld, tmp_path: Path) -> None:
+    journal.sell(20_000)
+    turns = []
+    with closing(sqlite3.connect(journal.database, isolation_level=None, timeout=0)) as writer:
+
+        def sells_once() -> None:
+            if not turns:
+                writer.execute("INSERT INTO refunds VALUES ('R1', 5)")
+            turns.append(len(turns))
+
+        with snapshot(journal.database, tmp_path, LONG_SECONDS, sells_once) as copy:
+            assert len(turns) > 1
+            with closing(sqlite3.connect(copy)) as read:
+                assert read.execute("SELECT count(*) FROM refunds WHERE amount = 5").fetchone() == (1,)
+
+
 # Within a time
 
 
@@ -171,7 +187,7 @@ def test_a_copy_goes_when_counting_fails(journal: SqliteJournalWorld) -> None:
 def test_a_copy_whose_owner_was_killed_is_removed_at_the_next_use(journal: SqliteJournalWorld) -> None:
     program = """
 import pathlib, sys
-from backends.sqlite.counting import snapshot
+from backends.sqlite.counting import PAGES_AT_ONCE, snapshot
 folder = pathlib.Path(sys.argv[2])
 folder.mkdir(mode=0o700)
 with snapshot(pathlib.Path(sys.argv[1]), folder, 30.0):

@@ -567,7 +567,7 @@ async def test_what_is_written_after_the_undo_point_is_in_it_once_it_is_restored
     assert saved is not None
     world.sell(3)
     before = content(world.database)
-    end = await carried_out(executor, replace(work, undo=saved.id))
+    end = await carried_out(executor, replace(work, undo=saved.id, undo_content=saved.fingerprint))
     assert isinstance(end, Ended)
     assert end.words == f"{TEN} is live. Its undo point was saved anew, with what was written since."
     assert world.holds(saved.id) == before
@@ -592,7 +592,8 @@ async def test_who_has_not_saved_the_undo_point_itself_saves_it_anew(
     assert saved is not None
     world.sell(1)
     before = content(world.database)
-    await carried_out(world.executor(), replace(work, undo=saved.id))
+    undone = replace(work, undo=saved.id, undo_content=saved.fingerprint)
+    await carried_out(world.executor(), undone)
     assert world.holds(saved.id) == before
 
 
