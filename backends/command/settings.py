@@ -1,21 +1,65 @@
 """Settings of programs of the operator's own: an executor made of them, and a check that runs one."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from bot.configuration.settings import CheckSettings, ExecutorSettings
-from bot.configuration.values import Argv, Environment, Settings, Wait
+from bot.configuration.values import Argv, Environment, Settings, Wait, Word
+
+PLACES: Final = ("op", "point", "fingerprint", "expected")  # those of the spool, which is too heavy for here
+
+
+def _with(*filled: str) -> Callable[[str], str]:
+    """Refuses a placeholder that the executor could not fill in: that would end a run which was approved."""
+
+    def checked(word: str) -> str:
+        for name in PLACES:
+            place = f"{{{name}}}"
+            if place not in word or (word == place and name in filled):
+                continue
+            if not filled:
+                raise PydanticCustomError("place", "must be without placeholders")
+            if name in filled:
+                raise PydanticCustomError(
+                    "place", "`{place}` must be an argument of its own", {"place": place}
+                )
+            known = ", ".join(f"`{{{each}}}`" for each in filled)
+            raise PydanticCustomError("place", "can only be filled in with {known}", {"known": known})
+        return word
+
+    return checked
+
+
+FixedArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with())], ...], Field(min_length=1)]
+OpArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with("op"))], ...], Field(min_length=1)]
+PointArgv: TypeAlias = Annotated[
+    tuple[Annotated[Word, AfterValidator(_with("point"))], ...], Field(min_length=1)
+]
+RestoreArgv: TypeAlias = Annotated[
+    tuple[Annotated[Word, AfterValidator(_with(*PLACES))], ...], Field(min_length=1)
+]
 
 
 class ArgvCall(Settings):
     """One program and its arguments. No shell; `{point}` and `{op}` are filled in, as whole arguments."""
 
-    argv: Argv
+    argv: FixedArgv
     timeout: Wait = 30.0
 
 
+class OpCall(ArgvCall):
+    argv: OpArgv
+
+
+class PointCall(ArgvCall):
+    argv: PointArgv
+
+
 class RestoreCall(ArgvCall):
+    argv: RestoreArgv
     timeout: Wait = 900.0
 
 
@@ -40,11 +84,11 @@ class CommandSettings(ExecutorSettings):
     `{fingerprint}` is what was approved of the point, `{expected}` the token of what must still be live:
     a program that takes them can refuse at the last moment.
     """
-    find: ArgvCall | None = None
+    find: OpCall | None = None
     """Prints {"state": "absent|in_flight|done|failed|unknown"} of `{op}`. Absent: our own spool decides."""
-    cancel: ArgvCall | None = None
+    cancel: OpCall | None = None
     """Ends `{op}` early."""
-    measure: ArgvCall | None = None
+    measure: PointCall | None = None
     """Prints {"seconds", "units": [{"name", "count"}]}: what going to `{point}` would lose now.
 
     A unit may also have "change": new (written since, the default), changed (gets its earlier value) or

@@ -120,7 +120,7 @@ def test_with_a_wal_all_tables_are_seen_at_one_moment(wal: SqliteWorld) -> None:
 
 def test_writers_have_their_turn_while_a_copy_is_made(journal: SqliteJournalWorld, tmp_path: Path) -> None:
     journal.sell(20_000)
-    turns = []
+    turns: list[int] = []
     with closing(sqlite3.connect(journal.database, isolation_level=None, timeout=0)) as writer:
 
         def sells_once() -> None:

@@ -1,0 +1,98 @@
+"""What settings of programs may say: a placeholder that could not be filled in is refused with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from backends.command.settings import PLACES, RestoreCall
+from backends.installed import definitions
+from backends.programs import spool
+from bot.configuration import load
+from bot.errors import ConfigurationError, PermanentError
+
+FILE = """\
+version: 1
+defaults: {approval: {from: [U1]}}
+targets:
+  shop:
+    kind: system
+    executor:
+      type: command
+      points: {argv: [ctl]}
+      current: {argv: [ctl]}
+      restore:
+        argv:
+          - sh
+          - "{point}"
+"""
+
+
+def _problems(path: Path, text: str) -> tuple[str, ...]:
+    path.write_text(text)
+    try:
+        load(path, definitions())
+    except ConfigurationError as error:
+        return tuple(problem.removeprefix(f"{path}:") for problem in error.problems)
+    return ()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rollback.yaml"
+
+
+@pytest.mark.parametrize("name", spool.PLACES)
+def test_a_placeholder_inside_a_word_is_refused_with_its_line(path: Path, name: str) -> None:
+    (problem,) = _problems(path, FILE.replace("{point}", f"sc/{{{name}}}.sh"))
+    place = "`targets.shop.executor.restore.argv[1]`"
+    assert problem == f"13: {place}: `{{{name}}}` must be an argument of its own, not `sc/{{{name}}}.sh`."
+
+
+@pytest.mark.parametrize("name", spool.PLACES)
+def test_every_placeholder_may_be_a_word_of_a_restore(path: Path, name: str) -> None:
+    assert _problems(path, FILE.replace("{point}", f"{{{name}}}")) == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "word", "words"),
+    [
+        ("points", "{point}", "must be without placeholders, not `{point}`."),
+        ("current", "{op}", "must be without placeholders, not `{op}`."),
+        ("find", "{point}", "can only be filled in with `{op}`, not `{point}`."),
+        ("cancel", "{expected}", "can only be filled in with `{op}`, not `{expected}`."),
+        ("measure", "{op}", "can only be filled in with `{point}`, not `{op}`."),
+        ("measure", "--to={point}", "`{point}` must be an argument of its own, not `--to={point}`."),
+    ],
+)
+def test_a_placeholder_that_a_call_is_not_given_is_refused(
+    path: Path, call: str, word: str, words: str
+) -> None:
+    before = f"      {call}: {{argv: [ctl]}}\n"
+    text = FILE if before in FILE else FILE.replace("      restore:", f"{before}      restore:")
+    (problem,) = _problems(
+        path, text.replace(f"{call}: {{argv: [ctl]}}", f'{call}: {{argv: [ctl, "{word}"]}}')
+    )
+    assert problem.endswith(f"`targets.shop.executor.{call}.argv[1]`: {words}")
+
+
+@pytest.mark.parametrize(("call", "name"), [("find", "op"), ("cancel", "op"), ("measure", "point")])
+def test_a_call_may_use_what_it_is_given(path: Path, call: str, name: str) -> None:
+    written = f'      {call}: {{argv: [ctl, "{{{name}}}"]}}\n      restore:'
+    assert _problems(path, FILE.replace("      restore:", written)) == ()
+
+
+def test_braces_of_another_kind_are_plain_text(path: Path) -> None:
+    assert _problems(path, FILE.replace('"{point}"', '\'{"a": "{other}"}\'')) == ()
+
+
+def test_what_is_refused_is_what_the_spool_could_not_fill_in() -> None:
+    assert PLACES == spool.PLACES
+    values = dict.fromkeys(spool.PLACES, "v1")
+    for word in ("x", "{other}", *(f"{{{name}}}" for name in PLACES)):
+        RestoreCall(argv=("sh", word))
+        spool.filled(("sh", word), **values)
+    for word in ("{point}.sh", "a{op}", "{op}{point}"):
+        with pytest.raises(ValueError, match="argument of its own"):
+            RestoreCall(argv=("sh", word))
+        with pytest.raises(PermanentError):
+            spool.filled(("sh", word), **values)
