@@ -124,7 +124,7 @@ def test_a_check_says_whose_it_is(base: Path) -> None:
 
 
 def test_a_program_and_the_scripts_that_it_is_given_are_pinned(base: Path) -> None:
-    pins = _programs(base, "ctl", "tool.sh", "--fast", "{point}", "nothing")
+    pins = _programs(base, "ctl", "tool.sh", "--fast", "nothing")
     assert [pin.name for pin in pins] == ["program `ctl`", "program `tool.sh`"]
 
 
