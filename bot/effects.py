@@ -195,7 +195,8 @@ class Effects:
 
     async def _end(self, run: Run, step: Step, ended: Ended) -> Run:
         if not ended.ok:
-            if run.work.stop_requested and ended.left is Left.BEFORE:
+            looked_again = run.work.record_of(step.n).begun == 0  # people had it, and it was not begun since
+            if ended.left is Left.BEFORE and (run.work.stop_requested or looked_again):
                 return await self._driver.write_outcome(run, events.StepTakenBack(step.n, ended.words))
             return await self._driver.write_outcome(run, machine.failure(step, ended.words, ended.left))
         made, words = ended.made, ended.words

@@ -227,7 +227,10 @@ class StepAbsent(OfStep):
 
 @dataclass(frozen=True, slots=True)
 class StepTakenBack(OfStep):
-    """Stopped since somebody asked to, and the target is as before: it can be begun anew."""
+    """It has ended, and the target is as before: it can be begun anew.
+
+    Somebody asked to stop it, or had it looked at again.
+    """
 
     kind = EventKind.STEP_TAKEN_BACK
     words: str = ""

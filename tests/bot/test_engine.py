@@ -305,6 +305,20 @@ async def test_what_never_arrived_is_barred_before_it_is_called_untouched(play: 
     assert run.work.live is Left.BEFORE
 
 
+async def test_what_was_barred_can_be_begun_anew_once_somebody_has_looked_again(play: Play) -> None:
+    play.backend.starts = ["never_arrives"] * BEGUN_AT_MOST_TIMES
+    await play.driven()
+    await play.press(BEN, presses.RETRY)
+    run = await play.drive()
+    assert (run.question.pause, run.work.live) == (Pause.STOPPED, Left.BEFORE)
+    await play.press(BEN, presses.CONTINUE)
+    run = await play.drive()
+    assert (run.state, list(play.backend.fates)) == (
+        State.SUCCEEDED,
+        ["k7f3a91c.RB-42.3", "k7f3a91c.RB-42.3.2"],
+    )
+
+
 async def test_what_cannot_be_barred_is_not_called_untouched(play: Play) -> None:
     play.backend.starts = ["never_arrives"] * 99
     play.backend.bars = [Unreachable("no route")] * ASKED_AT_MOST_TIMES
@@ -880,6 +894,7 @@ async def test_maintenance_that_failed_is_switched_once_more_when_somebody_looks
 async def test_a_restore_that_failed_is_only_looked_for_when_somebody_looks_again(play: Play) -> None:
     play.backend.polls = [Ended(False, Left.UNKNOWN, "exit code 3")]
     play.backend.arrive = lambda work: play.backend.fates.update({work.op_id: Fate.FAILED})  # type: ignore[method-assign]
+    play.backend.finds = [Found(Fate.FAILED, "exit code 3")]
     await play.driven()
     await play.press(BEN, presses.RETRY)
     run = await play.drive()
