@@ -43,9 +43,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", spool.PLACES)
 def test_a_placeholder_inside_a_word_is_refused_with_its_line(path: Path, name: str) -> None:
-    (problem,) = _problems(path, FILE.replace("{point}", f"sc/{{{name}}}.sh"))
     place = "`targets.shop.executor.restore.argv[1]`"
-    assert problem == f"13: {place}: `{{{name}}}` must be an argument of its own, not `sc/{{{name}}}.sh`."
+    said = f"13: {place}: `{{{name}}}` must be an argument of its own, not `sc/{{{name}}}.sh`."
+    assert _problems(path, FILE.replace("{point}", f"sc/{{{name}}}.sh")) == (said,)
 
 
 @pytest.mark.parametrize("name", spool.PLACES)
