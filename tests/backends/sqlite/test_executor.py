@@ -533,6 +533,20 @@ async def test_an_undo_point_that_was_replaced_before_the_restore_is_saved_anew(
     assert world.holds(end.made.id) == before
 
 
+async def test_what_an_earlier_version_has_saved_to_the_end_is_found(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    """It noted no content, and began under the same name again where it had not come to the end."""
+    work = await _work(executor)
+    (world.backups / "pre-RB-42.db").write_bytes((world.backups / f"{NINE}.db").read_bytes())
+    for stage, fate in ((MarkerStage.TAKEN, Fate.ABSENT), (MarkerStage.DONE, Fate.DONE)):
+        slot = Markers(world.backups, world.key).take(saving(work).op_id)
+        assert slot is not None
+        with slot:
+            slot.write(Marker(work.digest, work.point, work.expected, stage, {"saves": "pre-RB-42.db"}))
+        assert (await executor.find(saving(work))).fate is fate
+
+
 async def test_an_undo_point_stands_alone(world: SqliteWorld, executor: Sqlite) -> None:
     await kept(executor, await _work(executor))
     assert [path.name for path in world.backups.glob("pre-*")] == ["pre-RB-42.db"]
