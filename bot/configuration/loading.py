@@ -87,9 +87,9 @@ def _loaded(document: Document, path: Path, sha: str, definitions: Definitions) 
 
 
 def _sha256(document: Path) -> str | None:
-    """None: it is an address, or cannot be read."""
+    """None: it is an address, or cannot be read. A pipe is not waited for."""
     try:
-        return hashlib.sha256(document.read_bytes()).hexdigest()
+        return hashlib.sha256(document.read_bytes()).hexdigest() if document.is_file() else None
     except (OSError, ValueError):
         return None
 

@@ -1,6 +1,7 @@
 """rollback.yaml: what it may say, and every way in which it is refused, with file and line."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
@@ -869,3 +870,10 @@ def test_the_schema_is_json_and_describes_its_settings() -> None:
     assert rpo["description"].startswith("Objective: data-loss window")
     assert schema["required"] == ["version", "targets"]
     assert schema["$defs"]["TargetSettings"]["required"] == ["kind", "executor"]
+
+
+def test_a_document_that_is_a_pipe_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path.parent / "a.md")
+    text = SMALL.replace("    steps:", "    document: a.md\n    steps:")
+    path.write_text(text)
+    assert load(path).documents == {}
