@@ -38,7 +38,7 @@ class Operations(Executors, Protocol):
 
 
 class Driver(Protocol):
-    """What an effect needs of whoever holds the claim."""
+    """Whoever holds the claim, as far as an effect needs it."""
 
     @property
     def doubt(self) -> str | None:
@@ -79,7 +79,7 @@ class Effects:
         return self._world.executor(step.target)
 
     def _fence(self, step: Step) -> Fence:
-        """What its op id is worth. A switch of maintenance is a program under our own supervisor."""
+        """Returns what its op id is worth. Maintenance is switched by a program under our own supervisor."""
         if step.do in MAINTENANCE:
             return Fence.BARRED
         return self._world.executor(step.target).capabilities.fence
@@ -156,7 +156,7 @@ class Effects:
         return await self._settle(run, step, found)
 
     async def _settle(self, run: Run, step: Step, found: Found) -> Run:
-        """What was found decides."""
+        """Writes what follows from what was found."""
         match found.fate:
             case Fate.IN_FLIGHT:
                 return await self._follow(await self._accepted(run, step, found.handle), step)
@@ -195,8 +195,9 @@ class Effects:
 
     async def _end(self, run: Run, step: Step, ended: Ended) -> Run:
         if not ended.ok:
-            looked_again = run.work.record_of(step.n).begun == 0  # people had it, and it was not begun since
-            if ended.left is Left.BEFORE and (run.work.stop_requested or looked_again):
+            if ended.left is Left.BEFORE and run.work.record_of(step.n).begun == 0:  # people had it looked at
+                return await self._driver.write(run, events.StepAbsent(step.n, ended.words, anew=True))
+            if ended.left is Left.BEFORE and run.work.stop_requested:
                 return await self._driver.write_outcome(run, events.StepTakenBack(step.n, ended.words))
             return await self._driver.write_outcome(run, machine.failure(step, ended.words, ended.left))
         made, words = ended.made, ended.words

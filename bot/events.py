@@ -223,14 +223,12 @@ class StepAbsent(OfStep):
 
     kind = EventKind.STEP_ABSENT
     words: str = ""
+    anew: bool = False  # its op id has ended: it is begun under another one
 
 
 @dataclass(frozen=True, slots=True)
 class StepTakenBack(OfStep):
-    """It has ended, and the target is as before: it can be begun anew.
-
-    Somebody asked to stop it, or had it looked at again.
-    """
+    """Stopped since somebody asked to, and the target is as before: it can be begun anew."""
 
     kind = EventKind.STEP_TAKEN_BACK
     words: str = ""

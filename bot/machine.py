@@ -579,7 +579,8 @@ def _(fact: events.StepAccepted, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.StepAbsent, run: Run, event: Event) -> Run:
-    return _leaving(_with_step(run, fact.n, **_WAITING), fact.n, Left.BEFORE)
+    attempt = run.work.record_of(fact.n).attempt + fact.anew
+    return _leaving(_with_step(run, fact.n, attempt=attempt, **_WAITING), fact.n, Left.BEFORE)
 
 
 @_changed.register

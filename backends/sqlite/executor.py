@@ -281,7 +281,7 @@ class Sqlite:
         self._going[work.op_id] = going
 
     def _forget(self, work: Work) -> None:
-        """Of what was saved the connection stays: it knows whether anybody writes before the restore."""
+        """Lets go of what has ended, and keeps the connection that knows whether anybody writes since."""
         going = self._going.pop(work.op_id, None)
         if isinstance(going, Saving) and going.kept is not None:
             for earlier in self._kept.values():

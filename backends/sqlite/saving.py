@@ -35,7 +35,7 @@ Between = Callable[[int, int, int], None]  # status, pages that remain, pages in
 
 @dataclass(frozen=True, slots=True)
 class UndoFile:
-    """Where the state before is kept."""
+    """The file in which the state before is kept."""
 
     path: Path
     unfinished: Path  # on the same disk, until it is whole
@@ -123,8 +123,10 @@ class Saving(InThread):
             self.kept = kept
 
     def _save(self, live: sqlite3.Connection) -> None:
-        """Where only the application can read an index of it, SQLite's copy is trusted: page by page it is
-        the same."""
+        """Writes the copy, checks it, and gives it its name.
+
+        Where only the application can read an index of it, SQLite is trusted: page by page it is the same.
+        """
         with closing(self._undo.write(live, self._database, self._between)) as copy:
             recognise(copy, self._marker.expected)
             recognise_place(self._database, self._marker.expected)
@@ -153,7 +155,7 @@ def _open(database: Path) -> sqlite3.Connection:
 
 
 def _like(database: Path, copy: Path) -> None:
-    """Whoever may read or write the one may do so with the other, and nobody else."""
+    """Gives the copy the owner and the mode of the database: the same people may read it, and nobody else."""
     of = database.stat()
     with suppress(PermissionError):  # only root gives files away
         os.chown(copy, of.st_uid, of.st_gid)

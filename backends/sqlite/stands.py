@@ -1,4 +1,4 @@
-"""What stands against a restore, or has to be said of it, before anybody agrees."""
+"""Looks for what stands against a restore, or has to be said of it, before anybody agrees."""
 
 import shutil
 from collections.abc import Iterable
