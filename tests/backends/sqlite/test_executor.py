@@ -523,11 +523,10 @@ async def test_what_is_put_in_the_place_of_an_undo_point_before_it_is_recorded_i
 async def test_an_undo_point_that_was_replaced_before_the_restore_is_saved_anew(
     world: SqliteWorld, executor: Sqlite
 ) -> None:
-    work, before = await _work(executor), world.live()
-    saved = await kept(executor, work)
-    assert saved is not None
-    (world.backups / f"{saved.id}.db").write_bytes((world.backups / f"{NINE}.db").read_bytes())
-    end = await carried_out(executor, replace(work, undo=saved.id, undo_content=saved.fingerprint))
+    before = world.live()
+    work = await _saved_before(executor)
+    (world.backups / f"{work.undo}.db").write_bytes((world.backups / f"{NINE}.db").read_bytes())
+    end = await carried_out(executor, work)
     assert isinstance(end, Ended)
     assert end.made is not None
     assert world.holds(end.made.id) == before
@@ -573,42 +572,43 @@ def _saving(world: SqliteWorld, path: Path) -> Saving:
     return Saving(world.database, undo, PATIENCE_SECONDS, taken, slot)
 
 
-async def test_what_is_written_after_the_undo_point_is_in_it_once_it_is_restored(
-    world: SqliteWorld, executor: Sqlite
-) -> None:
+async def _saved_before(executor: Sqlite) -> Work:
+    """The restore that comes after its undo point."""
     work = await _work(executor)
     saved = await kept(executor, work)
     assert saved is not None
+    return replace(work, undo=saved.id, undo_content=saved.fingerprint)
+
+
+async def test_what_is_written_after_the_undo_point_is_in_it_once_it_is_restored(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    work = await _saved_before(executor)
     world.sell(3)
     before = content(world.database)
-    end = await carried_out(executor, replace(work, undo=saved.id, undo_content=saved.fingerprint))
+    end = await carried_out(executor, work)
     assert isinstance(end, Ended)
     assert end.words == f"{TEN} is live. Its undo point was saved anew, with what was written since."
-    assert world.holds(saved.id) == before
+    assert world.holds(str(work.undo)) == before
 
 
 async def test_an_undo_point_after_which_nobody_wrote_is_not_saved_anew(
     world: SqliteWorld, executor: Sqlite
 ) -> None:
-    work = await _work(executor)
-    saved = await kept(executor, work)
-    assert saved is not None
-    stamp = (world.backups / f"{saved.id}.db").stat().st_ino
-    await carried_out(executor, replace(work, undo=saved.id, undo_content=saved.fingerprint))
-    assert (world.backups / f"{saved.id}.db").stat().st_ino == stamp
+    work = await _saved_before(executor)
+    stamp = (world.backups / f"{work.undo}.db").stat().st_ino
+    await carried_out(executor, work)
+    assert (world.backups / f"{work.undo}.db").stat().st_ino == stamp
 
 
 async def test_who_has_not_saved_the_undo_point_itself_saves_it_anew(
     world: SqliteWorld, executor: Sqlite
 ) -> None:
-    work = await _work(executor)
-    saved = await kept(executor, work)
-    assert saved is not None
+    work = await _saved_before(executor)
     world.sell(1)
     before = content(world.database)
-    undone = replace(work, undo=saved.id, undo_content=saved.fingerprint)
-    await carried_out(world.executor(), undone)
-    assert world.holds(saved.id) == before
+    await carried_out(world.executor(), work)
+    assert world.holds(str(work.undo)) == before
 
 
 async def test_a_saving_that_is_stopped_leaves_no_file(world: SqliteWorld) -> None:
