@@ -12,10 +12,9 @@ from psycopg.abc import PQGen
 from psycopg.waiting import wait_async
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.writing import CHANNEL, CommitUnknown, DatabaseBehaviour, NotAccepted
+from storage.writing import CHANNEL, CommitUnknown, DatabaseBehaviour, NoneFree, NotAccepted
 
 T = TypeVar("T")
 TRANSACTIONS_AT_ONCE = 2  # one waits for the disk while the next is made ready

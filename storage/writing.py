@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Executable, Table, text
 from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.errors import TemporaryError
@@ -31,6 +32,10 @@ class NotAccepted(TemporaryError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"{why} Nothing was stored and nothing will run. Try again in a moment.")
+
+
+class NoneFree(TimeoutError):
+    """Every connection to the database was in use for too long."""
 
 
 class DiskFailed(TemporaryError):
@@ -195,8 +200,14 @@ def _commit_begins(jobs: Sequence[Job[Any]]) -> None:
 
 @asynccontextmanager
 async def lent(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Unlike `async with engine.connect()`, which gives it back a moment later, in a task of its own."""
-    connection = await engine.connect()
+    """Unlike `async with engine.connect()`, which gives it back a moment later, in a task of its own.
+
+    Raises NoneFree: of the pool's own error nobody knows that it is the database that is away.
+    """
+    try:
+        connection = await engine.connect()
+    except PoolTimeout as problem:
+        raise NoneFree(str(problem)) from problem
     try:
         yield connection
     finally:

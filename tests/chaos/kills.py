@@ -104,16 +104,15 @@ async def _under_fire(
         complete = people.ended >= batch.runs and killed.total() >= batch.kills
         return complete or nobody_left.is_set() or over()
 
-    watching = asyncio.create_task(people.watch())
-    fire = asyncio.create_task(_fire(world, server, people, killed, batch, enough))
-    try:
-        await asyncio.gather(*(people.keep_going(target.name, enough) for target in world.targets))
-        nobody_left.set()
-        await fire
-    finally:
-        for task in (watching, fire):
-            task.cancel()
-        await asyncio.gather(watching, fire, return_exceptions=True)
+    async with people.watching():
+        fire = asyncio.create_task(_fire(world, server, people, killed, batch, enough))
+        try:
+            await asyncio.gather(*(people.keep_going(target.name, enough) for target in world.targets))
+            nobody_left.set()
+            await fire
+        finally:
+            fire.cancel()
+            await asyncio.gather(fire, return_exceptions=True)
     return killed
 
 

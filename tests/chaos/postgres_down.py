@@ -60,21 +60,20 @@ async def _through_outages(
 ) -> tuple[int, list[float]]:
     """How many outages there were, and the seconds until each request of one was answered."""
     names = [target.name for target in world.targets]
-    watching, stop = asyncio.create_task(people.watch()), asyncio.Event()
-    working = [asyncio.create_task(people.keep_going(name, stop.is_set)) for name in names[:WORKING]]
-    outages, asked = 0, list[float]()
-    while outages < times and not over():
-        await asyncio.sleep(people.randomness.uniform(*BETWEEN))
-        lasts, hangs = people.randomness.uniform(*OUTAGE), people.randomness.random() < 0.5
-        server.freeze() if hangs else server.kill()
-        asking = [asyncio.create_task(_timed(world, name, people.randomness)) for name in names[WORKING:]]
-        await asyncio.sleep(lasts)
-        server.thaw() if hangs else server.start()
-        asked += await asyncio.gather(*asking)
-        outages += 1
-    stop.set()
-    await asyncio.gather(*working)
-    watching.cancel()
+    stop, outages, asked = asyncio.Event(), 0, list[float]()
+    async with people.watching():
+        working = [asyncio.create_task(people.keep_going(name, stop.is_set)) for name in names[:WORKING]]
+        while outages < times and not over():
+            await asyncio.sleep(people.randomness.uniform(*BETWEEN))
+            lasts, hangs = people.randomness.uniform(*OUTAGE), people.randomness.random() < 0.5
+            server.freeze() if hangs else server.kill()
+            asking = [asyncio.create_task(_timed(world, name, people.randomness)) for name in names[WORKING:]]
+            await asyncio.sleep(lasts)
+            server.thaw() if hangs else server.start()
+            asked += await asyncio.gather(*asking)
+            outages += 1
+        stop.set()
+        await asyncio.gather(*working)
     return outages, asked
 
 

@@ -101,21 +101,20 @@ async def _world(waves: Waves, options: Options, raced: Counter[str]) -> list[st
     ]
     async with crowd.crowded(targets, randomness.randrange(2**32), approvers=2) as (world, _):
         people = Crowd(world, randomness)
-        watching = asyncio.create_task(people.watch())
         problems = list[str]()
-        for wave in range(waves.count):
-            if waves.over():
-                break
-            live = [world.backend.current(target.name) for target in targets]
-            found = await asyncio.gather(
-                *(
-                    _one(people, target.name, kind, _elsewhere(current, wave))
-                    for target, kind, current in zip(targets, kinds, live, strict=True)
+        async with people.watching():
+            for wave in range(waves.count):
+                if waves.over():
+                    break
+                live = [world.backend.current(target.name) for target in targets]
+                found = await asyncio.gather(
+                    *(
+                        _one(people, target.name, kind, _elsewhere(current, wave))
+                        for target, kind, current in zip(targets, kinds, live, strict=True)
+                    )
                 )
-            )
-            problems += [words for words in found if words]
-            raced.update(kind.name for kind in kinds)
-        watching.cancel()
+                problems += [words for words in found if words]
+                raced.update(kind.name for kind in kinds)
         await all_quiet(world)
         problems += [f"{one.invariant}: {one.words}" for one in violations(await histories(world))]
         return problems + world.ended_by_themselves()

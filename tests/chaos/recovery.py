@@ -45,11 +45,10 @@ async def run(options: Options) -> list[Result]:
             await write_waiting(url, signer_at(Path(folder) / "front.key"), WAITING, utc_now())
             await world.whole(BOT)
             people = Crowd(world, randomness)
-            watching = asyncio.create_task(people.watch())
             measured = list[Recovery]()
-            while len(measured) < times and not options.over(began):
-                measured.append(await _once(world, people, len(measured)))
-            watching.cancel()
+            async with people.watching():
+                while len(measured) < times and not options.over(began):
+                    measured.append(await _once(world, people, len(measured)))
             found = [*_repeated(world), *world.ended_by_themselves()]
         finally:
             await world.close()

@@ -30,12 +30,11 @@ async def run(options: Options) -> list[Result]:
     targets = crowd.targets(RUNS)
     async with crowd.crowded(targets, randomness.randrange(2**32)) as (world, _):
         people = Crowd(world, randomness)
-        watching = asyncio.create_task(people.watch())
         waited, kills = list[float](), 0
-        while kills < times and not options.over(began):
-            waited += await _once(world, people, kills)
-            kills += 1
-        watching.cancel()
+        async with people.watching():
+            while kills < times and not options.over(began):
+                waited += await _once(world, people, kills)
+                kills += 1
         await all_quiet(world)
         found = [f"{one.invariant}: {one.words}" for one in violations(await histories(world))]
         found += world.ended_by_themselves()

@@ -55,18 +55,18 @@ async def run(options: Options) -> list[Result]:
 
 async def _haunted(world: Replicas, people: Crowd, times: int, over: Callable[[], bool]) -> int:
     """How many times a worker stood still and went on, under load; fewer than `times` when it was over."""
-    watching = asyncio.create_task(people.watch())
-    stop = asyncio.Event()
-    working = [asyncio.create_task(people.keep_going(target.name, stop.is_set)) for target in world.targets]
-    stops = 0
-    while stops < times and not over():
-        victim = people.randomness.choice(WORKERS)
-        await asyncio.sleep(people.randomness.uniform(*BETWEEN))
-        world.workers[victim].freeze()
-        await asyncio.sleep(LEASE.total_seconds() + people.randomness.uniform(*LONGER))
-        world.workers[victim].thaw()
-        stops += 1
-    stop.set()
-    await asyncio.gather(*working)
-    watching.cancel()
+    stop, stops = asyncio.Event(), 0
+    async with people.watching():
+        working = [
+            asyncio.create_task(people.keep_going(target.name, stop.is_set)) for target in world.targets
+        ]
+        while stops < times and not over():
+            victim = people.randomness.choice(WORKERS)
+            await asyncio.sleep(people.randomness.uniform(*BETWEEN))
+            world.workers[victim].freeze()
+            await asyncio.sleep(LEASE.total_seconds() + people.randomness.uniform(*LONGER))
+            world.workers[victim].thaw()
+            stops += 1
+        stop.set()
+        await asyncio.gather(*working)
     return stops

@@ -78,7 +78,15 @@ class Crowd:
     held: list[str] = field(default_factory=list)  # runs that wait for people to decide
     done: int = 0
 
-    async def watch(self) -> None:
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """What is stored is seen until this is left. When nobody can look, what waits for it ends at once."""
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch())
+            yield
+            watch.cancel()
+
+    async def _watch(self) -> None:
         """Until cancelled: what is stored of the newest run of each target."""
         settled = 0  # up to this number all have ended
         while True:

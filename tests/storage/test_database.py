@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.clock import utc_now
 from storage.database import (
@@ -35,6 +35,7 @@ from storage.database import (
     why_not_current,
 )
 from storage.tables import metadata
+from storage.writing import NoneFree, lent
 from tests.postgres import Databases
 
 MIGRATIONS = Path(__file__).parents[2] / "storage" / "migrations" / "versions"
@@ -177,6 +178,16 @@ async def test_what_cancelled_writers_did_is_known_when_the_next_has_written(dat
     assert set(seen) >= {f"V{i:02}" for i in range(0, 20, 2)} | {"last"}
     await asyncio.sleep(0)
     assert await views(database) == seen
+
+
+async def test_who_finds_no_free_connection_is_told_that_the_database_does_not_answer(path: Path) -> None:
+    engine = create_async_engine(sqlite_url(path), pool_size=1, max_overflow=0, pool_timeout=0)
+    async with lent(engine):
+        with pytest.raises(TimeoutError) as told:
+            async with lent(engine):
+                pass
+    assert isinstance(told.value, NoneFree)
+    await engine.dispose()
 
 
 async def test_everything_in_a_snapshot_is_of_one_moment(database: Database) -> None:
