@@ -14,7 +14,7 @@ from typing import Any
 from backends.file_digests import DIGESTS
 from backends.references import Resolver
 from bot.configuration.values import Reference, Settings
-from bot.model import Pin
+from bot.model import PROGRAM, Pin
 
 PURPOSE = "place"
 SHORT_CHARACTERS = 40
@@ -68,7 +68,7 @@ def _pins(settings: Settings, resolver: Resolver, of: str, agreed: Mapping[str, 
                 yield Pin(pinned, _place(resolver.text(value), resolver, agreed.get(pinned)))
             case tuple() as argv if name == "argv":
                 yield from (
-                    Pin(f"program `{word[:SHORT_CHARACTERS]}`{of}", _content(path))
+                    Pin(f"{PROGRAM}`{word[:SHORT_CHARACTERS]}`{of}", _content(path))
                     for word, path in _programs(argv, resolver, environment.get("PATH"))
                 )
 

@@ -6,13 +6,13 @@ saw. Neither decides anything about people or order: the engine does. Times are 
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from bot.errors import PermanentError, TemporaryError
-from bot.model import Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
+from bot.model import Beside, Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
 
 T = TypeVar("T")
 Handle = Mapping[str, Any]  # JSON; stored before the first `poll`, and given back with the work
@@ -79,7 +79,7 @@ class Capabilities:
     settles: float = 0.0  # seconds after which a request that was sent cannot land any more; only with ONCE
     does: frozenset[Do] = frozenset({Do.RESTORE})
     cancels: Left | None = None  # what a cancelled restore leaves; None: it cannot be cancelled
-    timeout: float | None = None  # seconds that a restore may take; None: what its procedure says
+    timeouts: Mapping[Do, float] = field(default_factory=dict)  # seconds; not in it: as its procedure says
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,10 @@ class Work:
     in_maintenance: bool = False  # nobody else writes to the target
     fingerprint: str = ""  # of the restore point's content as it was approved; "": its id says it
     handle: Handle | None = None  # what `start` gave; None: no answer of its is stored
-    undo: str | None = None  # the id of the state that SAVE has kept in this run
+    undo: str | None = None  # the id of the state that SAVE has kept in this run; of a DROP: it goes
     undo_content: str = ""  # the fingerprint that it had then; "": none was told
+    prepared: str | None = None  # the id of the copy that PREPARE has made in this run; of a DROP: it goes
+    keep_until: datetime | None = None  # of what PREPARE and SAVE make: nobody drops it earlier
     unsigned: bool = False  # it was planned by a version whose notes carried no signature
     place: str | None = None  # the `Operation.place` of its intent; None: it was taken at the backend itself
 
@@ -124,7 +126,7 @@ class Ended:
     ok: bool
     left: Left
     words: str = ""  # one sentence for people
-    made: RestorePoint | None = None  # the state before that was kept, by SAVE or once more by RESTORE
+    made: RestorePoint | Beside | None = None  # the state before, by SAVE or once more by RESTORE; or a copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Found:
     handle: Handle | None = None  # with IN_FLIGHT: what to poll
     asked: int = 1  # how often it had to be asked
     left: Left = Left.UNKNOWN  # with FAILED, and where DONE is not at the point; others say it
-    made: RestorePoint | None = None  # with DONE: the state before that was kept
+    made: RestorePoint | Beside | None = None  # with DONE: the state before that was kept, or the copy
 
 
 @dataclass(frozen=True, slots=True)

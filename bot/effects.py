@@ -5,7 +5,8 @@ next is for the engine and the machine.
 """
 
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot import asking, events, machine
@@ -24,11 +25,12 @@ from bot.contract import (
 from bot.envelope import Event
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.events import Fact
-from bot.model import MAINTENANCE, Do, Fence, Left, Step
+from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Step
 from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
 
 BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
+KEPT_LONGER = timedelta(days=1)  # than the card says, by a backend that drops by itself: a run has no end yet
 
 
 class Operations(Executors, Protocol):
@@ -87,7 +89,7 @@ class Effects:
     def work(self, run: Run, step: Step) -> Work:
         """Under the op id of its intent; only what has none yet gets one."""
         record = run.work.record_of(step.n)
-        leg = None if step.do in MAINTENANCE else run.approval.plan.leg(step.target)
+        leg = None if step.do in {*MAINTENANCE, Do.DROP} else run.approval.plan.leg(step.target)
         return Work(
             op_id=record.op or op_id(self._installation, run.id, step.n, record.attempt),
             run_id=run.id,
@@ -99,8 +101,10 @@ class Effects:
             in_maintenance=run.work.in_maintenance,
             fingerprint=leg.point.fingerprint if leg else "",
             handle=record.handle,
-            undo=run.work.undo_points.get(step.target),
+            undo=None if step.drops is Do.PREPARE else run.work.undo_points.get(step.target),
             undo_content=run.work.undo_contents.get(step.target, ""),
+            prepared=None if step.drops is Do.SAVE else _copy_of(run, step.target),
+            keep_until=_keep_until(run, step),
             unsigned=not run.approval.plan.pins,
             place=record.place,
         )
@@ -123,15 +127,15 @@ class Effects:
     async def start(self, run: Run, step: Step) -> Run:
         """Acts, after the intent was written."""
         try:
-            if step.do is Do.RESTORE:
+            if step.do in {Do.PREPARE, Do.RESTORE}:
                 plan = run.approval.plan
-                await self._planner.refuse_other_place(plan, step.target, begun=True)
+                await self._planner.refuse_other_place(plan, step.target, begun=run.work.touched)
             self._driver.hold_the_lease(run)
             begun = await answered(self._operation(step).start(self.work(run, step)), step.timeout)
         except OutcomeUnknown:
             return await self.find(run, run.work.record_of(step.n))
         except (PermanentError, TemporaryError) as refusal:
-            return await self._refused(run, step, words_of(refusal))
+            return await self._refused(run, step, refusal)
         if isinstance(begun, Ended):
             return await self._end(run, step, begun)
         if isinstance(begun, Taken):
@@ -139,8 +143,12 @@ class Effects:
         run = await self._driver.write_outcome(run, events.StepAccepted(step.n, dict(begun)))
         return await self._follow(run, step)
 
-    async def _refused(self, run: Run, step: Step, why: str) -> Run:
+    async def _refused(self, run: Run, step: Step, refusal: PermanentError | TemporaryError) -> Run:
         """Nothing was sent now. What an earlier attempt has sent may still be under way."""
+        why = words_of(refusal)
+        if step.do is Do.DROP and isinstance(refusal, TemporaryError):
+            until = self._clock() + machine.KEPT_AGAIN_FOR
+            return await self._driver.write_outcome(run, events.Kept(step.n, until, why))
         if run.work.record_of(step.n).begun > 1:
             return await self._never_arrived(run, step, why)
         return await self._driver.write_outcome(run, machine.failure(step, why, Left.BEFORE))
@@ -173,6 +181,8 @@ class Effects:
                 return await self._never_arrived(run, step, words)
             case _:
                 words = found.words or "the backend cannot tell"
+                if step.do is Do.PREPARE:  # whatever became of the copy, the target is as before
+                    return await self._driver.write_outcome(run, machine.failure(step, words, Left.BEFORE))
                 return await self._driver.write_outcome(run, events.StepLost(step.n, words, found.asked))
 
     async def _accepted(self, run: Run, step: Step, handle: Handle | None) -> Run:
@@ -195,12 +205,17 @@ class Effects:
 
     async def _end(self, run: Run, step: Step, ended: Ended) -> Run:
         if not ended.ok:
+            if step.do in BESIDE:
+                ended = replace(ended, left=Left.BEFORE)
             if ended.left is Left.BEFORE and run.work.record_of(step.n).begun == 0:  # people had it looked at
                 return await self._driver.write(run, events.StepAbsent(step.n, ended.words, anew=True))
             if ended.left is Left.BEFORE and run.work.stop_requested:
                 return await self._driver.write_outcome(run, events.StepTakenBack(step.n, ended.words))
             return await self._driver.write_outcome(run, machine.failure(step, ended.words, ended.left))
         made, words = ended.made, ended.words
+        if isinstance(made, Beside):
+            prepared = events.StepSucceeded(step.n, words, prepared=made.id)
+            return await self._driver.write_outcome(run, prepared)
         if step.do is Do.SAVE:
             words = "cannot be undone" if made is None else f"undo point {made.label or made.id}"
         saved = (made.id, made.fingerprint) if made else (None, "")
@@ -228,7 +243,7 @@ class Effects:
             run = await self._driver.load(run.id)
             if self._driver.doubt:
                 return run
-            if run.work.stop_requested and not asked_to_stop and self._can_stop(step):
+            if _is_unwanted(run, step) and not asked_to_stop and self._can_stop(step):
                 asked_to_stop = True
                 self._driver.hold_the_lease(run)
                 with suppress(TemporaryError, PermanentError, OutcomeUnknown):
@@ -236,7 +251,25 @@ class Effects:
                     stopped = await answered(operation.cancel(work), asking.patience(work))
 
     def _can_stop(self, step: Step) -> bool:
-        """A switch of maintenance is never cut off; what is only being saved can always be left."""
-        return step.do is Do.SAVE or (
+        """A switch of maintenance is never cut off; what is made beside the target can always be left."""
+        return step.do in {Do.PREPARE, Do.SAVE} or (
             step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancels is not None
         )
+
+
+def _is_unwanted(run: Run, step: Step) -> bool:
+    """Whether somebody has stopped it: a run that was cancelled while its copy was made has ended already."""
+    return run.work.stop_requested or (run.state.final and step.do is Do.PREPARE)
+
+
+def _copy_of(run: Run, target: str) -> str | None:
+    """Returns the id of the copy; where none was told, the op id under which one may have been made."""
+    made = (r.op for r in run.work.steps if r.step.do is Do.PREPARE and r.step.target == target)
+    return run.work.prepared.get(target) or next(made, None)
+
+
+def _keep_until(run: Run, step: Step) -> datetime | None:
+    """Returns the same moment for each attempt, so that a backend can compare."""
+    if run.work.started_at is None or step.do not in {Do.PREPARE, Do.SAVE}:
+        return None
+    return run.approval.plan.undo_until(run.work.started_at) + KEPT_LONGER

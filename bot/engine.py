@@ -132,7 +132,7 @@ class _Drive:
         return machine.Review() if machine.stood_still(run, self._clock()) else machine.next_action(run)
 
     async def take(self, run: Run, action: machine.Action) -> Run:
-        if reason := self.doubt or why_not_with_these_settings(run, self._engine.configuration):
+        if reason := self.doubt or self._why_not_with_these_settings(run, action):
             return await self._append_alone(run, machine.broken_off(run, reason, self._clock()))
         match action:
             case machine.MakePlan():
@@ -153,8 +153,24 @@ class _Drive:
                 )
             case machine.FindStep(record):
                 return await self._effects.find(run, record)
+            case machine.Drop(step):
+                return await self._drop(run, step)
             case machine.Wait():
                 return run
+
+    def _why_not_with_these_settings(self, run: Run, action: machine.Action) -> str | None:
+        """What a run has left behind is dropped under the settings of then or of now."""
+        if isinstance(action, machine.Drop):
+            return None
+        return why_not_with_these_settings(run, self._engine.configuration)
+
+    async def _drop(self, run: Run, step: Step) -> Run:
+        """Unless something still needs it: then the next look is later."""
+        if kept := await self._engine.planner.why_keep(run, step):
+            until = self._clock() + timedelta(seconds=kept.seconds)
+            return await self.write(run, events.Kept(step.n, until, kept.why))
+        run = await self._append_alone(run, self._effects.intent(run, step))
+        return await self._effects.start(run, step)
 
     async def _append_alone(self, run: Run, event: Event) -> Run:
         return await self._records.append(run, event, epoch=self._epoch)
@@ -239,7 +255,7 @@ class _Drive:
 
     def _last_try(self, run: Run) -> bool:
         """Whether there is no time left to try once more."""
-        by = run.approval.start_by
+        by = machine.start_by(run)
         return by is None or self._clock() + timedelta(seconds=TRIED_AGAIN_EVERY_SECONDS) >= by
 
     async def _review(self, run: Run) -> Run:
@@ -247,6 +263,10 @@ class _Drive:
         now = await self._look_before_start(run)
         if now.why_not is None:
             return await self.write(run, events.Reviewed(now.loss))
+        if run.work.prepared_at is not None and not run.work.touched:  # only a copy stands beside it
+            if now.passing and not self._last_try(run):
+                return await self._held_up(run, now.why_not)
+            return await self.write(run, events.Voided(now.why_not, now.seen))
         if now.loss is not None:
             return await self.write(run, events.LossOutgrown(now.why_not, now.loss))
         return await self.write(run, events.Halted(now.why_not))

@@ -56,4 +56,6 @@ class EventKind(StrEnum):
     LEAVE_PROPOSED = "leave_proposed"
     LEAVE_AGREED = "leave_agreed"
     SUCCEEDED = "succeeded"
+    DROP_DUE = "drop_due"
+    KEPT = "kept"
     SUPERSEDED = "superseded"

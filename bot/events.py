@@ -7,6 +7,7 @@ in `machine`, how it is written as JSON in `codec`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from bot.event_kinds import EventKind
@@ -192,6 +193,7 @@ class StepSucceeded(OfStep):
     words: str = ""
     undo_point: str | None = None  # id of the state that was saved; None: the step saved none
     undo_content: str = ""  # its fingerprint; empty: none was told
+    prepared: str | None = None  # id of the copy that was made beside; None: the step made none
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,22 @@ class ChecksInconclusive(Checked):
 @dataclass(frozen=True, slots=True)
 class Succeeded(Fact):
     kind = EventKind.SUCCEEDED
+
+
+@dataclass(frozen=True, slots=True)
+class DropDue(OfStep):
+    """The time is over for which an undo point was promised: it may go, unless something still names it."""
+
+    kind = EventKind.DROP_DUE
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(OfStep):
+    """What was due to be dropped is kept for longer."""
+
+    kind = EventKind.KEPT
+    until: datetime
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

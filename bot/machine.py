@@ -4,7 +4,7 @@
 Neither performs anything: the engine does. Who may cause an event is in `policy`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import singledispatch
@@ -13,7 +13,7 @@ from typing import Any
 from bot import events
 from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.model import EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
+from bot.model import BESIDE, EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
 from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 
 S, P = State, Phase
@@ -21,6 +21,7 @@ Move = tuple[State, Phase | None]
 
 PLAN_OWED_FOR = timedelta(minutes=30)  # a request that nobody could plan ends expired, not silent
 UNPOSTED_FOR = timedelta(minutes=30)  # on top of the time to approve, while the card cannot be posted
+KEPT_AGAIN_FOR = timedelta(hours=1)  # what cannot be dropped now
 
 
 class NotAllowed(Exception):
@@ -72,17 +73,27 @@ def _stuck(phase: Phase) -> dict[EventKind, Move]:
     }
 
 
+def _dropping(state: State, phase: Phase | None) -> dict[EventKind, Move]:
+    """What a run has made beside its target may go when it is over; that changes nothing else of it."""
+    kinds = (
+        EventKind.DROP_DUE,
+        EventKind.KEPT,
+        EventKind.STEP_STARTED,
+        EventKind.STEP_ACCEPTED,
+        EventKind.STEP_SUCCEEDED,
+        EventKind.STEP_ABSENT,
+        EventKind.STEP_FAILED,
+        EventKind.STEP_LOST,
+    )
+    return dict.fromkeys(kinds, (state, phase))
+
+
 def _failed(phase: Phase) -> dict[EventKind, Move]:
     """A failed run is final; two people may still take its target out of maintenance."""
     return {
+        **_dropping(S.FAILED, phase),
         EventKind.LEAVE_PROPOSED: (S.FAILED, phase),
         EventKind.LEAVE_AGREED: (S.FAILED, phase),
-        EventKind.STEP_STARTED: (S.FAILED, phase),
-        EventKind.STEP_ACCEPTED: (S.FAILED, phase),
-        EventKind.STEP_SUCCEEDED: (S.FAILED, phase),
-        EventKind.STEP_ABSENT: (S.FAILED, phase),
-        EventKind.STEP_FAILED: (S.FAILED, phase),
-        EventKind.STEP_LOST: (S.FAILED, phase),
         EventKind.HALTED: (S.FAILED, phase),
         EventKind.HALTED_BY_RESTORE: (S.FAILED, phase),
         EventKind.SUPERSEDED: (S.FAILED, phase),
@@ -91,14 +102,19 @@ def _failed(phase: Phase) -> dict[EventKind, Move]:
 
 def _before_the_restore(phase: Phase) -> dict[EventKind, Move]:
     """The approval is what the next effect rests on, so it may be looked at again."""
-    return {EventKind.REVIEWED: (S.RUNNING, phase), EventKind.LOSS_OUTGROWN: (S.PAUSED, phase)}
+    return {
+        EventKind.HELD_UP: (S.RUNNING, phase),
+        EventKind.REVIEWED: (S.RUNNING, phase),
+        EventKind.LOSS_OUTGROWN: (S.PAUSED, phase),
+    }
 
 
-# A procedure without maintenance and undo point touches nothing before its first restore. `apply` refuses
-# both once an intent was written.
+# A copy beside touches nothing, and a procedure without maintenance and undo point nothing before its first
+# restore. `apply` refuses them once an intent on a target was written.
 BEFORE_THE_FIRST_INTENT: Mapping[EventKind, Move] = {
     EventKind.VETOED: (S.VETOED, None),
     EventKind.CANCELLED: (S.CANCELLED, None),
+    EventKind.VOIDED: (S.VOID, None),
 }
 
 TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
@@ -163,12 +179,15 @@ TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
     (S.PAUSED, P.FINISH): _paused(P.FINISH),
     **{(S.STUCK, phase): _stuck(phase) for phase in P},
     **{(S.FAILED, phase): _failed(phase) for phase in P},
-    (S.SUCCEEDED, P.FINISH): {EventKind.SUPERSEDED: (S.SUCCEEDED, P.FINISH)},
+    (S.SUCCEEDED, P.FINISH): {
+        **_dropping(S.SUCCEEDED, P.FINISH),
+        EventKind.SUPERSEDED: (S.SUCCEEDED, P.FINISH),
+    },
     (S.REFUSED, None): {},
-    (S.VETOED, None): {EventKind.REASON_GIVEN: (S.VETOED, None)},
+    (S.VETOED, None): {**_dropping(S.VETOED, None), EventKind.REASON_GIVEN: (S.VETOED, None)},
     (S.EXPIRED, None): {},
-    (S.VOID, None): {},
-    (S.CANCELLED, None): {},
+    (S.VOID, None): _dropping(S.VOID, None),
+    (S.CANCELLED, None): _dropping(S.CANCELLED, None),
 }
 
 # Of a run that our database has forgotten: what was approved then may be restored already, or no more wanted.
@@ -213,6 +232,13 @@ class FindStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """Drop what the run has made, unless something names it."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     step: Step
 
@@ -237,7 +263,7 @@ class Wait:
 
 
 PLANNED_BEFORE = "it was planned by an older version, which did not look at contents; ask again"
-Action = MakePlan | Preflight | Review | StartStep | FindStep | Observe | LookAround | Write | Wait
+Action = MakePlan | Preflight | Review | StartStep | FindStep | Drop | Observe | LookAround | Write | Wait
 
 
 def next_action(run: Run) -> Action:
@@ -250,8 +276,10 @@ def next_action(run: Run) -> Action:
             return Preflight()
         case S.RUNNING:
             return _next_of_running(run)
-        case S.FAILED if run.end.leave_agreed:
-            return _next_of_leaving(run)
+        case S.FAILED if (step := _next_of_leaving(run)) is not None:
+            return step
+        case state if state.final:
+            return _next_of_dropping(run)
         case _:
             return Wait()
 
@@ -268,6 +296,8 @@ def _next_of_running(run: Run) -> Action:
     match record.step.do:
         case Do.CONFIRM:
             return Write(events.CheckpointReached())
+        case Do.BASELINE if needs_review(run):  # after a copy was made beside: the whole preflight once more
+            return Review()
         case Do.BASELINE | Do.MEASURE:
             return Observe(record.step)
         case Do.CHECK:
@@ -296,11 +326,44 @@ def in_flight(run: Run) -> StepRecord | None:
     return next((record for record in run.work.steps if record.state is StepState.STARTED), None)
 
 
-def _next_of_leaving(run: Run) -> Action:
+def _next_of_leaving(run: Run) -> Action | None:
+    if not run.end.leave_agreed:
+        return None
     for record in run.work.steps:
         if record.step.do is Do.MAINTENANCE_OFF and record.state is not StepState.ENDED:
             return FindStep(record) if record.state is StepState.STARTED else StartStep(record.step)
-    return Wait()
+    return None
+
+
+def _next_of_dropping(run: Run) -> Action:
+    for record in run.work.steps:
+        if record.step.do in BESIDE and record.state is StepState.STARTED:
+            return FindStep(record)
+    return next((Drop(record.step) for record in _droppable(run) if record.due), Wait())
+
+
+def _droppable(run: Run) -> Iterator[StepRecord]:
+    """Yields each DROP of something that this run has made and that nothing of its own needs any more."""
+    if run.state.final and not run.work.forgotten:
+        for record in run.work.steps:
+            if record.step.do is Do.DROP and record.state is StepState.WAITING and has_made(run, record.step):
+                yield record
+
+
+def has_made(run: Run, drop: Step) -> bool:
+    """Whether there is something to drop. A copy that a restore may have switched to is what is live now."""
+    of_target = [record for record in run.work.steps if record.step.target == drop.target]
+    if drop.drops is Do.SAVE:
+        return drop.target in run.work.undo_points
+    made = any(r.step.do is Do.PREPARE and r.op is not None for r in of_target)
+    return made and all(r.left in {None, Left.BEFORE} for r in of_target if r.step.do is Do.RESTORE)
+
+
+def drop_due_at(run: Run, record: StepRecord) -> datetime | None:
+    """Returns when a DROP may be done at the earliest; None: its run is not over."""
+    if record.kept_until is not None or run.end.at is None:
+        return record.kept_until
+    return run.end.at if record.step.drops is Do.PREPARE else run.approval.plan.undo_until(run.end.at)
 
 
 WAITS_FOR_A_DECISION = frozenset(
@@ -312,28 +375,49 @@ WAITS_FOR_A_DECISION = frozenset(
 )
 
 
+def start_by(run: Run) -> datetime | None:
+    """Returns until when an approved run has to begin on its targets; a copy beside them has its own time."""
+    if run.work.prepared_at is None:
+        return run.approval.start_by
+    return run.work.prepared_at + timedelta(seconds=run.approval.plan.start_within)
+
+
 def wants_driving(run: Run) -> bool:
     return not isinstance(next_action(run), Wait)
 
 
 def due_at(run: Run) -> datetime | None:
-    """When the clock ends a run that waits for people; None: it never does."""
+    """When the clock has its turn; None: never."""
+    turn = due(run)
+    return None if turn is None else turn[0]
+
+
+def due(run: Run) -> tuple[datetime, events.Fact] | None:
+    """Returns when the clock has its turn, and what it writes then; None: never.
+
+    It ends a run that waits for people, and says when something that a run has made may be dropped.
+    """
     match run.state:
         case S.REQUESTED:
-            return run.request.at + PLAN_OWED_FOR
+            return run.request.at + PLAN_OWED_FOR, events.Expired()
         case S.AWAITING_APPROVAL if run.approval.planned is not None:
             unposted = run.approval.plan.made_at + timedelta(seconds=run.approval.plan.expires) + UNPOSTED_FOR
-            return run.approval.approve_by or unposted
-        case S.APPROVED:
-            return run.approval.start_by
+            return run.approval.approve_by or unposted, events.Expired()
+        case S.APPROVED if run.approval.start_by is not None:
+            return run.approval.start_by, events.Expired()
         case _:
-            return None
+            drops = [
+                (at, events.DropDue(record.step.n))
+                for record in _droppable(run)
+                if not record.due and (at := drop_due_at(run, record)) is not None
+            ]
+            return min(drops, key=lambda each: (each[0], each[1].n), default=None)
 
 
 def overdue(run: Run, now: datetime) -> bool:
     """Whether the clock should have ended it. After a standstill of ours the driver may see it first."""
-    due = due_at(run)
-    return due is not None and now >= due
+    at = due_at(run)
+    return at is not None and now >= at
 
 
 # What an event does to a run -------------------------------------------------------------------
@@ -465,7 +549,8 @@ def _(fact: events.Started, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Reviewed, run: Run, event: Event) -> Run:
-    return _worked(run, review_due=False, loss=fact.loss or run.work.loss)
+    reviewed = replace(run, why="")  # of what held it up
+    return _worked(reviewed, review_due=False, loss=fact.loss or run.work.loss)
 
 
 @_changed.register
@@ -528,6 +613,16 @@ def _(fact: events.EndedByUndo, run: Run, event: Event) -> Run:
 def _(fact: events.Superseded, run: Run, event: Event) -> Run:
     since = {"superseded_point": fact.point, "superseded_at": event.at}
     return _ended_so(run, superseded_by=fact.by_run, **since)
+
+
+@_changed.register
+def _(fact: events.DropDue, run: Run, event: Event) -> Run:
+    return _with_step(run, fact.n, due=True)
+
+
+@_changed.register
+def _(fact: events.Kept, run: Run, event: Event) -> Run:
+    return _with_step(run, fact.n, **_WAITING, due=False, kept_until=fact.until, words=fact.why)
 
 
 @_changed.register
@@ -599,19 +694,26 @@ def _(fact: events.StepSucceeded, run: Run, event: Event) -> Run:
         points = {**run.work.undo_points, step.target: fact.undo_point}
         contents = {**run.work.undo_contents, step.target: fact.undo_content}
         run = _worked(run, undo_points=points, undo_contents=contents)
+    if fact.prepared:
+        run = _worked(run, prepared={**run.work.prepared, step.target: fact.prepared})
     return _achieved(run, step, event.at)
 
 
 @_changed.register
 def _(fact: events.StepFailed | events.StepStopped, run: Run, event: Event) -> Run:
     run = _leaving(_ended(run, fact.n, Outcome.FAILED, fact.words, event.at), fact.n, fact.left)
-    return _without_success(run, fact.words)
+    return run if _is_over(run, fact) else _without_success(run, fact.words)
 
 
 @_changed.register
 def _(fact: events.StepLost, run: Run, event: Event) -> Run:
     run = _ended(run, fact.n, Outcome.LOST, fact.words, event.at)
-    return _asked(_without_success(run, fact.words), times_asked=fact.asked)
+    return run if _is_over(run, fact) else _asked(_without_success(run, fact.words), times_asked=fact.asked)
+
+
+def _is_over(run: Run, fact: events.OfStep) -> bool:
+    """Whether it tells of something beside the target, of a run that has ended: nobody is asked anything."""
+    return run.state.final and run.work.record_of(fact.n).step.do in BESIDE
 
 
 def _ended(run: Run, n: int, outcome: Outcome, words: str, at: datetime) -> Run:
@@ -650,6 +752,8 @@ def _achieved(run: Run, step: Step, at: datetime) -> Run:
             return _worked(run, maintenance_until=at)
         case Do.RESTORE:
             return _leaving(run, step.n, Left.POINT)
+        case Do.PREPARE:  # hours may have passed since it was approved
+            return _worked(run, prepared_at=at, review_due=True)
         case _:
             return run
 
@@ -721,7 +825,7 @@ def _once_more(run: Run, failed: StepRecord) -> Run:
 def last_failed(run: Run) -> StepRecord | None:
     """The effect that ended without success; the table stops a run there, so there is at most one."""
     for record in run.work.steps:
-        if record.outcome in {Outcome.FAILED, Outcome.LOST} and record.step.do in EFFECTS:
+        if record.outcome in {Outcome.FAILED, Outcome.LOST} and record.step.do in EFFECTS - {Do.DROP}:
             return record
     return None
 
@@ -831,10 +935,12 @@ def broken_off(run: Run, why: str, at: datetime) -> Event:
             return Event(events.Refused(why), at)
         case S.AWAITING_APPROVAL | S.APPROVED:
             return Event(events.Voided(why), at)
-        case S.RUNNING if begun is not None:
+        case S.RUNNING if begun is not None and begun.step.do not in BESIDE:
             return Event(events.Doubted(begun.step.n, why), at)
-        case S.FAILED if begun is not None:
+        case state if state.final and begun is not None:
             return Event(events.StepLost(begun.step.n, why), at)
+        case state if state.final and isinstance(action := next_action(run), Drop):
+            return Event(events.Kept(action.step.n, at + KEPT_AGAIN_FOR, why), at)
         case _:
             return Event(events.Halted(why), at)
 

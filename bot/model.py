@@ -173,6 +173,13 @@ class RestorePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A copy that PREPARE has made beside the target: nothing uses it until the restore switches to it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Current:
     """What is live now. `token` is identity for compare-and-set, never content written by traffic."""
 
@@ -270,17 +277,20 @@ class Way:
     warnings: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
     downtime: float | None = None  # seconds, None: not known
+    takes: float | None = None  # seconds to prepare a copy, where that is done first; None: not known
     undo: UndoMode = UndoMode.EXACT
     unlike: Mapping[str, str] = field(default_factory=dict)  # by an earlier fingerprint: what differs from it
 
 
 class Do(StrEnum):
-    """What a step does. The first four are effects with an op id; the rest only look or ask."""
+    """What a step does. The first six are effects with an op id; the rest only look or ask."""
 
+    PREPARE = "prepare"  # a copy beside, which the restore switches to; nothing live is touched
     MAINTENANCE_ON = "maintenance_on"
     SAVE = "undo_point"  # the state before the restore; stored under its first name
     RESTORE = "restore"
     MAINTENANCE_OFF = "maintenance_off"
+    DROP = "drop"  # what this run has made and nobody needs any more: its copy, its undo point
     BASELINE = "baseline"  # the checks' values before anything is touched
     MEASURE = "measure"  # the loss once more, behind maintenance
     CHECK = "check"
@@ -288,7 +298,8 @@ class Do(StrEnum):
 
 
 MAINTENANCE = frozenset({Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF})
-EFFECTS = frozenset({Do.MAINTENANCE_ON, Do.SAVE, Do.RESTORE, Do.MAINTENANCE_OFF})
+EFFECTS = frozenset({Do.PREPARE, Do.MAINTENANCE_ON, Do.SAVE, Do.RESTORE, Do.MAINTENANCE_OFF, Do.DROP})
+BESIDE = frozenset({Do.PREPARE, Do.DROP})  # effects that change nothing of the target itself
 
 
 class OnFailure(StrEnum):
@@ -305,9 +316,11 @@ class Step:
     timeout: float = 900.0  # seconds until the driver stops waiting and looks
     on_failure: OnFailure = OnFailure.PAUSE
     text: str = ""  # of a checkpoint: the question
+    drops: Do | None = None  # of a DROP: which step of this target has made it, PREPARE or SAVE
 
 
 OF_MAINTENANCE, OF_CHECK = " of maintenance", " of check "  # in the name of a pin: whose it is
+PROGRAM = "program "  # how the name of a pin begins that holds what a program is
 
 
 @dataclass(frozen=True, slots=True)

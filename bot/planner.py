@@ -13,9 +13,10 @@ from bot import planning, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
-from bot.errors import PermanentError, TemporaryError, UserError
+from bot.dropping import LATER_SECONDS, SOON_SECONDS, Keep, why_keep
+from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.loss import comparable, joint, outgrown
-from bot.model import Current, Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, Way
+from bot.model import Current, Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, Step, Way
 from bot.procedures import targets_of
 from bot.processes import LiveProcess, why_no_plan
 from bot.run import Run
@@ -29,6 +30,7 @@ class PastRuns(Protocol):
     """The part of the store that plans are made from."""
 
     async def load(self, run_id: str) -> Run: ...
+    async def open_run_of(self, target: str) -> str | None: ...
     async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]: ...
     async def outages(self, target: str) -> list[float]: ...
     async def lived(self, target: str) -> tuple[Lived, ...]: ...
@@ -110,6 +112,21 @@ class Planner:
     async def points(self, target: str) -> Points:
         """Returns what a target can go back to, and when it was live. Raises what executors raise."""
         return spans.with_lives(await self._listed(target), await self.past.lived(target))
+
+    async def why_keep(self, run: Run, step: Step) -> Keep | None:
+        """Returns why something that the run has made is not dropped now; None: it may go."""
+        if step.target not in self.configuration.targets:
+            return Keep(f"`{step.target}` is not in the configuration any more.", LATER_SECONDS)
+        try:
+            points = await self.points(step.target)
+            leg = run.approval.plan.leg(step.target)
+            pins = await asyncio.to_thread(self.executors.pins, step.target, leg.pins)
+        except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+            return Keep(words_of(problem), SOON_SECONDS)
+        if reason := planning.other_place(leg, pins, begun=True, programs=False):
+            return Keep(reason, LATER_SECONDS)
+        open_run = await self.past.open_run_of(step.target)
+        return why_keep(run, step, open_run, await self.past.holds([step.target]), points)
 
     async def live(self, target: str) -> Current:
         """Returns what is live there. Raises what executors raise."""

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.configuration import Configuration, Target, policy_digest, procedure_digest
+from bot.configuration import Configuration, Rule, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
 from bot.loss import ceiling_of, is_short, joint
 from bot.model import (
     OF_CHECK,
     OF_MAINTENANCE,
     PLAN_FORMAT,
+    PROGRAM,
     Current,
     Do,
     Leg,
@@ -25,7 +26,7 @@ from bot.model import (
     UndoMode,
     Way,
 )
-from bot.procedures import steps_for
+from bot.procedures import Aside, steps_for
 from bot.suggesting import Hold
 from bot.times import is_of_the_future
 
@@ -65,9 +66,11 @@ def compose(
         )
         for name, way in ways.items()
     )
-    undoable = [leg.target for leg in legs if Do.SAVE in capabilities[leg.target].does and _has_undo(leg)]
-    timeouts = {name: seconds for name in ways if (seconds := capabilities[name].timeout) is not None}
+    aside = {
+        leg.target: _aside(leg, capabilities[leg.target], configuration.targets[leg.target]) for leg in legs
+    }
     loss = joint(tuple((leg.target, leg.loss) for leg in legs))
+    one_more_approval = _one_more_approval(configuration, legs, loss)
     rule = target.approval
     return Plan(
         target=target.name,
@@ -77,17 +80,21 @@ def compose(
         risk=target.risk,
         legs=legs,
         loss=loss,
-        ceiling=ceiling_of(loss, now, rule.expires + rule.start_within, target.loss_tolerance),
+        ceiling=ceiling_of(loss, now, _until_it_begins(rule, aside, ways), target.loss_tolerance),
         rpo=target.rpo,
         rto=target.rto,
         outage=_outage(target, ways, outages),
         outage_range=(min(outages), max(outages)) if outages else None,
         outage_runs=len(outages),
         undo_days=target.undo_days,
-        steps=steps_for(configuration, target, undoable, loss.quality is not LossQuality.NONE, timeouts),
-        warnings=(*_warnings(target, legs, loss, ways, holds, now), *doubts),
+        steps=steps_for(configuration, target, aside, loss.quality is not LossQuality.NONE),
+        warnings=(
+            *_warnings(target, legs, loss, ways, holds, now),
+            *(f"{why}, so one more approval is needed" for why in one_more_approval),
+            *doubts,
+        ),
         blockers=_blockers(legs, ways),
-        approvals_needed=rule.quorum + (1 if loss.quality is LossQuality.UNKNOWN else 0),
+        approvals_needed=rule.quorum + (1 if one_more_approval else 0),
         approvers=rule.from_,
         expires=rule.expires,
         start_within=rule.start_within,
@@ -96,6 +103,22 @@ def compose(
         made_at=now,
         format=PLAN_FORMAT,
     )
+
+
+def _aside(leg: Leg, capabilities: Capabilities, target: Target) -> Aside:
+    """A copy is made for this run alone and goes with it. An undo point goes by the clock, which somebody has
+    to have asked for: then its days are written down."""
+    makes = capabilities.does & ({Do.PREPARE, Do.SAVE} if _has_undo(leg) else {Do.PREPARE})
+    dropped = {Do.PREPARE, Do.SAVE} if target.drops_undo_points else {Do.PREPARE}
+    drops = makes & dropped if Do.DROP in capabilities.does else frozenset[Do]()
+    return Aside(makes, drops, capabilities.timeouts)
+
+
+def _until_it_begins(rule: Rule, aside: Mapping[str, Aside], ways: Mapping[str, Way]) -> float:
+    """Returns the seconds until the first effect at the latest. A copy of unknown duration adds none: what is
+    lost more by then voids."""
+    copies = [ways[name].takes or 0.0 for name in ways if Do.PREPARE in aside[name].makes]
+    return rule.expires + rule.start_within + sum(copies)
 
 
 def loss_of(target: Target, measured: Loss | None) -> Loss:
@@ -148,13 +171,13 @@ def _seen(fingerprint: str) -> str:
     return f"{fingerprint[:8]}…" if fingerprint else "content that was not read"
 
 
-def other_place(leg: Leg, pins: Sequence[Pin], *, begun: bool = False) -> str | None:
+def other_place(leg: Leg, pins: Sequence[Pin], *, begun: bool = False, programs: bool = True) -> str | None:
     """Why the settings lead somewhere else than when it was approved; None: they do not.
 
     Once a run has begun that is asked of the executor only: maintenance and checks may have written the files
-    that their arguments name.
+    that their arguments name. `programs` False: long after it, when they may have been renewed.
     """
-    agreed, now = (_asked(of, begun) for of in (leg.pins, pins))
+    agreed, now = (_asked(of, begun, programs) for of in (leg.pins, pins))
     for name, digest in agreed.items():
         if name not in now:
             return f"{name} of `{leg.target}` cannot be found any more"
@@ -165,9 +188,10 @@ def other_place(leg: Leg, pins: Sequence[Pin], *, begun: bool = False) -> str | 
     return None
 
 
-def _asked(pins: Sequence[Pin], begun: bool) -> dict[str, str]:
+def _asked(pins: Sequence[Pin], begun: bool, programs: bool) -> dict[str, str]:
     around = (OF_MAINTENANCE, OF_CHECK) if begun else ()
-    return {pin.name: pin.digest for pin in pins if not any(whose in pin.name for whose in around)}
+    asked = [pin for pin in pins if not any(whose in pin.name for whose in around)]
+    return {pin.name: pin.digest for pin in asked if programs or not pin.name.startswith(PROGRAM)}
 
 
 def _outage(target: Target, ways: Mapping[str, Way], outages: Sequence[float]) -> float | None:
@@ -206,10 +230,15 @@ def _warnings(
         found.append(f"Loses more than the RPO of {target.rpo / 60:.0f} min allows")
     if is_short(window) and any(unit.limits for unit in loss.units) and target.loss_tolerance is None:
         found.append("The restore point is under a minute old: at most twice what is shown is covered")
-    if loss.quality is LossQuality.UNKNOWN:
-        found.append("What is lost is not known, so one more approval is needed")
-    found += [f"{leg.target} cannot be undone" for leg in legs if not _has_undo(leg)]
     return tuple(dict.fromkeys(found))
+
+
+def _one_more_approval(configuration: Configuration, legs: Sequence[Leg], loss: Loss) -> tuple[str, ...]:
+    """Returns why one more person has to agree, however many reasons there are; empty: nobody has to."""
+    unknown = ("What is lost is not known",) if loss.quality is LossQuality.UNKNOWN else ()
+    for_ever = [leg.target for leg in legs if not _has_undo(leg)]
+    undeclared = [name for name in for_ever if configuration.targets[name].undo is None]
+    return (*unknown, *(f"{name} cannot be undone" for name in undeclared))
 
 
 def _has_undo(leg: Leg) -> bool:

@@ -4,13 +4,25 @@ The four phases always come in order; a procedure adds human checkpoints, more t
 time limits and what a failure does.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from bot.configuration import Configuration, Procedure, ProcedureStep, Target
 from bot.model import Do, OnFailure, Phase, Step, When
 
 UNSAID_SECONDS = 900.0  # for a step where neither procedure nor backend says how long it may take
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a plan makes beside one of its targets, and what the target's backend says of its time."""
+
+    makes: frozenset[Do] = frozenset()  # PREPARE, SAVE
+    drops: frozenset[Do] = frozenset()  # which of them are dropped again when nobody needs them any more
+    timeouts: Mapping[Do, float] = field(default_factory=dict)  # seconds; a procedure's own has the say
+
+    def seconds(self, do: Do) -> float:
+        return self.timeouts.get(do, UNSAID_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,7 @@ class _Draft:
     timeout: float = UNSAID_SECONDS
     on_failure: OnFailure = OnFailure.PAUSE
     text: str = ""
+    drops: Do | None = None
 
 
 def procedure_of(configuration: Configuration, target: Target) -> Procedure:
@@ -45,28 +58,28 @@ def targets_of(configuration: Configuration, target: Target) -> tuple[str, ...]:
 def steps_for(
     configuration: Configuration,
     target: Target,
-    undoable: Collection[str],
+    aside: Mapping[str, Aside],
     touches_data: bool,
-    timeouts: Mapping[str, float] | None = None,
 ) -> tuple[Step, ...]:
-    """`undoable`: names of the targets whose present state can be saved before the restore.
-
-    `timeouts`: seconds that a backend needs at most, by target; a procedure that names its own has the say.
-    """
+    """`aside`: by target; of what is not in it nothing is made beside the target."""
     names = targets_of(configuration, target)
+    sides = [(name, aside.get(name, Aside())) for name in names]
     targets = {name: configuration.targets[name] for name in names}
     asked = procedure_of(configuration, target).steps
     drafts = [
         *_asked(asked, Phase.PREPARE, target.name),
-        *_prepare(target.name, targets, undoable, touches_data, timeouts or {}),
-        *_restore(asked, target.name, timeouts or {}),
+        *_makes(Do.PREPARE, sides),
+        *_prepare(target.name, targets, touches_data),
+        *_makes(Do.SAVE, sides),
+        *_restore(asked, target.name, dict(sides)),
         *_asked(asked, Phase.VERIFY, target.name),
         _Draft(Phase.VERIFY, Do.CHECK, target.name),
         *_asked(asked, Phase.FINISH, target.name),
         *_finish(target.name, targets),
+        *_drops(sides),
     ]
     return tuple(
-        Step(n, d.phase, d.do, d.target, d.timeout, d.on_failure, d.text)
+        Step(n, d.phase, d.do, d.target, d.timeout, d.on_failure, d.text, d.drops)
         for n, d in enumerate(drafts, start=1)
     )
 
@@ -77,13 +90,13 @@ def _asked(steps: tuple[ProcedureStep, ...], phase: Phase, target: str) -> Itera
             yield _Draft(phase, Do.CONFIRM, step.target or target, text=step.confirm)
 
 
-def _prepare(
-    asked: str,
-    targets: Mapping[str, Target],
-    undoable: Collection[str],
-    touches_data: bool,
-    timeouts: Mapping[str, float],
-) -> Iterator[_Draft]:
+def _makes(do: Do, sides: Iterable[tuple[str, Aside]]) -> Iterator[_Draft]:
+    for name, aside in sides:
+        if do in aside.makes:
+            yield _Draft(Phase.PREPARE, do, name, aside.seconds(do))
+
+
+def _prepare(asked: str, targets: Mapping[str, Target], touches_data: bool) -> Iterator[_Draft]:
     yield _Draft(Phase.PREPARE, Do.BASELINE, asked)
     behind_maintenance = False
     for name, target in targets.items():
@@ -92,17 +105,14 @@ def _prepare(
             yield _Draft(Phase.PREPARE, Do.MAINTENANCE_ON, name, target.maintenance.enter.timeout)
     if behind_maintenance and touches_data:
         yield _Draft(Phase.PREPARE, Do.MEASURE, asked)
-    for name in targets:
-        if name in undoable:
-            yield _Draft(Phase.PREPARE, Do.SAVE, name, timeouts.get(name, UNSAID_SECONDS))
 
 
-def _restore(steps: tuple[ProcedureStep, ...], asked: str, timeouts: Mapping[str, float]) -> Iterator[_Draft]:
+def _restore(steps: tuple[ProcedureStep, ...], asked: str, sides: Mapping[str, Aside]) -> Iterator[_Draft]:
     for step in steps:
         if step.phase is Phase.RESTORE:
             name = step.target or asked
             do = Do.RESTORE if step.confirm is None else Do.CONFIRM
-            seconds = step.own_timeout or timeouts.get(name, UNSAID_SECONDS)
+            seconds = step.own_timeout or sides[name].seconds(Do.RESTORE)
             yield _Draft(Phase.RESTORE, do, name, seconds, step.on_failure, step.confirm or "")
 
 
@@ -112,3 +122,11 @@ def _finish(asked: str, targets: Mapping[str, Target]) -> Iterator[_Draft]:
             yield _Draft(Phase.FINISH, Do.MAINTENANCE_OFF, name, target.maintenance.leave.timeout)
     if any(check.when is When.ONLINE for target in targets.values() for check in target.checks):
         yield _Draft(Phase.FINISH, Do.CHECK, asked)
+
+
+def _drops(sides: Iterable[tuple[str, Aside]]) -> Iterator[_Draft]:
+    """Yields the end of what this run makes: people approve it, and it is done when the run is over."""
+    for name, aside in sides:
+        for made in (Do.PREPARE, Do.SAVE):
+            if made in aside.drops:
+                yield _Draft(Phase.FINISH, Do.DROP, name, aside.seconds(Do.DROP), drops=made)

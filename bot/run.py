@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.model import (
+    BESIDE,
     Do,
     Finding,
     Goal,
@@ -57,6 +58,8 @@ class StepRecord:
     attempt: int = 1  # more when people had maintenance switched once more, or went on after a stop
     begun: int = 0  # how many intents were written since people last decided
     left: Left | None = None  # what a restore has left; None: it has none of its own doing
+    due: bool = False  # of a DROP: its time has come
+    kept_until: datetime | None = None  # of a DROP that was due and had to wait
 
 
 class Pause(StrEnum):
@@ -144,6 +147,8 @@ class WorkDone:
     live: Left = Left.BEFORE
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
     undo_contents: Mapping[str, str] = field(default_factory=dict)  # target to the fingerprint that it had
+    prepared: Mapping[str, str] = field(default_factory=dict)  # target to the id of the copy beside it
+    prepared_at: datetime | None = None  # when the last copy was ready; None: none is
     maintenance_since: datetime | None = None  # None: not entered by this run
     maintenance_until: datetime | None = None  # None with `since`: still on
     stop_requested: bool = False
@@ -153,8 +158,9 @@ class WorkDone:
 
     @property
     def current(self) -> StepRecord | None:
-        """The first step that has not ended."""
-        return next((record for record in self.steps if record.state is not StepState.ENDED), None)
+        """The first step of the way that has not ended. A DROP is none: it follows when the run is over."""
+        way = (record for record in self.steps if record.step.do is not Do.DROP)
+        return next((record for record in way if record.state is not StepState.ENDED), None)
 
     @property
     def restores(self) -> tuple[StepRecord, ...]:
@@ -165,8 +171,8 @@ class WorkDone:
 
     @property
     def touched(self) -> bool:
-        """Whether an intent was ever written: from then on a veto comes too late."""
-        return any(record.started_at is not None for record in self.steps)
+        """Whether an intent on a target was ever written: from then on a veto comes too late."""
+        return any(r.started_at is not None and r.step.do not in BESIDE for r in self.steps)
 
     @property
     def in_maintenance(self) -> bool:

@@ -79,7 +79,7 @@ def offer(listed: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned],
     saved = dict(_saved_before(listed, abandoned))
     return Offer(
         listed,
-        next((point.id for point in _earlier(listed) if _is_good(point, {*held, *saved}, now)), None),
+        next((point.id for point in earlier(listed) if _is_good(point, {*held, *saved}, now)), None),
         {point.id: held[point.id] for point in listed.points if point.id in held},
         saved,
     )
@@ -118,7 +118,7 @@ def why_none_suggested(target: str, listed: Points) -> str:
     )
 
 
-def _earlier(listed: Points) -> Iterator[RestorePoint]:
+def earlier(listed: Points) -> Iterator[RestorePoint]:
     """Yields what is known to be older than the live state: points stand newest first.
 
     Of two with the same time the backend's own order says which is older.

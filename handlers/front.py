@@ -18,10 +18,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import DBAPIError
 
+from bot import machine
 from bot.envelope import Event
 from bot.errors import ConfigurationError, StaleRun, TemporaryError, words_of
-from bot.events import Expired
-from bot.machine import NotAllowed
 from handlers.context import Context, Parts, Wake, running
 from handlers.door.deliver import Door, Identity
 from handlers.door.guard import self_test
@@ -202,15 +201,18 @@ async def _expire_again_and_again(context: Context) -> None:
 
 
 async def expire_due(context: Context) -> None:
-    """Ends what people have let pass: the database says what that is, and another front may be quicker."""
+    """Writes what is due by the clock: the database says what that is, and another front may be quicker."""
     for run_id in await context.store.due(context.clock()):
-        await _expire(context, run_id)
+        await _write_due(context, run_id)
 
 
-async def _expire(context: Context, run_id: str) -> None:
-    run = await context.store.load(run_id)
+async def _write_due(context: Context, run_id: str) -> None:
+    run, now = await context.store.load(run_id), context.clock()
+    due = machine.due(run)
+    if due is None or due[0] > now:
+        return  # somebody moved it a moment before
     try:
-        await context.store.append(run, Event(Expired(), context.clock()))
-    except (StaleRun, NotAllowed):
+        await context.store.append(run, Event(due[1], now))
+    except StaleRun:
         return  # somebody decided a moment before
     context.publish()

@@ -191,10 +191,12 @@ class Worker:
         return bool(able)
 
     async def _carried_on(self, run_id: str) -> Run | None:
-        """Returns the run as it waits or has ended; None: somebody else drives it, or nobody could."""
+        """Returns the run as it waits or has ended; None: somebody else drives it, nobody could, or it had
+        ended before and left something to do."""
         claim = await self._claims.claim(run_id, self._clock(), LEASE)
         if claim is None:
             return None
+        was_over = claim.run.state.final
         heart = _Heart(self._claims, claim, self._clock)
         beating = asyncio.create_task(heart.beat())
         try:
@@ -215,7 +217,7 @@ class Worker:
             await self._failed_once_more(claim, problem)
         else:
             self._failed.pop(run_id, None)
-            return run
+            return None if was_over else run
         finally:
             beating.cancel()
             self._publish()

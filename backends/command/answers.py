@@ -18,6 +18,7 @@ T = TypeVar("T")
 SHAPES: Final = {
     "points": '[{"id": "v41", "label": "…", "created_at": "2026-11-22T10:00:00Z", "author": "…"}]',
     "current": '{"id": "v42"}',
+    "save": '{"id": "before-RB-42"}',
     "find": '{"state": "absent|in_flight|done|failed|unknown"}',
     "measure": '{"seconds": 1020, "units": [{"name": "orders", "count": 212}]}',
 }
@@ -82,6 +83,12 @@ class PrintedFind(BaseModel):
     state: PrintedState
 
 
+class PrintedMade(BaseModel):
+    """The last line of a program that keeps or copies something."""
+
+    id: str
+
+
 class PrintedUnit(BaseModel):
     name: str
     count: Annotated[int, Field(ge=0)]
@@ -98,6 +105,7 @@ LIST: Final = TypeAdapter(list[PrintedPoint])
 PAGE: Final = TypeAdapter(PrintedPage)
 CURRENT: Final = TypeAdapter(PrintedCurrent)
 FIND: Final = TypeAdapter(PrintedFind)
+MADE: Final = TypeAdapter(PrintedMade)
 MEASURE: Final = TypeAdapter(PrintedLoss)
 
 

@@ -7,8 +7,21 @@ from bot.configuration import Target
 from bot.configuration.definitions import Definition, Fault, variable_faults
 
 
-def _variables(settings: CommandSettings | CommandCheckSettings, target: Target) -> Iterable[Fault]:
+def _variables(settings: CommandCheckSettings, target: Target) -> Iterable[Fault]:
     return variable_faults(settings.environment)
+
+
+def _faults(settings: CommandSettings, target: Target) -> Iterable[Fault]:
+    yield from variable_faults(settings.environment)
+    if settings.drop is not None and settings.save is None and settings.prepare is None:
+        yield Fault(("drop",), "`drop` has nothing to remove. Add `save` or `prepare`, or take it out.")
+    if settings.drop is not None and "{handle}" not in settings.drop.argv:
+        yield Fault(("drop", "argv"), "`drop` does not say what to remove. Add {handle} to its argv.")
+    for place, made_by in (("undo", settings.save), ("handle", settings.prepare)):
+        if f"{{{place}}}" in settings.restore.argv and made_by is None:
+            maker = "save" if place == "undo" else "prepare"
+            words = f"`restore` uses {{{place}}}, which nothing makes. Add `{maker}`, or take it out."
+            yield Fault(("restore", "argv"), words)
 
 
 def _ignores_the_point(settings: CommandSettings, target: Target) -> Iterable[str]:
@@ -27,7 +40,7 @@ EXECUTOR = Definition(
     "command",
     CommandSettings,
     "backends.command.executor:build",
-    faults=_variables,
+    faults=_faults,
     warnings=_ignores_the_point,
     look_yourself=_current_command,
 )

@@ -19,6 +19,7 @@ from backends.choosing import named, point_for, shortened
 from backends.command.answers import (
     CURRENT,
     FIND,
+    MADE,
     MEASURE,
     SHAPES,
     OtherShape,
@@ -52,6 +53,7 @@ from bot.contract import (
 )
 from bot.errors import PermanentError, TemporaryError
 from bot.model import (
+    Beside,
     Current,
     Do,
     Fence,
@@ -94,6 +96,9 @@ class Command:
         find: ProgramCall | None = None,
         cancel: ProgramCall | None = None,
         measure: ProgramCall | None = None,
+        prepare: ProgramCall | None = None,
+        save: ProgramCall | None = None,
+        drop: ProgramCall | None = None,
         clock: Clock = utc_now,
         settles: float = SETTLES_SECONDS,
         asked_every: float = ASKED_EVERY_SECONDS,
@@ -107,7 +112,12 @@ class Command:
         self._clock = clock
         self._settles = settles
         self._asked_every = asked_every
-        self._operation = CommandOperation(restore.argv, restore.timeout, surroundings, clock=clock)
+        calls = {Do.PREPARE: prepare, Do.SAVE: save, Do.RESTORE: restore, Do.DROP: drop}
+        self._operations = {
+            do: CommandOperation(call.argv, call.timeout, surroundings, clock=clock)
+            for do, call in calls.items()
+            if call is not None
+        }
 
     @property
     def capabilities(self) -> Capabilities:
@@ -117,14 +127,21 @@ class Command:
         """
         return Capabilities(
             Fence.BARRED,
-            does=frozenset({Do.SAVE, Do.RESTORE}),
+            does=frozenset({Do.SAVE, *self._operations}),
             cancels=Left.UNKNOWN,
-            timeout=self._operation.ends_within,
+            timeouts={do: operation.ends_within for do, operation in self._operations.items()},
         )
 
     @property
     def place(self) -> str | None:
-        return self._operation.place
+        return self._operations[Do.RESTORE].place
+
+    def _operation(self, work: Work) -> CommandOperation:
+        """Returns the program of this work in our spool; op ids of others are taken there as well."""
+        return self._operations.get(work.do, self._operations[Do.RESTORE])
+
+    def _only_looks(self, work: Work) -> bool:
+        return work.do is Do.SAVE and Do.SAVE not in self._operations
 
     async def points(self, limit: int = 50) -> Points:
         points = await self._read_points()
@@ -156,7 +173,7 @@ class Command:
         return Loss(LossQuality.MEASURED, since, units, measured_at=now)
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
-        return await self._keep(work) if work.do is Do.SAVE else await self._restore(work)
+        return await self._keep(work) if self._only_looks(work) else await self._begin(work)
 
     async def _keep(self, work: Work) -> Ended:
         """Nothing is saved: the point that is live is the way back, if the tool offers it."""
@@ -165,8 +182,8 @@ class Command:
         live = next((point for point in points.points if point.current), None)
         return Ended(True, Left.BEFORE, made=live)
 
-    async def _restore(self, work: Work) -> Handle | Taken | Ended:
-        if (await self._operation.find(work)).fate not in (Fate.ABSENT, Fate.UNKNOWN):
+    async def _begin(self, work: Work) -> Handle | Taken | Ended:
+        if (await self._operation(work).find(work)).fate not in (Fate.ABSENT, Fate.UNKNOWN):
             return Taken.TAKEN  # even when the tool cannot be asked now
         points = await self._read_points()
         # After reading: what moved the world meanwhile may be this very operation, started by somebody else.
@@ -174,33 +191,78 @@ class Command:
         if found.fate is not Fate.ABSENT:
             return Taken.TAKEN
         _compare(points.current, work)
-        _compare_content(named(work.point, points.points), work)
-        return await self._operation.start(work, after=found.handle)
+        if work.do in {Do.PREPARE, Do.RESTORE}:
+            _compare_content(named(work.point, points.points), work)
+        return await self._operation(work).start(work, after=found.handle)
 
     async def find(self, work: Work) -> Found:
-        if work.do is Do.SAVE:
+        if self._only_looks(work):
             return Found(Fate.ABSENT, "It only looks what is live.")
         try:
-            found = await self._find_anywhere(work)
+            return await self._found(work)
         except PermanentError as error:
             return Found(Fate.UNKNOWN, str(error))
-        if found.fate is Fate.DONE and await self._is_overtaken(work):
+
+    async def _found(self, work: Work) -> Found:
+        found = await self._find_anywhere(work)
+        if found.fate is not Fate.DONE:
+            return found
+        if work.do is Do.SAVE and found.handle == _ELSEWHERE:
+            return Found(
+                Fate.UNKNOWN, f"{found.words} What it has kept can be told by the worker that began it."
+            )
+        if work.do is Do.RESTORE and await self._is_overtaken(work):
             return Found(Fate.OVERTAKEN, "It was done, and something else is live now.")
-        return found
+        made = await self._made(work)
+        return (
+            Found(Fate.FAILED, made, left=Left.BEFORE) if isinstance(made, str) else replace(found, made=made)
+        )
+
+    async def _made(self, work: Work) -> RestorePoint | Beside | str | None:
+        """Returns what a program has made that ended well; a sentence: it has not made what it should.
+
+        Its word is believed where `points` lists it. A copy that has no name goes by the op id.
+        """
+        if work.do not in {Do.PREPARE, Do.SAVE}:
+            return None
+        try:
+            name = read(MADE, self._operation(work).last_said(work).encode()).id
+        except OtherShape:
+            name = ""
+        if reason := why_not_an_argument(name) if name else None:
+            return f"The id that it prints {reason}."
+        if work.do is Do.PREPARE:
+            return Beside(name or work.op_id)
+        if not name:
+            return f"The save command must print {SHAPES['save']} as its last line."
+        listed = (await self._read_points()).points
+        saved = next((point for point in listed if point.id == name), None)
+        return saved or f"It says that it has kept `{name}`, which the points command does not list."
 
     async def bar(self, work: Work) -> Found:
         """Only in this spool: what another one has begun is not ours to bar."""
         found = await self.find(work)
-        return await self._operation.bar(work, found.handle) if found.fate is Fate.ABSENT else found
+        if found.fate is not Fate.ABSENT:
+            return found
+        return await self._operation(work).bar(work, found.handle)
 
     async def poll(self, work: Work) -> Progress | Ended:
         if "attempt" in (work.handle or {}):
-            return await self._operation.poll(work)
+            answer = await self._operation(work).poll(work)
+            return await self._with_made(work, answer) if isinstance(answer, Ended) else answer
         found = await self.find(work)
         if found.fate is Fate.ABSENT:
             raise OutcomeUnknown(found.words)
         told = ended(found, self._clock())
         return replace(told, retry_after=ASKED_EVERY_SECONDS) if isinstance(told, Progress) else told
+
+    async def _with_made(self, work: Work, end: Ended) -> Ended:
+        if not end.ok or work.do is Do.RESTORE:
+            return end
+        made = await self._made(work)
+        return (
+            Ended(False, Left.BEFORE, made) if isinstance(made, str) else Ended(True, Left.BEFORE, made=made)
+        )
 
     async def cancel(self, work: Work) -> Left | None:
         """The tool's own way where it has one; nothing is killed then, not even when it refuses: the
@@ -212,7 +274,7 @@ class Command:
             return Left.UNKNOWN if said.rc == 0 else None
         if "attempt" not in (work.handle or {}):
             return None
-        return await self._operation.cancel(work)
+        return await self._operation(work).cancel(work)
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         """Asks again for a while: a platform may switch some time after its tool has ended.
@@ -244,7 +306,7 @@ class Command:
 
     async def _find_anywhere(self, work: Work) -> Found:
         """ABSENT comes with the handle of a dead attempt, when the tool says that it changed nothing."""
-        found = await self._operation.find(work)
+        found = await self._operation(work).find(work)
         if self._find is None or not _spool_cannot_know(found):
             return found
         state = (await self._ask(FIND, "find", self._find, op=work.op_id)).state
@@ -416,6 +478,9 @@ def build(settings: CommandSettings, resolver: Resolver) -> Command:
         find=_call(settings.find) if settings.find else None,
         cancel=_call(settings.cancel) if settings.cancel else None,
         measure=_call(settings.measure) if settings.measure else None,
+        prepare=_call(settings.prepare) if settings.prepare else None,
+        save=_call(settings.save) if settings.save else None,
+        drop=_call(settings.drop) if settings.drop else None,
         surroundings=resolver.with_variables(settings.environment),
     )
 

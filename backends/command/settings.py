@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 from bot.configuration.settings import CheckSettings, ExecutorSettings
 from bot.configuration.values import Argv, Environment, Settings, Wait, Word
 
-PLACES: Final = ("op", "point", "fingerprint", "expected")  # those of the spool, which is too heavy for here
+# Those of the spool, which is too heavy for here.
+PLACES: Final = ("op", "point", "fingerprint", "expected", "undo", "handle", "keep_until")
 
 
 def _with(*filled: str) -> Callable[[str], str]:
@@ -39,7 +40,23 @@ PointArgv: TypeAlias = Annotated[
     tuple[Annotated[Word, AfterValidator(_with("point"))], ...], Field(min_length=1)
 ]
 RestoreArgv: TypeAlias = Annotated[
-    tuple[Annotated[Word, AfterValidator(_with(*PLACES))], ...], Field(min_length=1)
+    tuple[
+        Annotated[Word, AfterValidator(_with("op", "point", "fingerprint", "expected", "undo", "handle"))],
+        ...,
+    ],
+    Field(min_length=1),
+]
+PrepareArgv: TypeAlias = Annotated[
+    tuple[
+        Annotated[Word, AfterValidator(_with("op", "point", "fingerprint", "expected", "keep_until"))], ...
+    ],
+    Field(min_length=1),
+]
+SaveArgv: TypeAlias = Annotated[
+    tuple[Annotated[Word, AfterValidator(_with("op", "expected", "keep_until"))], ...], Field(min_length=1)
+]
+DropArgv: TypeAlias = Annotated[
+    tuple[Annotated[Word, AfterValidator(_with("op", "handle"))], ...], Field(min_length=1)
 ]
 
 
@@ -63,6 +80,21 @@ class RestoreCall(ArgvCall):
     timeout: Wait = 900.0
 
 
+class PrepareCall(ArgvCall):
+    argv: PrepareArgv
+    timeout: Wait = 3_600.0
+
+
+class SaveCall(ArgvCall):
+    argv: SaveArgv
+    timeout: Wait = 900.0
+
+
+class DropCall(ArgvCall):
+    argv: DropArgv
+    timeout: Wait = 900.0
+
+
 class CommandSettings(ExecutorSettings):
     """Programs of your own that answer in JSON on standard output."""
 
@@ -82,7 +114,24 @@ class CommandSettings(ExecutorSettings):
     """Goes to `{point}`. Exit code 0 means it is there.
 
     `{fingerprint}` is what was approved of the point, `{expected}` the token of what must still be live:
-    a program that takes them can refuse at the last moment.
+    a program that takes them can refuse at the last moment. `{undo}` is what `save` has kept, `{handle}` the
+    copy that `prepare` has made.
+    """
+    prepare: PrepareCall | None = None
+    """Makes a copy of `{point}` beside what is live, before maintenance goes on. Touches nothing live.
+
+    Its last line may be {"id"}, which is `{handle}` from then on; without one `{handle}` is its `{op}`.
+    `{keep_until}` is when the copy may go at the earliest.
+    """
+    save: SaveCall | None = None
+    """Keeps what is live, so that it can be gone back to: its last line is {"id"}, a point of `points`.
+
+    Without it the point that is live is the way back. `{keep_until}` is when it may go at the earliest.
+    """
+    drop: DropCall | None = None
+    """Removes `{handle}`: a copy that is not needed any more, or what `save` has kept, after `undo_days`.
+
+    Exit code 0 means that it is gone, also when it was gone before.
     """
     find: OpCall | None = None
     """Prints {"state": "absent|in_flight|done|failed|unknown"} of `{op}`. Absent: our own spool decides."""

@@ -14,7 +14,17 @@ import pytest_asyncio
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from backends.conformance.harness import Moment, World, carried_out, kept, saving, strangers, work_for
+from backends.conformance.harness import (
+    Moment,
+    World,
+    carried_out,
+    dropping,
+    kept,
+    preparing,
+    saving,
+    strangers,
+    work_for,
+)
 from bot.clock import utc_now
 from bot.contract import (
     Ended,
@@ -26,7 +36,7 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError
-from bot.model import Fence, Goal, Left, RestorePoint, Verdict
+from bot.model import Beside, Do, Fence, Goal, Left, RestorePoint, Verdict
 
 # fmt: off
 EVIL = (
@@ -321,6 +331,86 @@ class ExecutorContract:
         back = work_for(await executor.plan(Goal(point=saved.id), utc_now()), run="RB-43")
         await carried_out(executor, back)
         assert (world.live(), world.effects()) == (before, 2)
+
+    # What is made beside it, and dropped
+
+    @pytest_asyncio.fixture
+    async def undone(self, executor: Executor, work: Work) -> RestorePoint:
+        """An undo point that nobody needs any more."""
+        if Do.DROP not in executor.capabilities.does:
+            pytest.skip("what this backend keeps is its own: nothing is dropped")
+        saved = await kept(executor, work)
+        assert saved is not None
+        if not saved.fingerprint:
+            pytest.skip("what this backend keeps is a point of its own")
+        return saved
+
+    async def test_an_undo_point_that_is_dropped_is_gone_and_nothing_else(
+        self, world: World, executor: Executor, work: Work, undone: RestorePoint
+    ) -> None:
+        before, points = world.live(), (await executor.points()).points
+        end = await carried_out(executor, dropping(work, undo=undone))
+        assert isinstance(end, Ended)
+        assert (end.ok, end.left) == (True, Left.BEFORE)
+        assert (await executor.points()).points == tuple(p for p in points if p.id != undone.id)
+        assert (world.live(), world.effects()) == (before, 0)
+
+    async def test_what_was_dropped_is_found_done_and_not_dropped_again(
+        self, world: World, executor: Executor, work: Work, undone: RestorePoint
+    ) -> None:
+        await carried_out(executor, dropping(work, undo=undone))
+        assert (await world.executor().find(dropping(work, undo=undone))).fate is Fate.DONE
+        assert await executor.start(dropping(work, undo=undone)) is Taken.TAKEN
+
+    async def test_an_undo_point_that_holds_something_else_than_was_saved_is_not_dropped(
+        self, executor: Executor, work: Work, undone: RestorePoint
+    ) -> None:
+        points = (await executor.points()).points
+        with pytest.raises(PermanentError):
+            await carried_out(executor, dropping(work, undo=replace(undone, fingerprint="f" * 64)))
+        assert (await executor.points()).points == points
+
+    @pytest.fixture
+    def copying(self, executor: Executor) -> Executor:
+        if Do.PREPARE not in executor.capabilities.does:
+            pytest.skip("this backend makes no copy beside")
+        return executor
+
+    async def test_a_copy_beside_leaves_everything_as_before(
+        self, world: World, copying: Executor, work: Work
+    ) -> None:
+        before = world.live()
+        end = await carried_out(copying, preparing(work))
+        assert isinstance(end, Ended)
+        assert (end.ok, end.left, isinstance(end.made, Beside)) == (True, Left.BEFORE, True)
+        assert (world.live(), world.effects()) == (before, 0)
+
+    async def test_a_copy_that_was_made_is_found_by_anybody(
+        self, world: World, copying: Executor, work: Work
+    ) -> None:
+        end = await carried_out(copying, preparing(work))
+        assert isinstance(end, Ended)
+        found = await world.executor().find(preparing(work))
+        assert (found.fate, found.made) == (Fate.DONE, end.made)
+        assert await copying.start(preparing(work)) is Taken.TAKEN
+
+    async def test_no_copy_is_made_for_a_state_that_moved(
+        self, world: World, copying: Executor, work: Work
+    ) -> None:
+        world.drifts()
+        with pytest.raises(StateChanged):
+            await carried_out(copying, preparing(work))
+
+    async def test_a_copy_that_is_not_needed_any_more_is_dropped(
+        self, world: World, copying: Executor, work: Work
+    ) -> None:
+        before, end = world.live(), await carried_out(copying, preparing(work))
+        assert isinstance(end, Ended)
+        assert isinstance(end.made, Beside)
+        dropped = await carried_out(copying, dropping(work, prepared=end.made.id))
+        assert isinstance(dropped, Ended)
+        assert (dropped.ok, dropped.left) == (True, Left.BEFORE)
+        assert (world.live(), world.effects()) == (before, 0)
 
     # Hostile names
 

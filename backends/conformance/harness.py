@@ -19,7 +19,7 @@ from typing import Protocol, Self
 
 from bot.contract import Ended, Executor, Operation, Taken, Work
 from bot.looking import PatientCheck
-from bot.model import Do, RestorePoint, Way
+from bot.model import Beside, Do, RestorePoint, Way
 
 PATIENCE_SECONDS = 30.0  # for anything that a real process does
 SHORT_SECONDS = 0.3  # that a look may take in a world that is too slow
@@ -107,6 +107,26 @@ def saving(work: Work) -> Work:
     return replace(work, op_id=f"{work.op_id.rpartition('.')[0]}.2", do=Do.SAVE)
 
 
+def preparing(work: Work) -> Work:
+    """The step before it: a copy of the restore point is made beside what is live."""
+    return replace(work, op_id=f"{work.op_id.rpartition('.')[0]}.1", do=Do.PREPARE)
+
+
+def dropping(work: Work, *, undo: RestorePoint | None = None, prepared: str | None = None) -> Work:
+    """A step after it: what was saved, or copied, goes again."""
+    return replace(
+        work,
+        op_id=f"{work.op_id.rpartition('.')[0]}.9",
+        do=Do.DROP,
+        point="",
+        expected="",
+        fingerprint="",
+        undo=undo.id if undo else None,
+        undo_content=undo.fingerprint if undo else "",
+        prepared=prepared,
+    )
+
+
 async def ended(operation: Operation, work: Work) -> Ended:
     """Asks until it has ended, as the engine does."""
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -128,7 +148,9 @@ async def carried_out(operation: Operation, work: Work) -> Ended | Taken:
 async def kept(executor: Executor, work: Work) -> RestorePoint | None:
     """Saves the state that `work` goes back from, or finds what was saved under the same op id."""
     end = await carried_out(executor, saving(work))
-    return (await executor.find(saving(work))).made if isinstance(end, Taken) else end.made
+    made = (await executor.find(saving(work))).made if isinstance(end, Taken) else end.made
+    assert not isinstance(made, Beside)  # that is what PREPARE makes
+    return made
 
 
 class Stranger:

@@ -37,6 +37,7 @@ from pydantic import BaseModel, ValidationError
 from backends.programs import supervisor
 from backends.programs.process import last_line, printable
 from backends.surroundings import Surroundings
+from bot.canonical_json import iso
 from bot.clock import Clock, utc_now
 from bot.contract import (
     Busy,
@@ -51,7 +52,7 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError
-from bot.model import Left
+from bot.model import Do, Left
 
 BEGIN_WITHIN_SECONDS: Final = 10.0  # from the request until the supervisor must have taken it
 NAME: Final = "name"  # the file of the spool that holds it
@@ -59,7 +60,7 @@ ELSEWHERE: Final = "It was begun by another worker, whose records this one canno
 STOPPED_WITHIN_SECONDS: Final = supervisor.TERM_TO_KILL_SECONDS + 2.0  # that `cancel` waits for the end
 LATEST_OUTPUT_BYTES: Final = 64 * 1024  # from the end that are looked through for progress
 LONGEST_VALUE_CHARACTERS: Final = 200
-PLACES: Final = ("op", "point", "fingerprint", "expected")  # that are filled in
+PLACES: Final = ("op", "point", "fingerprint", "expected", "undo", "handle", "keep_until")  # filled in
 LONGEST_WORDS_CHARACTERS: Final = 220  # about how it ended, with what it said last
 
 _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -80,10 +81,7 @@ def name_of(spool: Path, fresh: str) -> str:
 
 
 class CommandOperation:
-    """`argv` may hold {op}, {point}, {fingerprint} and {expected}, each as an argument of its own.
-
-    `timeout` in seconds.
-    """
+    """`argv` may hold each of PLACES, as an argument of its own. `timeout` in seconds."""
 
     def __init__(
         self,
@@ -111,13 +109,7 @@ class CommandOperation:
 
         Raises Busy and Unreachable when nothing was run, OutcomeUnknown when that cannot be told.
         """
-        argv = filled(
-            self._argv,
-            op=work.op_id,
-            point=work.point,
-            fingerprint=work.fingerprint,
-            expected=work.expected,
-        )
+        argv = filled(self._argv, **_values(work))
         folder = self._folder(work)
         last = _newest(folder)
         if last and not _may_follow(_found(folder / str(last), work.digest), after == _handle(last)):
@@ -175,6 +167,12 @@ class CommandOperation:
                 return Ended(False, found.left, found.words)
             case _:
                 raise OutcomeUnknown(found.words)
+
+    def last_said(self, work: Work) -> str:
+        """Returns the last line of what it has printed here, progress apart; empty: it said nothing."""
+        attempt = self._attempt(work)
+        lines = [line for line in _output(attempt).splitlines() if not _PROGRESS.fullmatch(line)]
+        return next((line for line in reversed(lines) if line.strip()), "")
 
     async def cancel(self, work: Work) -> Left | None:
         """TERM for the command and all its children, 5 seconds later KILL."""
@@ -247,6 +245,20 @@ async def _found_after_stopping(attempt: Path, digest: str) -> Found:
             break
         await asyncio.sleep(supervisor.TICK_SECONDS)
     return _found(attempt, digest)
+
+
+def _values(work: Work) -> dict[str, str]:
+    """Returns what each place holds for this work; empty: it has none such."""
+    handle = work.undo or work.prepared if work.do is Do.DROP else work.prepared
+    return {
+        "op": work.op_id,
+        "point": work.point,
+        "fingerprint": work.fingerprint,
+        "expected": work.expected,
+        "undo": work.undo or "",
+        "handle": handle or "",
+        "keep_until": iso(work.keep_until) if work.keep_until else "",
+    }
 
 
 def filled(argv: Sequence[str], **values: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from backends.sqlite.backups import backups_in
 from backends.sqlite.comparing import Difference, NotCompared, folded
 from backends.sqlite.copying import Copy, CopyRoute
 from backends.sqlite.counting import Counting
+from backends.sqlite.dropping import DROPS, drop, fate_of_dropping
 from backends.sqlite.held import held
 from backends.sqlite.in_thread import InThread
 from backends.sqlite.reading import (
@@ -87,7 +88,9 @@ RENEWED = "Its undo point was saved anew, with what was written since."
 
 class Sqlite:
     place = None
-    capabilities = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}), cancels=Left.BEFORE)
+    capabilities = Capabilities(
+        Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE, Do.DROP}), cancels=Left.BEFORE
+    )
 
     def __init__(
         self,
@@ -122,7 +125,9 @@ class Sqlite:
         return await asyncio.to_thread(self._measure, point, now)
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
-        """Returns once it holds the database; it goes on in a thread."""
+        """Returns once it holds the database; it goes on in a thread. What is dropped is gone at once."""
+        if work.do is Do.DROP:
+            return await asyncio.to_thread(self._drop, work)
         begin = self._start_saving if work.do is Do.SAVE else self._start_restore
         going = await asyncio.to_thread(begin, work)
         if going is None:
@@ -288,6 +293,19 @@ class Sqlite:
                 earlier.close()
             self._kept = {work.run_id: going.kept}
 
+    @file_errors()
+    def _drop(self, work: Work) -> Taken | Ended:
+        slot = self._markers.take(work.op_id)
+        if slot is None:
+            return Taken.TAKEN
+        with slot:
+            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
+                return Taken.TAKEN
+            taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
+            name = named(work.undo or "", self._points()).id
+            drop(self._file(name), work.undo_content, taken, slot)
+        return Ended(True, Left.BEFORE, f"{name} is dropped.")
+
     # The restore
 
     @file_errors()
@@ -341,6 +359,8 @@ class Sqlite:
         match marker.stage:
             case MarkerStage.FAILED:
                 return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
+            case _ if DROPS in marker.facts:
+                return fate_of_dropping(marker, self._backups)
             case _ if "schema" not in marker.facts and SAVES in marker.facts:
                 return self._fate_of_saving(marker)
             case MarkerStage.TAKEN:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from bot.canonical_json import digest
 from bot.configuration.settings import Configuration, Target
 
-POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval"}
+POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval", "undo"}
 WORK = {"kind", "environment", "executor", "maintenance", "checks", "undo_days"}
 
 
@@ -58,6 +58,8 @@ def _policy(target: Target) -> dict[str, Any]:
     policy = target.model_dump(mode="json", include=POLICY)
     policy["requesters"].sort()
     policy["approval"]["from_"].sort()
+    if policy["undo"] is None:
+        del policy["undo"]  # as it was before there was such a setting: what was approved then still counts
     return policy
 
 

@@ -118,6 +118,14 @@ class Declared(Settings):
     because: Text
 
 
+class NoUndo(Settings):
+    """Somebody's word that a rollback may be one that cannot be undone."""
+
+    declared: Literal["none"]
+    by: Text
+    because: Text
+
+
 class CommandCall(Settings):
     type: Literal["command"]
     argv: Argv
@@ -160,6 +168,8 @@ class TargetSettings(Settings):
     """Objective: data-loss window; 0 means that no data may be lost. Absent: not declared."""
     loss: Declared | None = Field(default_factory=_untouched_data)
     """Where loss cannot be measured. A system declares none unless it says otherwise."""
+    undo: NoUndo | None = None
+    """Somebody's word that it may go back without a way to undo that. Absent: then one more approval."""
     loss_tolerance: Annotated[Number, Field(ge=0)] | None = None
     """How much each count may grow until the start, instead of by its rate: 0.5 is half as much again."""
     outage: Duration | None = None
@@ -178,7 +188,7 @@ class TargetSettings(Settings):
     watch: Wait | None = None
     """How often to look what is live, so that somebody knows since when. Absent: 30m, `command` never."""
     undo_days: Count = 7
-    """How long the undo point is kept."""
+    """How long the undo point is kept at least. Written down, one that we have made is dropped after that."""
 
 
 class Target(TargetSettings):
@@ -187,6 +197,10 @@ class Target(TargetSettings):
     name: str
     look_yourself: str = ""
     """What a person can type to see what is live. Empty: the backend has no such program."""
+
+    @property
+    def drops_undo_points(self) -> bool:
+        return "undo_days" in self.model_fields_set
 
 
 class ProcedureStep(Settings):

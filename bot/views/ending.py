@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.model import Kind, Left, LossQuality, State, Verdict, When
-from bot.run import Run
+from bot import machine
+from bot.model import Do, Kind, Left, LossQuality, Outcome, State, Verdict, When
+from bot.run import Run, StepRecord
 from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
@@ -13,7 +14,17 @@ from bot.views.live import customers, goal, live, maintenance_unclear, restored_
 from bot.views.loss import removed
 from bot.views.plan import current_name, goes_back, was_live
 from bot.views.steps import check_rows, passed
-from bot.views.words import clock, date, duration, given_reason, utc, version, window
+from bot.views.words import (
+    clock,
+    clock_seconds,
+    date,
+    duration,
+    given_reason,
+    target_name,
+    utc,
+    version,
+    window,
+)
 
 _UNTOUCHED: Mapping[State, str] = {
     State.REFUSED: "🚫 Refused",
@@ -153,6 +164,9 @@ def _removed(run: Run, now: datetime) -> str:
 def _kept(run: Run) -> str:
     if run.approval.planned is None or run.request.target not in run.work.undo_points:
         return ""
+    for record in run.work.steps:
+        if record.step.drops is Do.SAVE and record.outcome is Outcome.SUCCEEDED and record.ended_at:
+            return f"; its undo point was dropped {date(record.ended_at)}"
     until = run.approval.plan.undo_until(run.end.at or run.approval.plan.made_at)
     return f"; kept in undo point {code(run.work.undo_points[run.request.target], 30)} until {date(until)}"
 
@@ -228,7 +242,31 @@ def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     who = mention(run.request.requester.id)
     asked = f"No maintenance was put on · {who} asked {utc(run.request.at, now)}"
     wanted = [goes_back(run.approval.plan, now)] if run.approval.planned else []
-    return [*_why_untouched(run, now), *wanted, f"{asked}: {given_reason(run.request.reason)}"]
+    reason = f"{asked}: {given_reason(run.request.reason)}"
+    return [*_why_untouched(run, now), *wanted, *_copies(run), reason]
+
+
+def _copies(run: Run) -> list[str]:
+    """What became of copies that nobody switched to."""
+    return [
+        _copy(record)
+        for record in run.work.steps
+        if record.step.drops is Do.PREPARE and machine.has_made(run, record.step)
+    ]
+
+
+def _copy(drop: StepRecord) -> str:
+    name = target_name(drop.step.target)
+    match drop.outcome:
+        case Outcome.SUCCEEDED:
+            when = f" {clock_seconds(drop.ended_at)}" if drop.ended_at else ""
+            return f"The copy beside {name} was dropped{when}"
+        case None if drop.kept_until is None:
+            return f"▶️ The copy beside {name} is dropped"
+        case None:
+            return f"⚠️ The copy beside {name} still stands: {escape(drop.words, 100)}"
+        case _:
+            return f"⚠️ The copy beside {name} could not be dropped: {escape(drop.words, 100)}"
 
 
 def _why_untouched(run: Run, now: datetime) -> list[str]:

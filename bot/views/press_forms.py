@@ -92,7 +92,7 @@ def stop(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
 
 def _stops(run: Run, progress: Progress | None) -> list[str]:
     if not run.work.touched:
-        return ["Nothing was changed yet: it is cancelled and nothing will run."]
+        return [*_in_flight(run, progress), "Nothing was changed yet: it is cancelled and nothing will run."]
     stays = f" {target_name(run.request.target)} stays in maintenance." if run.work.in_maintenance else ""
     return [*_in_flight(run, progress), f"No next step starts.{stays} People decide how it goes on."]
 
@@ -108,7 +108,7 @@ def _in_flight(run: Run, progress: Progress | None) -> list[str]:
 
 def _when_stopped(run: Run, step: Step) -> str:
     """Says beforehand what becomes of it."""
-    if step.do is Do.SAVE:
+    if step.do in {Do.PREPARE, Do.SAVE}:
         return "It is broken off, and changes nothing."
     cancels = run.approval.plan.leg(step.target).cancels if step.do is Do.RESTORE else None
     name = target_name(step.target)

@@ -37,6 +37,7 @@ class _StepWords(NamedTuple):
 _READING = "Reading the checks before"
 _MEASURING = "Measuring the loss again"
 _WORDS: Mapping[Do, _StepWords] = {
+    Do.PREPARE: _StepWords("Copy beside", "Prepare a copy", "Preparing a copy", "Copy prepared"),
     Do.MAINTENANCE_ON: _StepWords(
         "Maintenance on", "Maintenance on", "Putting maintenance on", "Maintenance on"
     ),
@@ -45,6 +46,7 @@ _WORDS: Mapping[Do, _StepWords] = {
     Do.MAINTENANCE_OFF: _StepWords(
         "Maintenance off", "Maintenance off", "Taking maintenance off", "Maintenance off"
     ),
+    Do.DROP: _StepWords("Drop", "Drop it", "Dropping it", "Dropped"),
     Do.BASELINE: _StepWords(_READING, "Read the checks before", _READING, "Checks read before"),
     Do.MEASURE: _StepWords(_MEASURING, "Measure the loss again", _MEASURING, "Loss measured again"),
     Do.CHECK: _StepWords("Checks", "Verify", "Verifying", "Verified"),
@@ -57,7 +59,7 @@ _WORDS: Mapping[Do, _StepWords] = {
 
 def step_rows(run: Run, progress: Progress | None) -> list[str]:
     """At most STEPS_ON_A_CARD rows: of many steps those around the current one."""
-    records = [r for r in run.work.steps if r.step.do not in _QUIET or r is run.work.current]
+    records = [r for r in run.work.steps if _is_shown(run, r)]
     if len(records) <= STEPS_ON_A_CARD:
         return [step_row(run, record, progress) for record in records]
     done = _done_first(records)
@@ -68,6 +70,13 @@ def step_rows(run: Run, progress: Progress | None) -> list[str]:
         *[step_row(run, record, progress) for record in shown],
         *([f"▫️ {left} more steps"] if left else []),
     ]
+
+
+def _is_shown(run: Run, record: StepRecord) -> bool:
+    """What is dropped long after the run has a sentence of its own, in the long form."""
+    if record.step.do is Do.DROP:
+        return False
+    return record.step.do not in _QUIET or record is run.work.current
 
 
 def _done_first(records: Sequence[StepRecord]) -> int:
@@ -90,6 +99,8 @@ def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
 
 
 def step_name(step: Step) -> str:
+    if step.do is Do.DROP:
+        return "Dropping the undo point" if step.drops is Do.SAVE else "Dropping the copy"
     return _WORDS[step.do].name
 
 

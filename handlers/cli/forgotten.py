@@ -21,7 +21,7 @@ from bot.contract import Fate, Operation, OutcomeUnknown, Work
 from bot.effects import Operations
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.model import MAINTENANCE, Do, Step
-from bot.procedures import steps_for
+from bot.procedures import Aside, steps_for
 from bot.run import Run, StepRecord, StepState, op_id
 from storage.restored import RestoredDatabase
 from storage.runs import Store
@@ -29,6 +29,8 @@ from storage.runs import Store
 RUN_ID = re.compile(r"RB-([1-9][0-9]{0,8})")
 NUMBERS_LOOKED_AHEAD = 10  # runs in a row without a trace, until no more are expected
 TARGET_ANSWERS_WITHIN_SECONDS = 60.0
+MADE_BESIDE = [frozenset(of) for of in ((), (Do.SAVE,), (Do.PREPARE,), (Do.PREPARE, Do.SAVE))]
+OPERATIONS: Mapping[Do, str] = {Do.PREPARE: "The copy", Do.RESTORE: "The restore"}
 LOOKED_BACK = timedelta(minutes=1)  # for clocks that differ
 NO_ANSWER = (TemporaryError, PermanentError, OutcomeUnknown, TimeoutError)
 FATES: Mapping[Fate, str] = {
@@ -228,7 +230,9 @@ class _Asked:
         """What is not configured any more cannot; its run is doubted in any case."""
         if step.target != self.target.name:
             return False
-        return step.do is Do.RESTORE or (step.do in MAINTENANCE and self.target.maintenance is not None)
+        return step.do in {Do.PREPARE, Do.RESTORE} or (
+            step.do in MAINTENANCE and self.target.maintenance is not None
+        )
 
     async def _of_known(self, run: Run, record: StepRecord) -> Trace | None:
         """A step that the backup has not seen begin, or not seen end."""
@@ -239,22 +243,23 @@ class _Asked:
         """Where a run's operations on this target can stand: by today's procedures and the newest plans."""
         for run in self.known:
             yield from filter(self._can_be_asked, (record.step for record in run.work.steps))
-        names = tuple(self.configuration.targets)
-        shapes = product(self.configuration.targets.values(), (names, ()), (True, False))
-        for asked, undoable, touches_data in shapes:
-            steps = steps_for(self.configuration, asked, undoable, touches_data)
-            yield from filter(self._can_be_asked, steps)
+        does = self.world.executor(self.target.name).capabilities.does
+        beside = {does & makes for makes in MADE_BESIDE}
+        shapes = product(self.configuration.targets.values(), beside, (True, False))
+        for asked, makes, touches_data in shapes:
+            aside = dict.fromkeys(self.configuration.targets, Aside(makes))
+            yield from filter(self._can_be_asked, steps_for(self.configuration, asked, aside, touches_data))
 
     async def _find(self, step: Step, work: Work) -> Trace | None:
         found = await self._operation(step).find(work)
         if found.fate is Fate.ABSENT:
             return None
-        what = "The restore" if step.do is Do.RESTORE else "Maintenance"
+        what = OPERATIONS.get(step.do, "Maintenance")
         words = f"{what} of `{self.target.name}` under {work.op_id} {FATES[found.fate]}."
         return Trace(work.run_id, words, self.target.name, found.fate)
 
     def _operation(self, step: Step) -> Operation:
-        if step.do is Do.RESTORE:
+        if step.do not in MAINTENANCE:
             return self.world.executor(self.target.name)
         return self.world.maintenance(self.target.name, step.do)
 

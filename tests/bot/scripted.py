@@ -33,6 +33,7 @@ from bot.envelope import Event
 from bot.errors import ClaimLost, ConfigurationError, StaleRun
 from bot.event_kinds import EventKind as E
 from bot.model import (
+    Beside,
     Current,
     Do,
     Fence,
@@ -169,6 +170,10 @@ class Notebook:
     async def lived(self, target: str) -> tuple[Lived, ...]:
         return self.seen_live.get(target, ())
 
+    async def open_run_of(self, target: str) -> str | None:
+        runs = [self._load(run_id) for run_id in self.runs]
+        return next((run.id for run in runs if run.request.target == target and not run.state.final), None)
+
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]:
         return self.there
 
@@ -242,8 +247,8 @@ class Scripted:
         """How the journal calls it."""
         return f"{self.name} {work.point}".strip()
 
-    def made(self, work: Work) -> RestorePoint | None:
-        """What SAVE has kept."""
+    def made(self, work: Work) -> RestorePoint | Beside | None:
+        """What SAVE has kept, or PREPARE copied."""
         return None
 
     def _becomes(self, work: Work, fate: Fate) -> None:
@@ -329,6 +334,15 @@ class Backend(Scripted):
         )
         self.target = target
         self.saving = Saving(self, journal, clock)
+        self.preparing = Preparing(self, journal, clock)
+        self.dropping = Dropping(self, journal, clock)
+        self._parts: dict[Do, Scripted] = {
+            Do.SAVE: self.saving,
+            Do.PREPARE: self.preparing,
+            Do.DROP: self.dropping,
+        }
+        self.copies: list[str] = []  # beside it
+        self.takes: float | None = None  # seconds to make one
         self.live = "v42"
         self.offered = {"p41": RestorePoint("p41", later(-1020)), "p40": RestorePoint("p40", later(-9000))}
         self.works: list[Work] = []  # that were started
@@ -346,6 +360,10 @@ class Backend(Scripted):
     def current(self) -> Current:
         return Current(self.live, f"token-{self.live}", self.live, since=self.since)
 
+    def part(self, do: Do) -> Scripted:
+        """Returns what carries that out: itself the restore."""
+        return self._parts.get(do, self)
+
     def arrive(self, work: Work) -> None:
         self.live = work.point
 
@@ -359,30 +377,36 @@ class Backend(Scripted):
         point = self.offered.get(goal.point or "p41")
         if point is None:
             raise PointUnavailable(f"{goal.point} is gone")
-        return Way(point, self.current, self.loss, blockers=self.blockers, gone=self.gone, diff=self.diff)
+        way = Way(point, self.current, self.loss, blockers=self.blockers, gone=self.gone, diff=self.diff)
+        return replace(way, takes=self.takes)
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return _raised(self.measured.pop(0)) if self.measured else self.loss
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
-        if work.do is Do.SAVE:
-            return await self.saving.start(work)
+        part = self.part(work.do)
+        if part is not self:
+            return await part.start(work)
         if work.op_id not in self.fates and work.expected != self.current.token:
             raise StateChanged(f"{self.live} is live now")
         self.works.append(work)
         return await super().start(work)
 
     async def find(self, work: Work) -> Found:
-        return await (self.saving.find(work) if work.do is Do.SAVE else super().find(work))
+        part = self.part(work.do)
+        return await (super().find(work) if part is self else part.find(work))
 
     async def bar(self, work: Work) -> Found:
-        return await (self.saving.bar(work) if work.do is Do.SAVE else super().bar(work))
+        part = self.part(work.do)
+        return await (super().bar(work) if part is self else part.bar(work))
 
     async def poll(self, work: Work) -> Progress | Ended:
-        return await (self.saving.poll(work) if work.do is Do.SAVE else super().poll(work))
+        part = self.part(work.do)
+        return await (super().poll(work) if part is self else part.poll(work))
 
     async def cancel(self, work: Work) -> Left | None:
-        return await (self.saving.cancel(work) if work.do is Do.SAVE else super().cancel(work))
+        part = self.part(work.do)
+        return await (super().cancel(work) if part is self else part.cancel(work))
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         if self.verified:
@@ -417,6 +441,45 @@ class Saving(Scripted):
     def arrive(self, work: Work) -> None:
         point = RestorePoint(f"undo-{self._backend.live}", T0, kind=PointKind.UNDO, fingerprint=SAVED)
         self.kept[work.op_id] = self._backend.offered[point.id] = point
+
+
+class Preparing(Scripted):
+    """What an executor does to make a copy beside."""
+
+    def __init__(self, backend: Backend, journal: Journal, clock: HandClock) -> None:
+        super().__init__(f"PREPARE {backend.target}", journal, clock)
+        self._backend = backend
+        self.works: list[Work] = []  # that were started
+
+    async def start(self, work: Work) -> Handle | Taken | Ended:
+        self.works.append(work)
+        return await super().start(work)
+
+    def made(self, work: Work) -> Beside:
+        return Beside(f"copy-{work.op_id}")
+
+    def arrive(self, work: Work) -> None:
+        self._backend.copies.append(self.made(work).id)
+
+
+class Dropping(Scripted):
+    """What an executor does to remove what a run has made."""
+
+    def __init__(self, backend: Backend, journal: Journal, clock: HandClock) -> None:
+        super().__init__(f"DROP {backend.target}", journal, clock)
+        self._backend = backend
+
+    def told(self, work: Work) -> str:
+        return f"{self.name} {_what_goes(work)}"
+
+    def arrive(self, work: Work) -> None:
+        gone = _what_goes(work)
+        self._backend.offered.pop(gone, None)
+        self._backend.copies = [copy for copy in self._backend.copies if copy != gone]
+
+
+def _what_goes(work: Work) -> str:
+    return work.undo or work.prepared or "nothing"
 
 
 @dataclass
@@ -579,6 +642,18 @@ class Play:
         for who in (BEN, CY)[: run.approval.plan.approvals_needed]:
             await self.press(who, presses.APPROVE)
         return self.run
+
+    async def strike(self) -> None:
+        """The clock has its turn."""
+        due = machine.due(self.run)
+        assert due is not None, "the clock has nothing to say"
+        self.clock.now = max(self.clock.now, due[0])
+        await self.notes.append(self.run, Event(due[1], self.clock()))
+
+    async def due(self) -> Run:
+        """The clock has its turn, and a driver does what follows."""
+        await self.strike()
+        return await self.drive()
 
     async def give_up(self, problem: Exception) -> Run:
         """The driver has failed time after time."""

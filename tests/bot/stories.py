@@ -194,6 +194,7 @@ def any_of(kind: E, **said: Any) -> Fact:
         "undone_by": "RB-43",
         "by_run": "RB-44",
         "point": "v40",
+        "until": "2026-11-29T03:02:00Z",
         **said,
     }
     named = {each.name for each in fields(FACTS[kind])}

@@ -107,25 +107,25 @@ def test_what_is_final_stays_final() -> None:
             assert {goal for goal, _ in moves.values()} <= {state}, (state, phase)
 
 
-def test_only_a_veto_a_failure_and_what_another_run_has_replaced_are_followed_by_anything() -> None:
-    leave = {
-        E.LEAVE_PROPOSED,
-        E.LEAVE_AGREED,
+def test_an_end_is_followed_only_by_reasons_leaving_maintenance_and_what_is_dropped() -> None:
+    drops = {
+        E.DROP_DUE,
+        E.KEPT,
         E.STEP_STARTED,
         E.STEP_ACCEPTED,
         E.STEP_SUCCEEDED,
         E.STEP_ABSENT,
         E.STEP_FAILED,
         E.STEP_LOST,
-        E.HALTED,
-        E.HALTED_BY_RESTORE,
-        E.SUPERSEDED,
     }
+    leave = {E.LEAVE_PROPOSED, E.LEAVE_AGREED, E.HALTED, E.HALTED_BY_RESTORE, E.SUPERSEDED}
     followed = {(state, frozenset(moves)) for (state, _), moves in TABLE.items() if state in FINAL and moves}
     assert followed == {
-        (State.VETOED, frozenset({E.REASON_GIVEN})),
-        (State.FAILED, frozenset(leave)),
-        (State.SUCCEEDED, frozenset({E.SUPERSEDED})),
+        (State.VETOED, frozenset({*drops, E.REASON_GIVEN})),
+        (State.CANCELLED, frozenset(drops)),
+        (State.VOID, frozenset(drops)),
+        (State.FAILED, frozenset(drops | leave)),
+        (State.SUCCEEDED, frozenset({*drops, E.SUPERSEDED})),
     }
 
 

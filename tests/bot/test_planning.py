@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot import codec
 from bot.configuration import Configuration, Declared, Rule, Target
+from bot.configuration.settings import NoUndo
 from bot.contract import Capabilities
 from bot.model import (
     Ceiling,
@@ -264,9 +265,21 @@ def test_a_declared_loss_needs_nobody_more() -> None:
     assert plan(target(loss=A_DAY), {"orders": way(loss=UNKNOWN)}).approvals_needed == 1
 
 
-def test_what_cannot_be_undone_is_warned_of() -> None:
+def test_what_cannot_be_undone_takes_one_more_approval_and_says_so() -> None:
     found = plan(ways={"orders": way(undo=UndoMode.IMPOSSIBLE)})
-    assert found.warnings == ("orders cannot be undone",)
+    assert found.warnings == ("orders cannot be undone, so one more approval is needed",)
+    assert found.approvals_needed == 2
+
+
+def test_two_reasons_for_one_more_approval_take_one_more_not_two() -> None:
+    found = plan(ways={"orders": way(undo=UndoMode.IMPOSSIBLE, loss=UNKNOWN)})
+    assert found.approvals_needed == 2
+
+
+def test_somebodys_word_that_it_need_not_be_undone_takes_the_one_more_away() -> None:
+    orders = target(undo=NoUndo(declared="none", by="dora", because="rebuilt every night"))
+    found = plan(orders, ways={"orders": way(undo=UndoMode.IMPOSSIBLE)})
+    assert (found.approvals_needed, found.warnings) == (1, ())
 
 
 # The whole plan --------------------------------------------------------------------------------

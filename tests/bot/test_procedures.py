@@ -4,7 +4,7 @@ import pytest
 
 from bot.configuration import Procedure, ProcedureStep, Target
 from bot.model import Do, OnFailure, Phase, Step
-from bot.procedures import procedure_of, steps_for, targets_of
+from bot.procedures import Aside, procedure_of, steps_for, targets_of
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, ask, configuration, restoring, target
 
 
@@ -13,7 +13,8 @@ def steps(
 ) -> tuple[Step, ...]:
     """Of a plan for the first of `targets`."""
     known = configuration(*targets, procedures=procedures)
-    return steps_for(known, targets[0], undoable, touches_data)
+    aside = dict.fromkeys(undoable, Aside(frozenset({Do.SAVE})))
+    return steps_for(known, targets[0], aside, touches_data)
 
 
 def told(found: tuple[Step, ...]) -> list[tuple[Phase, Do, str]]:

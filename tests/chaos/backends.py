@@ -29,6 +29,7 @@ from bot.contract import (
 )
 from bot.errors import PermanentError
 from bot.model import (
+    Beside,
     Current,
     Do,
     Fence,
@@ -50,6 +51,10 @@ from tests.chaos.histories import Effect, Journal
 from tests.chaos.wire import Later
 
 SLOW = 3.0  # seconds
+COPIED = "archive"  # the target that is copied before it is switched, and whose undo points are dropped
+POLLS = {"slow": 3, "takes minutes": 300}  # how often it goes on yet
+RESTORES = frozenset({Do.SAVE, Do.RESTORE})
+EVERYTHING = RESTORES | {Do.PREPARE, Do.DROP}
 LOSS = Loss(LossQuality.MEASURED, later(-1020), (Unit("rows", 212),))
 Ask = Callable[[str, str, Any], Awaitable[Any]]  # place, what, given
 
@@ -69,6 +74,7 @@ class Backend:
     offered: dict[str, RestorePoint] = field(default_factory=dict)
     taken: dict[str, Work] = field(default_factory=dict)  # op ids
     saved: dict[str, RestorePoint] = field(default_factory=dict)  # undo points by op id
+    copies: dict[str, Beside] = field(default_factory=dict)  # beside it, by op id
     barred: set[str] = field(default_factory=set)  # op ids under which nothing may begin any more
     troubles: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     polls_left: dict[str, int] = field(default_factory=dict)  # of operations in flight
@@ -89,8 +95,8 @@ class Backend:
         done = getattr(self, what)(*given, **({"epoch": epoch} if what == "start" else {}))
         if trouble == "answer lost":
             raise OutcomeUnknown("no answer came")
-        if trouble == "slow":
-            self.polls_left[given[1].op_id] = 3
+        if trouble in POLLS:
+            self.polls_left[given[1].op_id] = POLLS[trouble]
         return Later(SLOW, done) if trouble == "late" else done
 
     @property
@@ -112,7 +118,7 @@ class Backend:
     def start(self, do: Do, work: Work, epoch: int | None) -> Handle | Taken:
         if work.op_id in self.taken or work.op_id in self.barred:
             return Taken.TAKEN
-        if do is Do.RESTORE and work.expected != self.current.token:
+        if do in {Do.PREPARE, Do.RESTORE} and work.expected != self.current.token:
             raise StateChanged(f"{self.live} is live now")
         self._done(do, work, epoch)
         if do is Do.RESTORE:
@@ -120,7 +126,15 @@ class Backend:
         if do is Do.SAVE:
             point = RestorePoint(f"undo-{self.live}-{work.run_id}", later(0))
             self.saved[work.op_id] = self.offered[point.id] = point
+        if do is Do.PREPARE:
+            self.copies[work.op_id] = Beside(f"copy-{work.op_id}")
+        if do is Do.DROP:
+            self.offered.pop(work.undo or "", None)
+            self.copies = {op: copy for op, copy in self.copies.items() if copy.id != work.prepared}
         return {"job": work.op_id}
+
+    def _made(self, work: Work) -> RestorePoint | Beside | None:
+        return self.saved.get(work.op_id) or self.copies.get(work.op_id)
 
     def _done(self, do: Do, work: Work, epoch: int | None) -> None:
         self.taken[work.op_id] = work
@@ -145,7 +159,7 @@ class Backend:
             return Found(Fate.ABSENT, "it never arrived")
         if self.polls_left.get(work.op_id):
             return Found(Fate.IN_FLIGHT, "it goes on", {"job": work.op_id})
-        return Found(Fate.DONE, "it is done", made=self.saved.get(work.op_id))
+        return Found(Fate.DONE, "it is done", made=self._made(work))
 
     def bar(self, do: Do, work: Work) -> Found:
         found = self.find(do, work)
@@ -157,8 +171,8 @@ class Backend:
         left = self.polls_left.get(work.op_id, 0)
         if left:
             self.polls_left[work.op_id] = left - 1
-            return Progress(self.now(), "copying", 3.0 - left, 3.0, "files")
-        return Ended(True, Left.POINT, "done", self.saved.get(work.op_id))
+            return Progress(self.now(), "copying")
+        return Ended(True, Left.POINT, "done", self._made(work))
 
     def verify(self, work: Work) -> tuple[Finding, ...]:
         verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
@@ -204,7 +218,9 @@ class RemoteOperation:
 
 
 class RemoteExecutor(RemoteOperation):
-    capabilities = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(Fence.BARRED, does=EVERYTHING if self.target == COPIED else RESTORES)
 
     async def points(self, limit: int = 50) -> Points:
         points: Points = await self.ask(self.target, "points", ())

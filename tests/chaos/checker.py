@@ -205,7 +205,7 @@ def _projected(histories: Histories) -> Broken:
 
 
 def _no_intent_after_a_no(histories: Histories) -> Broken:
-    """I8: after a committed veto, cancel or stop no new intent is written."""
+    """I8: after a committed veto, cancel or stop no new intent is written, but to drop what was made."""
     for events in _by_run(histories.stored):
         said_no: str | None = None
         for event in events:
@@ -213,7 +213,7 @@ def _no_intent_after_a_no(histories: Histories) -> Broken:
                 said_no = event["kind"]
             elif event["kind"] in WENT_ON:
                 said_no = None
-            elif event["kind"] == E.STEP_STARTED and said_no:
+            elif event["kind"] == E.STEP_STARTED and said_no and event["data"].get("do") != Do.DROP:
                 yield f"{event['run_id']} began step {event['data']['n']} after it was {said_no}"
 
 

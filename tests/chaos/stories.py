@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.configuration import Configuration, Rule
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, configuration, restoring, target
+from tests.chaos.backends import COPIED
 from tests.chaos.histories import Answer
 from tests.chaos.outside import Outside
 
@@ -34,6 +35,16 @@ def _known(quorum: int) -> Configuration:
         target("stock", **how),
         procedures={"both": restoring("orders", "stock")},
     )
+
+
+def _archive() -> Configuration:
+    """A target that is copied before it is switched, and whose undo point may go as soon as its run is over.
+
+    A file could not say 0 days; here nobody waits for one.
+    """
+    rule = Rule(from_=("managers",), expires=EXPIRES)
+    how = {"owner": "U01DORA", "approval": rule, "maintenance": MAINTENANCE, "checks": (OFFLINE, ONLINE)}
+    return configuration(target(COPIED, **how).model_copy(update={"undo_days": 0}))
 
 
 def rollback(outside: Outside) -> None:
@@ -112,6 +123,28 @@ def undo(outside: Outside) -> None:
     outside.reaches("succeeded")
 
 
+def copied(outside: Outside) -> None:
+    """Switched to a copy; the undo point is dropped as soon as its time is over, which is at once."""
+    archive = outside.backends[COPIED]
+    archive.troubles["start"] += ["slow"]
+    outside.says("ana", f"{COPIED} to p41 because totals are broken")
+    _approved(outside, "ben")
+    outside.reaches("succeeded")
+    outside.until(lambda: None if "undo-v42-RB-1" in archive.offered else True, "the drop of the undo point")
+
+
+def called_off(outside: Outside) -> None:
+    """Cancelled while the copy is made: nothing was touched, and the copy goes."""
+    archive = outside.backends[COPIED]
+    archive.troubles["start"] += ["takes minutes"]
+    outside.says("ana", f"{COPIED} to p41 because totals are broken")
+    _approved(outside, "ben")
+    outside.until(lambda: True if archive.copies else None, "a copy beside")
+    _presses(outside, "ana", "cancel")
+    if outside.reaches("cancelled", "succeeded") == "cancelled":
+        outside.until(lambda: None if archive.copies else True, "the drop of the copy")
+
+
 def slow(outside: Outside) -> None:
     outside.backends["orders"].troubles["plan"] += ["late"]
     outside.backends["orders"].troubles["start"] += ["", "slow"]
@@ -130,4 +163,6 @@ STORIES: Mapping[str, Story] = {
     "resolve": Story(resolve, _known(1), ("succeeded",)),
     "undo": Story(undo, _known(1), ("succeeded",)),
     "slow": Story(slow, _known(1), ("succeeded",)),
+    "copied": Story(copied, _archive(), ("succeeded",)),
+    "called off": Story(called_off, _archive(), ("cancelled", "succeeded")),
 }

@@ -15,7 +15,7 @@ from bot.configuration import Configuration, load
 from bot.contract import Fate, Work
 from bot.errors import TemporaryError, UserError
 from bot.model import Do
-from bot.procedures import steps_for
+from bot.procedures import Aside, steps_for
 from bot.run import op_id
 from handlers.cli.backups import newest_number
 from handlers.cli.forgotten import Forgotten, Trace, look
@@ -74,7 +74,7 @@ class PutBack:
         steps = (
             known.approval.plan.steps
             if run_id == "RB-2" and known.approval.planned
-            else steps_for(self.configuration, shop, ["shop"], False)
+            else steps_for(self.configuration, shop, {"shop": Aside(frozenset({Do.SAVE}))}, False)
         )
         (step,) = (step.n for step in steps if step.do is Do.RESTORE)
         op = op_id(installation or self.told.before, run_id, step)

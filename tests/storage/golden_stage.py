@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from backends.installed import definitions
-from bot import presses
+from bot import machine, presses
 from bot.configuration import load
 from bot.engine import Engine
 from bot.envelope import Event
@@ -156,6 +156,13 @@ class Stage:
     def _delivery(self) -> str | None:
         self._deliveries += 1
         return f"Ev{self._deliveries:05d}" if self._deliveries <= DELIVERIES_KEPT else None
+
+    async def due(self, run: Run) -> Run:
+        """The clock has its turn."""
+        turn = machine.due(run)
+        assert turn is not None, f"{run.request.target} is {run.state} and waits for no time"
+        self.clock.now = max(self.clock.now, turn[0])
+        return await self.store.append(run, Event(turn[1], self.clock()))
 
     # Drivers
 

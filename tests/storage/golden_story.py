@@ -49,6 +49,7 @@ from handlers.slack.asking import Wish
 from storage.cards import CardKind
 from storage.leases import Leases
 from storage.looks import Modal
+from tests.bot.scripted import Scripted
 from tests.bot.stories import LOSS, POINT, T0, later
 from tests.people import ANA, BEN, CY, DORA, FINN
 from tests.storage.golden_stage import CHANNEL, CONFIGURATION, ENTITLED, EVE, PROGRESS, Stage
@@ -70,6 +71,7 @@ def wish(target: str, *, reason: str = "", goal: Goal | None = None) -> Wish:
 
 async def in_use(s: Stage) -> None:
     await s.store.note_if_new("configuration", s.clock(), {"digest": CONFIGURATION.digest})
+    await dropped(s)  # first: a week passes
     await before_the_start(s)
     await ended_before_the_start(s)
     await under_way(s)
@@ -154,6 +156,17 @@ async def under_way(s: Stage) -> None:
     arrived = Finding("running-finish arrived", When.OFFLINE, Verdict.PASSED, seen)
     s.backend("running-finish").verified = [arrived]
     await s.started(wish("running-finish"), EventKind.CHECKS_PASSED, dead=True)
+
+    copies(s, "running-copied").starts = ["takes_long"]
+    await s.started(wish("running-copied"), PROGRESS, dead=True)
+
+
+def copies(s: Stage, target: str) -> Scripted:
+    """The backend makes copies beside, and drops what it has made."""
+    backend = s.backend(target)
+    does = frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE, Do.DROP})
+    backend.capabilities = replace(backend.capabilities, does=does)
+    return backend.preparing
 
 
 async def paused(s: Stage) -> None:
@@ -271,6 +284,24 @@ async def succeeded(s: Stage) -> None:
     assert run.state is State.SUCCEEDED, run
     assert run.work.overridden
     await one_after_another(s)
+
+
+async def dropped(s: Stage) -> None:
+    """Switched to a copy; its backend is away when the days of its undo point are over, and drops it then."""
+    copies(s, "succeeded-dropped")
+    held = await s.started(wish("succeeded-dropped"))
+    assert held.state is State.SUCCEEDED, held
+    backend = s.backend("succeeded-dropped")
+    backend.dropping.starts = [AWAY]
+    held = await s.drive(await s.due(held))
+    await s.drive(await s.due(held))
+
+    copying = copies(s, "cancelled-copied")
+    copying.starts, copying.cancels = ["takes_long"], [None]
+    run = await s.started(wish("cancelled-copied"), PROGRESS)
+    run = await s.drive(await s.press(run, ANA, CANCEL))
+    assert (run.state, run.work.touched) == (State.CANCELLED, False), run
+    await s.drive(await s.due(run), EventKind.STEP_STARTED, dead=True)
 
 
 async def one_after_another(s: Stage) -> None:

@@ -20,7 +20,7 @@ from bot import codec, presses
 from bot.configuration import load
 from bot.contract import Fate
 from bot.engine import Engine
-from bot.model import Do, Loss, Person, RestorePoint
+from bot.model import MAINTENANCE, Do, Loss, Person, RestorePoint
 from bot.planner import Planner
 from bot.presses import Click, Press
 from bot.run import Run
@@ -43,7 +43,7 @@ ANA_GOES_ON = (ANA, presses.CONTINUE, "")
 BEN_GOES_ON = (BEN, presses.CONTINUE, "")
 NO = (BEN, presses.CANCEL, "")
 
-# By the first file with this story and by target: what people say next, and the state that it leads to.
+# By the story that a file tells and by target: what people say next, and the state that it leads to.
 GOES: dict[tuple[str, str], tuple[tuple[Said, ...], str]] = {
     ("0003", "requested"): ((), "awaiting_approval"),
     ("0003", "planned"): ((NO,), "cancelled"),  # its card was never posted
@@ -74,6 +74,8 @@ GOES: dict[tuple[str, str], tuple[tuple[Said, ...], str]] = {
     ("0003", "stuck-doubted"): ((AGAIN,), "succeeded"),
     ("0003", "stuck-finish"): ((AGAIN,), "succeeded"),
     ("0003", "failed-undone"): ((NO,), "cancelled"),
+    ("0003", "running-copied"): ((), "succeeded"),
+    ("0003", "cancelled-copied"): ((), "cancelled"),
     ("0003", "failed-in-maintenance"): ((ANA_GOES_ON, BEN_GOES_ON), "failed"),
     ("0003", "failed-proposed"): ((BEN_GOES_ON,), "failed"),  # the second of two people
     ("0003", "failed-agreed"): ((), "failed"),
@@ -106,6 +108,7 @@ NEVER_ARRIVED = {  # what was announced last in these; everything else that was 
     "paused-as-before",
     "paused-outgrown",
     "failed-leaving",
+    "cancelled-copied",
 }
 
 
@@ -196,11 +199,9 @@ class Upgraded:
 
     def operation(self, intent: dict[str, Any]) -> Scripted:
         do, target = Do(intent["do"]), intent["target"]
-        if do is Do.SAVE:
-            return self.world.backends[target].saving
-        if do is Do.RESTORE:
-            return self.world.backends[target]
-        return self.world.maintenance(target, do)
+        if do in MAINTENANCE:
+            return self.world.maintenance(target, do)
+        return self.world.backends[target].part(do)
 
     def does(self, intent: dict[str, Any]) -> None:
         op, backend = intent["op"], self.world.backends[intent["target"]]
@@ -295,4 +296,4 @@ def test_every_run_that_can_go_on_is_in_the_table(name: str) -> None:
 
 
 def test_every_row_of_the_table_is_of_a_run() -> None:
-    assert GOES.keys() <= {row for name in DRIVEN for row in rows_of(name)}
+    assert GOES.keys() == {(story_of(name), target) for name in DRIVEN for _, target in rows_of(name)}

@@ -6,6 +6,7 @@ restores twice, and the effects show it. The world:
   points.json, current.json   what there is and what is live, as the executor wants it printed: `cat` does
   restored/OP                 the state of an operation, likewise
   effects.jsonl               every restore, as it happened
+  copies/OP                   what was prepared beside
   wishes.json                 what a test wishes:
     wait_for                    a file that `restore` waits for before it acts
     fail                        words with which `restore` ends before it acts
@@ -26,6 +27,13 @@ def main(folder: str, command: str, *rest: str) -> None:
         print(json.dumps({"seconds": 60 * ids.index(rest[0]), "units": [{"name": "orders", "count": 212}]}))
     elif command == "cancel":
         open("cancelled", "w").close()
+    elif command == "prepare":
+        point, op = rest
+        write(f"copies/{op}", point)
+        print(json.dumps({"id": op}))
+    elif command == "drop":
+        if os.path.exists(f"copies/{rest[0]}"):
+            os.remove(f"copies/{rest[0]}")
     elif command == "restore":
         point, flag, op = rest
         assert flag == "--op"

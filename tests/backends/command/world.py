@@ -34,6 +34,7 @@ class CommandWorld:
     @classmethod
     def make(cls, root: Path) -> Self:
         (root / "restored").mkdir(parents=True)
+        (root / "copies").mkdir()
         world = cls(root)
         world.offers(
             {"id": "v42", "label": "new prices", "created_at": "2026-11-22T10:00:00Z", "author": "ana"},
@@ -45,7 +46,13 @@ class CommandWorld:
         return world
 
     def executor(self, dies: Moment | None = None) -> Command:
-        calls = {**self.calls(), "find": FIND, "measure": self.call("measure", "{point}")}
+        calls = {
+            **self.calls(),
+            "find": FIND,
+            "measure": self.call("measure", "{point}"),
+            "prepare": self.call("prepare", "{point}", "{op}"),
+            "drop": self.call("drop", "{handle}"),
+        }
         if dies is None:
             return Command(**calls, surroundings=self.surroundings(), settles=SETTLES_SECONDS)
         return DyingCommand(self, dies, calls)
