@@ -7,6 +7,7 @@ from backends.installed import built
 from backends.pins import document_pin, named_apart, pins_of, places_of
 from backends.programs.spool import CommandOperation
 from backends.references import Resolver
+from backends.threads import Threads
 from bot.configuration import Configuration
 from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings
@@ -23,6 +24,7 @@ class ConfiguredWorld:
         self._configuration = configuration
         self._definitions = definitions
         self._resolver = resolver
+        self._threads = {target: Threads() for target in configuration.targets}  # files may hang, too
         self._executors: dict[str, tuple[tuple[Pin, ...], Executor]] = {}  # with what it was built for
 
     def executor(self, target: str) -> Executor:
@@ -43,11 +45,14 @@ class ConfiguredWorld:
             self._executors[target] = places, discreet
         return self._executors[target][1]
 
-    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
-        """Returns what the settings of the target lead to now. Raises ConfigurationError.
+    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+        """Returns what the settings of the target lead to now. Raises ConfigurationError, and Busy.
 
         `agreed`: what a plan has pinned, perhaps under an older key of the zone.
         """
+        return await self._threads[target].run(self._pins, target, agreed)
+
+    def _pins(self, target: str, agreed: Sequence[Pin]) -> tuple[Pin, ...]:
         configured = self._configuration.targets[target]
         found = list(pins_of(configured.executor, self._resolver, agreed=agreed))
         if configured.maintenance is not None:

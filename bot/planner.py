@@ -3,7 +3,6 @@
 It changes nothing, so it needs no claim and no key: whoever may read a target may plan.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +41,7 @@ class Executors(Protocol):
     """The executors of this worker's zone, by target."""
 
     def executor(self, target: str) -> Executor: ...
-    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]: ...
+    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]: ...
 
 
 def _other(first: Way, goal: Goal) -> Goal:
@@ -93,7 +92,7 @@ class Planner:
             target,
             Purpose.UNDO if goal.undo_of else Purpose.ROLLBACK,
             ways,
-            pins={name: await asyncio.to_thread(self.executors.pins, name) for name in names},
+            pins={name: await self.executors.pins(name) for name in names},
             capabilities={name: self.executors.executor(name).capabilities for name in names},
             holds=await self.past.holds(names),
             outages=await self.past.outages(target.name),
@@ -120,7 +119,7 @@ class Planner:
         try:
             points = await self.points(step.target)
             leg = run.approval.plan.leg(step.target)
-            pins = await asyncio.to_thread(self.executors.pins, step.target, leg.pins)
+            pins = await self.executors.pins(step.target, leg.pins)
         except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
             return Keep(words_of(problem), SOON_SECONDS)
         if reason := planning.other_place(leg, pins, begun=True, programs=False):
@@ -164,7 +163,7 @@ class Planner:
         """Raises StateChanged where a restore would run other programs, or lead elsewhere, than agreed."""
         if plan.pins:
             leg = plan.leg(target)
-            pins = await asyncio.to_thread(self.executors.pins, target, leg.pins)
+            pins = await self.executors.pins(target, leg.pins)
             if reason := planning.other_place(leg, pins, begun=begun):
                 raise StateChanged(reason)
 

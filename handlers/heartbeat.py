@@ -12,8 +12,11 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock
-from bot.errors import TemporaryError, words_of
-from bot.processes import LiveProcess
+from bot.configuration import Configuration
+from bot.contract import OutcomeUnknown, answered
+from bot.errors import ConfigurationError, TemporaryError, words_of
+from bot.planner import Executors
+from bot.processes import LiveProcess, pins_digest
 from handlers.context import running
 from storage.database import CommitUnknown
 from storage.processes import ProcessStore
@@ -21,6 +24,7 @@ from storage.processes import ProcessStore
 log = structlog.get_logger()
 
 BEATS_EVERY_SECONDS = 5.0
+PINS_READ_WITHIN_SECONDS = 2.0  # of one target; a heartbeat waits for the slowest
 PinsOfTargets = Callable[[], Awaitable[Mapping[str, str]]]
 
 
@@ -75,3 +79,28 @@ def this_process(role: str, zone: str, key: str, clock: Clock) -> LiveProcess:
 async def no_pins() -> Mapping[str, str]:
     """A front reaches no target."""
     return {}
+
+
+def pins_of(
+    zone: str, configuration: Configuration, executors: Executors, within: float = PINS_READ_WITHIN_SECONDS
+) -> PinsOfTargets:
+    """Returns who says what the settings and programs of each target of the zone come to here.
+
+    One whose files cannot be read now stays as it was seen last: the others are told of all the same.
+    """
+    targets = [target.name for target in configuration.targets.values() if target.zone == zone]
+    seen: dict[str, str] = {}
+
+    async def look(target: str) -> None:
+        try:
+            seen[target] = pins_digest(await answered(executors.pins(target), within))
+        except ConfigurationError:
+            seen.pop(target, None)  # planning says why they cannot be found
+        except (TemporaryError, OutcomeUnknown) as problem:
+            log.warning("pins", target=target, error=words_of(problem))
+
+    async def found() -> dict[str, str]:
+        await asyncio.gather(*map(look, targets))
+        return dict(seen)
+
+    return found

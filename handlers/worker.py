@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,14 @@ from bot.contract import OutcomeUnknown
 from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError, words_of
 from bot.model import Goal, Left, Plan, State
-from bot.planner import Executors, Planner
+from bot.planner import Planner
 from bot.preflight import Directory
-from bot.processes import SEEN_WITHIN, can_start, pins_digest, workers_of
+from bot.processes import SEEN_WITHIN, can_start, workers_of
 from bot.run import Run
 from bot.signatures import Signer
 from bot.suggesting import Offer, why_none_suggested
 from handlers.context import Parts, Wake, running
-from handlers.heartbeat import Heartbeat, PinsOfTargets, this_process
+from handlers.heartbeat import Heartbeat, pins_of, this_process
 from handlers.keys import public_keys
 from handlers.settings import ProcessSettings
 from handlers.slack.client import client_for, who_am_i
@@ -322,7 +322,7 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
     heartbeat = None
     if parts.jobs is not None:
         me = this_process("worker", zone, resolver.surroundings.key.id, clock)
-        heartbeat = Heartbeat(ProcessStore(store.database), clock, me, _pins_in(zone, configuration, world))
+        heartbeat = Heartbeat(ProcessStore(store.database), clock, me, pins_of(zone, configuration, world))
     return Worker(
         configuration,
         Engine(configuration, store, world, planner, directory, keys, clock, asyncio.sleep),
@@ -338,20 +338,6 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
         jobs=parts.jobs,
         heartbeat=heartbeat,
     )
-
-
-def _pins_in(zone: str, configuration: Configuration, executors: Executors) -> PinsOfTargets:
-    """Returns who says what the settings and programs of each target of the zone come to here."""
-    targets = [target.name for target in configuration.targets.values() if target.zone == zone]
-
-    def found() -> dict[str, str]:
-        pins = {}
-        for target in targets:
-            with suppress(ConfigurationError):  # planning says why they cannot be found
-                pins[target] = pins_digest(executors.pins(target))
-        return pins
-
-    return lambda: asyncio.to_thread(found)
 
 
 def _keys(settings: ProcessSettings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:

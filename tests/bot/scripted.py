@@ -525,7 +525,7 @@ class World:
             raise ConfigurationError((f"a secret of {target} is missing",))
         return self.backends[target]
 
-    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return self.pinned.get(target, ())
 
     def maintenance(self, target: str, do: Do) -> Scripted:

@@ -270,7 +270,7 @@ class RemoteWorld:
     def executor(self, target: str) -> RemoteExecutor:
         return RemoteExecutor(target, self.ask)
 
-    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return ()
 
     def maintenance(self, target: str, do: Do) -> RemoteOperation:
