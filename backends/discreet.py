@@ -6,12 +6,13 @@ What is said goes to cards, pages, the database and the log. Handles are no word
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from inspect import isawaitable
 from typing import Any, Final, NoReturn, Self, TypeVar
 
+from backends.discreet_rows import is_row, struck_row
 from backends.secrecy import Secrets
 from bot import codec
 from bot.contract import (
@@ -20,10 +21,16 @@ from bot.contract import (
     Executor,
     Found,
     Handle,
+    Lists,
     Operation,
     OutcomeUnknown,
     Progress,
+    Removal,
+    RowListed,
+    TableListed,
+    TableNotListed,
     Taken,
+    Unsupported,
     Work,
 )
 from bot.errors import PermanentError, TemporaryError, words_of
@@ -32,6 +39,7 @@ from bot.model import Finding, Goal, Left, Loss, Points, RestorePoint, Verdict, 
 
 T = TypeVar("T")
 
+END: Final = object()  # of what a method yields
 KNOWN: Final = (PermanentError, TemporaryError, OutcomeUnknown)  # what the contract lets them raise
 # Somebody ends us, and means it. A coroutine that is closed must not answer.
 ENDS_US: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
@@ -61,6 +69,9 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "bar": Expected(Found, (Found,), "Found"),
     "poll": Expected(Ended | Progress, (Progress, Ended), "Progress or Ended"),
     "cancel": Expected(Left | None, (Left, type(None)), "a Left or None"),
+    "list_removed": Expected(
+        tuple[TableListed | TableNotListed, ...], (tuple,), "a tuple of TableListed and TableNotListed"
+    ),
     "look": Expected(Finding, (Finding,), "a Finding"),
     "place": Expected(str | None, (str, type(None)), "a text or None"),
     "capabilities": Expected(Capabilities, (Capabilities,), "Capabilities"),
@@ -102,6 +113,31 @@ class Hearing:
             self._say(name, "is no async method")
         agreed: T = self._as_agreed(name, answer)
         return agreed
+
+    async def rows(self, name: str, ask: Callable[[], object]) -> AsyncGenerator[tuple[RowListed, ...], None]:
+        """Yields what a method yields, as `of` returns what one returns. Closes it in any case."""
+        asked = self._told(name, ask)
+        if not isinstance(asked, AsyncGenerator):
+            self._say(name, f"returned {type(asked).__name__}, not an async generator")
+        try:
+            while (batch := await self._awaited(name, anext(asked, END))) is not END:
+                if not isinstance(batch, tuple) or not all(map(is_row, batch)):
+                    self._say(name, f"yielded {type(batch).__name__}, not a tuple of whole RowListed")
+                yield tuple(struck_row(row, self.secrets) for row in batch)
+        finally:
+            await self._awaited(name, asked.aclose())
+
+    def _told(self, name: str, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except BaseException as problem:  # noqa: BLE001 - code of somebody else, see above
+            self._raise_instead(name, problem)
+
+    async def _awaited(self, name: str, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except BaseException as problem:  # noqa: BLE001 - code of somebody else, see above
+            self._raise_instead(name, problem)
 
     def _raise_instead(self, name: str, problem: BaseException) -> NoReturn:
         if isinstance(problem, ENDS_US):
@@ -170,6 +206,7 @@ class DiscreetExecutor(DiscreetOperation):
     def __init__(self, executor: Executor, type_name: str, secrets: Secrets) -> None:
         super().__init__(executor, type_name, secrets)
         self._executor = executor
+        self._type_name = type_name
 
     def looked_over(self) -> Self:
         """Raises PermanentError when its properties break the contract, before anything is begun."""
@@ -191,6 +228,26 @@ class DiscreetExecutor(DiscreetOperation):
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await self._hearing.of("verify", lambda: self._executor.verify(work))
+
+    async def list_removed(self, removal: Removal) -> tuple[TableListed | TableNotListed, ...]:
+        """Raises Unsupported where the backend lists nothing."""
+        lists = self._lists()
+        return await self._hearing.of("list_removed", lambda: lists.list_removed(removal))
+
+    def rows_removed(
+        self, removal: Removal, table: str, *, personal: bool = False
+    ) -> AsyncGenerator[tuple[RowListed, ...], None]:
+        """Raises Unsupported where the backend lists nothing."""
+        lists = self._lists()
+        return self._hearing.rows(
+            "rows_removed", lambda: lists.rows_removed(removal, table, personal=personal)
+        )
+
+    def _lists(self) -> Lists:
+        if not isinstance(self._executor, Lists):
+            words = f"Type `{self._type_name}` cannot list what a run has removed"
+            raise Unsupported(f"{words}: look at the backend itself.")
+        return self._executor
 
 
 class DiscreetCheck:

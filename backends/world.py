@@ -25,9 +25,9 @@ class ConfiguredWorld:
         self._definitions = definitions
         self._resolver = resolver
         self._threads = {target: Threads() for target in configuration.targets}  # files may hang, too
-        self._executors: dict[str, tuple[tuple[Pin, ...], Executor]] = {}  # with what it was built for
+        self._executors: dict[str, tuple[tuple[Pin, ...], DiscreetExecutor]] = {}  # with what they lead to
 
-    def executor(self, target: str) -> Executor:
+    def executor(self, target: str) -> DiscreetExecutor:
         """Returns the executor for where the references of its settings lead now.
 
         Raises ConfigurationError when it cannot be built, or a reference cannot be resolved.

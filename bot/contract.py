@@ -5,17 +5,18 @@ saw. Neither decides anything about people or order: the engine does. Times are 
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from bot.errors import PermanentError, TemporaryError
-from bot.model import Beside, Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
+from bot.model import Beside, Change, Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
 
 T = TypeVar("T")
 Handle = Mapping[str, Any]  # JSON; stored before the first `poll`, and given back with the work
+Cell: TypeAlias = str | int | float | bytes | None  # of a row, as the backend stores it; None: NULL
 
 
 class TargetMissing(PermanentError):
@@ -207,6 +208,68 @@ class Executor(Operation, Protocol):
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         """Says what the backend itself can see of having arrived exactly there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a run has saved before its restore, and what it has restored: what it removed lies between."""
+
+    undo: str  # the id of its undo point
+    undo_content: str  # the fingerprint that this had when it was saved
+    point: str
+    fingerprint: str  # of the restore point, as it was approved
+
+
+@dataclass(frozen=True, slots=True)
+class TableListed:
+    """How many rows of one table a run has removed, changed and brought back."""
+
+    table: str
+    new: int
+    changed: int
+    returning: int
+    key: tuple[str, ...]  # columns by which a row is the same; empty: whole rows were compared
+    removed: tuple[str, ...]  # its columns before the restore; empty: there was no such table
+    restored: tuple[str, ...]  # its columns in the restore point; empty: there was no such table
+    computed: tuple[str, ...] = ()  # columns that no row shows: they follow from the others
+    personal: bool = False  # its rows are about people
+
+
+@dataclass(frozen=True, slots=True)
+class TableNotListed:
+    table: str
+    why: str  # the end of a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class RowListed:
+    """A row as it was before the restore and as it is in the restore point; None: it was not there."""
+
+    change: Change
+    removed: tuple[Cell, ...] | None
+    restored: tuple[Cell, ...] | None
+    struck: int = 0  # values in which a secret was struck
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """What an executor can do besides, where it can say row by row what a run has removed.
+
+    Both compare the undo point with the restore point, whatever was written since. They raise
+    PointUnavailable and StateChanged where one of the two is gone, or holds something else than it did.
+    """
+
+    async def list_removed(self, removal: Removal) -> tuple[TableListed | TableNotListed, ...]:
+        """Counts in every table. One that cannot be compared is among them, with the reason."""
+
+    def rows_removed(
+        self, removal: Removal, table: str, *, personal: bool = False
+    ) -> AsyncGenerator[tuple[RowListed, ...], None]:
+        """Yields the rows that `list_removed` has counted, some at a time: all are never held at once.
+
+        Raises Denied for a table about people, unless `personal` asks for it, and Unsupported for one that
+        cannot be listed.
+        """
 
 
 class Check(Protocol):

@@ -217,6 +217,7 @@ class Unit:
     change: Change = Change.NEW
     measure: Measure = Measure.COUNT
     limits: bool = True  # False: shown, and sets no ceiling
+    personal: bool = False  # rows about people: of those that return somebody may have wanted to be forgotten
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from backends.conformance.harness import (
     strangers,
     work_for,
 )
+from backends.conformance.listing import ListingContract
 from bot.clock import utc_now
 from bot.contract import (
     Ended,
@@ -49,7 +50,7 @@ EVIL = (
 hostile_names = st.one_of(st.lists(st.sampled_from(EVIL), min_size=1, max_size=5).map("".join), st.text())
 
 
-class ExecutorContract:
+class ExecutorContract(ListingContract):
     world_type: ClassVar[type[World]]
 
     @pytest.fixture

@@ -7,12 +7,14 @@ A comparison counts what a collation or a type would hide: `A` is not `a`, and `
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence, Set
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from backends.sqlite.reading import OutOfTime, deadline, schema, shadows_of, tables
+from bot.contract import Cell
+from bot.model import Change
 
 BINARY: Final = "BINARY"
 LITERAL: Final = (
@@ -22,6 +24,8 @@ LITERAL: Final = (
 )
 TEXT_INDEX: Final = re.compile(r"\bUSING\s+[\"'`\[]?fts\d", re.IGNORECASE)
 PER_TABLE: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG})
+HIDES_ROWS: Final = "an index without content gives no row back"
+COMPUTED: Final = frozenset({2, 3})  # of `hidden`: a generated column, virtual or stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,14 @@ class NotCompared:
 
 
 Compared: TypeAlias = Difference | NotCompared
+Different: TypeAlias = tuple[Change, tuple[Cell, ...] | None, tuple[Cell, ...] | None]
+"""A row in the live database and in the backup; None: it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
     name: str  # quoted; in small letters, as SQLite takes names
+    title: str  # as it was created
     default: str  # a literal as the column stores it; NULL where there is none, or where it is no literal
 
 
@@ -66,10 +73,32 @@ class _Table:
     key: tuple[str, ...]  # quoted; empty: none that tells rows apart by their bytes
     key_types: tuple[str, ...]  # as declared
     hides_rows: bool  # what it holds cannot be read
+    computed: tuple[str, ...] = ()  # titles of the columns that follow from the others
 
     @property
     def rows(self) -> str:
         return f"{self.database}.{quoted(self.name)}"
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        return tuple(column.title for column in self.columns)
+
+    def values(self, alias: str) -> str:
+        return ", ".join(f"{alias}.{column.name}" for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class TablePair:
+    """One table in the live database and in the backup, and how its rows are told apart."""
+
+    name: str
+    now: _Table | None  # None: the live database has no such table
+    then: _Table | None
+    key: tuple[str, ...]  # quoted; empty: whole rows are compared
+
+    @property
+    def hides_rows(self) -> bool:
+        return any(table is not None and table.hides_rows for table in (self.now, self.then))
 
 
 def differences(connection: sqlite3.Connection, names: Iterable[str], seconds: float) -> tuple[Compared, ...]:
@@ -80,14 +109,29 @@ def differences(connection: sqlite3.Connection, names: Iterable[str], seconds: f
     """
     connection.execute("BEGIN")  # a reader beside the writers; with a rollback journal, see the caller
     try:
-        live, old = _by_name(tables(connection)), _by_name(tables(connection, "point"))
         with deadline(connection, seconds) as late:
-            return tuple(
-                _compared(connection, name, live.keys() - old.keys(), old.keys() - live.keys(), late)
-                for name in _each(names, live, old)
-            )
+            return tuple(found for _, found in compared(connection, names, late))
     finally:
         connection.execute("ROLLBACK")
+
+
+def compared(
+    connection: sqlite3.Connection, names: Iterable[str] = (), late: OutOfTime | None = None
+) -> Iterator[tuple[TablePair | None, Compared]]:
+    """Yields how each table differs, with the pair that was compared, or None where it could not be.
+
+    `late`: why a statement is interrupted that takes too long; None: an interruption ends all of it.
+    """
+    live, old = _by_name(tables(connection)), _by_name(tables(connection, "point"))
+    for name in _each(names, live, old):
+        yield _compared(connection, name, live.keys(), old.keys(), late)
+
+
+def pair_called(connection: sqlite3.Connection, name: str) -> TablePair | None:
+    """None: neither of the two has such a table."""
+    live, old = _by_name(tables(connection)), _by_name(tables(connection, "point"))
+    known = {**old, **live}.get(folded(name))
+    return None if known is None else _pair(connection, known, live.keys(), old.keys())
 
 
 def _by_name(names: Iterable[str]) -> Mapping[str, str]:
@@ -103,48 +147,54 @@ def _each(names: Iterable[str], live: Mapping[str, str], old: Mapping[str, str])
 
 
 def _compared(
-    connection: sqlite3.Connection,
-    name: str,
-    only_live: Set[str],
-    only_old: Set[str],
-    late: OutOfTime,
-) -> Compared:
+    connection: sqlite3.Connection, name: str, live: Set[str], old: Set[str], late: OutOfTime | None
+) -> tuple[TablePair | None, Compared]:
     try:
-        if folded(name) in only_live:
-            return Difference(name, _count(connection, "main", name), 0, 0)
-        if folded(name) in only_old:
-            return Difference(name, 0, 0, _count(connection, "point", name))
-        return _compared_by_content(connection, name)
+        pair = _pair(connection, name, live, old)
+        return pair, _counted(connection, pair)
     except sqlite3.DatabaseError as error:
         code = error.sqlite_errorcode & 0xFF
-        if code == sqlite3.SQLITE_INTERRUPT:
-            return NotCompared(name, str(late), late=True)
+        if code == sqlite3.SQLITE_INTERRUPT and late is not None:
+            return None, NotCompared(name, str(late), late=True)
         if code not in PER_TABLE:
             raise
-        return NotCompared(name, str(error))  # a function, module or collation that only the application has
+        return None, NotCompared(name, str(error))  # what only the application has: a function, a module …
 
 
-def _compared_by_content(connection: sqlite3.Connection, name: str) -> Compared:
-    now, then = (_table(connection, database, name) for database in ("main", "point"))
-    if now.hides_rows or then.hides_rows:
-        return NotCompared(name, "an index without content gives no row back")
-    keyed = now.key and (now.key, now.key_types) == (then.key, then.key_types)
-    return (_by_key(connection, now, then) if keyed else None) or _as_heaps(connection, now, then)
+def _pair(connection: sqlite3.Connection, name: str, live: Set[str], old: Set[str]) -> TablePair:
+    now = _table(connection, "main", name) if folded(name) in live else None
+    then = _table(connection, "point", name) if folded(name) in old else None
+    key: tuple[str, ...] = ()
+    if now and then and now.key and (now.key, now.key_types) == (then.key, then.key_types):
+        tells_apart = not _nameless(connection, now) and not _nameless(connection, then)
+        key = now.key if tells_apart else ()
+    return TablePair(name, now, then, key)
 
 
-def _by_key(connection: sqlite3.Connection, now: _Table, then: _Table) -> Difference | None:
-    """None: the key does not tell every row apart."""
-    if _nameless(connection, now) or _nameless(connection, then):
-        return None
-    same = " AND ".join(f"a.{column} = b.{column} COLLATE BINARY" for column in now.key)
+def _counted(connection: sqlite3.Connection, pair: TablePair) -> Compared:
+    match pair:
+        case TablePair(now=_Table() as now, then=None):
+            return Difference(pair.name, _count(connection, now), 0, 0)
+        case TablePair(now=None, then=_Table() as then):
+            return Difference(pair.name, 0, 0, _count(connection, then))
+        case TablePair(now=_Table() as now, then=_Table() as then) if not pair.hides_rows:
+            return _by_key(connection, now, then) if pair.key else _as_heaps(connection, now, then)
+        case _:
+            return NotCompared(pair.name, HIDES_ROWS)
+
+
+def _by_key(connection: sqlite3.Connection, now: _Table, then: _Table) -> Difference:
     first = now.key[0]
     rows, added, changed = connection.execute(
         f"SELECT count(*), coalesce(sum(b.{first} IS NULL), 0),"  # noqa: S608
         f" coalesce(sum(b.{first} IS NOT NULL AND ({_unlike(now, then)})), 0)"
-        f" FROM {now.rows} AS a LEFT JOIN {then.rows} AS b ON {same}"
+        f" FROM {now.rows} AS a LEFT JOIN {then.rows} AS b ON {_same(now)}"
     ).fetchone()
-    before = _count(connection, then.database, then.name)
-    return Difference(now.name, added, changed, before - (rows - added))
+    return Difference(now.name, added, changed, _count(connection, then) - (rows - added))
+
+
+def _same(table: _Table) -> str:
+    return " AND ".join(f"a.{column} = b.{column} COLLATE BINARY" for column in table.key)
 
 
 def _nameless(connection: sqlite3.Connection, table: _Table) -> bool:
@@ -175,15 +225,27 @@ def _any_of(conditions: Sequence[str]) -> str:
 
 def _as_heaps(connection: sqlite3.Connection, now: _Table, then: _Table) -> Difference:
     """Pairs equal rows; of what is left over, those of the live table are new and the others return."""
-    columns = list(dict.fromkeys(c.name for c in (*now.columns, *then.columns)))
-    values = [f"v{n}" for n in range(len(columns))]
     added, deleted = connection.execute(
-        f"SELECT coalesce(sum(max(l - o, 0)), 0), coalesce(sum(max(o - l, 0)), 0) FROM (SELECT sum(l) AS l,"  # noqa: S608
-        f" sum(o) AS o FROM (SELECT {_values(now, then, columns)}, 1 AS l, 0 AS o FROM {now.rows}"
-        f" UNION ALL SELECT {_values(then, now, columns)}, 0, 1 FROM {then.rows})"
-        f" GROUP BY {', '.join(f'{v}, typeof({v})' for v in values)})"
+        "SELECT coalesce(sum(max(l - o, 0)), 0), coalesce(sum(max(o - l, 0)), 0)"  # noqa: S608
+        f" FROM ({_equal_rows(now, then)})"
     ).fetchone()
     return Difference(now.name, added, 0, deleted)
+
+
+def _equal_rows(now: _Table, then: _Table) -> str:
+    """Selects each row once, in the columns of both: how often `l` the one has it, and `o` the other."""
+    columns = _columns_of_both(now, then)
+    values = [f"v{n}" for n in range(len(columns))]
+    return (
+        f"SELECT {', '.join(values)}, sum(l) AS l, sum(o) AS o"  # noqa: S608
+        f" FROM (SELECT {_values(now, then, columns)}, 1 AS l, 0 AS o FROM {now.rows}"
+        f" UNION ALL SELECT {_values(then, now, columns)}, 0, 1 FROM {then.rows})"
+        f" GROUP BY {', '.join(f'{v}, typeof({v})' for v in values)}"
+    )
+
+
+def _columns_of_both(now: _Table, then: _Table) -> Sequence[str]:
+    return list(dict.fromkeys(c.name for c in (*now.columns, *then.columns)))
 
 
 def _values(of: _Table, other: _Table, columns: Sequence[str]) -> str:
@@ -200,15 +262,16 @@ def _table(connection: sqlite3.Connection, database: str, name: str) -> _Table:
         "SELECT name, dflt_value, pk, hidden, type FROM pragma_table_xinfo(?, ?)", (name, database)
     ).fetchall()
     columns = tuple(
-        _Column(quoted(folded(n)), _stored(default, declared))
+        _Column(quoted(folded(n)), n, _stored(default, declared))
         for n, default, _, hidden, declared in rows
         if not hidden  # nor generated: it follows from the others
     )
+    computed = tuple(n for n, _, _, hidden, _ in rows if hidden in COMPUTED)
     parts = sorted((part, quoted(folded(n)), declared.upper()) for n, _, part, _, declared in rows if part)
     plain = _is_plain(connection, database, name)
     key = tuple(column for _, column, _ in parts) if plain else ()
     types = tuple(declared for _, _, declared in parts)
-    return _Table(database, name, columns, key, types, _hides_rows(connection, database, name))
+    return _Table(database, name, columns, key, types, _hides_rows(connection, database, name), computed)
 
 
 def _hides_rows(connection: sqlite3.Connection, database: str, name: str) -> bool:
@@ -241,8 +304,81 @@ def _stored(default: str | None, declared: str) -> str:
         return str(memory.execute("SELECT quote(c) FROM t").fetchone()[0])
 
 
-def _count(connection: sqlite3.Connection, database: str, name: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {database}.{quoted(name)}").fetchone()[0])  # noqa: S608
+def _count(connection: sqlite3.Connection, table: _Table) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table.rows}").fetchone()[0])  # noqa: S608
+
+
+# The rows themselves: by the same conditions as they are counted -----------------------------------
+
+
+def different_rows(connection: sqlite3.Connection, pair: TablePair) -> Iterator[Different]:
+    """Yields the rows that differ: the new ones, then the changed, then the returning.
+
+    Without a key there are no changed ones, and the others come in no order.
+    """
+    with _as_stored(connection):
+        match pair:
+            case TablePair(now=_Table() as now, then=None):
+                yield from ((Change.NEW, row, None) for row in _all_rows(connection, now))
+            case TablePair(now=None, then=_Table() as then):
+                yield from ((Change.RETURNS, None, row) for row in _all_rows(connection, then))
+            case TablePair(now=_Table() as now, then=_Table() as then) if pair.key:
+                yield from _rows_by_key(connection, now, then)
+            case TablePair(now=_Table() as now, then=_Table() as then):
+                yield from _rows_of_heaps(connection, now, then)
+
+
+@contextmanager
+def _as_stored(connection: sqlite3.Connection) -> Iterator[None]:
+    """Text that is not in the encoding that it says comes as its bytes: nothing stands in for it."""
+    names, connection.text_factory = connection.text_factory, _text_or_bytes
+    try:
+        yield
+    finally:
+        connection.text_factory = names
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
+
+
+def _all_rows(connection: sqlite3.Connection, table: _Table) -> Iterable[tuple[Cell, ...]]:
+    return connection.execute(f"SELECT {table.values('t')} FROM {table.rows} AS t")  # noqa: S608
+
+
+def _rows_by_key(connection: sqlite3.Connection, now: _Table, then: _Table) -> Iterator[Different]:
+    first, same = now.key[0], _same(now)
+    live, old = now.values("a"), then.values("b")
+    for row in connection.execute(
+        f"SELECT {live} FROM {now.rows} AS a LEFT JOIN {then.rows} AS b ON {same} WHERE b.{first} IS NULL"  # noqa: S608
+    ):
+        yield Change.NEW, row, None
+    for row in connection.execute(
+        f"SELECT {live}, {old} FROM {now.rows} AS a JOIN {then.rows} AS b ON {same}"  # noqa: S608
+        f" WHERE {_unlike(now, then)}"
+    ):
+        yield Change.CHANGED, row[: len(now.columns)], row[len(now.columns) :]
+    for row in connection.execute(
+        f"SELECT {old} FROM {then.rows} AS b LEFT JOIN {now.rows} AS a ON {same} WHERE a.{first} IS NULL"  # noqa: S608
+    ):
+        yield Change.RETURNS, None, row
+
+
+def _rows_of_heaps(connection: sqlite3.Connection, now: _Table, then: _Table) -> Iterator[Different]:
+    """A row that there is several times comes as often as it is left over."""
+    columns = _columns_of_both(now, then)
+    live, old = ([columns.index(column.name) for column in table.columns] for table in (now, then))
+    for *values, here, there in connection.execute(f"{_equal_rows(now, then)} HAVING sum(l) <> sum(o)"):
+        for _ in range(here - there):
+            yield Change.NEW, tuple(values[n] for n in live), None
+        for _ in range(there - here):
+            yield Change.RETURNS, None, tuple(values[n] for n in old)
+
+
+# Names ---------------------------------------------------------------------------------------------
 
 
 def folded(name: str) -> str:

@@ -8,7 +8,7 @@ Identity is the file and its schema: new rows are traffic, a migration is a chan
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +28,8 @@ from backends.sqlite.counting import Counting
 from backends.sqlite.dropping import DROPS, drop, fate_of_dropping
 from backends.sqlite.held import held
 from backends.sqlite.in_thread import InThread
+from backends.sqlite.listing import Listings
+from backends.sqlite.personal import not_counted
 from backends.sqlite.reading import (
     AT,
     WAIT_SECONDS,
@@ -59,7 +61,11 @@ from bot.contract import (
     Handle,
     PointUnavailable,
     Progress,
+    Removal,
+    RowListed,
     StateChanged,
+    TableListed,
+    TableNotListed,
     Taken,
     Work,
 )
@@ -101,6 +107,7 @@ class Sqlite:
         pages_per_second: int | None = None,  # None: as fast as the disk
         counting: float = COUNTING_SECONDS,
         clock: Clock = utc_now,
+        personal: tuple[str, ...] = (),  # tables about people
     ) -> None:
         self._database = database
         self._backups = backups
@@ -109,6 +116,8 @@ class Sqlite:
         self._clock = clock
         self._markers = Markers(backups, key)
         self._counting = Counting(database, self._markers, tables, counting)
+        self._personal = personal
+        self._listings = Listings(lambda point: self._file(named(point, self._points()).id), personal)
         self._readings = Readings()
         self._going: dict[str, InThread] = {}  # of this process, by op id
         self._kept: dict[str, Kept] = {}  # by run: what has watched the database since its undo point
@@ -162,6 +171,14 @@ class Sqlite:
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await asyncio.to_thread(self._verify, work)
 
+    async def list_removed(self, removal: Removal) -> tuple[TableListed | TableNotListed, ...]:
+        return await self._listings.tables(removal)
+
+    def rows_removed(
+        self, removal: Removal, table: str, *, personal: bool = False
+    ) -> AsyncGenerator[tuple[RowListed, ...], None]:
+        return self._listings.rows(removal, table, personal)
+
     # Reading
 
     def _points(self) -> tuple[RestorePoint, ...]:
@@ -207,13 +224,15 @@ class Sqlite:
     ) -> Way:
         stands = Stands(self._database, self._backups, self._file(point.id))
         unchecked = stands.refuse_damaged(one.id for one in points if one.id != point.id)
+        loss = self._measure(point, now)
+        unseen = not_counted(self._personal, loss, self._database, self._file(point.id))
         return Way(
             point=point,
             current=current,
-            loss=self._measure(point, now),
+            loss=loss,
             diff="\n".join(self._changes(point)),
             preview=Preview.EXACT,
-            warnings=(*unchecked, *stands.journal_warnings(), *self._markers.warnings()),
+            warnings=(*unseen, *unchecked, *stands.journal_warnings(), *self._markers.warnings()),
             blockers=(*stands.space_blockers(), *stands.page_blockers()),
             downtime=stands.duration(self._pages_per_second),
             undo=UndoMode.EXACT,
@@ -227,6 +246,7 @@ class Sqlite:
         except (OutOfTime, Blocked) as reason:
             return Loss(LossQuality.UNKNOWN, point.at, basis=f"rows: {reason}", measured_at=now)
         compared = {folded(one.table) for one in found}
+        personal = {folded(name) for name in self._personal}
         missing = sorted(name for name in self._tables if folded(name) not in compared)
         unknown = [
             *(f"no table {name}" for name in missing),
@@ -235,7 +255,7 @@ class Sqlite:
         return Loss(
             quality=LossQuality.UNKNOWN if unknown else LossQuality.MEASURED,
             since=point.at,
-            units=tuple(unit for one in found if isinstance(one, Difference) for unit in units_of(one)),
+            units=tuple(u for one in found if isinstance(one, Difference) for u in units_of(one, personal)),
             basis="; ".join(unknown),
             measured_at=now,
         )
@@ -450,4 +470,12 @@ def build(settings: SqliteSettings, resolver: Resolver) -> Sqlite:
     """Raises ConfigurationError when a reference cannot be resolved."""
     database, backups = resolver.path(settings.database), resolver.path(settings.backups)
     key = resolver.surroundings.key
-    return Sqlite(database, backups, key, settings.tables, settings.pages_per_second, settings.counting)
+    return Sqlite(
+        database,
+        backups,
+        key,
+        settings.tables,
+        settings.pages_per_second,
+        settings.counting,
+        personal=settings.personal,
+    )

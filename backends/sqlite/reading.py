@@ -71,6 +71,14 @@ def beside(database: Path, backup: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+@contextmanager
+def two_backups(saved: Path, restored: Path) -> Iterator[sqlite3.Connection]:
+    """Both at once, named as in `beside`: what was saved before a restore is `main`."""
+    with reading_backup(saved) as connection:
+        connection.execute("ATTACH ? AS point", (_backup_uri(restored),))
+        yield connection
+
+
 def identity(connection: sqlite3.Connection) -> str:
     """A hash over the schema: a migration changes it, ordinary traffic never does."""
     return digest([[kind, name, sql] for (kind, name), sql in sorted(schema(connection).items())])

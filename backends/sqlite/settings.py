@@ -16,6 +16,8 @@ class SqliteSettings(ExecutorSettings):
     """The folder of the backups."""
     tables: tuple[Text, ...] = ()
     """Tables that people ask for first, in this order. What differs is counted in every table."""
+    personal: tuple[Text, ...] = ()
+    """Tables about people. Whoever was deleted there and comes back is named: to be erased again."""
     counting: Wait = 10.0
     """How long all tables may take to be compared. What is not finished then is not known."""
     pages_per_second: Count | None = None

@@ -1,9 +1,9 @@
 """What is said about two databases and about a restored one, in sentences and as findings."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from backends.sqlite.comparing import Compared, Difference, NotCompared
+from backends.sqlite.comparing import Compared, Difference, NotCompared, folded
 from backends.sqlite.reading import schema
 from bot.model import Change, Finding, Unit, Value, Verdict, When
 
@@ -35,12 +35,13 @@ def _last_keys(database: sqlite3.Connection) -> dict[str, int]:
     return dict(database.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name").fetchall())
 
 
-def units_of(difference: Difference) -> tuple[Unit, ...]:
-    """Returns all three figures, those that are 0 among them."""
+def units_of(difference: Difference, personal: Collection[str] = ()) -> tuple[Unit, ...]:
+    """Returns all three figures, those that are 0 among them. `personal`: folded names of tables."""
+    about_people = folded(difference.table) in personal
     return (
-        Unit(difference.table, difference.added, Change.NEW),
-        Unit(difference.table, difference.changed, Change.CHANGED),
-        Unit(difference.table, difference.deleted, Change.RETURNS),
+        Unit(difference.table, difference.added, Change.NEW, personal=about_people),
+        Unit(difference.table, difference.changed, Change.CHANGED, personal=about_people),
+        Unit(difference.table, difference.deleted, Change.RETURNS, personal=about_people),
     )
 
 

@@ -1,7 +1,8 @@
 """A backend that breaks its contract is named in one sentence; one that keeps it is heard as it speaks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,12 +19,18 @@ from bot.contract import (
     OutcomeUnknown,
     PointUnavailable,
     Progress,
+    Removal,
+    RowListed,
+    TableListed,
+    TableNotListed,
     Taken,
     Unreachable,
+    Unsupported,
     Work,
 )
 from bot.errors import ConfigurationError, PermanentError, UserError
 from bot.model import (
+    Change,
     Current,
     Do,
     Fence,
@@ -311,3 +318,112 @@ def test_a_habit_of_another_type_is_found_before_a_check_looks(name: str, value:
     setattr(toy, name, value)
     with pytest.raises(PermanentError, match=f"its `{name}` returned {type(value).__name__}, not "):
         check(toy).looked_over()
+
+
+# Those that list rows --------------------------------------------------------------------------
+
+REMOVAL = Removal("pre-RB-42", "f" * 64, "p41", "e" * 64)
+TABLES = (TableListed("orders", 1, 0, 0, ("id",), ("id", "v"), ("id", "v")), TableNotListed("words", "no"))
+ROW = RowListed(Change.NEW, (1, None), None)
+
+
+class Lister(Toy):
+    """`yields`: its batches, or errors that it raises instead of one."""
+
+    def __init__(self, *yields: object) -> None:
+        super().__init__(list_removed=TABLES)
+        self._yields = yields
+        self.is_closed = False
+
+    async def rows_removed(self, removal: Removal, table: str, *, personal: bool) -> AsyncGenerator[object]:
+        try:
+            for each in self._yields:
+                if isinstance(each, BaseException):
+                    raise each
+                yield each
+        finally:
+            self.is_closed = True
+
+
+async def rows(toy: object, *secrets: str) -> list[RowListed]:
+    stream = heard(toy, *secrets).rows_removed(REMOVAL, "orders")
+    return [row async for batch in stream for row in batch]
+
+
+async def test_what_is_listed_comes_through_as_it_is() -> None:
+    cells = RowListed(Change.CHANGED, (1, 1.5, b"\x00", "", None), (2, 2.5, b"", "a", None))
+    assert await heard(Lister()).list_removed(REMOVAL) == TABLES
+    assert await rows(Lister((ROW, cells), (ROW,))) == [ROW, cells, ROW]
+
+
+async def test_what_is_struck_from_a_row_is_counted() -> None:
+    said = RowListed(Change.CHANGED, (f"at https://h/{SECRET}", SECRET.encode(), 1), ("", b"", 2))
+    (row,) = await rows(Lister((said,)), SECRET)
+    assert row == RowListed(Change.CHANGED, ("at https://h", b"***", 1), ("", b"", 2), struck=2)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        3,
+        None,
+        [ROW],
+        ("row",),
+        (RowListed(Change.NEW, None, (1,)),),
+        (RowListed(Change.RETURNS, (1,), None),),
+        (RowListed(Change.CHANGED, (1,), None),),
+        (RowListed(Change.NEW, [1], None),),  # type: ignore[arg-type]
+        (RowListed(Change.NEW, (NOW,), None),),  # type: ignore[arg-type]
+        (RowListed("new", (1,), None),),  # type: ignore[arg-type]
+        (RowListed([], (1,), None),),  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+async def test_rows_that_the_contract_does_not_know_are_one_sentence(batch: object) -> None:
+    toy = Lister(batch)
+    with pytest.raises(PermanentError, match=r"^Type `toy` is broken: its `rows_removed` yielded"):
+        await rows(toy)
+    assert toy.is_closed
+
+
+async def test_an_error_between_rows_repeats_no_secret() -> None:
+    with pytest.raises(PermanentError, match="its `rows_removed` raised KeyError"):
+        await rows(Lister((ROW,), KeyError(SECRET)), SECRET)
+    with pytest.raises(Denied, match=r"^no \*\*\*$"):
+        await rows(Lister(Denied(f"no {SECRET}")), SECRET)
+
+
+async def test_who_stops_reading_rows_closes_the_backend_too() -> None:
+    toy = Lister((ROW,), (ROW,))
+    async with aclosing(heard(toy).rows_removed(REMOVAL, "orders")) as batches:
+        await anext(batches)
+    assert toy.is_closed
+
+
+class Hasty(Toy):
+    """It returns all rows at once."""
+
+    def rows_removed(self, removal: Removal, table: str, *, personal: bool) -> list[RowListed]:
+        return [ROW]
+
+
+async def test_rows_that_are_no_stream_are_one_sentence() -> None:
+    with pytest.raises(PermanentError, match="its `rows_removed` returned list, not an async generator"):
+        await rows(Hasty())
+
+
+class Plain:
+    """An executor that lists nothing."""
+
+    place = None
+    capabilities = Capabilities(Fence.BARRED)
+
+
+async def test_a_backend_that_lists_nothing_says_so() -> None:
+    plain = heard(Plain())
+    words = "Type `toy` cannot list what a run has removed: look at the backend itself."
+    with pytest.raises(Unsupported) as caught:
+        await plain.list_removed(REMOVAL)
+    assert str(caught.value) == words
+    with pytest.raises(Unsupported):
+        plain.rows_removed(REMOVAL, "orders")
