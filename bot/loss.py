@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.model import Ceiling, Change, Loss, LossQuality, Measure, Plan, Unit
+from bot.spelling import listed
 
 WORSE = (
     LossQuality.NONE,
@@ -18,6 +19,7 @@ WORSE = (
     LossQuality.UNKNOWN,
 )
 SHORT_WINDOW_SECONDS = 60.0  # in less, a rate means nothing
+LONGEST_WARNING_CHARACTERS = 80  # a card cuts the rest away
 
 
 def joint(losses: Sequence[tuple[str, Loss]]) -> Loss:
@@ -138,6 +140,28 @@ def told(unit: Unit) -> str:
     if unit.measure is Measure.BYTES:
         return f"{unit.count:,} bytes of {how}{unit.name}"
     return f"{unit.count:,} {how}{noun(unit.name, unit.count)}"
+
+
+def people_return(units: Iterable[Unit]) -> tuple[Unit, ...]:
+    """Returns the figures of rows about people that were deleted and come back."""
+    return tuple(u for u in units if u.personal and u.change is Change.RETURNS and u.count)
+
+
+def erase_again(units: Sequence[Unit]) -> str:
+    """Returns `3 deleted customers return: erase them again`. `units`: from `people_return`, at least one."""
+    one = sum(unit.count for unit in units) == 1
+    end = " returns: erase it again" if one else " return: erase them again"
+    return f"{deleted_people(units, LONGEST_WARNING_CHARACTERS - len(end))}{end}"
+
+
+def deleted_people(units: Sequence[Unit], most: int) -> str:
+    """Returns `3 deleted customers and 1 deleted guest`, in at most so many characters.
+
+    Where the tables have no room none is named: a name that is cut off is another one.
+    """
+    named = listed([f"{unit.count:,} deleted {noun(unit.name, unit.count)}" for unit in units])
+    count = sum(unit.count for unit in units)
+    return named if len(named) <= most else f"{count:,} deleted {noun('rows', count)} about people"
 
 
 def noun(name: str, count: int) -> str:

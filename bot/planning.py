@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.configuration import Configuration, Rule, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
-from bot.loss import ceiling_of, is_short, joint
+from bot.loss import ceiling_of, erase_again, is_short, joint, people_return
 from bot.model import (
     OF_CHECK,
     OF_MAINTENANCE,
@@ -213,7 +213,9 @@ def _warnings(
     holds: Sequence[Hold],
     now: datetime,
 ) -> tuple[str, ...]:
-    found = [warning for way in ways.values() for warning in way.warnings]
+    returning = people_return(loss.units)
+    found = [erase_again(returning)] if returning else []  # first: a card has room for two
+    found += [warning for way in ways.values() for warning in way.warnings]
     going = {(leg.target, leg.point.id) for leg in legs}
     found += [
         f"{hold.point} of {hold.target} was itself rolled back by {hold.run} on {hold.placed_at:%d %b}"

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bot import machine
 from bot.event_kinds import EventKind
+from bot.loss import LONGEST_WARNING_CHARACTERS, erase_again, people_return
 from bot.model import Left, LossQuality, Phase, Plan, State
 from bot.presses import (
     APPROVE,
@@ -27,7 +28,17 @@ from bot.presses import (
 )
 from bot.presses.press import DIALOG
 from bot.run import Pause, Run
-from bot.views.limits import CONFIRM_TEXT_CHARACTERS, Block, actions, button, confirm, cut, unmarked
+from bot.views.limits import (
+    CONFIRM_TEXT_CHARACTERS,
+    Block,
+    actions,
+    button,
+    confirm,
+    cut,
+    escape,
+    size,
+    unmarked,
+)
 from bot.views.loss import covered, loses
 from bot.views.plan import current_name, goal_name, outage, place
 
@@ -132,8 +143,11 @@ def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
     last = len(run.approval.given) + 1 >= plan.approvals_needed
     title = f"Approve {run.id} and start it now?" if last else f"Approve {run.id}?"
     end = "It starts at once." if last else "It starts when the others have approved."
-    said = cut(consequence(plan, now), CONFIRM_TEXT_CHARACTERS - 60)  # the end and the code are never cut off
-    return confirm(title, f"{unmarked(said)} {end} Plan {run.code}.", label, "Not yet")
+    returning = people_return(plan.loss.units)
+    people = f" ⚠️ {escape(erase_again(returning), LONGEST_WARNING_CHARACTERS)}." if returning else ""
+    room = CONFIRM_TEXT_CHARACTERS - 60 - size(people)  # neither this nor the end and the code are cut off
+    said = unmarked(f"{cut(consequence(plan, now), room)}{people}")
+    return confirm(title, f"{said} {end} Plan {run.code}.", label, "Not yet")
 
 
 def consequence(plan: Plan, now: datetime) -> str:

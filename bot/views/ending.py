@@ -1,10 +1,12 @@
 """What a card says at the end. The first line says what is live now, and whether customers can use it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot import machine
-from bot.model import Do, Kind, Left, LossQuality, Outcome, State, Verdict, When
+from bot.loss import LONGEST_WARNING_CHARACTERS, deleted_people, people_return
+from bot.model import Do, Kind, Left, LossQuality, Outcome, State, Unit, Verdict, When
 from bot.run import Run, StepRecord
 from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
@@ -26,6 +28,7 @@ from bot.views.words import (
     window,
 )
 
+PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}")  # longer, it would be cut off
 _UNTOUCHED: Mapping[State, str] = {
     State.REFUSED: "🚫 Refused",
     State.VETOED: "🚫 Rejected",
@@ -135,6 +138,7 @@ def _succeeded_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     return [
         _times(run, now),
         _removed(run, now),
+        *_erase_again(run),
         *_checked(run),
         *[f"Still open: {escape(hold, 90)}" for hold in facts.holds[:2]],
         *_done_by(run, now),
@@ -159,6 +163,24 @@ def _removed(run: Run, now: datetime) -> str:
     since, until = loss.since, run.work.maintenance_since or run.work.started_at
     span = f" ({window(since, until, now)})" if since and until else ""
     return f"{removed(loss, now)}{span}{_kept(run)}"
+
+
+def _erase_again(run: Run) -> list[str]:
+    """Who was deleted and is back, and how somebody with a shell finds out who that is."""
+    loss = run.work.loss or (run.approval.plan.loss if run.approval.planned else None)
+    returned = people_return(loss.units) if loss is not None and run.work.live is Left.POINT else ()
+    if not returned:
+        return []
+    who = escape(deleted_people(returned, LONGEST_WARNING_CHARACTERS), LONGEST_WARNING_CHARACTERS)
+    them = "it" if sum(unit.count for unit in returned) == 1 else "them"
+    return [f"⚠️ {who} returned, erase {them} again: {code(_lists(run, returned))}"]
+
+
+def _lists(run: Run, returned: Sequence[Unit]) -> str:
+    """A command to copy. It names the one table, unless a shell would take the name for something else."""
+    (first, *others), alone = returned, len(run.approval.plan.legs) == 1
+    table = f" --table {first.name}" if alone and not others and PLAIN.fullmatch(first.name) else ""
+    return f"rollback-bot removed {run.id}{table}"
 
 
 def _kept(run: Run) -> str:
@@ -202,6 +224,7 @@ def _failed_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     return [
         *_stands(run, now),
         *_why_failed(run, now),
+        *_erase_again(run),
         *(check_rows(run) if run.work.findings else []),
         *_leaving(run),
         *proposal_rows(run, now),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.loss import WORSE, ceiling_of, joint, noun, outgrown, told
+from bot.loss import WORSE, ceiling_of, erase_again, joint, noun, outgrown, people_return, told
 from bot.model import Ceiling, Change, Loss, LossQuality, Measure, Plan, Unit
 from tests.bot.stories import LOSS, NO_LOSS, T0, later, planned
 
@@ -307,3 +307,48 @@ def test_a_figure_has_a_noun(unit: Unit, said: str) -> None:
 @pytest.mark.parametrize("name", ["addresses", "boxes", "status", "analysis", "staff", "glass"])
 def test_a_plural_that_is_not_plain_stays(name: str) -> None:
     assert noun(name, 1) == name
+
+
+# People who come back --------------------------------------------------------------------------
+
+
+def returning(name: str, count: int) -> Unit:
+    return Unit(name, count, Change.RETURNS, personal=True)
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        ([returning("customers", 3)], "3 deleted customers return: erase them again"),
+        ([returning("customers", 1)], "1 deleted customer returns: erase it again"),
+        (
+            [returning("customers", 3), returning("guests", 1)],
+            "3 deleted customers and 1 deleted guest return: erase them again",
+        ),
+        (
+            [returning("customers", 1_200), returning("guests_of_the_hotel", 1), returning("staff", 4)],
+            "1,205 deleted rows about people return: erase them again",
+        ),
+        ([returning("x" * 90, 1)], "1 deleted row about people returns: erase it again"),
+    ],
+)
+def test_who_returns_is_named_as_far_as_a_card_has_room(units: list[Unit], said: str) -> None:
+    assert erase_again(units) == said
+    assert len(said) <= 80
+
+
+def test_only_rows_about_people_that_return_are_people_who_return() -> None:
+    units = (
+        returning("customers", 3),
+        returning("guests", 0),
+        Unit("customers", 5, Change.NEW, personal=True),
+        Unit("customers", 5, Change.CHANGED, personal=True),
+        Unit("orders", 5, Change.RETURNS),
+    )
+    assert people_return(units) == units[:1]
+
+
+def test_people_of_several_targets_stay_people() -> None:
+    shop = Loss(LossQuality.MEASURED, later(-60), (returning("customers", 3),))
+    both = joint([("shop", shop), ("site", NO_LOSS)])
+    assert erase_again(people_return(both.units)) == "3 deleted shop customers return: erase them again"

@@ -230,6 +230,12 @@ def test_what_executors_warn_of_and_what_blocks_them_stand_in_the_plan_once() ->
     assert (found.warnings, found.blockers) == (("slow",), ("a migration runs",))
 
 
+def test_people_who_return_are_warned_of_first() -> None:
+    people = replace(LOSS, units=(*LOSS.units, Unit("customers", 3, Change.RETURNS, personal=True)))
+    warned = plan(ways={"orders": way(loss=people, warnings=("The disk is slow",))}).warnings
+    assert warned == ("3 deleted customers return: erase them again", "The disk is slow")
+
+
 def test_going_to_what_is_live_is_blocked() -> None:
     found = plan(ways={"orders": way(point=RestorePoint("v42", T0, "v42", current=True))})
     assert found.blockers == ("v42 is what `orders` runs now: choose an earlier restore point",)

@@ -6,7 +6,21 @@ from dataclasses import replace
 import pytest
 
 from bot import machine
-from bot.model import Current, Do, Left, Loss, LossQuality, Outcome, Purpose, Seen, State, Step, When
+from bot.model import (
+    Change,
+    Current,
+    Do,
+    Left,
+    Loss,
+    LossQuality,
+    Outcome,
+    Purpose,
+    Seen,
+    State,
+    Step,
+    Unit,
+    When,
+)
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, stamp, why_not
 from bot.run import Pause, Run, StepRecord
@@ -20,6 +34,9 @@ from tests.bot.views.examples import (
     BEN,
     CARDS,
     FACTS,
+    FAILED_BEFORE,
+    FAILED_IN_MAINTENANCE,
+    MEASURED,
     NOW,
     ORDERS,
     RESTORING,
@@ -417,3 +434,48 @@ def test_an_undo_says_of_what() -> None:
     run, _, _ = CARDS["awaiting_undo"]
     assert run.request.purpose is Purpose.UNDO
     assert first_line("awaiting_undo") == "⏳ Undo RB-42 on orders · PRODUCTION?"
+
+
+# People who come back --------------------------------------------------------------------------
+
+
+def with_people(*tables: str) -> Loss:
+    people = (Unit(table, 3, Change.RETURNS, personal=True) for table in tables)
+    return replace(MEASURED, units=(*MEASURED.units, *people))
+
+
+@pytest.mark.parametrize("run", [SUCCEEDED, FAILED_IN_MAINTENANCE], ids=["succeeded", "failed"])
+def test_who_was_deleted_and_is_back_stands_at_the_end_with_the_command_that_lists_them(run: Run) -> None:
+    said = body(having(run, work_loss=with_people("customers")))
+    command = "rollback-bot removed RB-42 --table customers"
+    assert f"⚠️ 3 deleted customers returned, erase them again: {command}" in said
+
+
+@pytest.mark.parametrize(
+    ("tables", "command"),
+    [
+        (("customers", "guests"), "rollback-bot removed RB-42"),
+        (("our $(guests)",), "rollback-bot removed RB-42"),
+        (("-x",), "rollback-bot removed RB-42"),
+        (("g" * 41,), "rollback-bot removed RB-42"),
+        (("g" * 40,), f"rollback-bot removed RB-42 --table {'g' * 40}"),
+    ],
+)
+def test_the_command_names_a_table_that_is_one_plain_word(tables: tuple[str, ...], command: str) -> None:
+    said = body(having(SUCCEEDED, work_loss=with_people(*tables)))
+    assert f"erase them again: {command}" in said.splitlines()[3]
+    assert said.splitlines()[3].endswith(command)
+
+
+def test_nobody_has_returned_where_nothing_was_restored() -> None:
+    assert "erase" not in body(having(FAILED_BEFORE, work_loss=with_people("customers")))
+
+
+def test_the_dialog_of_an_approval_names_who_returns_however_much_is_lost() -> None:
+    many = tuple(Unit(f"{'long' * 10}{n}", 10**9, change) for n in range(9) for change in Change)
+    loss = replace(MEASURED, units=(*many, *with_people("customers").units))
+    run = having(AWAITING, approval_planned=with_loss(ORDERS, loss))
+    (acts,) = [block for block in card(run, FACTS, NOW).blocks if block.get("block_id") == buttons.ACTS]
+    said = acts["elements"][0]["confirm"]["text"]["text"]
+    assert "⚠️ 3 deleted customers return: erase them again. It starts at once. Plan 7f3a91c2." in said
+    assert len(said) <= 300
