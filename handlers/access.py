@@ -54,6 +54,7 @@ FROM_A_SHELL: Mapping[str, OpenTo] = dict.fromkeys(
             "plan",
             "runs",
             "run",
+            "removed",
             "schema",
             "version",
         ),

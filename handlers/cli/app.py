@@ -35,6 +35,7 @@ MayEndRuns = Annotated[
     bool, typer.Option("--yes", help="Upgrade also where that ends runs that wait under an older plan.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Data for programs on standard output.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Such as RB-42.", show_default=False)]
 TargetName = Annotated[str, typer.Argument(metavar="TARGET", show_default=False)]
 
 
@@ -224,7 +225,7 @@ def runs(
 
 @app.command()
 def run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Such as RB-42.", show_default=False)],
+    run_id: RunId,
     as_json: AsJson = False,
 ) -> None:
     """One run, with everything that happened."""
@@ -237,6 +238,39 @@ def run(
         data(shapes.run(told.run, told.events, told.installation, told.url))
     else:
         words.run(told, SteadyClock()())
+
+
+@app.command()
+def removed(
+    run_id: RunId,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="NAME", help="List this table alone.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="TARGET", help="List this target of the run alone.")
+    ] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Print the rows, not only how many.")] = False,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Print the rows of tables about people, too. It is noted.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write the rows of one table as CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what a run has removed, while its undo point is kept. Each look is noted in the evidence."""
+    from handlers.cli.removed import Wanted, show
+    from handlers.cli.removed_words import PrintedCsv, PrintedJson, PrintedWords
+    from handlers.settings import read_settings
+
+    if as_csv and (as_json or table is None):
+        raise typer.BadParameter("it writes one table: add --table, without --json", param_hint="--csv")
+    if as_csv and sys.stdout.isatty():
+        raise UserError("CSV holds whatever is in the rows, so it goes into a file: add `> rows.csv`.")
+    if personal and not (rows or as_csv):
+        raise typer.BadParameter("it says which rows are printed: add --rows", param_hint="--personal")
+    wanted = Wanted(target, table, rows or as_csv, personal, alone=as_csv)
+    printer = PrintedCsv() if as_csv else PrintedJson() if as_json else PrintedWords()
+    if not asyncio.run(show(read_settings(), run_id, wanted, printer)):
+        raise typer.Exit(Code.NO)
 
 
 # About the program ---------------------------------------------------------------------------------

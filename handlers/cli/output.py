@@ -20,6 +20,16 @@ def data(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
+def part(text: str) -> None:
+    """For programs: a piece of JSON that is too long to be made as a whole."""
+    print(text, end="")
+
+
+def utf8(text: str) -> None:
+    """For programs: in one encoding, whatever the terminal's is."""
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+
+
 def say(*lines: str) -> None:
     """For people, where they look for the answer."""
     for line in lines:

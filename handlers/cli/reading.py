@@ -25,6 +25,7 @@ from bot.suggesting import Offer, why_none_suggested
 from handlers.cli.database import stored
 from handlers.settings import ProcessSettings
 from storage.projection import Summary
+from storage.runs import Store
 
 TARGET_ANSWERS_WITHIN_SECONDS = 60.0
 EVERY_RUN = 2**31 - 1  # the largest limit that every database takes
@@ -94,13 +95,18 @@ async def runs(settings: ProcessSettings, target: str | None) -> tuple[Summary, 
 
 async def run(settings: ProcessSettings, typed: str) -> RunReport:
     """Raises UserError when there is no such run."""
-    run_id = f"RB-{int(typed)}" if typed.isascii() and typed.isdigit() else typed.upper()
     async with stored(settings) as store:
-        try:
-            found = await store.load(run_id)
-        except KeyError:
-            raise UserError(f"There is no run {run_id}. `rollback-bot runs` lists them all.") from None
-        return RunReport(found, await store.events(run_id), store.installation, _url(settings, run_id))
+        found = await run_called(store, typed)
+        return RunReport(found, await store.events(found.id), store.installation, _url(settings, found.id))
+
+
+async def run_called(store: Store, typed: str) -> Run:
+    """Raises UserError when there is no such run."""
+    run_id = f"RB-{int(typed)}" if typed.isascii() and typed.isdigit() else typed.upper()
+    try:
+        return await store.load(run_id)
+    except KeyError:
+        raise UserError(f"There is no run {run_id}. `rollback-bot runs` lists them all.") from None
 
 
 def _url(settings: ProcessSettings, run_id: str) -> str | None:

@@ -680,3 +680,35 @@ async def test_a_backup_that_is_gone_leaves_the_rows_inconclusive(
         "restored database": Verdict.PASSED,
         "rows": Verdict.INCONCLUSIVE,
     }
+
+
+# People
+
+
+@pytest.fixture
+def personal(world: SqliteWorld) -> Sqlite:
+    return Sqlite(world.database, world.backups, world.key, personal=("Orders", "customrs"))
+
+
+async def test_rows_about_people_are_marked_in_each_figure(world: SqliteWorld, personal: Sqlite) -> None:
+    _run(world.database, "DELETE FROM orders WHERE id = 3")
+    units = (await personal.plan(Goal(point=TEN), NOW)).loss.units
+    assert [(unit.name, unit.count) for unit in units if unit.personal] == [
+        ("orders", 7),
+        ("orders", 40),
+        ("orders", 1),
+    ]
+    assert {unit.name for unit in units if not unit.personal} == {"refunds"}
+
+
+async def test_a_personal_table_that_does_not_exist_is_warned_of(personal: Sqlite) -> None:
+    warned = (await personal.plan(Goal(point=TEN), NOW)).warnings
+    assert warned[0] == "No table customrs, which the settings call personal: correct its name"
+
+
+async def test_where_people_could_not_be_counted_it_is_not_known_whether_they_return(
+    world: SqliteWorld,
+) -> None:
+    late = Sqlite(world.database, world.backups, world.key, counting=0.0, personal=("orders",))
+    warned = (await late.plan(Goal(point=TEN), NOW)).warnings
+    assert warned[0] == "NOT KNOWN whether deleted orders return and have to be erased again"
