@@ -14,7 +14,7 @@ from bot.model import Change
 from bot.run import Run
 from bot.spelling import listed
 from handlers.cli.output import aside, part, say, table, utf8
-from handlers.cli.removed import Wanted, TargetRemoved
+from handlers.cli.removed import TargetRemoved, Wanted
 
 CALLED: Mapping[Change, str] = {
     Change.NEW: "new",

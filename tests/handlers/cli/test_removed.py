@@ -22,7 +22,7 @@ from bot.contract import Removal, TableListed
 from bot.errors import UserError
 from bot.model import Do, Left, Outcome
 from bot.run import Run, StepRecord, StepState
-from handlers.cli.removed import Wanted, TargetRemoved, refuse_more_than_one, removal_of, targets_asked_for
+from handlers.cli.removed import TargetRemoved, Wanted, refuse_more_than_one, removal_of, targets_asked_for
 from handlers.cli.removed_words import literal
 from tests.bot.stories import having
 from tests.bot.views import examples
