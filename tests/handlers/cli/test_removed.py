@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-from bot.contract import Removal, TableListed
+from bot.contract import Removal, RowListed, TableListed
 from bot.errors import UserError
-from bot.model import Do, Left, Outcome
+from bot.model import Change, Do, Left, Outcome
 from bot.run import Run, StepRecord, StepState
 from handlers.cli.removed import TargetRemoved, Wanted, refuse_more_than_one, removal_of, targets_asked_for
-from handlers.cli.removed_words import literal
+from handlers.cli.removed_words import LeftOut, literal
 from tests.bot.stories import having
 from tests.bot.views import examples
 from tests.handlers.cli.conftest import Shell
@@ -221,6 +221,14 @@ def test_rows_about_people_are_left_out_unless_that_is_said(after: Shell, more: 
 )
 def test_no_two_values_look_the_same_on_a_terminal(cell: Any, said: str) -> None:
     assert literal(cell) == said
+
+
+def test_values_that_are_not_whole_are_counted_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    left_out = LeftOut()
+    left_out.of_rows([RowListed(Change.NEW, ("***", "https://h"), None, struck=2)] * 600)
+    left_out.say_struck()
+    why = "a secret, or the path of an address, is struck from it"
+    assert capsys.readouterr().err == f"left out: 1,200 values are not whole: {why}\n"
 
 
 # CSV -----------------------------------------------------------------------------------------------
