@@ -78,6 +78,7 @@ class Capabilities:
     fence: Fence
     settles: float = 0.0  # seconds after which a request that was sent cannot land any more; only with ONCE
     does: frozenset[Do] = frozenset({Do.RESTORE})
+    drops: frozenset[Do] = frozenset()  # whose work DROP removes, PREPARE and SAVE: never what it owns anyway
     cancels: Left | None = None  # what a cancelled restore leaves; None: it cannot be cancelled
     timeouts: Mapping[Do, float] = field(default_factory=dict)  # seconds; not in it: as its procedure says
 

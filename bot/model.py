@@ -246,11 +246,12 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Where to. Exactly one of the three is set."""
+    """Where to: exactly one of the first three is set."""
 
     point: str | None = None
     before: datetime | None = None
     undo_of: str | None = None  # the id of the run to undo
+    offline_first: bool = False  # maintenance from the start, not only for the switch to a copy
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Planner:
             holds=await self.past.holds(names),
             outages=await self.past.outages(target.name),
             doubts=doubts,
+            offline_first=goal.offline_first,
             now=self.clock(),
         )
 

@@ -274,7 +274,9 @@ def _goal(look: Look, offered: Offer) -> Goal | None:
     if any((look.goal or {}).get(kind) for kind in ("point", "before", "undo_of")):
         goal: Goal = codec.load(Goal, look.goal)
         return goal
-    return None if offered.suggested is None else Goal(point=offered.suggested)
+    if offered.suggested is None:
+        return None
+    return Goal(point=offered.suggested, offline_first=bool((look.goal or {}).get("offline_first")))
 
 
 class _Heart:

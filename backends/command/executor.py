@@ -124,10 +124,13 @@ class Command:
         """Barred on the spool's word, which `place` names; of other spools only `find` can tell.
 
         We compare just before, the tool itself does not. What a tool leaves that is cut off nobody knows.
+        Without `save` the way back is a point of the tool's own, which nobody drops.
         """
+        made = self._operations.keys() & {Do.PREPARE, Do.SAVE}
         return Capabilities(
             Fence.BARRED,
-            does=frozenset({Do.SAVE, *self._operations}),
+            does=frozenset({Do.SAVE, *self._operations} - {Do.DROP}),
+            drops=frozenset(made) if Do.DROP in self._operations else frozenset(),
             cancels=Left.UNKNOWN,
             timeouts={do: operation.ends_within for do, operation in self._operations.items()},
         )

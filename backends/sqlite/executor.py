@@ -89,7 +89,10 @@ RENEWED = "Its undo point was saved anew, with what was written since."
 class Sqlite:
     place = None
     capabilities = Capabilities(
-        Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE, Do.DROP}), cancels=Left.BEFORE
+        Fence.BARRED,
+        does=frozenset({Do.SAVE, Do.RESTORE}),
+        drops=frozenset({Do.SAVE}),
+        cancels=Left.BEFORE,
     )
 
     def __init__(

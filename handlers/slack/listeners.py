@@ -43,7 +43,7 @@ def listen(app: AsyncApp, ctx: Context) -> None:
     app.message_shortcut("rollback_shortcut")(hear.shortcut)
     for action_id in PRESSES:
         app.action(action_id)(hear.button)
-    for choice in ("target", "point", "before"):
+    for choice in ("target", "point", "before", "offline"):
         app.action(choice)(hear.choice)
     app.action("send_to_me")(hear.send_to_me)
     app.view("start_rollback")(hear.start)

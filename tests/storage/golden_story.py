@@ -164,8 +164,8 @@ async def under_way(s: Stage) -> None:
 def copies(s: Stage, target: str) -> Scripted:
     """The backend makes copies beside, and drops what it has made."""
     backend = s.backend(target)
-    does = frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE, Do.DROP})
-    backend.capabilities = replace(backend.capabilities, does=does)
+    does, drops = frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE}), frozenset({Do.PREPARE, Do.SAVE})
+    backend.capabilities = replace(backend.capabilities, does=does, drops=drops)
     return backend.preparing
 
 
