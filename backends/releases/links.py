@@ -71,7 +71,7 @@ def live_behind(root: Path, link: Path, folder: Path) -> Live:
         since=max(_changed(found.link), _changed(str(link))),
         chained=not os.path.samestat(os.lstat(found.link), os.lstat(link)),
     )
-    if ".." in inside or leads_out(folder, live.release, live.inside):
+    if leads_out(folder, live.release, live.inside):
         raise Blocked(f"{link} leads through {live.release} and out of it: let it name a release itself.")
     _refuse_elsewhere(live, root, link, folder)
     return live

@@ -63,9 +63,10 @@ def refusals() -> Iterator[None]:
 
 def _told(error: OSError) -> Busy | Unreachable | Denied | Blocked | None:
     """Returns None for what `file_errors` says as well."""
-    name = f" of {error.filename}" if error.filename else ""
+    path = error.filename2 or error.filename  # of a rename the first is our own
+    name = f" of {path}" if path else ""
     if error.errno in NOT_ALLOWED:
-        return Denied(f"The bot may not use {error.filename}: give the user that it runs as the right.")
+        return Denied(f"The bot may not use {path or 'a file'}: give the user that it runs as the right.")
     if error.errno == errno.EROFS:
         return Blocked(f"The disk{name} can only be read: have it mounted for writing.")
     if error.errno in FULL:

@@ -1,7 +1,7 @@
 """Release folders as deploy tools leave them, and what each tool does next, by its own rules.
 
-None of the tools runs here. What they write, and which release they take next, is as their sources have it:
-each class names the file. Only what a rule looks at is there: names, times of folders, links, records.
+None of the tools runs in the tests. What they write, and which release they take next, is as their sources
+have it: each class names the files. Only what a rule looks at is there: names, times, links, records.
 """
 
 import os
@@ -80,7 +80,7 @@ class Deployed:
 class Capistrano(Deployed):
     """capistrano/capistrano at 72fa7231, lib/capistrano/tasks/deploy.rake and dsl/paths.rb.
 
-    Its 3.17.2 from Debian, run on a folder of this machine, left the same.
+    Its 3.17.2 of Debian was run on one folder in turn with the bot: it deploys, cleans up and goes back so.
     """
 
     form = "{root}/releases/{release}"
@@ -194,7 +194,11 @@ class Deployer6(Deployer7):
 
 
 class Ansistrano(Deployed):
-    """ansistrano/deploy at 3b6304ba, tasks/update-code.yml, symlink.yml, cleanup.yml; ansistrano/rollback."""
+    """ansistrano/deploy at 3b6304ba, tasks/update-code.yml, symlink.yml, cleanup.yml.
+
+    Its rollback is ansistrano/rollback, tasks/setup.yml and symlink.yml. The first was run in turn with the
+    bot.
+    """
 
     form = "./releases/{release}"
 
@@ -215,18 +219,19 @@ class Ansistrano(Deployed):
 
 
 class Trellis(Deployed):
-    """roots/trellis at 9cf297ea, roles/deploy and roles/rollback; the module is Ansible's deploy_helper,
+    """roots/trellis at 9cf297ea, roles/deploy/tasks and roles/rollback/tasks; pages come from current/web.
 
-    ansible-collections/community.general, plugins/modules/deploy_helper.py. The web server is given
-    current/web.
+    The link is made by ansible-collections/community.general at ade4f3ec, plugins/modules/deploy_helper.py,
+    which was run in turn with the bot.
     """
 
     form = "{root}/releases/{release}"
 
     def deploy(self) -> str:
         name = self.begin()
-        self._finish(name)
+        (self.releases / name / "DEPLOY_UNFINISHED").unlink()
         self.link_to(name)
+        self.clean()
         return name
 
     def begin(self) -> str:
@@ -240,9 +245,6 @@ class Trellis(Deployed):
         (folder / "DEPLOY_UNFINISHED").touch()
         self._touch(folder, n)
         return name
-
-    def _finish(self, name: str) -> None:
-        (self.releases / name / "DEPLOY_UNFINISHED").unlink()
 
     def rollback(self) -> str:
         """Takes the name before what is live, after all that are marked have gone; marks what was live."""

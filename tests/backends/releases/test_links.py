@@ -10,10 +10,12 @@ import pytest
 
 from backends.conformance.harness import Moment, carried_out, kept, strangers, work_for
 from backends.installed import definitions
-from backends.releases.executor import Releases
+from backends.references import Resolver
+from backends.releases.executor import Releases, build
 from backends.releases.layout import Layout
 from backends.releases.links import Live
 from backends.releases.settings import ReleasesSettings
+from backends.surroundings import Surroundings
 from bot.configuration import load
 from bot.contract import Blocked, Fate, StateChanged, TargetMissing, Work
 from bot.errors import ConfigurationError
@@ -298,24 +300,45 @@ async def test_a_switch_that_the_link_does_not_go_through_any_more_is_overtaken(
     assert (await executor.find(work)).fate is Fate.OVERTAKEN
 
 
-async def test_a_link_on_another_disk_is_switched_there(world: ReleasesWorld, executor: Releases) -> None:
-    """A rename cannot bring it there from the folder of the bot's notes."""
+@pytest.fixture
+def disk(world: ReleasesWorld) -> Iterator[Path]:
+    """Holds the releases, and a link among them that names one."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == world.root.stat().st_dev:
         pytest.skip("there is only one disk here")
-    with tempfile.TemporaryDirectory(dir=memory) as disk:
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        disk = Path(folder)
         for name in ("v41", "v42"):
-            (Path(disk) / name).mkdir()
-            (Path(disk) / name / "index.html").write_text(f"this is {name}")
-        (Path(disk) / "latest").symlink_to("v42")
+            (disk / name).mkdir()
+            (disk / name / "index.html").write_text(f"this is {name}")
+        (disk / "latest").symlink_to("v42")
         (world.root / "releases").rename(world.root / "before")
         (world.root / "releases").symlink_to(disk)
         _link(world, "releases/latest")
-        work = await _work(executor)
-        await carried_out(executor, work)
-        assert world.live() == "this is v41"
-        assert (await world.executor().find(work)).fate is Fate.DONE
-        assert sorted(os.listdir(disk)) == ["latest", "v41", "v42"]
+        yield disk
+
+
+async def test_a_link_on_another_disk_is_switched_there(
+    world: ReleasesWorld, executor: Releases, disk: Path
+) -> None:
+    """A rename cannot bring it there from the folder of the bot's notes."""
+    work = await _work(executor)
+    await carried_out(executor, work)
+    assert world.live() == "this is v41"
+    assert (await world.executor().find(work)).fate is Fate.DONE
+    assert sorted(os.listdir(disk)) == ["latest", "v41", "v42"]
+
+
+async def test_whoever_is_killed_before_a_switch_on_another_disk_has_done_nothing(
+    world: ReleasesWorld, executor: Releases, disk: Path
+) -> None:
+    work = await _work(executor)
+    async with strangers(world, world.root, work, dies=Moment.TAKEN) as (victim,):
+        victim.go()
+        assert await victim.code() == -9
+    assert ((await executor.find(work)).fate, world.live()) == (Fate.ABSENT, "this is v42")
+    await carried_out(executor, work)
+    assert (sorted(os.listdir(disk)), world.live()) == (["latest", "v41", "v42"], "this is v41")
 
 
 async def test_what_is_live_is_live_since_the_last_of_its_links_was_put_there(
@@ -365,6 +388,16 @@ def test_one_name_for_the_link_and_the_folder_is_refused_with_its_line(tmp_path:
         load(path, definitions())
     (problem,) = refused.value.problems
     assert "7: `link` and `releases` of `shop` are both called" in problem
+
+
+async def test_the_link_and_the_folder_are_looked_for_under_the_names_of_the_settings(tmp_path: Path) -> None:
+    world = ChainedWorld.make(tmp_path / "shop")
+    settings = ReleasesSettings(type="releases", root="shop", link="live", releases="versions")
+    executor = build(settings, Resolver(Surroundings(tmp_path, tmp_path, key=world.key), {}))
+    work = await _work(executor)
+    await carried_out(executor, work)
+    world.close()
+    assert world.live() == "this is v41"
 
 
 async def test_a_release_that_is_being_made_is_not_looked_for_in_the_link_itself(

@@ -2,11 +2,10 @@
 
 import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from backends.conformance.harness import carried_out, work_for
 from backends.marker import FOLDER
 from backends.releases.executor import Releases
 from backends.releases.obstacles import refusals
-from bot.contract import Blocked, Busy, Denied, PointUnavailable, Unreachable
-from bot.model import Goal, Verdict
+from bot.contract import Blocked, Busy, Denied, Fate, PointUnavailable, Unreachable
+from bot.model import Goal, UndoMode, Verdict
 from tests.backends.releases.world import ReleasesWorld
 
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
@@ -27,13 +26,14 @@ SOMEBODY = NOBODY if os.geteuid() == 0 else os.geteuid()  # who has no special r
 
 @contextmanager
 def somebody() -> Iterator[None]:
-    """Acts as a user whom the kernel refuses things."""
+    """Acts as a user whom the kernel refuses things, perhaps even Python itself: threads are there before."""
     before = os.geteuid()
-    os.seteuid(SOMEBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
+    with ThreadPoolExecutor(1):
+        os.seteuid(SOMEBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
 
 
 @pytest.fixture
@@ -170,6 +170,21 @@ def test_a_refusal_of_the_operating_system_is_one_sentence_and_passes_or_does_no
         raise OSError(number, os.strerror(number), "/srv")
 
 
+async def test_a_right_that_is_taken_away_after_the_approval_is_said_and_nothing_is_done(
+    world: ReleasesWorld,
+) -> None:
+    executor = world.executor()
+    with somebody():
+        work = work_for(await executor.plan(Goal(point="v41"), NOW))
+        world.root.chmod(0o555)
+        with pytest.raises(Denied, match=f"The bot may not use {world.root}/current: give the user that"):
+            await executor.start(work)
+        assert (await executor.find(work)).fate is Fate.ABSENT
+        world.root.chmod(0o755)
+        await carried_out(executor, work)
+    assert (world.live(), world.effects()) == ("this is v41", 1)
+
+
 # What cannot be read
 
 
@@ -210,7 +225,12 @@ async def test_a_live_release_that_cannot_be_entered_is_listed_and_can_be_left(w
     (world.root / "releases" / "v42").chmod(0)
     with somebody():
         way = await world.executor().plan(Goal(point="v41"), NOW)
-    assert (way.current.id, way.gone[0].id, way.gone[0].note, way.blockers) == ("v42", "v42", "", ())
+    assert (way.current.label, way.gone[0].at, way.undo, way.blockers) == (
+        "v42",
+        way.current.at,
+        UndoMode.EXACT,
+        (),
+    )
 
 
 async def test_a_release_that_cannot_be_read_after_the_switch_has_neither_passed_nor_failed(
@@ -267,11 +287,10 @@ async def test_how_many_older_releases_are_not_listed_is_said(world: ReleasesWor
     )
 
 
-async def test_a_plan_is_still_good_when_nothing_but_notes_of_the_bot_came_between(
-    world: ReleasesWorld,
-) -> None:
+async def test_a_folder_of_notes_that_is_not_there_yet_is_made(world: ReleasesWorld) -> None:
+    (world.root / FOLDER).rmdir()
     with somebody():
         way = await world.executor().plan(Goal(point="v41"), NOW)
-        shutil.rmtree(world.root / FOLDER)
-        await carried_out(world.executor(), replace(work_for(way), run_id="RB-42"))
+        assert (way.blockers, (world.root / FOLDER).exists()) == ((), False)
+        await carried_out(world.executor(), work_for(way))
     assert world.live() == "this is v41"
