@@ -100,24 +100,7 @@ class Releases:
         return replace(listed, points=listed.points[:limit], left_out=(*cut, *listed.left_out))
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
-        listed = await asyncio.to_thread(self._points)
-        point = await asyncio.to_thread(self._pinned, await asyncio.to_thread(self._meant, goal, listed))
-        live = await asyncio.to_thread(self._live)
-        blockers = await asyncio.to_thread(self._blockers, point, live)
-        doubts = (point.doubt,) if point.doubt and point.doubt not in blockers else ()
-        return Way(
-            point=point,
-            current=listed.current,
-            loss=Loss(LossQuality.NONE),
-            gone=self._leaving(point, listed),
-            diff=f"not compared: {', '.join(self._ignored)}" if self._ignored else "",
-            preview=Preview.EXACT,
-            warnings=doubts + self._going_along(live) + self._markers.warnings(),
-            blockers=blockers,
-            downtime=0.0,
-            undo=UndoMode.EXACT if _live_of(listed) else UndoMode.IMPOSSIBLE,
-            unlike=await asyncio.to_thread(self._unlike, point),
-        )
+        return await asyncio.to_thread(self._plan, goal)
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return Loss(LossQuality.NONE)
@@ -146,10 +129,25 @@ class Releases:
         return self._layout.points()
 
     @refusals()
-    def _live(self) -> Live:
-        return self._layout.live()
+    def _plan(self, goal: Goal) -> Way:
+        listed, live = self._layout.points(), self._layout.live()
+        point = self._pinned(self._meant(goal, listed))
+        blockers = self._blockers(point, live)
+        doubts = (point.doubt, self._layout.under_way(live), self._going_along(live))
+        return Way(
+            point=point,
+            current=listed.current,
+            loss=Loss(LossQuality.NONE),
+            gone=self._leaving(point, listed),
+            diff=f"not compared: {', '.join(self._ignored)}" if self._ignored else "",
+            preview=Preview.EXACT,
+            warnings=(*(each for each in doubts if each and each not in blockers), *self._markers.warnings()),
+            blockers=blockers,
+            downtime=0.0,
+            undo=UndoMode.EXACT if _live_of(listed) else UndoMode.IMPOSSIBLE,
+            unlike=self._unlike(point),
+        )
 
-    @refusals()
     def _meant(self, goal: Goal, listed: Points) -> RestorePoint:
         """Raises as `point_for` does, and says why something with that name is no restore point."""
         try:
@@ -161,23 +159,21 @@ class Releases:
             name = printable(goal.point or "", 60)
             raise PointUnavailable(f"`{name}` is no restore point: it {why}.") from None
 
-    @refusals()
     def _blockers(self, point: RestorePoint, live: Live) -> tuple[str, ...]:
         if point.current:
             return (f"{point.id} is live already.",)
         inside = self._layout.why_not_inside(point.id, live)
         return (*filter(None, [inside]), *obstacles(live.link, self._markers.folder, self._disk))
 
-    def _going_along(self, live: Live) -> tuple[str, ...]:
+    def _going_along(self, live: Live) -> str:
         if not live.chained:
-            return ()
+            return ""
         name, switched = self._layout.link.name, self._layout.told(live.link)
         return (
             f"`{name}` leads through the link `{switched}`: that one is switched, and whatever else leads "
-            "through it goes along.",
+            "through it goes along."
         )
 
-    @refusals()
     def _pinned(self, point: RestorePoint) -> RestorePoint:
         """Returns the point with its content, unless it is live: nobody goes there, and it may be writing."""
         if point.current:

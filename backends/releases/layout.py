@@ -95,6 +95,14 @@ class Layout:
     def path_of(self, release: str) -> str:
         return str(self.folder / release)
 
+    def under_way(self, live: Live) -> str:
+        """Returns what a deploy that has not ended may still do; empty: there is none to be seen."""
+        made = printable(os.path.basename(self._being_made()), 60)
+        if not made or made == live.release:
+            return ""
+        may_be = f"{made} may be under way, for the link `{BEING_MADE}` names it"
+        return f"{may_be}: a deploy that ends puts its own release there."
+
     def token_of(self, live: Live) -> str:
         """Returns what is live, where, and by which way, as one text: a name of a release holds no slash."""
         return f"{live.release}/{' '.join(_place(folder) for folder in self._places())}{live.way}"

@@ -189,6 +189,18 @@ async def test_a_deploy_of_deployer_that_is_under_way_is_in_doubt_and_what_is_li
     assert listed.points[0].doubt == "4 is not finished: the link `release` still names it."
 
 
+async def test_a_plan_says_that_a_deploy_may_be_under_way(root: Path) -> None:
+    """When it ends it switches the link, whatever the bot has done."""
+    world = Deployer7.of_three(root)
+    words = (
+        "4 may be under way, for the link `release` names it: a deploy that ends puts its own release there."
+    )
+    before = (await _executor(world).plan(Goal(point="2"), NOW)).warnings
+    world.begin()
+    assert words not in before
+    assert words in (await _executor(world).plan(Goal(point="2"), NOW)).warnings
+
+
 async def test_what_deployer_has_rolled_back_is_in_doubt_and_keeps_its_time(root: Path) -> None:
     world = Deployer7.of_three(root)
     world.rollback()
