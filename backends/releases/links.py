@@ -100,12 +100,17 @@ def _followed(root: Path, link: Path, folder: Path) -> tuple[_Part, list[_Part]]
         elif _is_link(path):
             met += 1
             if met > MOST_LINKS:
-                raise Blocked(f"{link} leads in a circle: let it name a release in {folder}.")
+                how = f"in a circle, or through more than {MOST_LINKS} links"
+                raise Blocked(f"{link} leads {how}: let it name a release in {folder}.")
             text = os.readlink(path)
             place = "/" if text.startswith("/") else place
             waiting.extendleft(reversed(list(_parts(path, text))))
         elif _is_folder(place, folder):
             return part, list(waiting)
+        elif any(later.name for later in waiting) and not os.path.isdir(path):
+            raise Blocked(
+                f"{link} leads through {path}, which is no folder: let it name a release in {folder}."
+            )
         else:
             place = path
     raise Blocked(f"{link} leads out of {folder}: let it name a release there.")
@@ -122,7 +127,7 @@ def _refuse_elsewhere(live: Live, root: Path, link: Path, folder: Path) -> None:
     """Raises Blocked when the link to be switched is no part of what was configured."""
     above = os.path.dirname(live.link)
     roots = [os.path.realpath(root), os.path.realpath(folder)]
-    if above not in roots and not above.startswith(f"{roots[0]}/"):
+    if above not in roots and not above.startswith(os.path.join(roots[0], "")):
         raise Blocked(
             f"{link} leads through {live.link}, which is outside of {root}: let it name a release itself."
         )

@@ -98,12 +98,22 @@ def test_a_folder_of_releases_that_is_a_disk_of_its_own_is_pinned_for_itself() -
     assert token.split(" ")[1] == f"{Path('/proc').stat().st_ino}/proc"
 
 
-@pytest.mark.parametrize("target", ["/etc/releases/v42", "../../releases/v42", "releases/../../v42"])
+@pytest.mark.parametrize("target", ["/usr/lib", "../releases", "releases/../../v42", "releases/../v42"])
 async def test_what_leads_elsewhere_is_refused_though_it_looks_alike(
     world: ReleasesWorld, executor: Releases, target: str
 ) -> None:
     _link(world, target)
     with pytest.raises(Blocked, match=r"/current leads out of .*/releases: let it name a release there"):
+        await executor.points()
+
+
+@pytest.mark.parametrize("target", ["gone/releases/v42", "gone/../releases/v42", "notes/../releases/v42"])
+async def test_a_link_through_what_is_no_folder_is_refused_as_the_kernel_does(
+    world: ReleasesWorld, executor: Releases, target: str
+) -> None:
+    (world.root / "notes").touch()
+    _link(world, target)
+    with pytest.raises(Blocked, match=r"/current leads through .*/(gone|notes), which is no folder"):
         await executor.points()
 
 
