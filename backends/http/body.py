@@ -21,7 +21,7 @@ GZIP: Final = b"\x1f\x8b"
 DEFLATED: Final = 8  # in the low half of the first byte: with a header of zlib, as it should be
 
 
-class End(Enum):
+class BodyEnd(Enum):
     """Why no more of a body is read."""
 
     FOUND = "found"
@@ -69,26 +69,26 @@ def _spellings(text: str, charset: str | None) -> Iterator[bytes]:
             yield other
 
 
-async def read_through(response: ClientResponse, search: Search) -> End:
+async def read_through(response: ClientResponse, search: Search) -> BodyEnd:
     """Raises TimeoutError; how far it came by then is in `search`."""
     packing = _packing(response.headers.getall(CONTENT_ENCODING, ()))
     if packing is None:
-        return End.PACKED
+        return BodyEnd.PACKED
     try:
         async for chunk in response.content.iter_any():
             for piece in packing.unpacked(chunk):
                 search.take(piece)
                 if search.found:
-                    return End.FOUND
+                    return BodyEnd.FOUND
                 if search.read >= search.most:
-                    return End.LIMIT
+                    return BodyEnd.LIMIT
     except zlib.error:
-        return End.GARBLED
+        return BodyEnd.GARBLED
     except TimeoutError:
         raise
     except (ClientError, OSError):
-        return End.BROKE_OFF
-    return End.WHOLE if packing.is_whole else End.BROKE_OFF
+        return BodyEnd.BROKE_OFF
+    return BodyEnd.WHOLE if packing.is_whole else BodyEnd.BROKE_OFF
 
 
 class Packing(Protocol):

@@ -33,7 +33,7 @@ from aiohttp.hdrs import LOCATION
 from yarl import URL
 
 from backends.http import causes
-from backends.http.body import MIB, End, Search, read_through, search_for, size
+from backends.http.body import MIB, BodyEnd, Search, read_through, search_for, size
 from backends.http.causes import Cause
 from backends.http.definition import NOT_IN_A_HEADER, REDIRECTS, TWICE_WHO_ASKS, says_twice_who_asks
 from backends.http.settings import HttpCheckSettings
@@ -50,7 +50,7 @@ TLS_SECONDS: Final = 1.0  # for the question whether it speaks TLS
 
 
 @dataclass(slots=True)
-class Seen:
+class Heard:
     """What one look has come to know, also when the time is over in the middle of it."""
 
     url: URL
@@ -107,38 +107,42 @@ class HttpCheck(Habits):
     async def _looked(self, url: URL) -> Judged:
         """Raises ValueError when that is no address."""
         loop = asyncio.get_running_loop()
-        seen = Seen(url, loop.time())
-        deadline = seen.started + self.timeout
+        heard = Heard(url, loop.time())
+        deadline = heard.started + self.timeout
         try:
             async with asyncio.timeout_at(deadline):
-                judged = await self._asked(seen)
+                judged = await self._asked(heard)
         except TimeoutError:
-            return self._late(seen)
+            return self._late(heard)
         except (ClientError, OSError, ValueError) as error:
-            judged = _told(_cause(error, seen), _after(seen))
-        if _may_be_tls(seen, judged) and await _speaks_tls(url, deadline):
-            return _told(causes.TLS_INSTEAD, f"{seen.answer}: " if seen.status else "")
+            judged = _told(_cause(error, heard), _after(heard))
+        if _may_be_tls(heard, judged) and await _speaks_tls(url, deadline):
+            return _told(causes.TLS_INSTEAD, f"{heard.answer}: " if heard.status else "")
         return judged
 
-    async def _asked(self, seen: Seen) -> Judged:
-        async with self._session(seen) as session:
+    async def _asked(self, heard: Heard) -> Judged:
+        async with self._session(heard) as session:
             while True:
-                async with self._request(session, seen) as response:
-                    to = self._led_to(response, seen)
+                async with self._request(session, heard) as response:
+                    to = self._led_to(response, heard)
                     if to is None:
-                        return await self._judge(response, seen)
-                if seen.redirects == MOST_REDIRECTS:
-                    words = f"more than {MOST_REDIRECTS} redirects, the last of them to {seen.to}"
-                    return Verdict.FAILED, words, seen.status
+                        return await self._judge(response, heard)
+                if heard.redirects == MOST_REDIRECTS:
+                    words = f"more than {MOST_REDIRECTS} redirects, the last of them to {heard.to}"
+                    return Verdict.FAILED, words, heard.status
                 if to.scheme not in {"http", "https"}:
-                    return Verdict.FAILED, f"{seen.answer}{seen.leads}, which cannot be followed", seen.status
-                seen.is_led_to(to)
+                    return (
+                        Verdict.FAILED,
+                        f"{heard.answer}{heard.leads}, which cannot be followed",
+                        heard.status,
+                    )
+                heard.is_led_to(to)
 
-    def _session(self, seen: Seen) -> ClientSession:
+    def _session(self, heard: Heard) -> ClientSession:
         """A connection of its own for each look: what is kept open says nothing about who comes anew."""
 
         async def connected(*_: Any) -> None:
-            seen.connected = True
+            heard.connected = True
 
         trace = TraceConfig()
         trace.on_connection_create_end.append(connected)
@@ -152,66 +156,66 @@ class HttpCheck(Habits):
         )
 
     @asynccontextmanager
-    async def _request(self, session: ClientSession, seen: Seen) -> AsyncIterator[ClientResponse]:
+    async def _request(self, session: ClientSession, heard: Heard) -> AsyncIterator[ClientResponse]:
         """Tells the headers only to the origin that they were written down for."""
-        headers = self.headers if seen.url.origin() == URL(self.url).origin() else {}
-        asked = session.request(self.method, seen.url, headers=headers, allow_redirects=False)
+        headers = self.headers if heard.url.origin() == URL(self.url).origin() else {}
+        asked = session.request(self.method, heard.url, headers=headers, allow_redirects=False)
         async with asked as response:
-            seen.status = response.status
-            seen.ms = (asyncio.get_running_loop().time() - seen.started) * 1000
+            heard.status = response.status
+            heard.ms = (asyncio.get_running_loop().time() - heard.started) * 1000
             yield response
 
-    def _led_to(self, response: ClientResponse, seen: Seen) -> URL | None:
+    def _led_to(self, response: ClientResponse, heard: Heard) -> URL | None:
         """Returns where to go on, and notes where any redirect leads."""
         location = response.headers.get(LOCATION)
         if response.status not in REDIRECTS or location is None:
             return None
         try:
-            to = _redirect(URL(self.url), seen.url, location)
+            to = _redirect(URL(self.url), heard.url, location)
         except ValueError:
             to = URL()
-        seen.to = _host_of(to)
+        heard.to = _host_of(to)
         return to if self.redirects else None
 
-    async def _judge(self, response: ClientResponse, seen: Seen) -> Judged:
+    async def _judge(self, response: ClientResponse, heard: Heard) -> Judged:
         if response.status != self.status:
-            return Verdict.FAILED, f"{seen.answer}, not {self.status}{seen.leads}", seen.status
+            return Verdict.FAILED, f"{heard.answer}, not {self.status}{heard.leads}", heard.status
         if self.method == "HEAD":
-            return Verdict.PASSED, f"{seen.answer}{seen.leads}", seen.status
-        seen.search = search_for(self.contains, response.charset)
-        end = await read_through(response, seen.search)
-        return self._judge_body(end, seen, seen.search)
+            return Verdict.PASSED, f"{heard.answer}{heard.leads}", heard.status
+        heard.search = search_for(self.contains, response.charset)
+        end = await read_through(response, heard.search)
+        return self._judge_body(end, heard, heard.search)
 
-    def _judge_body(self, end: End, seen: Seen, search: Search) -> Judged:
-        but = f"{seen.answer}, but"
+    def _judge_body(self, end: BodyEnd, heard: Heard, search: Search) -> Judged:
+        but = f"{heard.answer}, but"
         match end:
-            case End.BROKE_OFF:
-                return Verdict.FAILED, f"{but} the answer breaks off after {size(search.read)}", seen.status
-            case End.GARBLED:
-                return Verdict.FAILED, f"{but} the answer is not packed as it says", seen.status
-            case End.FOUND:
-                return Verdict.PASSED, f"{seen.answer}{seen.leads}", seen.status
+            case BodyEnd.BROKE_OFF:
+                return Verdict.FAILED, f"{but} the answer breaks off after {size(search.read)}", heard.status
+            case BodyEnd.GARBLED:
+                return Verdict.FAILED, f"{but} the answer is not packed as it says", heard.status
+            case BodyEnd.FOUND:
+                return Verdict.PASSED, f"{heard.answer}{heard.leads}", heard.status
         if self.contains is None:
-            return Verdict.PASSED, f"{seen.answer}{seen.leads}", seen.status
+            return Verdict.PASSED, f"{heard.answer}{heard.leads}", heard.status
         match end:
-            case End.PACKED:
+            case BodyEnd.PACKED:
                 words = f"{but} it is packed in a way that cannot be searched. Have it sent plain, or as gzip"
-                return Verdict.INCONCLUSIVE, words, seen.status
-            case End.LIMIT:
+                return Verdict.INCONCLUSIVE, words, heard.status
+            case BodyEnd.LIMIT:
                 where = f"the first {search.most // MIB} MiB of the answer"
             case _:
                 where = "the answer"
-        return Verdict.FAILED, f"{but} {self._text} is not in {where}", seen.status
+        return Verdict.FAILED, f"{but} {self._text} is not in {where}", heard.status
 
-    def _late(self, seen: Seen) -> Judged:
+    def _late(self, heard: Heard) -> Judged:
         within = f"within {self.timeout:g} s"
-        if seen.search is None:
-            nothing = "answer" if seen.connected else "connection"
-            return Verdict.INCONCLUSIVE, f"{_after(seen)}no {nothing} {within}", None
+        if heard.search is None:
+            nothing = "answer" if heard.connected else "connection"
+            return Verdict.INCONCLUSIVE, f"{_after(heard)}no {nothing} {within}", None
         if self.contains is None:
-            return Verdict.PASSED, f"{seen.answer}, and the answer did not end {within}", seen.status
-        came = f"the {size(seen.search.read)} of it that came {within}"
-        return Verdict.INCONCLUSIVE, f"{seen.answer}, but {self._text} is not in {came}", seen.status
+            return Verdict.PASSED, f"{heard.answer}, and the answer did not end {within}", heard.status
+        came = f"the {size(heard.search.read)} of it that came {within}"
+        return Verdict.INCONCLUSIVE, f"{heard.answer}, but {self._text} is not in {came}", heard.status
 
     @property
     def _text(self) -> str:
@@ -225,14 +229,14 @@ def _told(cause: Cause, before: str = "") -> Judged:
     return cause.verdict, f"{before}{cause.words}", cause.value
 
 
-def _cause(error: Exception, seen: Seen) -> Cause:
+def _cause(error: Exception, heard: Heard) -> Cause:
     cause = causes.cause_of(error)
-    is_led_astray = cause is causes.NO_ADDRESS and seen.redirects > 0
+    is_led_astray = cause is causes.NO_ADDRESS and heard.redirects > 0
     return causes.NOWHERE if is_led_astray else cause
 
 
-def _after(seen: Seen) -> str:
-    return f"after {_times(seen.redirects)}, to {_host_of(seen.url)}: " if seen.redirects else ""
+def _after(heard: Heard) -> str:
+    return f"after {_times(heard.redirects)}, to {_host_of(heard.url)}: " if heard.redirects else ""
 
 
 def _times(redirects: int) -> str:
@@ -254,12 +258,12 @@ def _redirect(first: URL, url: URL, location: str) -> URL:
     return to.with_user(first.user).with_password(first.password)
 
 
-def _may_be_tls(seen: Seen, judged: Judged) -> bool:
+def _may_be_tls(heard: Heard, judged: Judged) -> bool:
     """Returns whether what came to a plain request is what a server that speaks TLS says to one."""
-    if seen.redirects or seen.url.scheme != "http" or not seen.connected:
+    if heard.redirects or heard.url.scheme != "http" or not heard.connected:
         return False
-    is_bad_request = judged[0] is Verdict.FAILED and seen.status == HTTPStatus.BAD_REQUEST
-    return is_bad_request or seen.status is None
+    is_bad_request = judged[0] is Verdict.FAILED and heard.status == HTTPStatus.BAD_REQUEST
+    return is_bad_request or heard.status is None
 
 
 async def _speaks_tls(url: URL, deadline: float) -> bool:

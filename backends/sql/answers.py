@@ -19,16 +19,16 @@ Scalar: TypeAlias = int | float | Decimal | bool | str | None
 Judged: TypeAlias = tuple[Verdict, str]
 
 
-class NotSeen(Exception):
+class Unseen(Exception):
     """The database could not be looked at, for the reason that it carries."""
 
 
-class Refused(Exception):
+class Complaint(Exception):
     """The database answered with an error, which it carries in the database's own words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryAnswer:
     """What one query gives: of more than one row only the number is of interest."""
 
     rows: int
@@ -37,10 +37,10 @@ class Answer:
     is_whole: bool = True  # False: there may be more rows
 
 
-class Database(Protocol):
-    """Both raise NotSeen and Refused, and end with the time that they were given."""
+class SqlDatabase(Protocol):
+    """Both raise Unseen and Complaint, and end with the time that they were given."""
 
-    async def answer(self, query: str) -> Answer: ...
+    async def answer(self, query: str) -> QueryAnswer: ...
 
     async def contents(self, tables: Sequence[str]) -> Contents: ...
 
@@ -53,7 +53,7 @@ class Expectation:
     minimum: float | None = None
     maximum: float | None = None
 
-    def judge(self, answer: Answer) -> Judged:
+    def judge(self, answer: QueryAnswer) -> Judged:
         if answer.rows and answer.columns != 1:
             return Verdict.FAILED, f"{_many(answer.columns, 'column')}, one was expected"
         if answer.rows != 1:

@@ -19,12 +19,12 @@ from typing import Final, TypeVar
 
 from backends.references import Resolver
 from backends.sql.answers import (
-    Answer,
-    Database,
+    Complaint,
     Expectation,
     Judged,
-    NotSeen,
-    Refused,
+    QueryAnswer,
+    SqlDatabase,
+    Unseen,
     stored,
 )
 from backends.sql.definition import SQLITE, USABLE, is_postgres, is_sqlite
@@ -58,7 +58,7 @@ class QueryCheck(Habits):
     async def look(self, before: Finding | None, now: datetime) -> Finding:
         expected = Expectation(self.equals, self.minimum, self.maximum)
 
-        def value(answer: Answer) -> Value:
+        def value(answer: QueryAnswer) -> Value:
             return stored(answer.value) if answer.rows == answer.columns == 1 else None
 
         return await _look(self, before, lambda database: database.answer(self.query), value, expected.judge)
@@ -90,7 +90,7 @@ class TablesCheck(Habits):
 async def _look(
     check: QueryCheck | TablesCheck,
     before: Finding | None,
-    read: Callable[[Database], Awaitable[T]],
+    read: Callable[[SqlDatabase], Awaitable[T]],
     value_of: Callable[[T], Value],
     judge: Callable[[T], Judged],
 ) -> Finding:
@@ -99,22 +99,22 @@ async def _look(
         answer = await read(_database(check.url, check.base, check.timeout))
         value = value_of(answer)
         verdict, words = judge(answer)
-    except Refused as refused:
+    except Complaint as refused:
         verdict, words = Verdict.FAILED, str(refused)
-    except NotSeen as unseen:
+    except Unseen as unseen:
         verdict, words = Verdict.INCONCLUSIVE, str(unseen)
     return Finding(check.name, check.when, verdict, value, before.value if before else None, words)
 
 
-def _database(url: str, base: Path, timeout: float) -> Database:
-    """Raises NotSeen where it is no database that can be read."""
+def _database(url: str, base: Path, timeout: float) -> SqlDatabase:
+    """Raises Unseen where it is no database that can be read."""
     if is_sqlite(url):
         return SqliteFile(base / url.removeprefix(SQLITE), timeout)
     if is_postgres(url):
         from backends.sql.postgres import Postgres  # of an extra that a file does not need
 
         return Postgres(url, timeout)
-    raise NotSeen(f"the address cannot be used: it {USABLE}")
+    raise Unseen(f"the address cannot be used: it {USABLE}")
 
 
 def _compared(was: Contents | None, now: Contents) -> Judged:

@@ -20,7 +20,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 
-from backends.sql.answers import MOST_ROWS, Answer, NotSeen, Refused, Scalar
+from backends.sql.answers import MOST_ROWS, Complaint, QueryAnswer, Scalar, Unseen
 from bot.model import Contents, Rows
 
 NAME: Final = "rollback-bot check"  # as the server's administrator sees it
@@ -76,7 +76,7 @@ class Postgres:
     url: str
     timeout: float  # seconds for one look
 
-    async def answer(self, query: str) -> Answer:
+    async def answer(self, query: str) -> QueryAnswer:
         return await self._read(lambda cursor: _answer(cursor, query))
 
     async def contents(self, tables: Sequence[str]) -> Contents:
@@ -95,7 +95,7 @@ class Postgres:
         except Error as error:
             raise self._said(error) from None
         except ValueError:
-            raise NotSeen("the query cannot be asked: it holds what is no text") from None
+            raise Unseen("the query cannot be asked: it holds what is no text") from None
         finally:
             if not reading.done() and loop.time() < deadline:  # nobody wants the answer any more
                 with suppress(Error):
@@ -111,27 +111,27 @@ class Postgres:
             async with asyncio.timeout_at(deadline):
                 return await AsyncConnection.connect(self.url, application_name=NAME, client_encoding="UTF8")
         except TimeoutError:
-            raise NotSeen(f"no connection within {self.timeout:g} s") from None
+            raise Unseen(f"no connection within {self.timeout:g} s") from None
         except (Error, OSError, ValueError) as error:
-            raise NotSeen(f"no connection: {why_no_connection(str(error), self.url)}") from None
+            raise Unseen(f"no connection: {why_no_connection(str(error), self.url)}") from None
 
-    def _said(self, error: Error) -> NotSeen | Refused:
+    def _said(self, error: Error) -> Unseen | Complaint:
         code = error.sqlstate or ""
         words = _struck(error.diag.message_primary or "", self.url)
         if code == LATE:
             return self._late()
         if code == HELD:
-            return NotSeen(f"another connection holds it: {words}")
+            return Unseen(f"another connection holds it: {words}")
         if code == READ_ONLY:
-            return NotSeen(f"the query wants to write, and a check can only read: {words}")
+            return Unseen(f"the query wants to write, and a check can only read: {words}")
         if code in NO_QUESTION:
-            return NotSeen(f"the query cannot be asked: {words}")
+            return Unseen(f"the query cannot be asked: {words}")
         if not code:
-            return NotSeen(f"no answer: {why_no_connection(str(error), self.url)}")
-        return NotSeen(words) if code.startswith(NO_ANSWER) else Refused(words)
+            return Unseen(f"no answer: {why_no_connection(str(error), self.url)}")
+        return Unseen(words) if code.startswith(NO_ANSWER) else Complaint(words)
 
-    def _late(self) -> NotSeen:
-        return NotSeen(f"no answer within {self.timeout:g} s")
+    def _late(self) -> Unseen:
+        return Unseen(f"no answer within {self.timeout:g} s")
 
 
 async def _reading(connection: Connection, read: Callable[[Cursor], Awaitable[T]], deadline: float) -> T:
@@ -164,7 +164,7 @@ def _hang_up(connection: Connection) -> None:
             line.shutdown(socket.SHUT_RDWR)
 
 
-async def _answer(cursor: Cursor, query: str) -> Answer:
+async def _answer(cursor: Cursor, query: str) -> QueryAnswer:
     """The extended protocol takes one statement alone: none can end our transaction and go on."""
     rows, value, is_whole = 0, None, True
     found = cursor.stream(query.encode())
@@ -177,14 +177,14 @@ async def _answer(cursor: Cursor, query: str) -> Answer:
             value = row[0] if rows == 1 and row else value
     except Error as error:
         if rows >= 2:  # out of time, say: there are too many, whatever else there is
-            return Answer(rows, len(cursor.description or ()), _scalar(value), is_whole=False)
+            return QueryAnswer(rows, len(cursor.description or ()), _scalar(value), is_whole=False)
         if error.sqlstate is None and isinstance(error, ProgrammingError):
-            raise NotSeen("the query asks for nothing: it has no columns") from None
+            raise Unseen("the query asks for nothing: it has no columns") from None
         raise
     finally:
         if isinstance(found, AsyncGenerator):
             await found.aclose()  # the server is told that no more is wanted
-    return Answer(rows, len(cursor.description or ()), _scalar(value), is_whole)
+    return QueryAnswer(rows, len(cursor.description or ()), _scalar(value), is_whole)
 
 
 def _scalar(value: object) -> Scalar:
@@ -206,7 +206,7 @@ async def _table(cursor: Cursor, table: str) -> tuple[int, str]:
     """Returns its number, and its name as the server quotes it."""
     row = await (await cursor.execute(TABLE, [table])).fetchone()
     if row is None:
-        raise Refused(f"the table {table} is missing")
+        raise Complaint(f"the table {table} is missing")
     return int(str(row[0])), str(row[1])
 
 

@@ -22,7 +22,7 @@ def _expected(raw: object) -> float | str | bool:
     raise PydanticCustomError("scalar", "must be a number or text")
 
 
-def _stored_bound(value: float) -> float:
+def _stored_bound(value: int | float) -> int | float:
     """Returns 0 as 0.0, since stored digests are made of it, and stays exact where a float would not be."""
     return float(value) if float(value) == value else value
 

@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from backends.sql.answers import MOST_ROWS, Answer, NotSeen, Refused
+from backends.sql.answers import MOST_ROWS, Complaint, QueryAnswer, Unseen
 from bot.model import Contents, Rows
 
 LOOK_AT_CLOCK_STEPS: Final = 10_000  # of SQLite's machine between two looks at the deadline
@@ -55,7 +55,7 @@ class SqliteFile:
     path: Path
     timeout: float  # seconds for one look
 
-    async def answer(self, query: str) -> Answer:
+    async def answer(self, query: str) -> QueryAnswer:
         return await self._read(lambda database: _answer(database, query))
 
     async def contents(self, tables: Sequence[str]) -> Contents:
@@ -68,27 +68,27 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self._said(error) from None
         except TimeoutError:
-            raise NotSeen(f"no answer within {self.timeout:g} s") from None
+            raise Unseen(f"no answer within {self.timeout:g} s") from None
         except ValueError:
-            raise NotSeen("the query cannot be asked: it holds what is no text") from None
+            raise Unseen("the query cannot be asked: it holds what is no text") from None
 
-    def _said(self, error: sqlite3.Error) -> NotSeen | Refused:
+    def _said(self, error: sqlite3.Error) -> Unseen | Complaint:
         """Only the database's own errors carry a code; its low byte is the kind."""
         code = getattr(error, "sqlite_errorcode", None)
         kind = None if code is None else code & 0xFF
         if kind == sqlite3.SQLITE_INTERRUPT:
-            return NotSeen(f"no answer within {self.timeout:g} s")
+            return Unseen(f"no answer within {self.timeout:g} s")
         if kind in HELD:
-            return NotSeen(f"another connection holds it: {error}")
+            return Unseen(f"another connection holds it: {error}")
         if kind == sqlite3.SQLITE_CANTOPEN and not self.path.exists():
-            return NotSeen("the file of the database is not there")
+            return Unseen("the file of the database is not there")
         if code in FORBIDDEN:
-            return NotSeen(f"the query wants to write, and a check can only read: {error}")
+            return Unseen(f"the query wants to write, and a check can only read: {error}")
         if kind is None or kind in NO_ANSWER or kind in FORBIDDEN:
-            return NotSeen(f"{error}")
+            return Unseen(f"{error}")
         if NO_QUESTION.fullmatch(str(error)):
-            return NotSeen(f"the query cannot be asked: {error}")
-        return Refused(f"{error}")
+            return Unseen(f"the query cannot be asked: {error}")
+        return Complaint(f"{error}")
 
 
 @dataclass(slots=True)
@@ -159,10 +159,10 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-def _answer(database: sqlite3.Connection, query: str) -> Answer:
+def _answer(database: sqlite3.Connection, query: str) -> QueryAnswer:
     cursor = database.execute(query)
     if cursor.description is None:
-        raise NotSeen("the query asks for nothing: it has no columns")
+        raise Unseen("the query asks for nothing: it has no columns")
     columns, rows, value, is_whole = len(cursor.description), 0, None, True
     try:
         for row in cursor:
@@ -175,7 +175,7 @@ def _answer(database: sqlite3.Connection, query: str) -> Answer:
         if rows < 2:
             raise
         is_whole = False  # out of time, say: there are too many, whatever else there is
-    return Answer(rows, columns, _scalar(value), is_whole)
+    return QueryAnswer(rows, columns, _scalar(value), is_whole)
 
 
 def _scalar(value: object) -> float | str | None:
@@ -193,7 +193,7 @@ def _contents(database: sqlite3.Connection, tables: Sequence[str]) -> Contents:
 def _rows(database: sqlite3.Connection, table: str) -> Rows:
     """The sum of the rows' hashes: the same in any order, and a row that stands twice counts twice."""
     if not database.execute("select 1 from sqlite_master where name = ? collate nocase", [table]).fetchone():
-        raise Refused(f"the table {table} is missing")
+        raise Complaint(f"the table {table} is missing")
     count = total = 0
     quoted = table.replace('"', '""')
     for row in database.execute(f'select * from "{quoted}"'):  # noqa: S608 - a name cannot be a parameter

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.model import Finding, Verdict, When
 from tests.backends.http.certificates import ELSEWHERE, HERE, Authority
-from tests.backends.http.peers import head, saying, serving
+from tests.backends.http.peers import guarding, head, saying, serving
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 AT_ONCE_SECONDS = 2.0  # of the 10 that a look may take
@@ -99,6 +100,21 @@ async def test_tls_where_plain_http_was_asked_is_named(tmp_path: Path) -> None:
         finding = await look(site.replace("https:", "http:"))
     assert (finding.verdict, finding.value) == (Verdict.FAILED, "TLS")
     assert finding.words.endswith("it speaks TLS. Write https:// in `url`")
+
+
+async def test_a_bad_request_of_a_server_that_speaks_tls_is_named_so(tmp_path: Path) -> None:
+    """As nginx and Apache answer: 400, in plain words."""
+    async with guarding(Authority(tmp_path).signs(), head("400 Bad Request", "Content-Length: 0")) as site:
+        finding = await look(site)
+    assert (finding.verdict, finding.value) == (Verdict.FAILED, "TLS")
+    assert re.fullmatch(r"400 in \d+ ms: http:// was asked, and it speaks TLS. Write .*", finding.words)
+
+
+async def test_a_bad_request_of_a_server_without_tls_stays_one() -> None:
+    async with saying(head("400 Bad Request", "Content-Length: 0")) as site:
+        finding = await look(site)
+    assert (finding.verdict, finding.value) == (Verdict.FAILED, 400)
+    assert finding.words.endswith(" ms, not 200")
 
 
 async def test_a_server_that_refuses_to_encrypt_fails_in_the_words_of_tls() -> None:
