@@ -106,13 +106,17 @@ async def test_redirects_are_followed_where_that_is_written_down() -> None:
 
 
 async def test_too_many_redirects_fail_and_say_where_they_lead() -> None:
+    asked: list[str] = []
+
     async def round_and_round(request: web.Request) -> web.Response:
+        asked.append(request.path)
         raise web.HTTPFound(f"/{CANARY}")
 
     async with serving(round_and_round) as shop:
         finding = await look(shop, redirects=True)
     words = f"more than 10 redirects, the last of them to {shop}"
     assert (finding.verdict, finding.value, finding.words) == (Verdict.FAILED, 302, words)
+    assert len(asked) == 1 + 10
 
 
 @pytest.mark.parametrize(

@@ -338,6 +338,15 @@ async def test_nothing_of_an_address_but_its_host_is_told(url: str) -> None:
     assert finding.words.startswith("no connection: ")
 
 
+async def test_options_of_an_address_are_struck_where_the_server_repeats_them_without_quotes(
+    shop: str,
+) -> None:
+    more = f"{'&' if '?' in shop else '?'}options={CANARY}"
+    finding = await ask(f"{shop}{more}", "select 1", equals=1)
+    words = "no connection: FATAL:  invalid command-line argument for server process: ***"
+    assert (finding.verdict, finding.words) == (Verdict.INCONCLUSIVE, words)
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
