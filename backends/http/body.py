@@ -1,6 +1,6 @@
 """Looks for a text in a body while it comes in, unpacks it, and keeps nothing of it.
 
-What is found is said here as a value; what it means is the business of `check`.
+The finds are values; what they mean is the business of `check`.
 """
 
 import zlib
@@ -62,7 +62,7 @@ def search_for(text: str | None, charset: str | None) -> Search:
 
 
 def _spellings(text: str, charset: str | None) -> Iterator[bytes]:
-    spelled = text.encode()
+    spelled = text.encode("utf-8", "surrogateescape")  # an environment may hold any bytes
     yield spelled
     with suppress(LookupError, ValueError):  # nobody knows it, or it lacks a letter
         if charset and (other := text.encode(charset)) != spelled:

@@ -43,7 +43,7 @@ CERTIFICATES: Final[Mapping[int, str]] = {
     62: "it is made out to another host name. Give the service a certificate for this one",
     64: "it is made out to another host. Give the service a certificate for this address",
 }
-# What OpenSSL says of bytes that are no record of TLS, from version to version.
+# Reasons of OpenSSL for bytes that are no record of TLS; they differ from version to version.
 NO_TLS: Final = frozenset(
     {
         "WRONG_VERSION_NUMBER",

@@ -51,7 +51,7 @@ TLS_SECONDS: Final = 1.0  # for the question whether it speaks TLS
 
 @dataclass(slots=True)
 class Heard:
-    """What one look has come to know, also when the time is over in the middle of it."""
+    """Holds what one look has come to know, also when the time is over in the middle of it."""
 
     url: URL
     started: float  # on the loop's clock
@@ -300,7 +300,9 @@ def build(settings: HttpCheckSettings, resolver: Resolver) -> HttpCheck:
 
 def _header(name: str, value: str) -> str:
     if NOT_IN_A_HEADER.search(value):
-        words = f"The header `{name}` of an http check leads to a control character or a line break."
+        words = (
+            f"The header `{name}` of an http check leads to a control character, a line break or no UTF-8."
+        )
         raise ConfigurationError((f"{words} Write one line there.",))
     return value
 

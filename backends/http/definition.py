@@ -13,8 +13,8 @@ from bot.configuration.definitions import Definition, Fault
 ADDRESS: Final = re.compile(r"https?://[^\s/?#]+.*", re.IGNORECASE)
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
-# In its value: what would end the line, and begin a header that nobody has written.
-NOT_IN_A_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# In its value: what would end the line and begin another header, and bytes that are no text.
+NOT_IN_A_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 TWICE_WHO_ASKS: Final = (
     "Both the `url` of an http check and its header `Authorization` name a user. Remove one of them."
 )

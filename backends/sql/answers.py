@@ -29,7 +29,7 @@ class Complaint(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """What one query gives: of more than one row only the number is of interest."""
+    """Holds what one query gives: where there is more than one row, only their number is of interest."""
 
     rows: int
     columns: int  # of no rows: not always known
@@ -47,7 +47,7 @@ class SqlDatabase(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Of the three conditions, all that are given must hold."""
+    """Judges an answer. All of the conditions that are given must hold."""
 
     equals: Scalar = None
     minimum: float | None = None

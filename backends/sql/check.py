@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryCheck(Habits):
-    """One value, in one row of one column. Of the three conditions, all that are given must hold."""
+    """One value, in one row of one column. All of the conditions that are given must hold."""
 
     url: str = field(repr=False)
     base: Path  # where a relative path starts

@@ -41,7 +41,7 @@ DEADLINES: Final = """select set_config('statement_timeout', %s, true), set_conf
     set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true),
     set_config('intervalstyle', 'postgres', true), set_config('bytea_output', 'hex', true),
     set_config('extra_float_digits', '1', true)"""
-# The name as it must be quoted. Whoever is on the search path comes first, as in the queries of the service.
+# The name as it must be quoted. The search path decides which one is meant, as in the queries of the service.
 TABLE: Final = """select c.oid, c.oid::regclass::text from pg_class c
     where c.oid = to_regclass(%s) and c.relkind in ('r', 'p', 'v', 'm', 'f')"""
 # `x.*` is the row, also of a table with a column x.
@@ -62,7 +62,8 @@ SCHEMA: Final = """
 # A server may speak any language: what it puts into marks of any kind are names.
 QUOTED: Final = re.compile("[\"'`«»„“”‘’].*[\"'`«»„“”‘’]")
 WHO: Final = re.compile(r'\b(database|role|user) ".*?"')
-TOLD: Final = frozenset({"host", "hostaddr", "port"})
+TOLD: Final = frozenset({"host", "hostaddr", "port", "sslmode"})
+PARTS: Final = re.compile(r"(?:^|\s)-+c?\s*|[\s=,]+")  # of options: the server repeats them one by one
 SHORTEST_CHARACTERS: Final = 4  # less stands in half of all words
 ANY_OTHER: Final = 0  # the number of a type that nobody knows
 
@@ -157,7 +158,7 @@ class _AsText(Loader):
 
 
 def _hang_up(connection: Connection) -> None:
-    """Whoever waits for the server finds the line at its end. A second time nothing happens."""
+    """Ends the line, so that nobody waits for the server any more. A second time nothing happens."""
     with suppress(OSError, Error):
         line = socket.socket(fileno=os.dup(connection.pgconn.socket))
         with line:
@@ -227,7 +228,7 @@ def why_no_connection(said: str, url: str) -> str:
 def _struck(words: str, url: str) -> str:
     """Names neither who asks, nor which database, nor anything else that the address says beside its host."""
     for value in sorted(_values_of(url), key=len, reverse=True):
-        words = words.replace(value, "***")
+        words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", words)
     return WHO.sub(r'\1 "***"', words)
 
 
@@ -237,6 +238,6 @@ def _values_of(url: str) -> Iterator[str]:
     except Error:  # its text is quoted by whoever complains
         return
     values = [str(value) for name, value in said.items() if name not in TOLD]
-    for part in {part for value in values for part in (value, *re.split(r"[\s=,]+", value))}:
+    for part in {part for value in values for part in (value, *PARTS.split(value))}:
         if len(part) >= SHORTEST_CHARACTERS:
             yield part

@@ -83,7 +83,7 @@ def _pieces(body: bytes, cuts: list[int]) -> Iterable[bytes]:
     return [body[begin:end] for begin, end in pairwise(edges)]
 
 
-async def test_of_an_answer_that_is_too_long_it_is_said_how_much_was_read() -> None:
+async def test_an_answer_that_is_too_long_says_how_much_of_it_was_read() -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -172,3 +172,13 @@ async def test_a_text_is_looked_for_in_the_encoding_that_the_answer_names() -> N
 
     async with serving(western) as site:
         assert (await look(site, contains="Größe")).verdict is Verdict.PASSED
+
+
+async def test_a_text_of_any_bytes_is_looked_for_as_it_is() -> None:
+    """As an environment variable holds one that is no UTF-8."""
+
+    async def western(request: web.Request) -> web.Response:
+        return web.Response(body=b"Gr\xf6\xdfe")
+
+    async with serving(western) as site:
+        assert (await look(site, contains="Gr\udcf6\udcdfe")).verdict is Verdict.PASSED

@@ -229,7 +229,12 @@ def test_a_setting_that_leads_to_what_cannot_be_used_is_refused_before_anybody_l
 ) -> None:
     (tmp_path / "empty.pem").write_text("")
     (tmp_path / "spool").mkdir()
-    environ = {"TWO": f"{CANARY}\r\nX: {CANARY}", "EMPTY": "", "USER": f"http://ana:{CANARY}@shop/"}
+    environ = {
+        "BYTES": f"{CANARY}\udcff",
+        "TWO": f"{CANARY}\r\nX: {CANARY}",
+        "EMPTY": "",
+        "USER": f"http://ana:{CANARY}@shop/",
+    }
     with pytest.raises(ConfigurationError) as refused:
         checking(tmp_path, environ, **{"url": "https://shop/", **settings})
     assert str(refused.value).startswith(words)

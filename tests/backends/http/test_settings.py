@@ -1,4 +1,4 @@
-"""What the settings may say: one that cannot work is refused with its line."""
+"""Settings of the check: one that cannot work is refused with its line."""
 
 from pathlib import Path
 
