@@ -146,7 +146,7 @@ class SleepingWorld:
     def executor(self, target: str) -> Sleeping:
         return self._asked if target.startswith("shop-") else self._other
 
-    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return ()
 
     def maintenance(self, target: str, do: Do) -> Sleeping:

@@ -21,10 +21,12 @@ DOCUMENTS = (
     "deploy/README.md",
     "tests/kinds.md",
     "tests/storage/golden/README.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")),
 )
 PROMISING = (
     ("SECURITY.md", "What the design promises"),
     ("ARCHITECTURE.md", "What a plan pins"),
+    ("ARCHITECTURE.md", "What a run makes beside its target"),
     ("ARCHITECTURE.md", "What was live when"),
     ("ARCHITECTURE.md", "What holds when things break"),
     ("ARCHITECTURE.md", "Events"),

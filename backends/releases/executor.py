@@ -7,7 +7,6 @@ The link is compared with what the plan expected just before; other deployers ta
 moment between the two is the one thing that cannot be closed here.
 """
 
-import asyncio
 import os
 from collections.abc import Collection
 from contextlib import suppress
@@ -28,6 +27,7 @@ from backends.releases.links import Live
 from backends.releases.manifest import Manifest, Manifests, Unreadable
 from backends.releases.obstacles import Disk, obstacles, refusals
 from backends.releases.settings import ReleasesSettings
+from backends.threads import Threads
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
@@ -91,28 +91,29 @@ class Releases:
         self._readings = Readings()
         self._ignored = sorted(ignored)
         self._markers = Markers(root, key)
+        self._threads = Threads()
         self._clock = clock
 
     async def points(self, limit: int = 50) -> Points:
-        listed = await asyncio.to_thread(self._points)
+        listed = await self._threads.run(self._points)
         more = max(0, len(listed.points) - limit)
         cut = (f"{more:,} more, older than those that are listed.",) if more else ()
         return replace(listed, points=listed.points[:limit], left_out=(*cut, *listed.left_out))
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
-        return await asyncio.to_thread(self._plan, goal)
+        return await self._threads.run(self._plan, goal)
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return Loss(LossQuality.NONE)
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
-        return await asyncio.to_thread(self._keep if work.do is Do.SAVE else self._start, work)
+        return await self._threads.run(self._keep if work.do is Do.SAVE else self._start, work)
 
     async def find(self, work: Work) -> Found:
-        return await asyncio.to_thread(self._find, work)
+        return await self._threads.run(self._find, work)
 
     async def bar(self, work: Work) -> Found:
-        return await asyncio.to_thread(self._bar, work)
+        return await self._threads.run(self._bar, work)
 
     async def poll(self, work: Work) -> Progress | Ended:
         return ended(await self.find(work), self._clock())
@@ -122,7 +123,7 @@ class Releases:
         return None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
-        return await asyncio.to_thread(self._verify, work)
+        return await self._threads.run(self._verify, work)
 
     @refusals()
     def _points(self) -> Points:

@@ -326,7 +326,7 @@ PROBLEMS = [
         "root: shop",
         "rooot: shop",
         "17: `targets.shop.executor.rooot` is not a setting. Did you mean `root`? "
-        "Known here: type, root, ignore, names_zone.",
+        "Known here: type, root, link, releases, ignore, names_zone.",
     ),
     ("argv: [smoke-test]", "argv: []", "14: `targets.orders.checks[0].argv` must not be empty."),
     (

@@ -3,7 +3,8 @@
 import json
 
 from tests.handlers.conftest import Open
-from tests.handlers.world import COPIED, IN_MAINTENANCE, PEOPLE, World
+from tests.handlers.world import COPIED, IN_MAINTENANCE, World
+from tests.people import PEOPLE
 
 
 async def test_a_copy_is_made_before_customers_see_anything(open_world: Open) -> None:
