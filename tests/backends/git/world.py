@@ -9,7 +9,14 @@ from typing import Self
 
 from backends.conformance.harness import Moment
 from backends.git.executor import Git
-from backends.git.repository import Push, Repository
+from backends.git.repository import (
+    USUAL_ACCESS,
+    USUAL_AUTHORSHIP,
+    Access,
+    Authorship,
+    Push,
+    Repository,
+)
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
 
@@ -47,11 +54,16 @@ class GitWorld:
         git(self.colleague, "add", "--all")
         git(self.colleague, "commit", "--quiet", "-m", subject, at=NOON + minute * 60)
 
-    def executor(self, dies: Moment | None = None) -> Git:
+    def executor(
+        self,
+        dies: Moment | None = None,
+        access: Access = USUAL_ACCESS,
+        authorship: Authorship = USUAL_AUTHORSHIP,
+    ) -> Git:
         """Each has a cache of its own, as on another machine."""
         taken = sum(1 for _ in self.root.glob("work-*"))
         work = self.root / f"work-{os.getpid()}-{taken}"
-        executor = Git(str(self.remote), "main", self.path, work)
+        executor = Git(str(self.remote), "main", self.path, work, access=access, authorship=authorship)
         if dies is not None:
             executor._repository = DyingRepository(str(self.remote), "main", self.path, work, dies)
         return executor
