@@ -42,7 +42,7 @@ CAUSES: Final = (
         "The disk with our copy of the repository is full: free some space.",
     ),
     _cause(
-        r"error setting certificate|CAfile:",
+        r"problem with the ssl ca cert|error setting certificate",
         Blocked,
         "The certificates that `ca_file` names cannot be read: see whether the file is there.",
     ),

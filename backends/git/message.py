@@ -13,6 +13,7 @@ OPERATION: Final = "Rollback-Operation"
 PLAN: Final = "Rollback-Plan"
 SIGNED_OFF: Final = "Signed-off-by"
 TEMPLATE: Final = "Roll back {path} to {point}: {subject}"
+SHORTEST: Final = "Roll back {path} to {point}"  # where a template comes to nothing
 PLACES: Final = ("run", "operation", "path", "point", "subject", "undone")
 MOST_UNDONE: Final = 20  # commits that a message lists
 
@@ -38,7 +39,7 @@ class Message:
             *([(SIGNED_OFF, author)] if self.sign_off else []),
         ]
         block = "\n".join(f"{key}: {value}" for key, value in trailers)
-        return f"{body or _filled(TEMPLATE, values)}\n\n{block}\n"
+        return f"{body or _filled(SHORTEST, values)}\n\n{block}\n"
 
 
 def why_not_template(text: str) -> str | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import ssl
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,11 +12,6 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from backends.conformance.harness import carried_out, work_for
 from backends.git.executor import Git
@@ -36,6 +30,7 @@ from bot.contract import (
 )
 from bot.errors import ConfigurationError
 from bot.model import Goal, LossQuality, Unit
+from tests.backends.git.certificates import certified
 from tests.backends.git.world import NOON, GitWorld, git
 
 NOW = datetime.fromtimestamp(NOON, UTC) + timedelta(minutes=30)
@@ -482,24 +477,6 @@ async def test_credentials_in_an_address_reach_the_server(tmp_path: Path) -> Non
         await Git(address, "main", "", tmp_path / "w", trusting).points()
     await server.close()
     assert set(heard) == {None, f"Basic {b64encode(b'robot:canary-9d1e').decode()}"}
-
-
-def certified(folder: Path) -> ssl.SSLContext:
-    """As a server that nobody vouches for."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
-        .sign(key, hashes.SHA256())
-    )
-    unlocked = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file = folder / "server.pem"
-    file.write_bytes(key.private_bytes(*unlocked) + certificate.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
 
 
 async def test_a_branch_that_does_not_exist_is_said(world: GitWorld, tmp_path: Path) -> None:
