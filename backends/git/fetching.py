@@ -19,7 +19,7 @@ from pathlib import Path
 from signal import SIGKILL
 from typing import Final
 
-from backends.git.program import MOST_ON_DISK_BYTES, Program
+from backends.git.program import MOST_COMPLAINTS_BYTES, MOST_ON_DISK_BYTES, Program
 from backends.marker import file_errors, lock_file
 from backends.programs.supervisor import boot_clock, identity
 from bot.contract import Busy, StillReading, Unreachable
@@ -29,6 +29,7 @@ LOOKED_EVERY_SECONDS: Final = (0.005, 0.05)  # at first, and at last
 LOG: Final = "fetch.log"  # what git says
 AT_IT: Final = "fetch.json"  # which process it is; there as long as nobody has seen its end
 
+_FAILED: Final = re.compile(rb"(?:^|[\r\n])(?:fatal|error): ")
 # The last phase comes first: what git has said of an earlier one still stands above it.
 _PHASES: Final = (
     (re.compile(rb"Resolving deltas: +100%()"), "its objects are here, and are looked over"),
@@ -54,7 +55,6 @@ class Fetching:
         self._program = program
         self._patience = patience
         self._within = within
-        self._running: subprocess.Popen[bytes] | None = None  # ours, until its end was seen
 
     async def lock(self) -> int:
         """Returns the lock on the copy. Raises StillReading, Busy and Unreachable."""
@@ -63,28 +63,25 @@ class Fetching:
         end = time.monotonic() + self._patience
         pauses = _pauses()
         while (lock := self._take()) is None:
-            self._reap()
             self._stop_if_lost()
             if time.monotonic() > end:
                 raise self._still()
             await asyncio.sleep(next(pauses))
-        self._reap()
         return lock
 
     def left_over(self) -> str | None:
-        """Returns what a fetch said whose end nobody has seen; None: there is none. Under the lock."""
+        """Returns what a fetch said that has failed while nobody saw it; None: none has. Under the lock."""
         note = self._copy / AT_IT
         if not note.exists():
             return None
-        said = self._said()
         note.unlink()
-        return said
+        return self._said() if _FAILED.search(self._read()) else None
 
     async def run(self, lock: int, argv: Sequence[str], extra: Mapping[str, str]) -> Fetched:
         """Raises StillReading when it takes longer than anybody waits; it goes on then."""
         with file_errors():
             self._tidy()
-            running = self._running = self._begin(lock, argv, extra)
+            running = self._begin(lock, argv, extra)
         end = time.monotonic() + self._patience
         pauses = _pauses()
         while (code := running.poll()) is None:
@@ -92,8 +89,8 @@ class Fetching:
             if time.monotonic() > end:
                 raise self._still()
             await asyncio.sleep(next(pauses))
-        self._running = None
-        return Fetched(code == 0, self.left_over() or "")
+        (self._copy / AT_IT).unlink(missing_ok=True)
+        return Fetched(code == 0, self._said())
 
     def _begin(self, lock: int, argv: Sequence[str], extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with open(self._copy / LOG, "wb") as log:
@@ -106,23 +103,22 @@ class Fetching:
         with file_errors():
             return lock_file(self._copy.with_suffix(".lock"))
 
-    def _reap(self) -> None:
-        if self._running is not None and self._running.poll() is not None:
-            self._running = None
-
-    def _said(self) -> str:
+    def _read(self) -> bytes:
+        """Returns the end of what git has said."""
         try:
             with open(self._copy / LOG, "rb") as log:
-                return self._program.complaints(log)
+                log.seek(max(0, log.seek(0, os.SEEK_END) - MOST_COMPLAINTS_BYTES))
+                return log.read(MOST_COMPLAINTS_BYTES)
         except OSError:
-            return ""
+            return b""
+
+    def _said(self) -> str:
+        return self._program.complaints(self._read())
 
     def _still(self) -> Busy:
-        try:
-            said = (self._copy / LOG).read_bytes()[-4096:]
-        except OSError:
-            return Busy("Somebody else is fetching the repository.")
-        return StillReading(f"The repository is still being fetched: {_far(said)}.")
+        if not (self._copy / LOG).exists():
+            return Busy("Somebody else is about to fetch the repository.")
+        return StillReading(f"The repository is still being fetched: {_far(self._read())}.")
 
     def _stop_if_lost(self) -> None:
         """Ends a fetch that is silent, over its time or talks without end. Raises Unreachable."""
@@ -145,9 +141,6 @@ class Fetching:
         with suppress(ProcessLookupError):
             os.killpg(note["pid"], SIGKILL)
         (self._copy / AT_IT).unlink(missing_ok=True)
-        if self._running is not None and self._running.pid == note["pid"]:
-            self._running.wait()
-            self._running = None
         raise Unreachable(words)
 
     def _tidy(self) -> None:

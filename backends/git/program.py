@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -41,10 +42,11 @@ ENVIRONMENT: Final = {
 DEFAULTS: Final = {"PATH": os.defpath, "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ControlPath=none"}
 
 # Advice to somebody at a keyboard, some of it bad: that another's repository be trusted for ever, say.
-_ADVICE: Final = re.compile(
+_NO_COMPLAINT: Final = re.compile(
     r"hint: .*|To add an exception for this directory, call:|\s*git config --global .*"
     r"|Please make sure you have the correct access rights|and the repository exists\."
     r"|fatal: Could not read from remote repository\."
+    r"|(?:remote: )?(?:(?:Enumerating|Counting|Compressing|Receiving) objects|Resolving deltas|Total \d).*"
 )
 
 
@@ -94,17 +96,17 @@ class Program:
             finally:  # also when nobody wants the answer any more
                 signal_group(process, SIGKILL)
                 await process.wait()
-            return Answer(code, _first(out, MOST_ANSWER_BYTES), self.complaints(err))
+            return Answer(code, _first(out, MOST_ANSWER_BYTES), self.complaints(_last(err)))
 
     def begin(
         self, argv: Sequence[str], log: int, kept: int, extra: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
         """Starts git and leaves it alone. `log`: where it complains; `kept`: a descriptor that it keeps open.
 
-        asyncio would end it as soon as nobody holds on to it any more.
+        asyncio would end it as soon as nobody holds on to it any more. The thread only sees it off.
         """
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 ["git", *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -116,6 +118,8 @@ class Program:
             )
         except OSError as problem:
             raise _no_git(problem) from problem
+        threading.Thread(target=process.wait, daemon=True).start()
+        return process
 
     async def version(self) -> tuple[int, int]:
         """Raises Blocked when it is too old for what is done here."""
@@ -126,12 +130,11 @@ class Program:
             self._version = usable(said)
         return self._version
 
-    def complaints(self, file: IO[bytes]) -> str:
-        """Returns the end of what stands in the file, without advice, and the remote without its address."""
-        file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_COMPLAINTS_BYTES))
-        text = file.read(MOST_COMPLAINTS_BYTES).decode("utf-8", "replace").replace(self._hidden, "the remote")
+    def complaints(self, said: bytes) -> str:
+        """Returns what git said without advice and progress, and the remote without its address."""
+        text = said.decode("utf-8", "replace").replace(self._hidden, "the remote")
         lines = (line.rstrip() for line in re.split(r"[\r\n]+", text))
-        return "\n".join(line for line in lines if line and not _ADVICE.fullmatch(line))
+        return "\n".join(line for line in lines if line and not _NO_COMPLAINT.fullmatch(line))
 
 
 def usable(said: str) -> tuple[int, int]:
@@ -160,6 +163,11 @@ async def _end(process: Process, timeout: float, files: tuple[IO[bytes], ...]) -
 def _first(file: IO[bytes], most: int) -> bytes:
     file.seek(0)
     return file.read(most)
+
+
+def _last(file: IO[bytes]) -> bytes:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_COMPLAINTS_BYTES))
+    return file.read(MOST_COMPLAINTS_BYTES)
 
 
 def _no_git(problem: OSError) -> Blocked:

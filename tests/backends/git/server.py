@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+import subprocess
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,11 +35,12 @@ class GitServer:
             return web.Response(status=401, headers=ASKING)
         if not self.may_push and "git-receive-pack" in request.path_qs:
             return web.Response(status=403)
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            "http-backend",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        done = await asyncio.to_thread(
+            subprocess.run,
+            ("git", "http-backend"),
+            input=await request.read(),
+            capture_output=True,
+            check=False,
             env={
                 "PATH": os.defpath,
                 "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -54,8 +56,7 @@ class GitServer:
                 "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
             },
         )
-        out, _ = await process.communicate(await request.read())
-        head, _, body = out.partition(b"\r\n\r\n")
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         status = int(headers.pop("Status", "200").split()[0])
         return web.Response(status=status, headers=headers, body=body)
@@ -67,7 +68,7 @@ async def served(answer: Answer, context: ssl.SSLContext | None = None) -> Async
     app = web.Application(handler_args={"auto_decompress": False}, client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", answer)
     server = TestServer(app, scheme="https" if context else "http")
-    await server.start_server(ssl=context)
+    await server.start_server(ssl=context, shutdown_timeout=0.1)
     try:
         yield f"{server.scheme}://127.0.0.1:{server.port}"
     finally:

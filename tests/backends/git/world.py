@@ -1,9 +1,12 @@
 """A bare repository as the remote, and a colleague's clone from which catalogue and other files come."""
 
+import atexit
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -31,16 +34,8 @@ class GitWorld:
 
     @classmethod
     def make(cls, root: Path) -> Self:
-        world = cls(root)
-        root.mkdir()
-        git(root, "init", "--quiet", "--bare", "--initial-branch=main", str(world.remote))
-        git(root, "clone", "--quiet", str(world.remote), str(world.colleague))
-        git(world.colleague, "checkout", "--quiet", "-b", "main")
-        for n, price in enumerate((10, 11, 12)):
-            world.write({"prod/price": f"{price}\n", f"prod/item{n}": "x\n"}, f"price {price}", n)
-        world.write({"staging/price": "1\n"}, "nothing of production", 3)
-        world.commit({"prod/price": "-1\n"}, "bad load", 4)
-        return world
+        shutil.copytree(_template(), root)
+        return cls(root)
 
     def commit(self, files: dict[str, str], subject: str, minute: int) -> None:
         """A colleague's commit, pushed."""
@@ -106,6 +101,24 @@ class DyingRepository(Repository):
             await super().push(commit, tip, timeout)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("dead")
+
+
+@cache
+def _template() -> Path:
+    """Made once, as git takes its time: a world is a copy of it."""
+    root = Path(tempfile.mkdtemp(prefix="git-world-"))
+    atexit.register(shutil.rmtree, root)
+    world = GitWorld(root)
+    git(root, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(world.remote))
+    (world.remote / "hooks").mkdir()
+    git(root, "clone", "--quiet", "--template=", str(world.remote), str(world.colleague))
+    git(world.colleague, "remote", "set-url", "origin", "../remote.git")
+    git(world.colleague, "checkout", "--quiet", "-b", "main")
+    for n, price in enumerate((10, 11, 12)):
+        world.write({"prod/price": f"{price}\n", f"prod/item{n}": "x\n"}, f"price {price}", n)
+    world.write({"staging/price": "1\n"}, "nothing of production", 3)
+    world.commit({"prod/price": "-1\n"}, "bad load", 4)
+    return root
 
 
 def git(folder: Path, *argv: str, at: int = NOON) -> str:
