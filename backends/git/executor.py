@@ -16,18 +16,11 @@ from types import MappingProxyType
 from backends.choosing import named, point_for, skew
 from backends.ended import ended
 from backends.git.address import Address, Credentials
+from backends.git.authorship import USUAL_AUTHORSHIP, Authorship, Signing
 from backends.git.definition import NOT_ON_THE_WEB, TWICE
-from backends.git.message import Message, listed
-from backends.git.repository import (
-    USUAL_ACCESS,
-    USUAL_AUTHORSHIP,
-    Access,
-    Authorship,
-    Commit,
-    Push,
-    Repository,
-    Signing,
-)
+from backends.git.message import CommitMessage, listed
+from backends.git.remote import USUAL_ACCESS, Access
+from backends.git.repository import Commit, Push, Repository
 from backends.git.settings import CommitSettings, GitSettings, SigningSettings
 from backends.references import Resolver
 from bot.clock import Clock, utc_now
@@ -340,7 +333,7 @@ def _credentials(settings: GitSettings, resolver: Resolver) -> Callable[[], Cred
 
 
 def _authorship(commit: CommitSettings, resolver: Resolver) -> Authorship:
-    message = Message(commit.message, tuple(commit.trailers.items()), commit.sign_off)
+    message = CommitMessage(commit.message, tuple(commit.trailers.items()), commit.sign_off)
     signing = None if commit.signing is None else _signing(commit.signing, resolver)
     return Authorship(commit.name, commit.email, message, signing)
 

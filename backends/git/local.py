@@ -32,6 +32,15 @@ def git_folder(folder: Path) -> Path | None:
     return None
 
 
+def why_missing(folder: Path) -> Denied | TargetMissing | Unreachable:
+    """Says what git calls no repository: a disk may be away for a moment, and come back."""
+    if not os.path.exists(folder):
+        return Unreachable("There is no repository at its address: it is gone, or its disk is away.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Denied("The operating system does not let the bot read the repository.")
+    return TargetMissing("The folder that `remote` names holds no git repository.")
+
+
 def trusting(folder: Path) -> str:
     """Returns the configuration by which git serves this repository to us, whoever owns it, and no other."""
     found = git_folder(folder) or folder
@@ -51,14 +60,6 @@ class LocalRepository:
         self._branch = branch
         self._runs_hooks = runs_hooks
         self._program = program
-
-    def why_missing(self) -> Denied | TargetMissing | Unreachable:
-        """Says what git calls no repository: a disk may be away for a moment, and come back."""
-        if not os.path.exists(self._folder):
-            return Unreachable("There is no repository at its address: it is gone, or its disk is away.")
-        if not os.access(self._folder, os.R_OK | os.X_OK):
-            return Denied("The operating system does not let the bot read the repository.")
-        return TargetMissing("The folder that `remote` names holds no git repository.")
 
     async def warnings(self) -> tuple[str, ...]:
         """Says what approvers must know of the hooks: a push that is tried does not meet them."""

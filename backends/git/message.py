@@ -23,7 +23,7 @@ _OURS = re.compile(rf"\s*({OPERATION}|{PLAN})\s*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class CommitMessage:
     template: str = TEMPLATE
     trailers: tuple[tuple[str, str], ...] = ()  # after ours; their values are templates, too
     sign_off: bool = False

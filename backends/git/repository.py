@@ -7,28 +7,25 @@ the repository holds is ever checked out or run. The copy holds no truth and may
 import hashlib
 import os
 import re
-import shlex
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from backends.git import credential
-from backends.git.address import Address, Credentials, why_not
-from backends.git.complaints import NEVER_SENT, NO_BRANCH, Problem, problem_of
+from backends.git.address import why_not
+from backends.git.authorship import USUAL_AUTHORSHIP, Authorship
+from backends.git.complaints import NEVER_SENT, NO_BRANCH
 from backends.git.fetching import Fetching
 from backends.git.local import WITHOUT_HOOKS, LocalRepository, trusting
-from backends.git.message import OPERATION, PLAN, Message
-from backends.git.program import LONGEST_WORDS_CHARACTERS, NEEDED_TO_SIGN_BY_SSH, Answer, Program
-from backends.git.settings import EMAIL, FETCH_WITHIN_SECONDS, NAME
+from backends.git.message import OPERATION, PLAN
+from backends.git.program import NEEDED_TO_SIGN_BY_SSH, Answer, Program
+from backends.git.remote import USUAL_ACCESS, Access, Remote
 from backends.marker import file_errors
-from backends.patience import PATIENCE_SECONDS
 from backends.programs.process import printable
 from bot.contract import Blocked, Busy, Denied, OutcomeUnknown, TargetMissing, Unreachable
 from bot.errors import ConfigurationError
@@ -69,49 +66,6 @@ class Push(Enum):
     OVERTAKEN = "overtaken"  # the branch moved meanwhile, we wrote nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How the remote is reached. Times in seconds."""
-
-    credentials: Callable[[], Credentials] | None = None  # reads them anew; None: the address may hold some
-    ca_file: Path | None = None  # None: what the machine trusts
-    fetch_within: float = FETCH_WITHIN_SECONDS
-    runs_hooks: bool = False  # of a repository on this machine
-    patience: float = PATIENCE_SECONDS  # for which one question waits for a fetch
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    format: Literal["ssh", "openpgp"]
-    key: str  # the path of a private key, or the id of one in the keyring
-    keyring: Path | None = None  # None: that of the user
-
-
-@dataclass(frozen=True, slots=True)
-class Authorship:
-    """Who makes the commit of a restore, and how it looks."""
-
-    name: str = NAME
-    email: str = EMAIL
-    message: Message = field(default_factory=Message)
-    signing: Signing | None = None
-
-    @property
-    def author(self) -> str:
-        return f"{self.name} <{self.email}>"
-
-    def identity(self) -> dict[str, str]:
-        return {
-            f"GIT_{role}_{what}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for what, value in (("NAME", self.name), ("EMAIL", self.email))
-        }
-
-
-USUAL_ACCESS: Final = Access()
-USUAL_AUTHORSHIP: Final = Authorship()
-
-
 class Repository:
     """`path` is a folder or a file in the repository; empty: all of it."""
 
@@ -130,17 +84,20 @@ class Repository:
         self.path = path.rstrip("/")
         self.branch = branch
         self.authorship = authorship
-        self._address = Address.of(remote)
-        self._remote = self._address.remote
-        self._access = access
+        self._runs_hooks = access.runs_hooks
         self._ref = f"refs/heads/{branch}"
         self._work = work
         self._cache = work / f"{hashlib.sha256(remote.encode()).hexdigest()[:16]}.git"
         # A name of its own: a branch `a` may go and `a/b` come, and the two cannot stand together.
         self._seen = f"refs/seen/{hashlib.sha256(branch.encode()).hexdigest()[:16]}"
-        self._program = Program(work, environment, self._own(), self._remote)
+        # A file, as the process that serves the repository is told nothing by options or variables.
+        self._trust = self._cache / "trust.config"
+        self._remote = Remote(remote, access, self._trust)
+        self._url = self._remote.address.remote
+        own = {**self._remote.own(), **authorship.identity()}
+        self._program = Program(work, environment, own, self._url)
         self._fetching = Fetching(self._cache, self._program, access.patience, access.fetch_within)
-        folder = self._address.folder
+        folder = self._folder = self._remote.address.folder
         self._local: LocalRepository | None = None  # it is on another machine
         if folder is not None:
             self._local = LocalRepository(folder, branch, access.runs_hooks, self._program)
@@ -284,26 +241,11 @@ class Repository:
     def _shown(self) -> str:
         return printable(self.branch, 100)
 
-    def _own(self) -> dict[str, str]:
-        """Returns the variables of git that say where it may go, and whom it may believe."""
-        web = ":http" if self._address.site.startswith("http:") else ""
-        own = {"GIT_ALLOW_PROTOCOL": f"file:https:ssh{web}", **self.authorship.identity()}
-        if self._access.ca_file is not None:
-            own["GIT_SSL_CAINFO"] = str(self._access.ca_file)
-        if self._address.folder is not None:
-            own["GIT_CONFIG_GLOBAL"] = str(self._trust)
-        return own
-
-    @property
-    def _trust(self) -> Path:
-        """A file, as the process that serves the repository is told nothing by options or variables."""
-        return self._cache / "trust.config"
-
     async def _make_copy(self) -> None:
         with file_errors():
             self._cache.mkdir(exist_ok=True)
-            if self._address.folder is not None:
-                _keep(self._trust, trusting(self._address.folder))
+            if self._folder is not None:
+                _keep(self._trust, trusting(self._folder))
         if not (self._cache / "HEAD").is_file():
             made = await self._program.run(
                 "init", "--quiet", "--bare", "--template=", str(self._cache), timeout=LOCAL_SECONDS
@@ -314,8 +256,8 @@ class Repository:
 
     async def _why_not_fetched(self, lock: int) -> str | None:
         """Returns what git says of a fetch that failed for no known reason, while the remote answers."""
-        argv = ("fetch", "--progress", "--no-tags", "--", self._remote, f"+{self._ref}:{self._seen}")
-        fetched = await self._fetching.run(lock, (*self._options, *argv), self._for_remote())
+        argv = ("fetch", "--progress", "--no-tags", "--", self._url, f"+{self._ref}:{self._seen}")
+        fetched = await self._fetching.run(lock, (*self._options, *argv), self._remote.variables())
         if fetched.ok:
             return None
         if not NO_BRANCH.search(fetched.complaints):
@@ -336,63 +278,26 @@ class Repository:
             raise Unreachable(f"The repository cannot be read: {answer.words or 'no answer'}")
 
     async def _ls_remote(self, *refs: str) -> Answer:
-        argv = ("ls-remote", "--", self._remote, *refs)
-        return await self._program.run(*argv, timeout=REMOTE_SECONDS, extra=self._for_remote())
+        argv = ("ls-remote", "--", self._url, *refs)
+        return await self._program.run(*argv, timeout=REMOTE_SECONDS, extra=self._remote.variables())
 
     def _raise_known(self, complaints: str) -> None:
         """Raises what these complaints mean; returns when nobody knows."""
-        problem = self._problem(complaints)
+        problem = self._remote.problem(complaints)
         if problem is not None:
             raise problem
-
-    def _problem(self, complaints: str) -> Problem | None:
-        words = printable(" ".join(complaints.split()), LONGEST_WORDS_CHARACTERS)
-        given = self._access.credentials is not None or self._address.credentials is not None
-        problem = problem_of(complaints, words, self._address.site, with_credentials=given)
-        if isinstance(problem, TargetMissing) and self._local is not None:
-            return self._local.why_missing()
-        return problem
 
     def _why_refused(self, answer: Answer) -> str:
         """Raises Unreachable and Busy for what may be over in a moment."""
         status = self._status(answer.out)
         if status is not None and status[1].startswith("[rejected]"):
             raise Busy("Somebody has just pushed to the branch.")
-        problem = self._problem(answer.complaints)
+        problem = self._remote.problem(answer.complaints)
         if isinstance(problem, Unreachable):
             raise problem
         if answer.code is None:
             raise Unreachable(f"The repository has not answered within {REMOTE_SECONDS:g} s.")
         return str(problem) if problem is not None else answer.words or "no reason was given."
-
-    def _for_remote(self) -> dict[str, str]:
-        """Returns variables for git and for what it asks for a password; everybody else sees none of it.
-
-        Raises Denied when there is none to be had.
-        """
-        given = self._credentials()
-        if given is None:
-            return {}
-        script = f"!{shlex.quote(sys.executable)} -I -S {shlex.quote(credential.__file__)}"
-        return {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "credential.helper",
-            "GIT_CONFIG_VALUE_0": script,
-            credential.SITE: self._address.site,
-            credential.USER: given.user,
-            credential.PASSWORD: given.password,
-        }
-
-    def _credentials(self) -> Credentials | None:
-        if self._access.credentials is None:
-            return self._address.credentials
-        try:
-            given = self._access.credentials()
-        except ConfigurationError as problem:
-            raise Denied(f"The credentials of the repository cannot be read: {problem}") from None
-        if not given.password or not f"{given.user}{given.password}".isprintable():
-            raise Denied("The credentials of the repository cannot be used: the password must be one line.")
-        return given
 
     async def _log(self, tip: str, form: str, *options: str, path: str | None = None) -> list[str]:
         """Returns the fields of all commits in a row: git allows no NUL in any of them."""
@@ -450,9 +355,9 @@ class Repository:
 
     async def _push(self, commit: str, tip: str, timeout: float, *options: str) -> Answer:
         lease = f"--force-with-lease={self._ref}:{tip}"
-        without = () if self._local is None or self._access.runs_hooks else (WITHOUT_HOOKS,)
-        argv = ("push", "--porcelain", *options, *without, lease, "--", self._remote, f"{commit}:{self._ref}")
-        return await self._program.run(*self._options, *argv, timeout=timeout, extra=self._for_remote())
+        without = () if self._local is None or self._runs_hooks else (WITHOUT_HOOKS,)
+        argv = ("push", "--porcelain", *options, *without, lease, "--", self._url, f"{commit}:{self._ref}")
+        return await self._program.run(*self._options, *argv, timeout=timeout, extra=self._remote.variables())
 
     def _status(self, out: bytes) -> tuple[str, str] | None:
         """Returns the remote's word on our ref: flag and reason. None: it never came."""

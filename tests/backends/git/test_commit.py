@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.conformance.harness import carried_out, work_for
+from backends.git.authorship import Authorship, Signing
 from backends.git.executor import Git
-from backends.git.message import OPERATION, PLACES, Message
-from backends.git.repository import Authorship, Signing
+from backends.git.message import OPERATION, PLACES, CommitMessage
 from bot.clock import utc_now
 from bot.contract import Blocked, Work
 from bot.model import Goal, Way
@@ -52,7 +52,7 @@ async def test_author_and_committer_are_who_the_settings_name(world: GitWorld) -
 
 async def test_a_message_is_what_its_template_says_and_our_trailers_follow(world: GitWorld) -> None:
     template = "{run}: back to {point}\n\nTakes back from {path}:\n{undone}"
-    message = Message(template, (("Ticket", "INC-{run}"),), sign_off=True)
+    message = CommitMessage(template, (("Ticket", "INC-{run}"),), sign_off=True)
     work = await _carried_out(world, Authorship("Shop Robot", "robot@shop.example", message))
     lines = _last(world, "%B").splitlines()
     assert lines[:3] == [f"RB-42: back to {work.point[:8]}", "", "Takes back from prod:"]
@@ -68,7 +68,7 @@ async def test_a_message_is_what_its_template_says_and_our_trailers_follow(world
 
 
 async def test_an_operation_is_found_whatever_its_message_says(world: GitWorld) -> None:
-    message = Message("Rollback-Operation: k7f3a91c.RB-1.3\n\n{subject}\n\nRollback-Plan: none")
+    message = CommitMessage("Rollback-Operation: k7f3a91c.RB-1.3\n\n{subject}\n\nRollback-Plan: none")
     executor = world.executor(authorship=Authorship(message=message))
     work = work_for(await _way(executor))
     await carried_out(executor, work)
@@ -84,7 +84,7 @@ async def test_an_operation_is_found_whatever_its_message_says(world: GitWorld) 
 def test_the_operation_stands_there_exactly_once_whatever_the_template_says(
     template: str, evil: str, subject: str
 ) -> None:
-    message = Message(f"{template}\n{evil}", (("Ticket", "{subject}"),))
+    message = CommitMessage(f"{template}\n{evil}", (("Ticket", "{subject}"),))
     text = message.filled({**VALUES, "subject": subject}, "op.1", "d", "A <a@b>")
     carrying = [line for line in text.splitlines() if line.strip().lower().startswith(OPERATION.lower())]
     assert [line for line in carrying if ":" in line] == [f"{OPERATION}: op.1"]
@@ -92,7 +92,7 @@ def test_the_operation_stands_there_exactly_once_whatever_the_template_says(
 
 
 def test_a_template_that_comes_to_nothing_leaves_a_subject() -> None:
-    text = Message("{subject}").filled({**VALUES, "subject": ""}, "op.1", "d", "A <a@b>")
+    text = CommitMessage("{subject}").filled({**VALUES, "subject": ""}, "op.1", "d", "A <a@b>")
     assert text.splitlines()[0] == "Roll back x to x"
 
 

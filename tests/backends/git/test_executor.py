@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestServer
 
 from backends.conformance.harness import carried_out, work_for
 from backends.git.executor import Git
-from backends.git.repository import Access, Push, Repository
+from backends.git.remote import Access
+from backends.git.repository import Push, Repository
 from bot.contract import (
     Blocked,
     Denied,

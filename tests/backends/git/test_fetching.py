@@ -15,7 +15,7 @@ from backends.git.complaints import problem_of
 from backends.git.executor import Git
 from backends.git.fetching import SILENT_SECONDS, _far
 from backends.git.program import Program
-from backends.git.repository import Access
+from backends.git.remote import Access
 from backends.programs.supervisor import identity
 from bot.contract import Blocked, Busy, Denied, StillReading, TargetMissing, Unreachable
 from bot.model import Points

@@ -10,7 +10,7 @@ import pytest
 from backends.conformance.harness import carried_out, work_for
 from backends.git.executor import Git
 from backends.git.program import Program, usable
-from backends.git.repository import USUAL_ACCESS, Access
+from backends.git.remote import USUAL_ACCESS, Access
 from bot.clock import utc_now
 from bot.contract import Blocked, TargetMissing
 from bot.model import Goal, Way

@@ -197,7 +197,7 @@ async def test_a_push_that_never_reached_its_server_may_be_tried_again(shop: Sho
     commit = await repository.commit(tip, work.point, "never sent")
     shop.server.answer = _trouble  # type: ignore[method-assign]
     async with served(_trouble) as site:
-        repository._remote = f"{site}/remote.git"
+        repository._url = f"{site}/remote.git"
     with pytest.raises(Unreachable, match="refuses the connection"):
         await repository.push(commit, tip, 30.0)
 

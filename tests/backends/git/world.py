@@ -11,15 +11,10 @@ from pathlib import Path
 from typing import Self
 
 from backends.conformance.harness import Moment
+from backends.git.authorship import USUAL_AUTHORSHIP, Authorship
 from backends.git.executor import Git
-from backends.git.repository import (
-    USUAL_ACCESS,
-    USUAL_AUTHORSHIP,
-    Access,
-    Authorship,
-    Push,
-    Repository,
-)
+from backends.git.remote import USUAL_ACCESS, Access
+from backends.git.repository import Push, Repository
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
 
