@@ -70,7 +70,8 @@ CAUSES: Final = (
         "The repository refuses us: %s",
     ),
     _cause(
-        r"repository '?.*'? not found|returned error: 404|does not appear to be a git repository",
+        r"repository '?.*'? not found|returned error: 404|does not appear to be a git repository"
+        r"|not valid: is this a git repository",
         TargetMissing,
         "There is no repository at its address, or we may not see it.",
     ),

@@ -269,13 +269,19 @@ class Repository:
         """Says why the remote cannot be read; returns when it can."""
         answer = await self._ls_remote(self._ref)
         if answer.code == 0 and not answer.out:
-            anything = await self._ls_remote()
-            is_empty = anything.code == 0 and not anything.out
-            empty = "The repository is empty, so it" if is_empty else "The repository"
-            raise TargetMissing(f"{empty} has no branch `{self._shown}`.")
+            raise TargetMissing(await self._why_no_branch())
         if answer.code != 0:
             self._raise_known(answer.complaints)
             raise Unreachable(f"The repository cannot be read: {answer.words or 'no answer'}")
+
+    async def _why_no_branch(self) -> str:
+        """A page of the web that is no repository looks to git like one without a branch."""
+        anything = await self._ls_remote()
+        if anything.code != 0 or anything.out:
+            return f"The repository has no branch `{self._shown}`."
+        if self._remote.address.site:
+            return "There is no branch at its address: the repository is empty, or there is none."
+        return f"The repository is empty, so it has no branch `{self._shown}`."
 
     async def _ls_remote(self, *refs: str) -> Answer:
         argv = ("ls-remote", "--", self._url, *refs)
@@ -388,7 +394,10 @@ def _keep(file: Path, text: str) -> None:
         if file.read_text(encoding="utf-8") == text:
             return
     draft = file.with_name(f"{file.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
+    with draft.open("w", encoding="utf-8") as written:
+        written.write(text)
+        written.flush()
+        os.fsync(written.fileno())
     os.replace(draft, file)
 
 

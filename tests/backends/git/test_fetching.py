@@ -121,9 +121,10 @@ async def test_why_a_fetch_failed_that_nobody_waited_for_is_told_to_who_asks_nex
 
     slow.instead = trouble
     slow.let_go.set()
+    await asyncio.to_thread(_ends, slow.pid())
+    slow.instead = None
     with pytest.raises(Unreachable, match="in trouble"):
         await _points(slow.executor())
-    slow.instead = None
     assert (await _points(slow.executor())).points
 
 
@@ -147,6 +148,29 @@ async def test_that_it_answers_is_said_only_where_that_was_seen(slow: Slow) -> N
     slow.let_go.set()
     with pytest.raises(Unreachable, match="The repository answers, but cannot be fetched: "):
         await _points(slow.executor())
+
+
+@pytest.mark.parametrize(
+    ("page", "kind", "said"),
+    [
+        (
+            "001e# service=git-upload-pack\n0000zzzz",
+            "application/x-git-upload-pack-advertisement",
+            "The repository cannot be read: ",
+        ),
+        ("<html>\n<h1>Welcome</h1>\n", "text/html", "There is no repository at its address"),
+        ("welcome", "text/plain", "the repository is empty, or there is none"),
+    ],
+)
+async def test_a_server_without_a_repository_is_not_said_to_answer(
+    tmp_path: Path, page: str, kind: str, said: str
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=page, content_type=kind)
+
+    async with served(answer) as site:
+        with pytest.raises((Unreachable, TargetMissing), match=said):
+            await Git(f"{site}/remote.git", "main", "", tmp_path / "w").points()
 
 
 def _ends(pid: int) -> None:
