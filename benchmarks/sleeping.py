@@ -33,7 +33,6 @@ from bot.model import (
     Loss,
     LossQuality,
     Person,
-    Pin,
     Points,
     RestorePoint,
     Span,
@@ -41,6 +40,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.pins import Pin
 from bot.policy import Entitled
 
 STEP = 0.020  # seconds

@@ -24,7 +24,7 @@ from bot.contract import (
 )
 from bot.envelope import Event
 from bot.errors import PermanentError, TemporaryError, words_of
-from bot.events import Fact
+from bot.facts import Fact
 from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Step
 from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
@@ -148,7 +148,7 @@ class Effects:
         why = words_of(refusal)
         if step.do is Do.DROP and isinstance(refusal, TemporaryError):
             until = self._clock() + machine.KEPT_AGAIN_FOR
-            return await self._driver.write_outcome(run, events.Kept(step.n, until, why))
+            return await self._driver.write_outcome(run, events.DropPutOff(step.n, until, why))
         if run.work.record_of(step.n).begun > 1:
             return await self._never_arrived(run, step, why)
         return await self._driver.write_outcome(run, machine.failure(step, why, Left.BEFORE))

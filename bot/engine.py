@@ -19,7 +19,7 @@ from bot.contract import OutcomeUnknown, StillReading, UnknownPoint
 from bot.effects import Effects, Operations
 from bot.envelope import Event
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, words_of
-from bot.events import Fact
+from bot.facts import Fact
 from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
 from bot.loss import outgrown
 from bot.model import Do, Finding, Phase, Step, When
@@ -168,7 +168,7 @@ class _Drive:
         """Unless something still needs it: then the next look is later."""
         if kept := await self._engine.planner.why_keep(run, step):
             until = self._clock() + timedelta(seconds=kept.seconds)
-            return await self.write(run, events.Kept(step.n, until, kept.why))
+            return await self.write(run, events.DropPutOff(step.n, until, kept.why))
         run = await self._append_alone(run, self._effects.intent(run, step))
         return await self._effects.start(run, step)
 

@@ -10,22 +10,8 @@ from datetime import datetime
 from bot.configuration import Configuration, Rule, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
 from bot.loss import ceiling_of, is_short, joint
-from bot.model import (
-    OF_CHECK,
-    OF_MAINTENANCE,
-    PLAN_FORMAT,
-    PROGRAM,
-    Current,
-    Do,
-    Leg,
-    Loss,
-    LossQuality,
-    Pin,
-    Plan,
-    Purpose,
-    UndoMode,
-    Way,
-)
+from bot.model import PLAN_FORMAT, Current, Do, Leg, Loss, LossQuality, Plan, Purpose, UndoMode, Way
+from bot.pins import OF_CHECK, OF_MAINTENANCE, PROGRAM, Pin
 from bot.procedures import Aside, steps_for
 from bot.suggesting import Hold
 from bot.times import is_of_the_future
@@ -53,19 +39,7 @@ def compose(
     `blockers`.
     """
     legs = tuple(
-        Leg(
-            name,
-            way.current,
-            way.point,
-            loss_of(configuration.targets[name], way.loss),
-            way.gone,
-            way.diff,
-            way.preview,
-            way.undo,
-            pins[name],
-            capabilities[name].cancels,
-        )
-        for name, way in ways.items()
+        _leg(configuration.targets[name], way, pins[name], capabilities[name]) for name, way in ways.items()
     )
     aside = {
         leg.target: _aside(leg, capabilities[leg.target], configuration.targets[leg.target]) for leg in legs
@@ -106,6 +80,21 @@ def compose(
         procedure_digest=procedure_digest(configuration, target),
         made_at=now,
         format=PLAN_FORMAT,
+    )
+
+
+def _leg(target: Target, way: Way, pins: tuple[Pin, ...], capabilities: Capabilities) -> Leg:
+    return Leg(
+        target.name,
+        way.current,
+        way.point,
+        loss_of(target, way.loss),
+        way.gone,
+        way.diff,
+        way.preview,
+        way.undo,
+        pins,
+        capabilities.cancels,
     )
 
 

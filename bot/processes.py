@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.canonical_json import digest
-from bot.model import Pin, Plan
+from bot.model import Plan
+from bot.pins import Pin
 
 SEEN_WITHIN = timedelta(seconds=15)  # who has been silent for longer is not counted on
 

@@ -43,7 +43,6 @@ from bot.model import (
     Left,
     Loss,
     Person,
-    Pin,
     PointKind,
     Points,
     Purpose,
@@ -52,6 +51,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.pins import Pin
 from bot.planner import Planner
 from bot.policy import Entitled
 from bot.presses import Click, Press

@@ -18,18 +18,8 @@ from bot.contract import (
 )
 from bot.event_kinds import EventKind as E
 from bot.events import HeldUp
-from bot.model import (
-    Do,
-    Goal,
-    Left,
-    Loss,
-    LossQuality,
-    Pin,
-    Plan,
-    State,
-    Unit,
-    Verdict,
-)
+from bot.model import Do, Goal, Left, Loss, LossQuality, Plan, State, Unit, Verdict
+from bot.pins import Pin
 from bot.policy import Entitled
 from bot.presses import Click
 from tests.bot.configured import CAREFUL, configuration, restoring, target

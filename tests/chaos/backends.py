@@ -38,7 +38,6 @@ from bot.model import (
     Left,
     Loss,
     LossQuality,
-    Pin,
     Points,
     RestorePoint,
     Unit,
@@ -46,6 +45,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.pins import Pin
 from tests.bot.stories import later
 from tests.chaos.histories import Effect, Journal
 from tests.chaos.wire import Later

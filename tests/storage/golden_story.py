@@ -32,7 +32,6 @@ from bot.model import (
     Loss,
     LossQuality,
     Phase,
-    Pin,
     PointKind,
     Rows,
     Span,
@@ -41,6 +40,7 @@ from bot.model import (
     Verdict,
     When,
 )
+from bot.pins import Pin
 from bot.policy import Entitled, marks
 from bot.presses import APPROVE, CANCEL, CONTINUE, RESOLVE, RETRY, STOP, VETO, veto
 from bot.run import Pause, Run
