@@ -44,6 +44,14 @@ def units_of(difference: Difference) -> tuple[Unit, ...]:
     )
 
 
+def without_words(found: tuple[Compared, ...] | str) -> Iterator[str]:
+    """Says which tables were compared without an order that only the application has."""
+    for one in () if isinstance(found, str) else found:
+        if isinstance(one, Difference) and one.without:
+            orders = ", ".join(one.without)
+            yield f"`{one.table}` was compared by its bytes: only the application has the collation {orders}."
+
+
 def rows_of(compared: Compared, *, behind_maintenance: bool) -> Finding:
     """Judges a table after the restore: every row of the backup must be there as it was.
 
