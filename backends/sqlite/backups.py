@@ -53,8 +53,8 @@ UNREADABLE = Reason("may not be read by the bot", "may not be read by the bot")
 NOT_SQLITE = Reason("is no SQLite file, or an encrypted one", "are no SQLite files, or encrypted ones")
 NOT_KEPT = Reason("is not what the bot has kept", "are not what the bot has kept")
 UNTYPED = Reason(
-    "has a name that people cannot type: use letters, digits and . _ - + = @",
-    "have names that people cannot type: use letters, digits and . _ - + = @",
+    "has a name that people cannot type: use letters, digits and . _ - + = @ :",
+    "have names that people cannot type: use letters, digits and . _ - + = @ :",
 )
 
 

@@ -49,6 +49,19 @@ def is_same(database: Path, packed: Path, seconds: float) -> bool:
     return True
 
 
+def why_not_read(database: Path, seconds: float) -> str:
+    """Returns what SQLite says, which takes nothing over from a -wal for that; empty: it reads it."""
+    with _process("reads", database, database) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Blocked(f"The database was not read: not finished after {seconds:.0f} s.") from None
+        if process.returncode == packing.UNLIKE:
+            return _said(process)
+        _refuse_failed(process, "read")
+    return ""
+
+
 @contextmanager
 def _process(do: str, database: Path, packed: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """It has ended at the end, if need be because it was killed."""
@@ -72,8 +85,12 @@ def _goes_on(process: "subprocess.Popen[bytes]") -> bool:
 
 def _refuse_failed(process: "subprocess.Popen[bytes]", done: str) -> None:
     if process.returncode:
-        said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-        raise Blocked(f"The files of the database could not be {done}: {said or process.returncode}.")
+        raise Blocked(f"The files of the database could not be {done}: {_said(process)}.")
+
+
+def _said(process: "subprocess.Popen[bytes]") -> str:
+    said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+    return said or f"it ended with {process.returncode}"
 
 
 def unpack(packed: IO[bytes], into: Callable[[str], Path], between: Between) -> tuple[str, ...]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from backends.file_digests import is_settled, stamps_of
-from backends.sqlite.parts import part
+from backends.sqlite import bytewise
+from backends.sqlite.parts import part, parts_of
 from backends.sqlite.reading import (
     DAMAGED,
+    NO_DATABASE,
     Checked,
     Damaged,
     NoDatabase,
@@ -23,10 +25,11 @@ from backends.sqlite.reading import (
     identity,
     place_of,
     reading,
+    reading_alone,
     token_of,
 )
 from backends.sqlite.telling import sentence
-from bot.contract import StateChanged, TargetMissing
+from bot.contract import Blocked, Busy, StateChanged, TargetMissing
 from bot.model import Current
 
 LOOK_SECONDS: Final = 5.0  # for quick_check beside its writers
@@ -76,6 +79,8 @@ def look(database: Path, wait: float, *, check: bool) -> Condition:
         raise TargetMissing(f"{database} is no file.")
     if database.stat().st_size == 0:  # SQLite itself would open it, and throw away a -wal beside it
         return Condition(damage=EMPTY, words=f"{database} is an empty file")
+    if why := _why_not_alone(database):
+        return Condition(damage=UNREADABLE, words=why)
     schema = ""
     try:
         with reading(database, wait) as live:
@@ -87,6 +92,21 @@ def look(database: Path, wait: float, *, check: bool) -> Condition:
         return Condition(schema, PAGES if schema else UNREADABLE, _without_stop(damage))
     words = f"SQLite says: {found.fault}" if found.fault else ""
     return Condition(schema, PAGES if found.fault else "", words, found.not_read)
+
+
+def _why_not_alone(database: Path) -> str:
+    """Returns why it must not be opened: SQLite cannot read it, and would take its -wal away."""
+    if "-wal" not in parts_of(database):
+        return ""
+    try:
+        with reading_alone(database) as alone:
+            identity(alone)
+    except Damaged:  # what is missing may stand in the -wal
+        said = bytewise.why_not_read(database, LOOK_SECONDS)
+        return f"SQLite says: {said}. {NO_DATABASE}" if said else ""
+    except (Blocked, Busy):
+        return ""  # somebody writes to it now, so it is in use
+    return ""
 
 
 def _checked(live: sqlite3.Connection) -> Checked:

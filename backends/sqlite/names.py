@@ -32,7 +32,7 @@ SHOWN: Final = {
 OPEN_SECONDS: Final = {"d": 86_400, "H": 3_600, "M": 60, "S": 1, "s": 1}  # by the last part that a name says
 TOKEN: Final = re.compile(r"%(?P<part>.?)|(?P<any>\*+)|(?P<text>[^%*]+)", re.DOTALL)
 TYPED: Final = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,119}"
+    r"[A-Za-z0-9_][A-Za-z0-9._+=@:-]{0,119}"
 )  # what people can type, and hosts can store
 KEPT_BESIDE: Final = ("-wal", "-shm", "-journal")
 
@@ -129,7 +129,7 @@ def _why_not(text: str) -> str:
     if text.endswith(KEPT_BESIDE):
         return "SQLite calls files like this that it keeps beside a database"
     if not TYPED.fullmatch(Pattern(text).example.replace("*", "x")):
-        return "people could not type such a name. Use letters, digits and . _ - + = @"
+        return "people could not type such a name. Use letters, digits and . _ - + = @ :"
     return "the bot calls its undo points like this" if text.startswith("pre-") else ""
 
 

@@ -1,12 +1,13 @@
-"""Copies the files of a database byte by byte into one, or compares them with it.
+"""Looks at the files of a database from outside: copies them byte by byte into one, or compares both.
 
-A plain script over the standard library, started as `python -I -S packing.py pack|same DATABASE PACKED`, in a
-process of its own for one reason: closing any descriptor of a database lets go of all locks that its process
+A plain script over the standard library, started as `python -I -S packing.py pack|same|reads DATABASE TAR`.
+It is a process of its own because closing any descriptor of a database lets go of all locks that its process
 holds on it, those of SQLite as well. The packed file is a tar: people can open it without the bot.
 
-  database, database-wal, database-shm, database-journal: those that are there
+  database, database-wal, database-shm, database-journal: those that are there and hold something
 
 `same` ends with 0 when the database, its -wal and its -journal hold what is packed, and with 1 when not.
+`reads` does so when SQLite reads the schema. It never closes it: SQLite would take a -wal over, or away.
 """
 
 import os
@@ -14,7 +15,6 @@ import sys
 import tarfile
 from typing import IO, Final
 
-PARTS: Final = ("", "-wal", "-shm", "-journal")
 NAME: Final = "database"
 UNLIKE, FAILED = 1, 2
 BLOCK_BYTES: Final = 1 << 20
@@ -24,9 +24,7 @@ def pack(database: str, packed: str) -> int:
     """The database goes first: what its -wal gets meanwhile is then in the -wal."""
     made = os.open(packed, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
     with open(made, "wb") as out, tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for suffix in PARTS:
-            if not os.path.exists(database + suffix):
-                continue
+        for suffix in parts_of(database):
             with open(database + suffix, "rb") as source:
                 tar.addfile(tar.gettarinfo(arcname=NAME + suffix, fileobj=source), source)
     return 0
@@ -35,16 +33,41 @@ def pack(database: str, packed: str) -> int:
 def same(database: str, packed: str) -> int:
     """Leaves the -shm out: it is an index that every reader may make anew."""
     with tarfile.open(packed, mode="r:") as tar:
-        kept = set(tar.getnames())
-        for suffix in ("", "-wal", "-journal"):
-            if (NAME + suffix in kept) != os.path.exists(database + suffix):
-                return UNLIKE
-            if NAME + suffix in kept:
-                there = tar.extractfile(NAME + suffix)
-                with open(database + suffix, "rb") as here:
-                    if there is None or not _equal(here, there):
-                        return UNLIKE
+        kept = {name.removeprefix(NAME) for name in tar.getnames()} - {"-shm"}
+        if kept != {*parts_of(database)} - {"-shm"}:
+            return UNLIKE
+        for suffix in kept:
+            there = tar.extractfile(NAME + suffix)
+            with open(database + suffix, "rb") as here:
+                if there is None or not _equal(here, there):
+                    return UNLIKE
     return 0
+
+
+def reads(database: str, packed: str) -> int:
+    import sqlite3
+    from urllib.parse import quote
+
+    connection = sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        os._exit(FAILED)
+    except sqlite3.DatabaseError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        os._exit(UNLIKE)
+    os._exit(0)
+
+
+def parts_of(database: str) -> tuple[str, ...]:
+    """Returns the suffixes of the files that hold something. An empty -wal, and its index, hold nothing."""
+    found = [suffix for suffix in ("", "-journal") if os.path.exists(database + suffix)]
+    if os.path.exists(database + "-wal") and os.path.getsize(database + "-wal"):
+        found += [suffix for suffix in ("-wal", "-shm") if os.path.exists(database + suffix)]
+    return tuple(found)
 
 
 def _equal(one: IO[bytes], other: IO[bytes]) -> bool:
@@ -58,7 +81,7 @@ def _equal(one: IO[bytes], other: IO[bytes]) -> bool:
 
 if __name__ == "__main__":
     try:
-        sys.exit({"pack": pack, "same": same}[sys.argv[1]](sys.argv[2], sys.argv[3]))
+        sys.exit({"pack": pack, "same": same, "reads": reads}[sys.argv[1]](sys.argv[2], sys.argv[3]))
     except (OSError, tarfile.TarError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(FAILED)

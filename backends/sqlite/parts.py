@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from backends.sqlite import packing
+
 BESIDE: Final = ("-wal", "-shm", "-journal")
 PARTS: Final = ("", *BESIDE)
 
@@ -14,8 +16,8 @@ def part(database: Path, suffix: str) -> Path:
 
 
 def parts_of(database: Path) -> tuple[str, ...]:
-    """Returns the suffixes of those that are there; nothing: the database is gone without a trace."""
-    return tuple(suffix for suffix in PARTS if part(database, suffix).exists())
+    """Returns the suffixes of those that hold something; none: the database is gone without a trace."""
+    return packing.parts_of(str(part(database, "")))
 
 
 def inode_of(database: Path) -> int:

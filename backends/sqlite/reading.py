@@ -73,6 +73,13 @@ def reading_backup(backup: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
+def reading_alone(database: Path) -> Iterator[sqlite3.Connection]:
+    """A live database without its -wal: no lock is taken, and nothing is taken over from there."""
+    with reading_backup(database) as connection:
+        yield connection
+
+
+@contextmanager
 def beside(database: Path, backup: Path) -> Iterator[sqlite3.Connection]:
     """Both at once: the live one is `main`, the backup is `point`. Raises Blocked where SQLite has no way."""
     with reading_backup(backup) as alone:

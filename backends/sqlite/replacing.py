@@ -116,9 +116,9 @@ class Replacing(Restoring):
         return ("",)
 
     def _between(self, done: int) -> None:
-        self._refuse_if_stopped(self.total - min(self.done + done, self.total), self.total)
         if self._route.pages_per_second is not None:
             self._stopping.wait(done / PAGE_BYTES / self._route.pages_per_second)
+        self._refuse_if_stopped(self.total - min(self.done + done, self.total), self.total)
 
     def _locked(self, files: ExitStack) -> sqlite3.Connection | None:
         """Returns a connection beside which nobody has the database open; None: SQLite cannot open it."""
@@ -148,7 +148,7 @@ class Replacing(Restoring):
         moving: dict[str, str | int] = {
             ASIDE: self._aside.name,
             INODE: inode,
-            WAS_BESIDE: " ".join(suffix for suffix in parts_of(self._database) if suffix),
+            WAS_BESIDE: " ".join(suffix for suffix in parts_of(self._database) if suffix not in {"", "-shm"}),
         }
         if is_raw(self._route.backup.name):
             return {**moving, "schema": "", "version": 0}
@@ -157,15 +157,14 @@ class Replacing(Restoring):
 
     def _put_in_place(self, suffixes: Sequence[str], live: sqlite3.Connection | None) -> None:
         database = part(self._database, "")
-        if live is None:
-            for suffix in BESIDE:
-                part(database, suffix).unlink(missing_ok=True)
+        for suffix in BESIDE:  # where SQLite has locked the database, nothing is in them any more
+            part(database, suffix).unlink(missing_ok=True)
         if "" in suffixes:
             os.replace(self._aside.path(""), database)
         else:
             database.unlink(missing_ok=True)
         if live is not None:
-            live.close()  # SQLite takes away what it kept beside the old file
+            live.close()
         for suffix in suffixes:
             if suffix:
                 os.replace(self._aside.path(suffix), part(database, suffix))
