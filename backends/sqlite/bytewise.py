@@ -15,6 +15,7 @@ from typing import IO, Final
 
 from backends.sqlite import packing
 from backends.sqlite.parts import PARTS, part, parts_of
+from backends.sqlite.reading import OutOfTime
 from bot.contract import Blocked
 
 NEW_FILE: Final = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_WRONLY
@@ -49,13 +50,16 @@ def is_same(database: Path, packed: Path, seconds: float) -> bool:
     return True
 
 
-def why_not_read(database: Path, seconds: float) -> str:
-    """Returns what SQLite says, which takes nothing over from a -wal for that; empty: it reads it."""
-    with _process("reads", database, database) as process:
+def fault(database: Path, what: str, seconds: float) -> str:
+    """Returns what SQLite says against it, which takes nothing over from a -wal for that; empty: nothing.
+
+    `what`: `reads` or `checks`. Raises OutOfTime, and Blocked where SQLite could not look.
+    """
+    with _process(what, database, database) as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Blocked(f"The database was not read: not finished after {seconds:.0f} s.") from None
+            raise OutOfTime(f"not finished after {seconds:.0f} s") from None
         if process.returncode == packing.UNLIKE:
             return _said(process)
         _refuse_failed(process, "read")

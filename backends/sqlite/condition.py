@@ -34,6 +34,7 @@ from bot.model import Current
 
 LOOK_SECONDS: Final = 5.0  # for quick_check beside its writers
 LOOK_LOCKED_SECONDS: Final = 1.0  # the same with a rollback journal: nobody can write meanwhile
+AT_ONCE_BYTES: Final = 64 << 20  # of a larger one SQLite reads whole trees before it looks at the time
 GOOD_SECONDS: Final = 60.0  # for which a look counts that nobody has written since
 PAGES, UNREADABLE, EMPTY, GONE = "damaged", "unreadable", "empty", "gone"  # in tokens, for ever
 LABELS: Final = {
@@ -85,7 +86,7 @@ def look(database: Path, wait: float, *, check: bool) -> Condition:
     try:
         with reading(database, wait) as live:
             schema = identity(live)
-            found = _checked(live) if check else Checked()
+            found = _checked(live, database) if check else Checked()
     except NoDatabase as unknown:
         return Condition(damage=UNREADABLE, words=_without_stop(unknown))
     except Damaged as damage:
@@ -102,19 +103,25 @@ def _why_not_alone(database: Path) -> str:
         with reading_alone(database) as alone:
             identity(alone)
     except Damaged:  # what is missing may stand in the -wal
-        said = bytewise.why_not_read(database, LOOK_SECONDS)
+        said = bytewise.fault(database, "reads", LOOK_SECONDS)
         return f"SQLite says: {said}. {NO_DATABASE}" if said else ""
     except (Blocked, Busy):
         return ""  # somebody writes to it now, so it is in use
     return ""
 
 
-def _checked(live: sqlite3.Connection) -> Checked:
+def _checked(live: sqlite3.Connection, database: Path) -> Checked:
+    """`live` stays open meanwhile, so that it tidies up what another process leaves."""
     journal = live.execute("PRAGMA journal_mode").fetchone()[0]
+    seconds = LOOK_SECONDS if journal == "wal" else LOOK_LOCKED_SECONDS
     try:
-        return checked(live, "quick_check", LOOK_SECONDS if journal == "wal" else LOOK_LOCKED_SECONDS)
-    except OutOfTime as late:
-        return Checked(not_read=(str(late),))
+        if database.stat().st_size > AT_ONCE_BYTES:
+            return Checked(bytewise.fault(database, "checks", seconds))
+        return checked(live, "quick_check", seconds)
+    except (OutOfTime, Blocked) as reason:
+        if isinstance(reason, Damaged):
+            raise
+        return Checked(not_read=(_without_stop(reason),))
 
 
 def _without_stop(reason: Exception) -> str:

@@ -1,13 +1,14 @@
 """Looks at the files of a database from outside: copies them byte by byte into one, or compares both.
 
-A plain script over the standard library, started as `python -I -S packing.py pack|same|reads DATABASE TAR`.
+A plain script over the standard library, started as `python -I -S packing.py WHAT DATABASE TAR`.
 It is a process of its own because closing any descriptor of a database lets go of all locks that its process
 holds on it, those of SQLite as well. The packed file is a tar: people can open it without the bot.
 
   database, database-wal, database-shm, database-journal: those that are there and hold something
 
 `same` ends with 0 when the database, its -wal and its -journal hold what is packed, and with 1 when not.
-`reads` does so when SQLite reads the schema. It never closes it: SQLite would take a -wal over, or away.
+`reads` does so when SQLite reads the schema, `checks` when quick_check finds nothing: it stops in time only when
+its process is ended. Neither closes the database: SQLite would take a -wal over, or away.
 """
 
 import os
@@ -45,21 +46,30 @@ def same(database: str, packed: str) -> int:
 
 
 def reads(database: str, packed: str) -> int:
+    return _asked(database, "SELECT 'ok' FROM (SELECT count(*) FROM sqlite_schema)")
+
+
+def checks(database: str, packed: str) -> int:
+    return _asked(database, "PRAGMA quick_check(1)")
+
+
+def _asked(database: str, question: str) -> int:
+    """Ends the process, and says what SQLite says unless that is `ok`."""
     import sqlite3
     from urllib.parse import quote
 
     connection = sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True)
     try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        said, code = str(connection.execute(question).fetchone()[0]), UNLIKE
     except sqlite3.OperationalError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.stderr.flush()
-        os._exit(FAILED)
+        said, code = str(error), FAILED
     except sqlite3.DatabaseError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.stderr.flush()
-        os._exit(UNLIKE)
-    os._exit(0)
+        said, code = str(error), UNLIKE
+    if said == "ok":
+        os._exit(0)
+    sys.stderr.write(" ".join(said.split()))
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def parts_of(database: str) -> tuple[str, ...]:
@@ -81,7 +91,8 @@ def _equal(one: IO[bytes], other: IO[bytes]) -> bool:
 
 if __name__ == "__main__":
     try:
-        sys.exit({"pack": pack, "same": same, "reads": reads}[sys.argv[1]](sys.argv[2], sys.argv[3]))
+        do = {"pack": pack, "same": same, "reads": reads, "checks": checks}[sys.argv[1]]
+        sys.exit(do(sys.argv[2], sys.argv[3]))
     except (OSError, tarfile.TarError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(FAILED)

@@ -25,10 +25,10 @@ from backends.conformance.harness import (
 from backends.marker import Marker, Markers, MarkerStage, Slot
 from backends.sqlite import bytewise
 from backends.sqlite.backups import RAW
-from backends.sqlite.condition import look
+from backends.sqlite.condition import AT_ONCE_BYTES, look
 from backends.sqlite.executor import Sqlite
 from backends.sqlite.parts import PARTS, part
-from backends.sqlite.reading import connect, identity
+from backends.sqlite.reading import OutOfTime, connect, identity
 from backends.sqlite.saving import Saving, UndoFile
 from bot.contract import Busy, Ended, Fate, StateChanged, Work
 from bot.errors import PermanentError
@@ -234,6 +234,19 @@ async def test_a_damage_that_there_was_no_time_to_find_hides_no_loss(world: Sqli
 async def test_a_whole_database_is_not_said_to_be_damaged(world: SqliteWorld) -> None:
     way = await _way(world.executor())
     assert (way.warnings, way.loss.quality) == ((), LossQuality.MEASURED)
+
+
+def test_a_check_that_takes_too_long_is_ended(world: SqliteWorld) -> None:
+    with pytest.raises(OutOfTime):
+        bytewise.fault(world.database, "checks", 0.0)
+
+
+def test_a_large_database_is_looked_at_and_found_damaged(world: SqliteWorld) -> None:
+    """A hole behind its last page: it takes no room."""
+    os.truncate(world.database, AT_ONCE_BYTES + 4096)
+    assert look(world.database, WAIT_SECONDS, check=True).damage == ""
+    a_corrupt_page(world)
+    assert look(world.database, WAIT_SECONDS, check=True).damage == "damaged"
 
 
 # The token
