@@ -7,8 +7,8 @@ holds on it, those of SQLite as well. The packed file is a tar: people can open 
   database, database-wal, database-shm, database-journal: those that are there and hold something
 
 `same` ends with 0 when the database, its -wal and its -journal hold what is packed, and with 1 when not.
-`reads` does so when SQLite reads the schema, `checks` when quick_check finds nothing: it stops in time only when
-its process is ended. Neither closes the database: SQLite would take a -wal over, or away.
+`reads` does so when SQLite reads the schema, `checks` when quick_check finds nothing: that stops in time only
+when its process is ended. Neither closes the database: SQLite would take a -wal over, or away.
 """
 
 import os
