@@ -108,7 +108,7 @@ def unpack(packed: IO[bytes], into: Callable[[str], Path], between: Between) -> 
                 raise Blocked(f"`{member.name}` is nothing that the bot keeps of a database.")
             with source:
                 copy(source, into(suffix), between)
-            like((member.uid, member.gid, member.mode), into(suffix))
+            like((member.uid, member.gid, member.mode & 0o777), into(suffix))
             found.append(suffix)
     return tuple(found)
 

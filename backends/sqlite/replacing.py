@@ -86,6 +86,7 @@ class Replacing(Restoring):
             live = self._locked(files)
             self._recognise()
             self._renew_undo(live)
+            self._recognise()  # keeping a large file once more takes its time
             backup.check()
             self._marker = replace(self._marker, facts={**self._marker.facts, **self._facts(suffixes)})
             self._write(MarkerStage.CLOSING)

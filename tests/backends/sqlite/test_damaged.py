@@ -252,7 +252,7 @@ def test_a_large_database_is_looked_at_and_found_damaged(world: SqliteWorld) -> 
 # The token
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [a_corrupt_page, cut_off, emptied, gone, overwritten_beside_its_wal])
 async def test_the_token_stays_as_long_as_it_is_damaged_in_the_same_way(
     world: SqliteWorld, damage: Damage
 ) -> None:
@@ -311,6 +311,27 @@ async def test_a_repair_in_the_last_moment_is_noticed_while_nobody_else_can_writ
     with pytest.raises(StateChanged, match="repaired"):
         save.begun.result(PATIENCE_SECONDS)
     assert save.ended.wait(PATIENCE_SECONDS)
+
+
+class Trusting(Sqlite):
+    """It has looked a moment ago, and what happens since is seen by the thread alone."""
+
+    def _refuse_other_damage(self, work: Work) -> None:
+        pass
+
+
+@pytest.mark.parametrize("damage", [emptied, an_overwritten_header])
+async def test_a_file_that_was_repaired_in_the_last_moment_is_not_replaced(
+    world: SqliteWorld, damage: Damage
+) -> None:
+    _kept_whole(world)
+    damage(world)
+    work = work_for(await _way(world.executor()))
+    _repaired_in_its_place(world)
+    before = _files(world)
+    with pytest.raises(StateChanged, match="another state"):
+        await Trusting(world.database, world.backups, world.key).start(work)
+    assert _files(world) == before
 
 
 # The restore
