@@ -73,6 +73,12 @@ def id_of(name: str) -> str:
     return name.removesuffix(ENDING)
 
 
+def is_free(folder: Path, name: str) -> bool:
+    """Whether an undo point may be called so. Under either ending: SQLite may yet say that it is damaged."""
+    stem = name.removesuffix(ENDING).removesuffix(RAW)
+    return not any(os.path.lexists(folder / f"{stem}{ending}") for ending in (ENDING, RAW))
+
+
 def file_of(folder: Path, point: str) -> Path:
     """Only for ids that were listed. Of two files that would be called the same, the one with an ending."""
     plain, ended = folder / point, folder / f"{point}{ENDING}"

@@ -16,7 +16,7 @@ from backends.sqlite.parts import part, parts_of
 from backends.sqlite.reading import (
     DAMAGED,
     NO_DATABASE,
-    Checked,
+    CheckedFile,
     Damaged,
     NoDatabase,
     OutOfTime,
@@ -86,7 +86,7 @@ def look(database: Path, wait: float, *, check: bool) -> Condition:
     try:
         with reading(database, wait) as live:
             schema = identity(live)
-            found = _checked(live, database) if check else Checked()
+            found = _checked(live, database) if check else CheckedFile()
     except NoDatabase as unknown:
         return Condition(damage=UNREADABLE, words=_without_stop(unknown))
     except Damaged as damage:
@@ -110,18 +110,18 @@ def _why_not_alone(database: Path) -> str:
     return ""
 
 
-def _checked(live: sqlite3.Connection, database: Path) -> Checked:
+def _checked(live: sqlite3.Connection, database: Path) -> CheckedFile:
     """`live` stays open meanwhile, so that it tidies up what another process leaves."""
     journal = live.execute("PRAGMA journal_mode").fetchone()[0]
     seconds = LOOK_SECONDS if journal == "wal" else LOOK_LOCKED_SECONDS
     try:
         if database.stat().st_size > AT_ONCE_BYTES:
-            return Checked(bytewise.fault(database, "checks", seconds))
+            return CheckedFile(bytewise.fault(database, "checks", seconds))
         return checked(live, "quick_check", seconds)
     except (OutOfTime, Blocked) as reason:
         if isinstance(reason, Damaged):
             raise
-        return Checked(not_read=(_without_stop(reason),))
+        return CheckedFile(not_read=(_without_stop(reason),))
 
 
 def _without_stop(reason: Exception) -> str:

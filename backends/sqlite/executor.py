@@ -7,7 +7,6 @@ are traffic, a migration or a repair is a change. The copying is in `copying`, w
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -22,9 +21,8 @@ from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
-from backends.sqlite import bytewise
-from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_raw
-from backends.sqlite.comparing import Compared, Difference, NotCompared, folded
+from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_free, is_raw
+from backends.sqlite.comparing import Compared
 from backends.sqlite.condition import GONE, Condition, Looks
 from backends.sqlite.copying import Copy, CopyRoute
 from backends.sqlite.counting import Counting
@@ -34,9 +32,7 @@ from backends.sqlite.names import DEFAULT_NAMES
 from backends.sqlite.reading import (
     AT,
     WAIT_SECONDS,
-    Damaged,
     OutOfTime,
-    checked,
     damage_of,
     identity,
     reading,
@@ -49,8 +45,9 @@ from backends.sqlite.reading import (
 from backends.sqlite.replacing import Replacing, fate_of_replacing, is_of_replacing
 from backends.sqlite.saving import HOLDS, SAVES, Kept, Saving, UndoFile
 from backends.sqlite.settings import SqliteSettings
-from backends.sqlite.stands import CHECKING_SECONDS, Stands
-from backends.sqlite.telling import changes, finding, rows_of, sentence, units_of, without_words
+from backends.sqlite.stands import Stands
+from backends.sqlite.telling import changes, loss_of, without_words
+from backends.sqlite.verifying import Arrival
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
@@ -76,11 +73,9 @@ from bot.model import (
     Goal,
     Left,
     Loss,
-    LossQuality,
     Points,
     Preview,
     RestorePoint,
-    Verdict,
     Way,
 )
 
@@ -228,25 +223,14 @@ class Sqlite:
     ) -> Way:
         unchecked = stands.refuse_damaged(one.id for one in points if one.id != point.id)
         found = self._compared(point, stands.condition)
-        comparable = stands.condition.opens and not is_raw(point.id)
         return Way(
             point=point,
             current=stands.condition.current(self._database),
-            loss=self._loss(found, point, now),
-            diff="\n".join(self._changes(point)) if comparable else "",
-            preview=Preview.EXACT if comparable else Preview.NONE,
-            warnings=(
-                *stands.damage_warnings(),
-                *unchecked,
-                *without_words(found),
-                *stands.other_warnings(),
-                *self._markers.warnings(),
-            ),
-            blockers=(
-                *stands.content_blockers(self._tables),
-                *stands.space_blockers(),
-                *stands.page_blockers(),
-            ),
+            loss=loss_of(found, self._tables, point, now),
+            diff="\n".join(self._changes(point)) if stands.compares else "",
+            preview=Preview.EXACT if stands.compares else Preview.NONE,
+            warnings=(*stands.warnings(unchecked, without_words(found)), *self._markers.warnings()),
+            blockers=stands.blockers(self._tables),
             downtime=stands.duration(self._pages_per_second),
             undo=stands.undo(),
         )
@@ -254,7 +238,7 @@ class Sqlite:
     @file_errors()
     def _measure(self, point: RestorePoint, now: datetime) -> Loss:
         named(point.id, self._points())
-        return self._loss(self._compared(point, self._looks.closely()), point, now)
+        return loss_of(self._compared(point, self._looks.closely()), self._tables, point, now)
 
     def _compared(self, point: RestorePoint, condition: Condition) -> tuple[Compared, ...] | str:
         """Returns how each table differs, or why nobody knows."""
@@ -266,26 +250,6 @@ class Sqlite:
             return self._counting.differences(self._file(point.id))
         except (OutOfTime, Blocked) as reason:
             return f"rows: {reason}"
-
-    def _loss(self, found: tuple[Compared, ...] | str, point: RestorePoint, now: datetime) -> Loss:
-        """Nothing that was counted in a damaged database is a figure: what is lost there is not known."""
-        if isinstance(found, str):
-            return Loss(LossQuality.UNKNOWN, point.at, basis=found, measured_at=now)
-        compared = {folded(one.table) for one in found}
-        missing = sorted(name for name in self._tables if folded(name) not in compared)
-        unknown = [
-            *(f"no table {name}" for name in missing),
-            *(f"{one.table}: {one.why}" for one in found if isinstance(one, NotCompared)),
-        ]
-        damaged = any(isinstance(one, NotCompared) and one.damaged for one in found)
-        counted = [] if damaged else [one for one in found if isinstance(one, Difference)]
-        return Loss(
-            quality=LossQuality.UNKNOWN if unknown else LossQuality.MEASURED,
-            since=point.at,
-            units=tuple(unit for one in counted for unit in units_of(one)),
-            basis="; ".join(unknown),
-            measured_at=now,
-        )
 
     def _changes(self, point: RestorePoint) -> Iterator[str]:
         with self._reading() as live, reading_backup(self._file(point.id)) as old:
@@ -318,11 +282,8 @@ class Sqlite:
         Run numbers recur after a fresh state folder, and what an earlier run saved stays.
         """
         names = (f"pre-{work.run_id}", *(f"pre-{work.op_id}{n}" for n in ("", *NEXT_NAMES)))
-        free = [
-            f"{name}{RAW if damage_of(work.expected) else ENDING}"
-            for name in names  # under either ending: only while it is saved SQLite may say that it is damaged
-            if not any(os.path.lexists(self._backups / f"{name}{ending}") for ending in (ENDING, RAW))
-        ]
+        free = [name + RAW if damage_of(work.expected) else name + ENDING for name in names]
+        free = [name for name in free if is_free(self._backups, name)]
         if not free:
             raise Blocked(f"Files called like every undo point of {work.run_id} stand in {self._backups}.")
         marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: free[0]})
@@ -378,7 +339,7 @@ class Sqlite:
             with self._reading() as live:
                 recognise(live, work.expected)
                 recognise_place(self._database, work.expected)
-        backup = self._file(named(work.point, self._points()).id)
+        backup = self._named(work.point)
         return CopyRoute(
             backup,
             work.fingerprint,
@@ -468,81 +429,17 @@ class Sqlite:
 
     @file_errors()
     def _verify(self, work: Work) -> tuple[Finding, ...]:
-        if is_raw(work.point):
-            return (self._same_bytes(work),)
-        doubt = ""
-        try:
-            rows = self._rows(work)
-        except (OutOfTime, PointUnavailable, StateChanged, Blocked) as reason:
-            doubt = sentence(reason) if isinstance(reason, StateChanged) else ""
-            words = f"Nothing to compare with: {sentence(reason)}"
-            rows = (finding("rows", Verdict.INCONCLUSIVE, None, words),)
-        return (self._integrity(), self._arrival(work, doubt), *rows)
-
-    def _same_bytes(self, work: Work) -> Finding:
-        """What came back is damaged, so nothing but its bytes can be looked at."""
+        arrival = Arrival(self._database, self._counting, self._wait)
         found = self._find(work)
-        try:
-            path = self._file(named(work.point, self._points()).id)
-            with held(path) as kept:
-                kept.compare(work.fingerprint)
-                same = bytewise.is_same(self._database, path, CHECKING_SECONDS)
-                kept.check()
-        except (PointUnavailable, StateChanged, Blocked) as reason:
-            return finding("restored database", Verdict.INCONCLUSIVE, None, sentence(reason))
-        if found.fate is Fate.OVERTAKEN:
-            return finding("restored database", Verdict.FAILED, None, found.words)
-        if found.fate is not Fate.DONE or not same:
-            words = (
-                found.words if same else "The files are not what was kept: written since, or not put back."
-            )
-            return finding("restored database", Verdict.INCONCLUSIVE, None, words)
-        words = "Byte for byte what was kept, and as damaged as it was."
-        return finding("restored database", Verdict.PASSED, None, words)
+        return arrival.findings(work, found, partial(self._named, work.point), lambda: self._current().id)
 
-    def _integrity(self) -> Finding:
-        try:
-            with self._reading() as live:
-                found = checked(live, "integrity_check", CHECKING_SECONDS)
-                fault = found.fault
-        except Damaged as damage:
-            fault = str(damage)
-        except (OutOfTime, Blocked) as reason:
-            words = f"The check did not end: {sentence(reason)}"
-            return finding("integrity", Verdict.INCONCLUSIVE, None, words)
-        else:
-            if found.not_read and not fault:
-                words = f"Not everything could be checked: {'; '.join(found.not_read)}."
-                return finding("integrity", Verdict.INCONCLUSIVE, None, words)
-        verdict = Verdict.FAILED if fault else Verdict.PASSED
-        return finding("integrity", verdict, fault or "ok", fault or "The file is whole.")
-
-    def _arrival(self, work: Work, doubt: str) -> Finding:
-        """`doubt`: why nobody can say any more what was to arrive."""
-        found = self._find(work)
-        verdicts = {Fate.DONE: Verdict.PASSED, Fate.OVERTAKEN: Verdict.FAILED}
-        verdict = verdicts.get(found.fate, Verdict.INCONCLUSIVE)
-        if doubt and verdict is Verdict.PASSED:
-            return finding("restored database", Verdict.INCONCLUSIVE, self._current().id, doubt)
-        return finding("restored database", verdict, self._current().id, found.words)
-
-    def _rows(self, work: Work) -> tuple[Finding, ...]:
-        path = self._file(named(work.point, self._points()).id)
-        with held(path) as backup:
-            backup.compare(work.fingerprint)
-            found = self._counting.differences(path)
-            backup.check()
-        return tuple(rows_of(one, behind_maintenance=work.in_maintenance) for one in found)
+    def _named(self, point: str) -> Path:
+        """Returns the file of a restore point. Raises PointUnavailable."""
+        return self._file(named(point, self._points()).id)
 
 
 def build(settings: SqliteSettings, resolver: Resolver) -> Sqlite:
     """Raises ConfigurationError when a reference cannot be resolved."""
-    return Sqlite(
-        resolver.path(settings.database),
-        resolver.path(settings.backups),
-        resolver.surroundings.key,
-        settings.tables,
-        settings.pages_per_second,
-        settings.counting,
-        names=settings.names,
-    )
+    database, backups = resolver.path(settings.database), resolver.path(settings.backups)
+    key, pace = resolver.surroundings.key, settings.pages_per_second
+    return Sqlite(database, backups, key, settings.tables, pace, settings.counting, names=settings.names)

@@ -190,18 +190,18 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedFile:
     """The answer of `integrity_check` or `quick_check`."""
 
     fault: str = ""  # the first; empty: none was found
     not_read: tuple[str, ...] = ()  # what was not looked at, and why
 
 
-def checked(connection: sqlite3.Connection, how: str, seconds: float) -> Checked:
+def checked(connection: sqlite3.Connection, how: str, seconds: float) -> CheckedFile:
     """Where only the application can check a table, all others are checked. Raises OutOfTime."""
     with deadline(connection, seconds):
         try:
-            return Checked(_first_fault(connection, f"{how}(1)"))
+            return CheckedFile(_first_fault(connection, f"{how}(1)"))
         except sqlite3.OperationalError as error:
             if not is_foreign(error):
                 raise
@@ -209,18 +209,18 @@ def checked(connection: sqlite3.Connection, how: str, seconds: float) -> Checked
         return _checked_one_by_one(connection, how, ("sqlite_schema", *names))
 
 
-def _checked_one_by_one(connection: sqlite3.Connection, how: str, names: Iterable[str]) -> Checked:
+def _checked_one_by_one(connection: sqlite3.Connection, how: str, names: Iterable[str]) -> CheckedFile:
     not_read: list[str] = []
     for name in names:
         quoted = name.replace('"', '""')
         try:
             if fault := _first_fault(connection, f'{how}("{quoted}")'):
-                return Checked(fault, tuple(not_read))
+                return CheckedFile(fault, tuple(not_read))
         except sqlite3.OperationalError as error:
             if not is_foreign(error):
                 raise
             not_read.append(f"`{name}` needs {foreign_name(error)}")
-    return Checked("", tuple(not_read))
+    return CheckedFile("", tuple(not_read))
 
 
 def _first_fault(connection: sqlite3.Connection, check: str) -> str:

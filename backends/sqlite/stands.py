@@ -48,9 +48,17 @@ class Stands:
         return is_raw(self.backup.name) or not self.condition.opens
 
     @property
-    def _compares(self) -> bool:
+    def compares(self) -> bool:
         """Whether both are databases that SQLite opens."""
         return self.condition.opens and not is_raw(self.backup.name)
+
+    def warnings(self, unchecked: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
+        """`unchecked`: of the backup. `without`: by which rows were not compared."""
+        return (*self.damage_warnings(), *unchecked, *without, *self.other_warnings())
+
+    def blockers(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """`wanted`: the tables of the settings."""
+        return (*self.content_blockers(wanted), *self.space_blockers(), *self.page_blockers())
 
     def refuse_without_rights(self) -> None:
         """Raises Denied where the bot may not write what it will have to write."""
@@ -114,7 +122,7 @@ class Stands:
 
     def other_warnings(self) -> Iterator[str]:
         """Says what becomes different that no table shows."""
-        if not self._compares:
+        if not self.compares:
             return
         with reading(self.database) as live, reading_backup(self.backup) as backup:
             if live.execute("PRAGMA journal_mode").fetchone()[0] != "wal" and was_wal(self.backup):
@@ -140,7 +148,7 @@ class Stands:
             yield f"The backup holds none of the tables {', '.join(wanted)}: is it one of this database?"
 
     def page_blockers(self) -> Iterator[str]:
-        if not self._compares:
+        if not self.compares:
             return
         with reading_backup(self.backup) as backup:
             of_backup = backup.execute("PRAGMA page_size").fetchone()[0]

@@ -30,6 +30,7 @@ from backends.sqlite.executor import Sqlite
 from backends.sqlite.parts import PARTS, part
 from backends.sqlite.reading import OutOfTime, connect, identity
 from backends.sqlite.saving import Saving, UndoFile
+from backends.sqlite.telling import loss_of
 from bot.contract import Busy, Ended, Fate, StateChanged, Work
 from bot.errors import PermanentError
 from bot.model import Goal, Left, LossQuality, UndoMode, Verdict, Way
@@ -223,10 +224,10 @@ async def test_a_damage_that_there_was_no_time_to_find_hides_no_loss(world: Sqli
     """Seen by counting alone: figures of other tables would look like the whole."""
     a_corrupt_page(world)
     executor = world.executor()
-    (condition,) = [look(world.database, WAIT_SECONDS, check=False)]
+    condition = look(world.database, WAIT_SECONDS, check=False)
     assert condition.damage == ""
-    found = executor._compared((await executor.points()).points[0], condition)
-    loss = executor._loss(found, (await executor.points()).points[0], NOW)
+    point = (await executor.points()).points[0]
+    loss = loss_of(executor._compared(point, condition), (), point, NOW)
     assert (loss.quality, loss.units) == (LossQuality.UNKNOWN, ())
     assert "malformed" in loss.basis
 
