@@ -9,10 +9,10 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from backends.sqlite.reading import OutOfTime, deadline, schema, shadows_of, tables
+from backends.sqlite.reading import OutOfTime, deadline, is_foreign, schema, shadows_of, tables
 
 BINARY: Final = "BINARY"
 LITERAL: Final = (
@@ -32,6 +32,9 @@ class Difference:
     added: int
     changed: int
     deleted: int
+    without: tuple[
+        str, ...
+    ] = ()  # collations that only the application has: its values were compared by bytes
 
     @property
     def none(self) -> bool:
@@ -45,6 +48,7 @@ class NotCompared:
     table: str
     why: str
     late: bool = False  # there was not time enough
+    damaged: bool = False  # SQLite says so
 
 
 Compared: TypeAlias = Difference | NotCompared
@@ -78,12 +82,13 @@ def differences(connection: sqlite3.Connection, names: Iterable[str], seconds: f
     `connection` is from `beside`. All are seen at one moment; what is not finished within `seconds` is
     NotCompared.
     """
+    without = _stand_in(connection)
     connection.execute("BEGIN")  # a reader beside the writers; with a rollback journal, see the caller
     try:
         live, old = _by_name(tables(connection)), _by_name(tables(connection, "point"))
         with deadline(connection, seconds) as late:
             return tuple(
-                _compared(connection, name, live.keys() - old.keys(), old.keys() - live.keys(), late)
+                _compared(connection, name, live.keys() - old.keys(), old.keys() - live.keys(), late, without)
                 for name in _each(names, live, old)
             )
     finally:
@@ -108,20 +113,49 @@ def _compared(
     only_live: Set[str],
     only_old: Set[str],
     late: OutOfTime,
+    without: Mapping[str, tuple[str, ...]],
 ) -> Compared:
+    found: Compared
     try:
         if folded(name) in only_live:
-            return Difference(name, _count(connection, "main", name), 0, 0)
-        if folded(name) in only_old:
-            return Difference(name, 0, 0, _count(connection, "point", name))
-        return _compared_by_content(connection, name)
+            found = Difference(name, _count(connection, "main", name), 0, 0)
+        elif folded(name) in only_old:
+            found = Difference(name, 0, 0, _count(connection, "point", name))
+        else:
+            found = _compared_by_content(connection, name)
     except sqlite3.DatabaseError as error:
         code = error.sqlite_errorcode & 0xFF
         if code == sqlite3.SQLITE_INTERRUPT:
             return NotCompared(name, str(late), late=True)
         if code not in PER_TABLE:
             raise
-        return NotCompared(name, str(error))  # a function, module or collation that only the application has
+        why = f"{error}: only the application has it" if is_foreign(error) else str(error)
+        return NotCompared(name, why, damaged=code == sqlite3.SQLITE_CORRUPT)
+    return replace(found, without=without.get(folded(name), ())) if isinstance(found, Difference) else found
+
+
+def _stand_in(connection: sqlite3.Connection) -> Mapping[str, tuple[str, ...]]:
+    """Puts the order of bytes in the place of collations that only the application has.
+
+    Returns them by table. No row is ever looked for by a key of theirs: such tables are read as they stand.
+    """
+    missing: dict[str, dict[str, None]] = {}
+    for database in ("main", "point"):
+        found = connection.execute(
+            f"SELECT DISTINCT t.name, x.coll FROM {database}.sqlite_schema AS t,"  # noqa: S608
+            " pragma_index_list(t.name, ?) AS l, pragma_index_xinfo(l.name, ?) AS x WHERE t.type = 'table'"
+            " AND x.coll COLLATE NOCASE NOT IN ('BINARY', 'NOCASE', 'RTRIM') ORDER BY 2",
+            (database, database),
+        ).fetchall()
+        for table, collation in found:
+            missing.setdefault(folded(table), {})[folded(collation)] = None
+    for collation in {collation for collations in missing.values() for collation in collations}:
+        connection.create_collation(collation, _by_bytes)
+    return {table: tuple(collations) for table, collations in missing.items()}
+
+
+def _by_bytes(one: str, other: str) -> int:
+    return (one > other) - (one < other)
 
 
 def _compared_by_content(connection: sqlite3.Connection, name: str) -> Compared:
