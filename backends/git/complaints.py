@@ -20,14 +20,14 @@ MOVED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class GitSaying:
     pattern: re.Pattern[str]
     kind: type[Problem]
     words: str  # a sentence for people; with %s: what git said
 
 
-def _cause(pattern: str, kind: type[Problem], words: str) -> Meaning:
-    return Meaning(re.compile(pattern, re.IGNORECASE | re.MULTILINE), kind, words)
+def _cause(pattern: str, kind: type[Problem], words: str) -> GitSaying:
+    return GitSaying(re.compile(pattern, re.IGNORECASE | re.MULTILINE), kind, words)
 
 
 CAUSES: Final = (

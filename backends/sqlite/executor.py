@@ -21,17 +21,16 @@ from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
-from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_free, is_raw
+from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_raw
 from backends.sqlite.comparing import Compared
 from backends.sqlite.condition import GONE, Condition, Looks
 from backends.sqlite.copying import Copy, CopyRoute
 from backends.sqlite.counting import Counting
-from backends.sqlite.dropping import DROPS, drop, fate_of_dropping
+from backends.sqlite.dropping import DROPS, drop_once, fate_of_dropping
 from backends.sqlite.held import held
 from backends.sqlite.in_thread import InThread, Restoring
 from backends.sqlite.names import DEFAULT_NAMES
 from backends.sqlite.reading import (
-    AT,
     WAIT_SECONDS,
     OutOfTime,
     damage_of,
@@ -40,15 +39,17 @@ from backends.sqlite.reading import (
     reading_backup,
     recognise,
     recognise_place,
+    refuse_unplaced,
     schema_of,
     version,
 )
 from backends.sqlite.replacing import Replacing, fate_of_replacing, is_of_replacing
-from backends.sqlite.saving import HOLDS, SAVES, Kept, Saving, UndoFile
+from backends.sqlite.saving import HOLDS, SAVES, Kept, Saving, UndoFile, free_name
 from backends.sqlite.settings import SqliteSettings
 from backends.sqlite.stands import Stands
 from backends.sqlite.telling import changes, loss_of, without_words
 from backends.sqlite.verifying import Arrival
+from backends.threads import Threads
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
@@ -82,7 +83,6 @@ from bot.model import (
 
 COUNTING_SECONDS = 10.0  # for how all tables differ, unless the settings say otherwise
 STOPPING_SECONDS = 10.0  # for a copy to be taken back
-NEXT_NAMES = tuple(f"-{n}" for n in range(2, 10))  # of an undo point, where others are taken
 RENEWED = "Its undo point was saved anew, with what was written since."
 
 
@@ -118,35 +118,36 @@ class Sqlite:
         self._markers = Markers(backups, key)
         self._counting = Counting(database, self._markers, tables, counting)
         self._readings = Readings()
+        self._threads = Threads()
         self._going: dict[str, InThread] = {}  # of this process, by op id
         self._kept: dict[str, Kept] = {}  # by run: what has watched the database since its undo point
 
     async def points(self, limit: int = 50) -> Points:
-        found, current = await asyncio.to_thread(self._listed)
+        found, current = await self._threads.run(self._listed)
         return Points(found.points[:limit], current, found.left_out)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
-        return await asyncio.to_thread(self._plan, goal, now)
+        return await self._threads.run(self._plan, goal, now)
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
-        return await asyncio.to_thread(self._measure, point, now)
+        return await self._threads.run(self._measure, point, now)
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
         """Returns once it holds the database; it goes on in a thread. What is dropped is gone at once."""
         if work.do is Do.DROP:
-            return await asyncio.to_thread(self._drop, work)
+            return await self._threads.run(self._drop, work)
         begin = self._start_saving if work.do is Do.SAVE else self._start_restore
-        going = await asyncio.to_thread(begin, work)
+        going = await self._threads.run(begin, work)
         if going is None:
             return Taken.TAKEN
         await asyncio.wrap_future(going.begun)
         return {"op_id": work.op_id}
 
     async def find(self, work: Work) -> Found:
-        return await asyncio.to_thread(self._find, work)
+        return await self._threads.run(self._find, work)
 
     async def bar(self, work: Work) -> Found:
-        return await asyncio.to_thread(self._bar, work)
+        return await self._threads.run(self._bar, work)
 
     async def poll(self, work: Work) -> Progress | Ended:
         going = self._going.get(work.op_id)
@@ -162,12 +163,12 @@ class Sqlite:
         if going is None:
             return None
         going.stop()
-        await asyncio.to_thread(going.ended.wait, STOPPING_SECONDS)
+        await self._threads.run(going.ended.wait, STOPPING_SECONDS)
         found = await self.find(work)
         return Left.BEFORE if found.fate in {Fate.FAILED, Fate.ABSENT} else None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
-        return await asyncio.to_thread(self._verify, work)
+        return await self._threads.run(self._verify, work)
 
     # Reading
 
@@ -276,7 +277,7 @@ class Sqlite:
             if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
                 return None
             marker = self._saving(work, slot)
-            self._refuse_unplaced(work)
+            refuse_unplaced(work)
             self._refuse_other_damage(work)
             undo = self._undo_file(id_of(str(marker.facts[SAVES])), work)
             saving = Saving(self._database, undo, work.timeout, marker, slot, min(self._wait, work.timeout))
@@ -285,16 +286,9 @@ class Sqlite:
         return saving
 
     def _saving(self, work: Work, slot: Slot) -> Marker:
-        """Returns the marker with the name of a file that nobody has: what stands there already is not ours.
-
-        Run numbers recur after a fresh state folder, and what an earlier run saved stays.
-        """
-        names = (f"pre-{work.run_id}", *(f"pre-{work.op_id}{n}" for n in ("", *NEXT_NAMES)))
-        free = [name + RAW if damage_of(work.expected) else name + ENDING for name in names]
-        free = [name for name in free if is_free(self._backups, name)]
-        if not free:
-            raise Blocked(f"Files called like every undo point of {work.run_id} stand in {self._backups}.")
-        marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: free[0]})
+        """Returns the marker with the name of a file that nobody has yet."""
+        name = free_name(self._backups, work, RAW if damage_of(work.expected) else ENDING)
+        marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: name})
         slot.write(marker)
         return marker
 
@@ -316,16 +310,7 @@ class Sqlite:
 
     @file_errors()
     def _drop(self, work: Work) -> Taken | Ended:
-        slot = self._markers.take(work.op_id)
-        if slot is None:
-            return Taken.TAKEN
-        with slot:
-            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
-                return Taken.TAKEN
-            taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
-            name = named(work.undo or "", self._points()).id
-            drop(self._file(name), work.undo_content, taken, slot)
-        return Ended(True, Left.BEFORE, f"{name} is dropped.")
+        return drop_once(self._markers, work, self._fate, lambda: self._named(work.undo or ""))
 
     # The restore
 
@@ -354,7 +339,7 @@ class Sqlite:
 
     def _route(self, work: Work) -> CopyRoute:
         """Looked at once more before anybody is locked out; what counts is what the copy sees."""
-        self._refuse_unplaced(work)
+        refuse_unplaced(work)
         self._refuse_other_damage(work)
         if schema_of(work.expected):
             with self._reading() as live:
@@ -371,11 +356,6 @@ class Sqlite:
             work.undo_content,
             self._kept.pop(work.run_id, None),
         )
-
-    def _refuse_unplaced(self, work: Work) -> None:
-        """Only what an earlier version planned may leave open which file is meant."""
-        if AT not in work.expected and not work.unsigned:
-            raise StateChanged("The plan does not say which file it was made for.")
 
     def _refuse_other_damage(self, work: Work) -> None:
         """Raises StateChanged where the database is not as damaged as the plan says, or repaired."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from backends.sqlite.parts import inode_of
 from bot.canonical_json import digest
-from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing
+from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing, Work
 from bot.errors import TemporaryError
 
 WAIT_SECONDS = 5.0  # for a lock that somebody else holds
@@ -126,6 +126,12 @@ def recognise(connection: sqlite3.Connection, expected: str) -> None:
     """Raises StateChanged when the schema is not that of the token."""
     if identity(connection) != schema_of(expected):
         raise StateChanged("The schema is not the one that the plan was made for.")
+
+
+def refuse_unplaced(work: Work) -> None:
+    """Only what an earlier version planned may leave open which file is meant."""
+    if AT not in work.expected and not work.unsigned:
+        raise StateChanged("The plan does not say which file it was made for.")
 
 
 def recognise_place(database: Path, expected: str) -> None:

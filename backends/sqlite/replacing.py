@@ -44,7 +44,7 @@ PAGE_BYTES: Final = 4096  # of a page, where a pace is given in pages
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class SetAside:
     """The files that wait beside a database to take its place."""
 
     database: Path
@@ -70,7 +70,7 @@ class Replacing(Restoring):
         self.unit = "bytes"
         self._route = route
         self._database = route.database
-        self._aside = Aside(route.database, f".{part(route.database, '').name}.{op_id}")
+        self._aside = SetAside(route.database, f".{part(route.database, '').name}.{op_id}")
 
     def _carry_out(self) -> None:
         with ExitStack() as files:
@@ -189,7 +189,7 @@ def is_of_replacing(marker: Marker) -> bool:
 
 def fate_of_replacing(marker: Marker, database: Path) -> Found:
     """Says from the files how far a move came whose process is gone."""
-    waiting = Aside(database, str(marker.facts[ASIDE])).waiting()
+    waiting = SetAside(database, str(marker.facts[ASIDE])).waiting()
     if inode_of(database) == int(marker.facts[INODE]):
         if waiting:
             return Found(Fate.FAILED, "Only a part of the files was put in place.", left=Left.PARTIAL)

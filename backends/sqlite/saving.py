@@ -19,7 +19,7 @@ from backends.file_digests import DIGESTS
 from backends.marker import Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
 from backends.sqlite import bytewise
-from backends.sqlite.backups import RAW, id_of, is_raw
+from backends.sqlite.backups import RAW, id_of, is_free, is_raw
 from backends.sqlite.condition import refuse_repaired
 from backends.sqlite.in_thread import InThread
 from backends.sqlite.parts import part, parts_of
@@ -33,10 +33,11 @@ from backends.sqlite.reading import (
     schema_of,
     sqlite_errors,
 )
-from bot.contract import Busy, TargetMissing
+from bot.contract import Blocked, Busy, TargetMissing, Work
 
 SAVES, HOLDS = "saves", "holds"  # in a marker: the file, and the SHA-256 of what was saved in it
 PAGES_AT_ONCE = 2_000  # between two goes it can be stopped
+NEXT_NAMES = tuple(f"-{n}" for n in range(2, 10))  # of an undo point, where others are taken
 
 Between = Callable[[int, int, int], None]  # status, pages that remain, pages in all
 
@@ -107,6 +108,18 @@ class UndoFile:
         digest = self.digest()
         self.place(os.replace)
         return digest
+
+
+def free_name(backups: Path, work: Work, ending: str) -> str:
+    """Returns the name of an undo point that is no file yet. Raises Blocked.
+
+    Run numbers recur after a fresh state folder, and what an earlier run saved stays.
+    """
+    names = (f"pre-{work.run_id}", *(f"pre-{work.op_id}{n}" for n in ("", *NEXT_NAMES)))
+    free = next((name for name in names if is_free(backups, name + ending)), None)
+    if free is None:
+        raise Blocked(f"Files called like every undo point of {work.run_id} stand in {backups}.")
+    return free + ending
 
 
 class Kept:
