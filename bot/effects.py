@@ -30,6 +30,7 @@ from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
 
 BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
+HAPPENED = frozenset({Fate.IN_FLIGHT, Fate.DONE, Fate.FAILED, Fate.OVERTAKEN})
 KEPT_LONGER = timedelta(days=1)  # than the card says, by a backend that drops by itself: a run has no end yet
 
 
@@ -162,6 +163,18 @@ class Effects:
             await self._sleep(self._world.executor(step.target).capabilities.settles)
             found = await asking.find(operation, work, self._sleep)
         return await self._settle(run, step, found)
+
+    async def sees(self, run: Run, record: StepRecord) -> bool:
+        """Whether it is seen from here that a step happened, asked once. Nothing is written.
+
+        What another worker has begun may be seen at the backend. Its being absent there is not enough while
+        that worker may know better.
+        """
+        work = self.work(run, record.step)
+        with suppress(TemporaryError, PermanentError, OutcomeUnknown):
+            found = await answered(self._operation(record.step).find(work), asking.patience(work))
+            return found.fate in HAPPENED
+        return False
 
     async def _settle(self, run: Run, step: Step, found: Found) -> Run:
         """Writes what follows from what was found."""

@@ -11,6 +11,7 @@ explains and `attempts` reads. What makes it safe:
 * A next attempt may be made only after such a one, or when somebody who can see the backend says that a dead
   attempt changed nothing (`after`).
 * A dead supervisor without a word about the end is `unknown`: the command may have done anything.
+* What was cleared away is `unknown` from then on, see `clearing`.
 
 All of it holds for those who share the spool, that is for the workers of one machine. A spool therefore has a
 name of its own (`name_of`) that intents carry: of what was begun under another name `absent` is never said.
@@ -33,7 +34,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from backends.programs import attempts, supervisor
+from backends.programs import attempts, clearing, supervisor
 from backends.programs.process import printable
 from backends.surroundings import Surroundings
 from bot.canonical_json import iso
@@ -56,6 +57,7 @@ from bot.model import Do, Left
 BEGIN_WITHIN_SECONDS: Final = 10.0  # from the request until the supervisor must have taken it
 NAME: Final = "name"  # the file of the spool that holds it
 ELSEWHERE: Final = "It was begun by another worker, whose records this one cannot see."
+CLEARED_AWAY: Final = "It was begun here and ended; how it ended was cleared away since."
 STOPPED_WITHIN_SECONDS: Final = supervisor.TERM_TO_KILL_SECONDS + 2.0  # that `cancel` waits for the end
 LONGEST_VALUE_CHARACTERS: Final = 200
 PLACES: Final = ("op", "point", "fingerprint", "expected", "undo", "handle", "keep_until")  # filled in
@@ -109,8 +111,7 @@ class CommandOperation:
         argv = filled(self._argv, **_values(work))
         folder = self._folder(work)
         last = attempts.newest(folder)
-        seen = attempts.found(folder / str(last), work.digest) if last else Found(Fate.ABSENT)
-        if not _may_follow(seen, after == attempts.handle(last)):
+        if not _may_follow(self._seen(work, last), after == attempts.handle(last)):
             return Taken.TAKEN
         attempt = folder / str(last + 1)
         try:
@@ -126,10 +127,18 @@ class CommandOperation:
         return self._found(work, attempts.newest(self._folder(work)))
 
     def _found(self, work: Work, last: int) -> Found:
-        attempt = self._folder(work) / str(last)
-        found = self._told(attempts.found(attempt, work.digest)) if last else Found(Fate.ABSENT)
+        found = self._told(self._seen(work, last))
         begun_here = work.place in (None, self.place)
         return found if begun_here or found.fate is not Fate.ABSENT else Found(Fate.UNKNOWN, ELSEWHERE, {})
+
+    def _seen(self, work: Work, last: int) -> Found:
+        if last:
+            return attempts.found(self._folder(work) / str(last), work.digest)
+        try:
+            cleared = clearing.was_cleared(self._surroundings.spool, work.op_id)
+        except (OSError, ValueError) as error:
+            return Found(Fate.UNKNOWN, f"The spool cannot be read: {type(error).__name__}.")
+        return Found(Fate.UNKNOWN, CLEARED_AWAY) if cleared else Found(Fate.ABSENT)
 
     async def bar(self, work: Work, after: Handle | None = None) -> Found:
         """Takes the next attempt in its supervisor's place, so that none is ever begun after it.
