@@ -32,6 +32,7 @@ from bot.run import Run, StepRecord, op_id
 BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
 WAITED_OUT_SECONDS = 60.0  # what stands against the beginning of a step and passes by itself, such as a lock
 TRIED_AGAIN_EVERY_SECONDS = 5.0
+HAPPENED = frozenset({Fate.IN_FLIGHT, Fate.DONE, Fate.FAILED, Fate.OVERTAKEN})
 KEPT_LONGER = timedelta(days=1)  # than the card says, by a backend that drops by itself: a run has no end yet
 
 
@@ -181,6 +182,18 @@ class Effects:
             await self._sleep(self._world.executor(step.target).capabilities.settles)
             found = await asking.find(operation, work, self._sleep)
         return await self._settle(run, step, found)
+
+    async def sees(self, run: Run, record: StepRecord) -> bool:
+        """Whether it is seen from here that a step happened, asked once. Nothing is written.
+
+        What another worker has begun may be seen at the backend. Its being absent there is not enough while
+        that worker may know better.
+        """
+        work = self.work(run, record.step)
+        with suppress(TemporaryError, PermanentError, OutcomeUnknown):
+            found = await answered(self._operation(record.step).find(work), asking.patience(work))
+            return found.fate in HAPPENED
+        return False
 
     async def _settle(self, run: Run, step: Step, found: Found) -> Run:
         """Writes what follows from what was found."""

@@ -28,7 +28,7 @@ from handlers.web.idle_connections import HEARD, drop_silent
 from handlers.web.metrics import new_metrics
 from handlers.web.readiness import Readiness
 from handlers.web.route_state import FrontState, ProcessState
-from handlers.worker import Worker, open_worker
+from handlers.worker import DRAINED_WITHIN_SECONDS, Worker, open_worker
 from storage.claims import Claims
 from storage.database import (
     Database,
@@ -66,8 +66,13 @@ class Service:
     anew: asyncio.Event  # set when all of it has to be opened again
     broken: asyncio.Event  # set when what was stored cannot be believed any more
 
-    async def stop(self) -> None:
-        """Hears nothing new, lets the work under way end, shows how far it came."""
+    async def stop(self, follow: float = DRAINED_WITHIN_SECONDS) -> None:
+        """Hears nothing new, lets the work under way end, shows how far it came.
+
+        `follow`: seconds for which a run is followed while something of it runs in our spool.
+        """
+        if self.worker is not None:
+            self.worker.drains_within = follow
         if self.front is not None:
             await self.front.hear_no_more()
         await self.runner.cleanup()
@@ -97,7 +102,8 @@ async def serve(
         print(f"listening on {service.url}", flush=True)
         await _first_of(stop, again, service.anew, service.broken)
         log.info("draining")
-        await service.stop()
+        # Who starts again at once finds what runs in its spool, and should not be deaf for longer than that.
+        await service.stop(settings.drain_seconds if stop.is_set() else DRAINED_WITHIN_SECONDS)
         if service.broken.is_set():
             raise DiskFailed
         again.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from backends.command.settings import CommandCheckSettings, CommandSettings
-from bot.configuration import Target
+from bot.configuration import MAIN_ZONE, Target
 from bot.configuration.definitions import Definition, Fault, variable_faults
 
 
@@ -32,6 +32,21 @@ def _ignores_the_point(settings: CommandSettings, target: Target) -> Iterable[st
         )
 
 
+def _one_worker_can_tell(settings: CommandSettings, target: Target) -> Iterable[str]:
+    """A file knows of several workers only where it names a zone: `doctor` counts those that are there."""
+    if settings.find is None and target.zone != MAIN_ZONE:
+        yield (
+            f"`{target.name}` has no `find`: only the worker that has begun a restore can tell what became "
+            f"of it, and zone `{target.zone}` may have several. Add `find`, or give each worker there a "
+            "state folder that outlives it."
+        )
+
+
+def _warnings(settings: CommandSettings, target: Target) -> Iterable[str]:
+    yield from _ignores_the_point(settings, target)
+    yield from _one_worker_can_tell(settings, target)
+
+
 def _current_command(settings: CommandSettings) -> str:
     return " ".join(settings.current.argv)
 
@@ -41,7 +56,7 @@ EXECUTOR = Definition(
     CommandSettings,
     "backends.command.executor:build",
     faults=_faults,
-    warnings=_ignores_the_point,
+    warnings=_warnings,
     look_yourself=_current_command,
 )
 CHECK = Definition("command", CommandCheckSettings, "backends.command.check:build", faults=_variables)

@@ -24,7 +24,7 @@ from bot.contract import (
 )
 from bot.effects import BEGUN_AT_MOST_TIMES
 from bot.envelope import Event
-from bot.errors import ClaimLost, PermanentError, StaleRun
+from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError
 from bot.event_kinds import EventKind as E
 from bot.events import StepStarted
 from bot.machine import NotAllowed
@@ -187,6 +187,38 @@ async def test_looked_at_again_by_the_worker_that_announced_it_a_stuck_run_goes_
     play.backend.place = "one"
     await play.press(ANA, presses.RETRY)
     assert (await play.drive()).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("found", "seen"),
+    [
+        (None, False),
+        (Found(Fate.ABSENT), False),
+        (TemporaryError("it does not answer"), False),
+        (PermanentError("it says nonsense"), False),
+        *((Found(fate), True) for fate in (Fate.IN_FLIGHT, Fate.DONE, Fate.FAILED, Fate.OVERTAKEN)),
+    ],
+    ids=str,
+)
+async def test_what_another_worker_has_begun_is_seen_only_where_it_is_found_that_it_happened(
+    play: Play, found: Found | Exception | None, seen: bool
+) -> None:
+    await begun_by_another(play, play.backend)
+    play.backend.finds = [found] if found else []
+    assert await sees(play) is seen
+
+
+async def test_under_other_settings_nothing_is_seen_of_what_another_worker_has_begun(play: Play) -> None:
+    await begun_by_another(play, play.backend)
+    play.backend.finds = [Found(Fate.DONE)]
+    play.configuration = configuration(target("stock"))
+    assert not await sees(play)
+
+
+async def sees(play: Play) -> bool:
+    begun = machine.in_flight(play.run)
+    assert begun is not None
+    return await play.engine().sees(Claim(play.run, play.notes.epoch), begun)
 
 
 async def test_an_undo_point_is_saved_once_though_its_driver_dies(careful: Play) -> None:

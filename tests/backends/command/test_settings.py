@@ -7,7 +7,7 @@ import pytest
 from backends.command.settings import PLACES, PrepareCall, RestoreCall
 from backends.installed import definitions
 from backends.programs import spool
-from bot.configuration import load
+from bot.configuration import load, warnings
 from bot.errors import ConfigurationError, PermanentError
 
 FILE = """\
@@ -96,3 +96,20 @@ def test_what_is_refused_is_what_the_spool_could_not_fill_in() -> None:
             RestoreCall(argv=("sh", word))
         with pytest.raises(PermanentError):
             spool.filled(("sh", word), **values)
+
+
+@pytest.mark.parametrize(
+    ("zone", "more", "warned"),
+    [
+        ("far", "", True),
+        ("main", "", False),
+        ("far", '      find: {argv: [ctl, "{op}"]}\n', False),
+    ],
+    ids=["several workers may reach it", "one process may be all", "each of them can tell"],
+)
+def test_a_restore_that_only_one_of_several_workers_could_tell_of_is_a_warning(
+    path: Path, zone: str, more: str, warned: bool
+) -> None:
+    path.write_text(f"{FILE}{more}    zone: {zone}\n")
+    found = warnings(load(path, definitions()), definitions())
+    assert any("`shop` has no `find`" in words and f"zone `{zone}`" in words for words in found) is warned
