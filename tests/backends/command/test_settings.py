@@ -56,7 +56,9 @@ def test_every_placeholder_that_it_always_has_may_be_a_word_of_a_restore(path: P
 @pytest.mark.parametrize(
     ("call", "word", "words"),
     [
-        ("points", "{point}", "must be without placeholders, not `{point}`."),
+        ("points", "{point}", "can only be filled in with `{cursor}`, not `{point}`."),
+        ("find", "{cursor}", "can only be filled in with `{op}`, not `{cursor}`."),
+        ("points", "--from={cursor}", "`{cursor}` must be an argument of its own, not `--from={cursor}`."),
         ("current", "{op}", "must be without placeholders, not `{op}`."),
         ("find", "{point}", "can only be filled in with `{op}`, not `{point}`."),
         ("cancel", "{expected}", "can only be filled in with `{op}`, not `{expected}`."),
