@@ -26,6 +26,7 @@ from backends.command.answers import (
     read,
 )
 from backends.command.calls import ProgramCall, Programs, why_not_a_point
+from backends.command.examining import NEVER_BEGUN, NO_FIND, about_find, about_points, cannot_run
 from backends.command.listing import Listing, listed
 from backends.command.settings import ActingCall, ArgvCall, CommandSettings
 from backends.ended import ended
@@ -45,6 +46,7 @@ from bot.contract import (
     Progress,
     StateChanged,
     Taken,
+    Trouble,
     Work,
 )
 from bot.errors import PermanentError, TemporaryError
@@ -103,6 +105,9 @@ class Command:
         self._asked_every = asked_every
         acting = {Do.PREPARE: prepare, Do.SAVE: save, Do.RESTORE: restore, Do.DROP: drop}
         self._acting = {do: call for do, call in acting.items() if call is not None}
+        calls = {"points": points, "current": current, "restore": restore, "find": find, "cancel": cancel}
+        calls |= {"measure": measure, "prepare": prepare, "save": save, "drop": drop}
+        self._calls = {setting: call for setting, call in calls.items() if call is not None}
         told_points = [call for call in (restore, prepare, measure) if call is not None]
         self._after_dashes = all(call.takes_dashes for call in told_points)
         self._is_told_expected = any("{expected}" in call.argv for call in self._acting.values())
@@ -216,7 +221,8 @@ class Command:
             words = f"{found.words} What it has kept can be told by the worker that began it."
             return Found(Fate.UNKNOWN, words)
         if work.do is Do.RESTORE and await self._is_overtaken(work):
-            return Found(Fate.OVERTAKEN, "It was done, and something else is live now.")
+            words = self._said_by(work, "It was done, and something else is live now.")
+            return Found(Fate.OVERTAKEN, words)
         made = await self._made(work)
         if isinstance(made, str):
             return Found(Fate.FAILED, self._said_by(work, made), left=Left.BEFORE)
@@ -302,6 +308,34 @@ class Command:
                 return (finding,)
             await asyncio.sleep(self._asked_every)
 
+    async def examine(self) -> tuple[Trouble, ...]:
+        """Runs what only looks, once each, and nothing that acts."""
+        missing = await cannot_run(self._calls, self._programs, self._threads)
+        if missing:
+            return missing  # what they would answer is of no use before
+        points, find = await asyncio.gather(self._examined_points(), self._examined_find())
+        return (*points, *find)
+
+    async def _examined_points(self) -> tuple[Trouble, ...]:
+        now = self._clock()
+        try:
+            points = await self._read_points()
+            earlier = next((point for point in points.points if not point.current), None)
+            if earlier is not None:
+                await self.measure(earlier, now)
+        except (TemporaryError, PermanentError) as problem:
+            return (Trouble(str(problem)),)
+        return tuple(about_points(points, Do.SAVE in self._acting, now))
+
+    async def _examined_find(self) -> tuple[Trouble, ...]:
+        if self._find is None:
+            return (Trouble(NO_FIND, serious=False),)
+        try:
+            answer = await self._programs.ask(FIND, "find", self._find, op=NEVER_BEGUN)
+        except (TemporaryError, PermanentError) as problem:
+            return (Trouble(str(problem)),)
+        return tuple(about_find(self._find, answer.state))
+
     async def _arrived(self, work: Work) -> Finding:
         name = "current point"
         try:
@@ -324,7 +358,7 @@ class Command:
             is_said = found.fate is not Fate.ABSENT
             return replace(found, words=self._said_by(work, found.words)) if is_said else found
         state = (await self._programs.ask(FIND, "find", self._find, op=work.op_id)).state
-        words = f"{found.words} The find command says {state}.".strip()
+        words = self._said_by(work, f"{found.words} The find command says {state}.".strip())
         return Found(Fate(state), words, found.handle if state is PrintedState.ABSENT else _ELSEWHERE)
 
     async def _is_overtaken(self, work: Work) -> bool:

@@ -37,7 +37,9 @@ class Listing:
     left_out: tuple[str, ...] = ()  # a sentence for each bound that was met
 
 
-async def listed(call: ProgramCall, programs: Programs, threads: Threads) -> Listing:
+async def listed(
+    call: ProgramCall, programs: Programs, threads: Threads, most_points: int = MOST_POINTS
+) -> Listing:
     """Reads in a thread of its own: many points take a while.
 
     Raises PermanentError for an answer of another shape, and what asking raises.
@@ -54,12 +56,12 @@ async def listed(call: ProgramCall, programs: Programs, threads: Threads) -> Lis
             )
         said = await programs.say("points", call, page_argv(call.argv, cursors[-1:]), left, room)
         try:
-            page = await threads.run(read_page, said.out, room, MOST_POINTS - len(points))
+            page = await threads.run(read_page, said.out, room, most_points - len(points))
         except OtherShape as problem:
             raise misprinted("points", call, problem) from problem
         points += page.points
         room -= len(said.out)
-        if reason := _why_not_on(page, call, cursors, room, MOST_POINTS - len(points)):
+        if reason := _why_not_on(page, call, cursors, room, most_points - len(points)):
             return Listing(tuple(points), (reason,))
         if page.next is None:
             return Listing(tuple(points))
