@@ -17,6 +17,7 @@ from bot import codec
 from bot.contract import (
     Capabilities,
     Ended,
+    Examines,
     Executor,
     Found,
     Handle,
@@ -24,6 +25,7 @@ from bot.contract import (
     OutcomeUnknown,
     Progress,
     Taken,
+    Trouble,
     Work,
 )
 from bot.errors import PermanentError, TemporaryError, words_of
@@ -56,6 +58,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "plan": Expected(Way, (Way,), "a Way"),
     "measure": Expected(Loss, (Loss,), "a Loss"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
+    "examine": Expected(tuple[Trouble, ...], (tuple,), "a tuple of Troubles"),
     "start": Expected(Ended | Taken | Handle, (Mapping, Taken, Ended), "a Handle, Taken or Ended"),
     "find": Expected(Found, (Found,), "Found"),
     "bar": Expected(Found, (Found,), "Found"),
@@ -191,6 +194,14 @@ class DiscreetExecutor(DiscreetOperation):
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await self._hearing.of("verify", lambda: self._executor.verify(work))
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        """Returns nothing as well where the executor does not examine itself."""
+        return await self._hearing.of("examine", self._examined)
+
+    async def _examined(self) -> tuple[Trouble, ...]:
+        """Looks for the method inside the guard: in code of somebody else that may raise, too."""
+        return await self._executor.examine() if isinstance(self._executor, Examines) else ()
 
 
 class DiscreetCheck:

@@ -210,6 +210,22 @@ class Executor(Operation, Protocol):
         """Says what the backend itself can see of having arrived exactly there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that a person should mend before a rollback needs it."""
+
+    words: str  # what was seen, and what to do next
+    serious: bool = True  # False: it works, and will surprise somebody
+
+
+@runtime_checkable
+class Examines(Protocol):
+    """An executor that can look closer at itself than planning does; no executor has to."""
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        """Says what is wrong, for `doctor`, and changes nothing. Raises what `points` raises."""
+
+
 class Check(Protocol):
     @property
     def name(self) -> str: ...

@@ -1,10 +1,13 @@
 """Executor `command` and check `command`."""
 
 from collections.abc import Iterable
+from typing import Final
 
-from backends.command.settings import CommandCheckSettings, CommandSettings
+from backends.command.settings import ActingCall, CommandCheckSettings, CommandSettings
 from bot.configuration import MAIN_ZONE, Target
 from bot.configuration.definitions import Definition, Fault, variable_faults
+
+ACTING: Final = ("restore", "prepare", "save", "drop", "cancel")  # they may have credentials of their own
 
 
 def _variables(settings: CommandCheckSettings, target: Target) -> Iterable[Fault]:
@@ -13,6 +16,10 @@ def _variables(settings: CommandCheckSettings, target: Target) -> Iterable[Fault
 
 def _faults(settings: CommandSettings, target: Target) -> Iterable[Fault]:
     yield from variable_faults(settings.environment)
+    for name in ACTING:
+        call: ActingCall | None = getattr(settings, name)
+        if call is not None:
+            yield from _own_faults(name, call)
     if settings.drop is not None and settings.save is None and settings.prepare is None:
         yield Fault(("drop",), "`drop` has nothing to remove. Add `save` or `prepare`, or take it out.")
     if settings.drop is not None and "{handle}" not in settings.drop.argv:
@@ -22,6 +29,14 @@ def _faults(settings: CommandSettings, target: Target) -> Iterable[Fault]:
             maker = "save" if place == "undo" else "prepare"
             words = f"`restore` uses {{{place}}}, which nothing makes. Add `{maker}`, or take it out."
             yield Fault(("restore", "argv"), words)
+
+
+def _own_faults(name: str, call: ActingCall) -> Iterable[Fault]:
+    for fault in variable_faults(call.variables):
+        yield Fault((name, *fault.location), fault.words)
+    if "PATH" in call.variables:
+        words = f"`PATH` cannot differ for `{name}`: a plan pins the programs by the PATH of all."
+        yield Fault((name, "environment", "PATH"), f"{words} Set it in the executor's own `environment`.")
 
 
 def _ignores_the_point(settings: CommandSettings, target: Target) -> Iterable[str]:
