@@ -34,7 +34,7 @@ PROMISING = (
 )
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-postgres.lock")
 FILE = re.compile(r"[\w.-]+(/[\w.-]+)+/?|[\w.-]+/|[\w.-]+\.(?:json|jsonl|lock|md|py|toml|ya?ml)")
-NOT_OURS = {".rollback/"}  # what the bot makes beside the data of a target
+NOT_OURS = {".rollback/", "live.json"}  # beside the data of a target, of the bot and of a tool in a page
 MADE = ".venv/"  # by `make setup`
 PLACEHOLDER = "NAME"
 TEST = re.compile(r"\btest_\w+")
