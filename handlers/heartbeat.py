@@ -73,15 +73,19 @@ class Heartbeat:
             log.warning("heartbeat", error=words_of(problem))
 
 
+def process_name() -> str:
+    """Returns what people call this process: its host and pid."""
+    return f"{os.uname().nodename[:32]}:{os.getpid()}"
+
+
 def this_process(role: str, zone: str, key: str, clock: Clock, place: str = "") -> LiveProcess:
     """Returns this process under an id that no other has, also after a restart under the same pid.
 
     `place`: the name of its spool; empty: it has none.
     """
-    name = f"{os.uname().nodename[:32]}:{os.getpid()}"
     now = clock()
     its_id, program = secrets.token_hex(4), version("rollback-bot")
-    return LiveProcess(its_id, name, role, zone, program, key, {}, now, now, place)
+    return LiveProcess(its_id, process_name(), role, zone, program, key, {}, now, now, place)
 
 
 async def no_pins() -> Mapping[str, str]:

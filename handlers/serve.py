@@ -18,11 +18,13 @@ from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.errors import ConfigurationError, TemporaryError, words_of
 from handlers.context import Parts, Wake, running
 from handlers.front import Front, open_front
+from handlers.heartbeat import process_name
 from handlers.keys import signer_at
 from handlers.role import Role
 from handlers.settings import ProcessSettings
 from handlers.slack.client import SLACK_ANSWERS_WITHIN_SECONDS
 from handlers.slack.sending import WINDOWS, Windows
+from handlers.told import tells_events
 from handlers.web.app import web_app
 from handlers.web.idle_connections import HEARD, drop_silent
 from handlers.web.metrics import new_metrics
@@ -165,7 +167,7 @@ async def _start(
     configuration = await asyncio.to_thread(_configured, settings, role, zone)
     database = await _open_database(settings, resources)
     shared = SharedClock(database)
-    parts = await _parts(settings, configuration, database, role, clock, shared, resources)
+    parts = await _parts(settings, configuration, database, role, zone, clock, shared, resources)
     front = await open_front(parts, windows) if role.hears else None
     directory = front.context.directory if front else None
     worker = await open_worker(parts, zone, directory) if role.drives else None
@@ -244,6 +246,7 @@ async def _parts(
     configuration: Configuration,
     database: Database,
     role: Role,
+    zone: str,
     clock: Clock | None,
     shared: SharedClock,
     resources: AsyncExitStack,
@@ -252,7 +255,8 @@ async def _parts(
     await shared.read()
     signer = signer_at(settings.front_key) if role.hears else None
     jobs = await _jobs(settings, configuration, database, role, resources)
-    store = await open_store(database, signer, (clock or SteadyClock(wall=shared))(), jobs)
+    told = tells_events(zone if role.drives else "", process_name())
+    store = await open_store(database, signer, (clock or SteadyClock(wall=shared))(), jobs, told)
     clock = clock or SteadyClock(await store.newest_time(), shared)
     if await restored(database) is not None:
         store = RestoredStore(database, store.installation, signer)

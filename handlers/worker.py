@@ -38,6 +38,7 @@ from handlers.keys import public_keys
 from handlers.settings import ProcessSettings
 from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
+from handlers.told import Outage
 from handlers.watching import DATABASE, Watching
 from storage.claims import Claim, Claims
 from storage.looks import Look, LookStore
@@ -109,6 +110,7 @@ class Worker:
         self.drains_within = DRAINED_WITHIN_SECONDS  # what runs in our spool; more when we are to end
         self._failed: dict[str, tuple[int, int]] = {}  # run to its seq and how often driving it failed there
         self._stopping = False
+        self._database_away = Outage("the database", clock)
         self.swept_at = clock()  # for /readyz
 
     @asynccontextmanager
@@ -184,9 +186,13 @@ class Worker:
             for look in await self._looks.unanswered(self._elsewhere):
                 self._take(f"look {look.id}", self._answer(look))
             self.swept_at = self._clock()
-        except Exception as problem:  # noqa: BLE001 - the outermost edge: a database that is down now may be back
-            log.error("sweep", error=words_of(problem))
+        except DATABASE as problem:
+            self._database_away.seen(problem)
             return self._sweep_every
+        except Exception as problem:
+            log.error("sweep", error=type(problem).__name__, exc_info=problem)
+            return self._sweep_every
+        self._database_away.over()
         if due.next_lease_over is None:
             return self._sweep_every
         left = (due.next_lease_over - self._clock()).total_seconds()

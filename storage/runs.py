@@ -48,6 +48,7 @@ from storage.times import loaded, loaded_if
 from storage.writing import insert_if_new
 
 T = TypeVar("T")
+Told = Callable[[Run, Event], None]
 _PROJECTED = (
     "state",
     "phase",
@@ -136,6 +137,7 @@ class Transaction:
         self._signer = signer
         self._dispatch = dispatch
         self._entries: list[Entry] = []
+        self.stored: list[tuple[Run, Event]] = []  # events, each with the run as the last of them leaves it
         self._number: int | None = None  # of the run that is opened next; None: none was taken yet
 
     async def once(self, key: str | None, at: datetime) -> None:
@@ -229,6 +231,7 @@ class Transaction:
             stored = as_stored(event)
             body = {"seq": event.seq, "data": stored.data, "signature": event.signature}
             self._entries.append(Entry(stored.kind, event.at, event.by, body, run.id))
+            self.stored.append((run, event))
 
     def _sealed(self, run_id: str, seq: int, digest: str, event: Event) -> Event:
         placed = replace(event, seq=seq, at=from_stored(event.at))
@@ -246,8 +249,13 @@ class Store:
         installation_id: str,
         signer: Signer | None,
         dispatch: Dispatch | None = None,
+        told: Told | None = None,
     ) -> None:
-        """`dispatch` None: the workers are in this process, or find their work by the sweep."""
+        """`dispatch` None: the workers are in this process, or find their work by the sweep.
+
+        `told` hears of each event once it is stored.
+        """
+        self._told = told
         self.database = database
         self.installation = installation_id
         self._signer = signer
@@ -256,13 +264,20 @@ class Store:
     async def change(self, work: Callable[[Transaction], Awaitable[T]], within: float | None = None) -> T:
         """`within` seconds, or not at all. `work` may be run more than once. Raises as `Database.write`."""
 
+        stored: list[tuple[Run, Event]] = []
+
         async def transaction(connection: AsyncConnection) -> T:
             change = Transaction(connection, self.installation, self._signer, self._dispatch)
             result = await work(change)
             change.close()
+            stored[:] = change.stored
             return result
 
-        return await self.database.write(transaction, within)
+        result = await self.database.write(transaction, within)
+        if self._told is not None:
+            for run, event in stored:
+                self._told(run, event)
+        return result
 
     async def append(
         self, run: Run, *events: Event, epoch: int | None = None, within: float | None = None
@@ -425,7 +440,11 @@ class Store:
 
 
 async def open_store(
-    database: Database, signer: Signer | None, now: datetime, dispatch: Dispatch | None = None
+    database: Database,
+    signer: Signer | None,
+    now: datetime,
+    dispatch: Dispatch | None = None,
+    told: Told | None = None,
 ) -> Store:
     """The store of a database at HEAD; the first opening gives the installation its name."""
     known = select(installation.c.id)
@@ -440,7 +459,7 @@ async def open_store(
     async with database.read() as connection:
         found = await connection.scalar(known)
     name = await database.write(introduce) if found is None else str(found)
-    return Store(database, name, signer, dispatch)
+    return Store(database, name, signer, dispatch, told)
 
 
 def from_stored(at: datetime) -> datetime:
