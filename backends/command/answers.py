@@ -133,24 +133,24 @@ def read_any(expected: TypeAdapter[T], out: bytes) -> T:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageOfPoints:
     points: list[PrintedPoint]
     next: object = None  # None: there is none
     is_too_long: bool = False  # more bytes than there was room for
     is_too_many: bool = False  # more points, likewise
 
 
-def read_page(out: bytes, most_bytes: int, most_points: int) -> Page:
+def read_page(out: bytes, most_bytes: int, most_points: int) -> PageOfPoints:
     """Returns a page of points; of one that is too large those that came through whole. Raises OtherShape."""
     is_too_long = len(out) > most_bytes
     if is_too_long or out.count(b'"id"') > most_points:
         first, is_too_many = _first_ones(out[:most_bytes], most_points)
         if is_too_many or is_too_long:
-            return Page(read_any(LIST, first), None, not is_too_many, is_too_many)
+            return PageOfPoints(read_any(LIST, first), None, not is_too_many, is_too_many)
     if not out.lstrip().startswith(b"{"):
-        return Page(read_any(LIST, out))
+        return PageOfPoints(read_any(LIST, out))
     page = read_any(PAGE, out)
-    return Page(page.points, None if page.next == "" else page.next)
+    return PageOfPoints(page.points, None if page.next == "" else page.next)
 
 
 def _first_ones(cut: bytes, most: int) -> tuple[bytes, bool]:

@@ -7,12 +7,11 @@ the spool cannot know: what another worker began, or when machine and supervisor
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from backends.choosing import named, point_for, shortened
+from backends.choosing import named, point_for
 from backends.command.answers import (
     CURRENT,
     FIND,
@@ -21,13 +20,13 @@ from backends.command.answers import (
     SHAPES,
     OtherShape,
     PrintedCurrent,
-    PrintedPoint,
     PrintedState,
     read,
 )
 from backends.command.calls import ProgramCall, Programs, why_not_a_point
 from backends.command.examining import NEVER_BEGUN, NO_FIND, about_find, about_points, cannot_run
-from backends.command.listing import Listing, listed
+from backends.command.listing import listed
+from backends.command.offering import gone_by, offered
 from backends.command.settings import ActingCall, ArgvCall, CommandSettings
 from backends.ended import ended
 from backends.programs.process import MOST_OUTPUT_BYTES, printable
@@ -57,7 +56,6 @@ from bot.model import (
     Fence,
     Finding,
     Goal,
-    Gone,
     Left,
     Loss,
     LossQuality,
@@ -70,7 +68,6 @@ from bot.model import (
     When,
 )
 
-MOST_GONE: Final = 20  # that are listed
 SETTLES_SECONDS: Final = 15.0  # in which a platform may still switch after the tool has ended
 ASKED_EVERY_SECONDS: Final = 1.0  # what is live, until then
 
@@ -163,7 +160,7 @@ class Command:
             point=point,
             current=points.current,
             loss=await self.measure(point, now),
-            gone=_gone(points, point),
+            gone=gone_by(points, point),
             blockers=(f"{point.id} is live already.",) if point.current else (),
             undo=UndoMode.BEST_EFFORT if known else UndoMode.IMPOSSIBLE,
         )
@@ -309,10 +306,10 @@ class Command:
             await asyncio.sleep(self._asked_every)
 
     async def examine(self) -> tuple[Trouble, ...]:
-        """Runs what only looks, once each, and nothing that acts."""
+        """Runs what only looks, once each, and nothing that acts. What cannot be run is said first, and alone."""
         missing = await cannot_run(self._calls, self._programs, self._threads)
         if missing:
-            return missing  # what they would answer is of no use before
+            return missing
         points, find = await asyncio.gather(self._examined_points(), self._examined_find())
         return (*points, *find)
 
@@ -373,48 +370,8 @@ class Command:
     async def _read_points(self) -> Points:
         listing = await listed(self._points, self._programs, self._threads)
         current = await self._read_current()
-        return await self._threads.run(self._offered, listing, current)
-
-    def _offered(self, listing: Listing, current: PrintedCurrent) -> Points:
-        reasons = [self._left_out(point) for point in listing.points]
-        points, twice = _newest_first(
-            [
-                self._told(point).point(current.id)
-                for point, reason in zip(listing.points, reasons, strict=True)
-                if not reason
-            ]
-        )
-        reasons += [f"`{printable(name, 60)}` is listed more than once: the newest counts." for name in twice]
-        left_out = (*shortened(list(filter(None, reasons))), *listing.left_out)
-        return Points(points, self._live(current, points), left_out)
-
-    def _left_out(self, point: PrintedPoint) -> str:
-        """Returns why it is not offered; empty: it is."""
-        name = printable(self._programs.surroundings.secrets.struck(point.id), 60)
-        if reason := why_not_a_point(point.id, self._after_dashes):
-            return f"`{name}` {reason}."
-        if point.fingerprint and (reason := why_not_an_argument(point.fingerprint)):
-            return f"`{name}`: its fingerprint {reason}."
-        return ""
-
-    def _live(self, current: PrintedCurrent, points: Sequence[RestorePoint]) -> Current:
-        live = next((point for point in points if point.current), None)
-        since = next((span.since for span in live.live if span.until is None), None) if live else None
-        author = self._programs.surroundings.secrets.struck(current.author or "")
-        return Current(
-            current.id,
-            token=current.token or current.id,
-            label=live.label if live else "",
-            at=live.at if live else None,
-            since=current.since or since,
-            author=printable(author, 80) or None,
-        )
-
-    def _told(self, point: PrintedPoint) -> PrintedPoint:
-        """Struck before it is cut: half a secret is told as well."""
         struck = self._programs.surroundings.secrets.struck
-        author = None if point.author is None else struck(point.author)
-        return point.model_copy(update={"label": struck(point.label), "author": author})
+        return await self._threads.run(offered, listing, current, struck, self._after_dashes)
 
     async def _read_current(self) -> PrintedCurrent:
         current = await self._programs.ask(CURRENT, "current", self._current)
@@ -438,22 +395,6 @@ def _spool_cannot_know(found: Found) -> bool:
     return found.fate is Fate.ABSENT or (found.fate is Fate.UNKNOWN and found.handle is not None)
 
 
-def _newest_first(points: Sequence[RestorePoint]) -> tuple[tuple[RestorePoint, ...], tuple[str, ...]]:
-    """Returns them in order, and the ids that stand there more than once: of those the newest stays.
-
-    Those with a time go by it, and of one time as the tool gave them; each without one stays in its place.
-    """
-    dated = [(point.at, point) for point in points if point.at is not None]
-    in_order = iter([point for _, point in sorted(dated, key=lambda pair: pair[0], reverse=True)])
-    newest: dict[str, RestorePoint] = {}
-    twice: dict[str, None] = {}
-    for point in points:
-        placed = point if point.at is None else next(in_order)
-        if newest.setdefault(placed.id, placed) is not placed:
-            twice[placed.id] = None
-    return tuple(newest.values()), tuple(twice)
-
-
 def _compare(current: Current, work: Work) -> None:
     """Raises StateChanged. An earlier version knew what is live by its id alone."""
     if not work.expected or work.expected == current.token:
@@ -472,22 +413,6 @@ def _compare_content(point: RestorePoint, work: Work) -> None:
 
 def _other_content(was: str, now: str | None) -> str:
     return f"its fingerprint was `{was}` and is {f'`{printable(now)}`' if now else 'not said'} now"
-
-
-def _gone(points: Points, point: RestorePoint) -> tuple[Gone, ...]:
-    """From what is live down to the point: what goes, newest first. On the way forward only what is live.
-
-    Where some points have a time and others have none, nobody knows what lies between two of them.
-    """
-    ids = [offered.id for offered in points.points]
-    if points.current.id not in ids:
-        return (Gone(points.current.id),)
-    first = ids.index(points.current.id)
-    live, *others = points.points[first : max(ids.index(point.id), first + 1)]
-    if any(one.at for one in points.points):
-        others = [one for one in others if one.at and live.at and point.at]
-    going = (live, *others)
-    return tuple(Gone(one.id, one.label, one.at, one.author or "") for one in going[:MOST_GONE])
 
 
 def build(settings: CommandSettings, resolver: Resolver) -> Command:

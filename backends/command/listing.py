@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from backends.command.answers import OtherShape, Page, PrintedPoint, read_page
+from backends.command.answers import OtherShape, PageOfPoints, PrintedPoint, read_page
 from backends.command.calls import OPERANDS, ProgramCall, Programs, misprinted
 from backends.command.settings import CURSOR
 from backends.threads import Threads
@@ -79,7 +79,7 @@ def page_argv(argv: Sequence[str], cursor: Sequence[str]) -> tuple[str, ...]:
     return (*argv[:begin], *cursor, *argv[at + 1 :])
 
 
-def _why_not_on(page: Page, call: ProgramCall, cursors: Sequence[str], room: int, points: int) -> str:
+def _why_not_on(page: PageOfPoints, call: ProgramCall, cursors: Sequence[str], room: int, points: int) -> str:
     """Returns why nothing more is read though there is more; empty: more is read, or there is none."""
     if page.is_too_long:
         return TOO_LONG
