@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from backends.command.answers import SHAPES, OtherShape, read
 from backends.command.reading import answer_of
-from backends.command.settings import PLACES, ActingCall, ArgvCall, CommandSettings
+from backends.command.settings import PLACES
 from backends.programs.process import MOST_OUTPUT_BYTES, Said, printable
 from backends.programs.spool import filled, why_not_an_argument
 from backends.references import Resolver
@@ -137,12 +137,3 @@ class Programs:
 
 def misprinted(what: str, call: ProgramCall, problem: OtherShape) -> PermanentError:
     return PermanentError(f"The {what} command `{call.title}` must print {SHAPES[what]}: {problem}.")
-
-
-def looking(call: ArgvCall, settings: CommandSettings) -> ProgramCall:
-    return ProgramCall(call.argv, call.timeout, call.name or "", settings.environment)
-
-
-def acting(call: ActingCall, settings: CommandSettings) -> ProgramCall:
-    environment = {**settings.environment, **call.variables}
-    return ProgramCall(call.argv, call.timeout, call.name or "", environment)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from backends.choosing import named, point_for, shortened
+from backends.choosing import named, point_for
 from backends.command.answers import (
     CURRENT,
     FIND,
@@ -20,22 +20,14 @@ from backends.command.answers import (
     SHAPES,
     OtherShape,
     PrintedCurrent,
-    PrintedPoint,
     PrintedState,
     read,
 )
-from backends.command.calls import ProgramCall, Programs, acting, looking, why_not_a_point
-from backends.command.comparing import (
-    compare,
-    compare_content,
-    gone_from,
-    live_of,
-    newest_first,
-    other_content,
-)
+from backends.command.calls import ProgramCall, Programs, why_not_a_point
 from backends.command.examining import NEVER_BEGUN, NO_FIND, about_find, about_points, cannot_run
-from backends.command.listing import Listing, listed
-from backends.command.settings import CommandSettings
+from backends.command.listing import listed
+from backends.command.offering import gone_by, offered
+from backends.command.settings import ActingCall, ArgvCall, CommandSettings
 from backends.ended import ended
 from backends.programs.process import MOST_OUTPUT_BYTES, printable
 from backends.programs.spool import CommandOperation, filled, why_not_an_argument
@@ -51,6 +43,7 @@ from bot.contract import (
     Handle,
     OutcomeUnknown,
     Progress,
+    StateChanged,
     Taken,
     Trouble,
     Work,
@@ -58,6 +51,7 @@ from bot.contract import (
 from bot.errors import PermanentError, TemporaryError
 from bot.model import (
     Beside,
+    Current,
     Do,
     Fence,
     Finding,
@@ -169,7 +163,7 @@ class Command:
             point=point,
             current=points.current,
             loss=await self.measure(point, now),
-            gone=gone_from(points, point),
+            gone=gone_by(points, point),
             blockers=(f"{point.id} is live already.",) if point.current else (),
             undo=UndoMode.BEST_EFFORT if known else UndoMode.IMPOSSIBLE,
         )
@@ -192,7 +186,7 @@ class Command:
     async def _keep(self, work: Work) -> Ended:
         """Nothing is saved: the point that is live is the way back, if the tool offers it."""
         points = await self._read_points()
-        compare(points.current, work)
+        _compare(points.current, work)
         live = next((point for point in points.points if point.current), None)
         return Ended(True, Left.BEFORE, made=live)
 
@@ -204,9 +198,9 @@ class Command:
         found = await self._find_anywhere(work)
         if found.fate is not Fate.ABSENT:
             return Taken.TAKEN
-        compare(points.current, work)
+        _compare(points.current, work)
         if work.do in {Do.PREPARE, Do.RESTORE}:
-            compare_content(named(work.point, points.points), work)
+            _compare_content(named(work.point, points.points), work)
         call = self._call(work)
         surroundings = await self._programs.surroundings_of(call)
         return await self._spooled(call, surroundings, work.point).start(work, after=found.handle)
@@ -315,10 +309,10 @@ class Command:
             await asyncio.sleep(self._asked_every)
 
     async def examine(self) -> tuple[Trouble, ...]:
-        """Runs what only looks, once each, and nothing that acts."""
+        """Runs what only looks, once each, and nothing that acts; first it says what cannot be run."""
         missing = await cannot_run(self._calls, self._programs, self._threads)
         if missing:
-            return missing  # what they would answer is of no use before
+            return missing
         points, find = await asyncio.gather(self._examined_points(), self._examined_find())
         return (*points, *find)
 
@@ -352,7 +346,7 @@ class Command:
             verdict, words = Verdict.FAILED, f"`{current.id}` is live, not `{work.point}`."
         elif work.fingerprint and current.fingerprint not in {None, "", work.fingerprint}:
             verdict = Verdict.FAILED
-            words = f"`{current.id}` is live, but {other_content(work.fingerprint, current.fingerprint)}."
+            words = f"`{current.id}` is live, but {_other_content(work.fingerprint, current.fingerprint)}."
         else:
             verdict, words = Verdict.PASSED, f"`{current.id}` is live."
         return Finding(name, When.OFFLINE, verdict, current.id, work.expected or None, words)
@@ -379,35 +373,8 @@ class Command:
     async def _read_points(self) -> Points:
         listing = await listed(self._points, self._programs, self._threads)
         current = await self._read_current()
-        return await self._threads.run(self._offered, listing, current)
-
-    def _offered(self, listing: Listing, current: PrintedCurrent) -> Points:
-        reasons = [self._left_out(point) for point in listing.points]
-        points, twice = newest_first(
-            [
-                self._told(point).point(current.id)
-                for point, reason in zip(listing.points, reasons, strict=True)
-                if not reason
-            ]
-        )
-        reasons += [f"`{printable(name, 60)}` is listed more than once: the newest counts." for name in twice]
-        left_out = (*shortened(list(filter(None, reasons))), *listing.left_out)
-        return Points(points, live_of(current, points, self._programs.surroundings.secrets), left_out)
-
-    def _left_out(self, point: PrintedPoint) -> str:
-        """Returns why it is not offered; empty: it is."""
-        name = printable(self._programs.surroundings.secrets.struck(point.id), 60)
-        if reason := why_not_a_point(point.id, self._after_dashes):
-            return f"`{name}` {reason}."
-        if point.fingerprint and (reason := why_not_an_argument(point.fingerprint)):
-            return f"`{name}`: its fingerprint {reason}."
-        return ""
-
-    def _told(self, point: PrintedPoint) -> PrintedPoint:
-        """Struck before it is cut: half a secret is told as well."""
         struck = self._programs.surroundings.secrets.struck
-        author = None if point.author is None else struck(point.author)
-        return point.model_copy(update={"label": struck(point.label), "author": author})
+        return await self._threads.run(offered, listing, current, struck, self._after_dashes)
 
     async def _read_current(self) -> PrintedCurrent:
         current = await self._programs.ask(CURRENT, "current", self._current)
@@ -431,20 +398,49 @@ def _spool_cannot_know(found: Found) -> bool:
     return found.fate is Fate.ABSENT or (found.fate is Fate.UNKNOWN and found.handle is not None)
 
 
+def _compare(current: Current, work: Work) -> None:
+    """Raises StateChanged. An earlier version knew what is live by its id alone."""
+    if not work.expected or work.expected == current.token:
+        return
+    if work.unsigned and work.expected == current.id:
+        return
+    was = f"no longer `{work.expected}`" if current.token == current.id else "and not as the plan found it"
+    raise StateChanged(f"`{current.id}` is live now, {was}. Nothing was done.")
+
+
+def _compare_content(point: RestorePoint, work: Work) -> None:
+    if work.fingerprint and point.fingerprint != work.fingerprint:
+        differs = _other_content(work.fingerprint, point.fingerprint)
+        raise StateChanged(f"`{point.id}` is not what was approved: {differs}. Nothing was done.")
+
+
+def _other_content(was: str, now: str | None) -> str:
+    return f"its fingerprint was `{was}` and is {f'`{printable(now)}`' if now else 'not said'} now"
+
+
 def build(settings: CommandSettings, resolver: Resolver) -> Command:
     """Raises ConfigurationError when a reference cannot be resolved."""
     calls = (settings.restore, settings.prepare, settings.save, settings.drop, settings.cancel)
     for variables in (settings.environment, *(call.variables for call in calls if call is not None)):
         resolver.with_variables(variables)  # all secrets are known before anything is heard
     return Command(
-        points=looking(settings.points, settings),
-        current=looking(settings.current, settings),
-        restore=acting(settings.restore, settings),
-        find=looking(settings.find, settings) if settings.find else None,
-        cancel=acting(settings.cancel, settings) if settings.cancel else None,
-        measure=looking(settings.measure, settings) if settings.measure else None,
-        prepare=acting(settings.prepare, settings) if settings.prepare else None,
-        save=acting(settings.save, settings) if settings.save else None,
-        drop=acting(settings.drop, settings) if settings.drop else None,
+        points=_looking(settings.points, settings),
+        current=_looking(settings.current, settings),
+        restore=_acting(settings.restore, settings),
+        find=_looking(settings.find, settings) if settings.find else None,
+        cancel=_acting(settings.cancel, settings) if settings.cancel else None,
+        measure=_looking(settings.measure, settings) if settings.measure else None,
+        prepare=_acting(settings.prepare, settings) if settings.prepare else None,
+        save=_acting(settings.save, settings) if settings.save else None,
+        drop=_acting(settings.drop, settings) if settings.drop else None,
         resolver=resolver,
     )
+
+
+def _looking(call: ArgvCall, settings: CommandSettings) -> ProgramCall:
+    return ProgramCall(call.argv, call.timeout, call.name or "", settings.environment)
+
+
+def _acting(call: ActingCall, settings: CommandSettings) -> ProgramCall:
+    environment = {**settings.environment, **call.variables}
+    return ProgramCall(call.argv, call.timeout, call.name or "", environment)

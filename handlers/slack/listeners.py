@@ -28,7 +28,7 @@ from handlers.slack.forms import any_block, block_of
 from handlers.slack.press_forms import Pressed
 from handlers.slack.pressing import OlderCopy
 from handlers.slack.sending import MustWait
-from storage.runs import Repeated, TargetTaken
+from storage.transaction import Repeated, TargetTaken
 
 log = structlog.get_logger()
 Body = Mapping[str, Any]

@@ -28,7 +28,7 @@ NAMES = st.lists(
 WRITES = ("sh", "-c", 'printf "%s\\0" "$@" >told', "program")
 COUNTS = ("sh", "-c", 'printf "%s\\0" "$@" >measured; echo "{}"', "program")
 OP_IDS = (f"k3v9x2ab.RB-{n}.1" for n in count(1))
-FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FEW = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @pytest.fixture

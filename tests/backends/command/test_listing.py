@@ -72,6 +72,7 @@ async def test_a_point_of_a_later_page_can_be_gone_to(shop: CommandWorld) -> Non
     assert (await executor(shop).plan(Goal(point="v9"), NOW)).point.id == "v9"
 
 
+# An option before the cursor, as in `--starting-token TOKEN`: aws/aws-cli, awscli/customizations/paginate.py.
 @pytest.mark.parametrize(
     ("argv", "first", "following"),
     [
@@ -199,8 +200,13 @@ def test_what_is_too_long_and_no_list_is_of_another_shape() -> None:
         read_page(b"9" * 100, 50, 100)
 
 
-async def test_pages_with_more_points_than_are_held_end_with_one_sentence(shop: CommandWorld) -> None:
+@pytest.mark.parametrize(
+    "script",
+    [ENDLESS, """echo '[{"id": "v1"}, {"id": "v2"}, {"id": "v3"}, {"id": "v4"}]'"""],
+    ids=["one a page", "one page"],
+)
+async def test_more_points_than_are_held_end_with_one_sentence(shop: CommandWorld, script: str) -> None:
     threads = Threads()
-    call = printing(ENDLESS, "{cursor}")
+    call = printing(script, "{cursor}")
     found = await listing.listed(call, Programs(shop.resolver(), threads), threads, most_points=3)
     assert (len(found.points), found.left_out) == (3, (TOO_MANY_POINTS,))
