@@ -1,4 +1,4 @@
-"""How much a target that hangs costs the others: six calls that never come back, as on a dead network disk."""
+"""How much a target that hangs costs the others: six calls that never return, as on a dead network disk."""
 
 import asyncio
 import os
