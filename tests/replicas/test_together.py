@@ -245,6 +245,8 @@ async def test_a_rolling_restart_in_the_middle_of_a_restore_asks_nobody(world: R
     first, second = sorted(("here", "there"), key=lambda name: world.spool(name) != begun.place)
     assert world.spool(first) == begun.place
     assert await world.workers[first].terminate() == 0
+    assert "followed while draining" in world.workers[first].said()
+    assert "at_most_seconds=1.0" in world.workers[first].said()
     await world.eventually(lambda: _is_left(world, second, run.id), "the other worker to see the run")
     await world.worker(first)
     assert await world.workers[second].terminate() == 0
