@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -132,6 +133,19 @@ async def test_the_example_goes_nowhere_when_a_version_was_changed(
     with pytest.raises(StateChanged):
         await executor.start(replace(work, fingerprint=fingerprint))
     assert list((folder / "begun").iterdir()) == []
+
+
+@pytest.mark.parametrize("differs", ["fingerprint", "expected"])
+async def test_the_program_of_the_example_refuses_what_was_not_approved(
+    world: ConfiguredWorld, folder: Path, differs: str
+) -> None:
+    way = await world.executor("prices").plan(Goal(point="summer"), utc_now())
+    approved = {"fingerprint": way.point.fingerprint, "expected": way.current.token, differs: "another"}
+    before = (folder / "live.json").read_bytes()
+    argv = ["./prices", "restore", "summer", *approved.values(), "k3v9x2ab.RB-1.1"]
+    ended_with = subprocess.run(argv, cwd=folder, env={"PATH": PATH}, capture_output=True, text=True)
+    assert (ended_with.returncode, "nothing was done" in ended_with.stderr) == (1, True)
+    assert (folder / "live.json").read_bytes() == before
 
 
 async def test_doctor_finds_nothing_wrong_with_the_example(
