@@ -309,7 +309,10 @@ class Command:
             await asyncio.sleep(self._asked_every)
 
     async def examine(self) -> tuple[Trouble, ...]:
-        """Runs what only looks, once each, and nothing that acts; first it says what cannot be run."""
+        """Runs what only looks, once each, and nothing that acts.
+
+        What cannot be run is said first, and alone.
+        """
         missing = await cannot_run(self._calls, self._programs, self._threads)
         if missing:
             return missing

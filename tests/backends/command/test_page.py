@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -134,6 +135,19 @@ async def test_the_example_goes_nowhere_when_a_version_was_changed(
     assert list((folder / "begun").iterdir()) == []
 
 
+@pytest.mark.parametrize("differs", ["fingerprint", "expected"])
+async def test_the_program_of_the_example_refuses_what_was_not_approved(
+    world: ConfiguredWorld, folder: Path, differs: str
+) -> None:
+    way = await world.executor("prices").plan(Goal(point="summer"), utc_now())
+    approved = {"fingerprint": way.point.fingerprint, "expected": way.current.token, differs: "another"}
+    before = (folder / "live.json").read_bytes()
+    argv = ["./prices", "restore", "summer", *approved.values(), "k3v9x2ab.RB-1.1"]
+    ended_with = subprocess.run(argv, cwd=folder, env={"PATH": PATH}, capture_output=True, text=True)
+    assert (ended_with.returncode, "nothing was done" in ended_with.stderr) == (1, True)
+    assert (folder / "live.json").read_bytes() == before
+
+
 async def test_doctor_finds_nothing_wrong_with_the_example(
     world: ConfiguredWorld, configuration: Configuration
 ) -> None:
@@ -143,7 +157,8 @@ async def test_doctor_finds_nothing_wrong_with_the_example(
 
 def test_the_example_is_short_and_configured_without_a_warning(configuration: Configuration) -> None:
     [program] = blocks("python")
-    assert len(program.splitlines()) <= LONGEST_EXAMPLE_LINES
+    code = [line for line in program.splitlines() if line and not line.startswith("#")]
+    assert len(code) <= LONGEST_EXAMPLE_LINES
     assert warnings(configuration, definitions()) == ()
 
 
