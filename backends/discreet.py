@@ -18,6 +18,7 @@ from bot import codec
 from bot.contract import (
     Capabilities,
     Ended,
+    Examines,
     Executor,
     Found,
     Handle,
@@ -30,6 +31,7 @@ from bot.contract import (
     TableListed,
     TableNotListed,
     Taken,
+    Trouble,
     Unsupported,
     Work,
 )
@@ -64,6 +66,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "plan": Expected(Way, (Way,), "a Way"),
     "measure": Expected(Loss, (Loss,), "a Loss"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
+    "examine": Expected(tuple[Trouble, ...], (tuple,), "a tuple of Troubles"),
     "start": Expected(Ended | Taken | Handle, (Mapping, Taken, Ended), "a Handle, Taken or Ended"),
     "find": Expected(Found, (Found,), "Found"),
     "bar": Expected(Found, (Found,), "Found"),
@@ -248,6 +251,14 @@ class DiscreetExecutor(DiscreetOperation):
             words = f"Type `{self._type_name}` cannot list what a run has removed"
             raise Unsupported(f"{words}: look at the backend itself.")
         return self._executor
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        """Returns nothing as well where the executor does not examine itself."""
+        return await self._hearing.of("examine", self._examined)
+
+    async def _examined(self) -> tuple[Trouble, ...]:
+        """Looks for the method inside the guard: in code of somebody else that may raise, too."""
+        return await self._executor.examine() if isinstance(self._executor, Examines) else ()
 
 
 class DiscreetCheck:

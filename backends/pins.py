@@ -14,7 +14,7 @@ from typing import Any
 from backends.file_digests import DIGESTS
 from backends.references import Resolver
 from bot.configuration.values import Reference, Settings
-from bot.model import PROGRAM, Pin
+from bot.pins import PROGRAM, Pin
 
 PURPOSE = "place"
 SHORT_CHARACTERS = 40

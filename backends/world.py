@@ -13,7 +13,8 @@ from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings
 from bot.contract import Executor, Operation
 from bot.looking import PatientCheck
-from bot.model import OF_CHECK, OF_MAINTENANCE, Do, Pin
+from bot.model import Do
+from bot.pins import OF_CHECK, OF_MAINTENANCE, Pin
 
 
 class ConfiguredWorld:

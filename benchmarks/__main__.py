@@ -9,7 +9,19 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import ack, approval, cards, clone, contents, history, process, runs, sustained, waiting
+from benchmarks import (
+    ack,
+    approval,
+    cards,
+    clone,
+    contents,
+    hanging,
+    history,
+    process,
+    runs,
+    sustained,
+    waiting,
+)
 from benchmarks.figure import Figure
 from tests.keeping import keep
 from tests.machine import commit, facts
@@ -27,6 +39,7 @@ MEASURES: Mapping[str, Measure] = {
     "history": history.measure,
     "clone": clone.measure,
     "contents": contents.measure,
+    "hanging": hanging.measure,
 }
 # An hour in all: ten minutes of commands, a hundred thousand runs, a million entries.
 LONG_FORMS: Mapping[str, Measure] = {"sustained": sustained.measure_long, "history": history.measure_long}

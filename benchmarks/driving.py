@@ -39,8 +39,9 @@ from storage.claims import Claims
 from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
-from storage.runs import Opening, Store, open_store
+from storage.runs import Store, open_store
 from storage.spans import SpanStore
+from storage.transaction import Opening
 from tests.bot.stories import happened
 
 CHANNEL = "C000"

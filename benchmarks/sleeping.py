@@ -33,7 +33,6 @@ from bot.model import (
     Loss,
     LossQuality,
     Person,
-    Pin,
     Points,
     RestorePoint,
     Span,
@@ -41,6 +40,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.pins import Pin
 from bot.policy import Entitled
 
 STEP = 0.020  # seconds
@@ -146,7 +146,7 @@ class SleepingWorld:
     def executor(self, target: str) -> Sleeping:
         return self._asked if target.startswith("shop-") else self._other
 
-    def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         return ()
 
     def maintenance(self, target: str, do: Do) -> Sleeping:

@@ -16,7 +16,8 @@ from pydantic.json_schema import JsonSchemaMode
 from bot.canonical_json import digest
 from bot.earlier_forms import EARLIER_FIELDS, EARLIER_NAMES, fields_of, kind_of
 from bot.envelope import Stored
-from bot.events import FACTS, Fact
+from bot.events import FACTS
+from bot.facts import Fact
 from bot.model import Plan
 
 

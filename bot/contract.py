@@ -79,6 +79,7 @@ class Capabilities:
     fence: Fence
     settles: float = 0.0  # seconds after which a request that was sent cannot land any more; only with ONCE
     does: frozenset[Do] = frozenset({Do.RESTORE})
+    drops: frozenset[Do] = frozenset()  # whose work DROP removes, PREPARE and SAVE: never what it owns anyway
     cancels: Left | None = None  # what a cancelled restore leaves; None: it cannot be cancelled
     timeouts: Mapping[Do, float] = field(default_factory=dict)  # seconds; not in it: as its procedure says
 
@@ -233,6 +234,7 @@ class TableListed:
     restored: tuple[str, ...]  # its columns in the restore point; empty: there was no such table
     computed: tuple[str, ...] = ()  # columns that no row shows: they follow from the others
     personal: bool = False  # its rows are about people
+    without: tuple[str, ...] = ()  # collations that only the application has: it was compared by bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,22 @@ class Lists(Protocol):
         Raises Denied for a table about people, unless `personal` asks for it, and Unsupported for one that
         cannot be listed.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that a person should mend before a rollback needs it."""
+
+    words: str  # what was seen, and what to do next
+    serious: bool = True  # False: it works, and will surprise somebody
+
+
+@runtime_checkable
+class Examines(Protocol):
+    """An executor that can look closer at itself than planning does; no executor has to."""
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        """Says what is wrong, for `doctor`, and changes nothing. Raises what `points` raises."""
 
 
 class Check(Protocol):

@@ -24,12 +24,15 @@ from bot.contract import (
 )
 from bot.envelope import Event
 from bot.errors import PermanentError, TemporaryError, words_of
-from bot.events import Fact
+from bot.facts import Fact
 from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Step
 from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
 
 BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
+WAITED_OUT_SECONDS = 60.0  # what stands against the beginning of a step and passes by itself, such as a lock
+TRIED_AGAIN_EVERY_SECONDS = 5.0
+HAPPENED = frozenset({Fate.IN_FLIGHT, Fate.DONE, Fate.FAILED, Fate.OVERTAKEN})
 KEPT_LONGER = timedelta(days=1)  # than the card says, by a backend that drops by itself: a run has no end yet
 
 
@@ -130,8 +133,7 @@ class Effects:
             if step.do in {Do.PREPARE, Do.RESTORE}:
                 plan = run.approval.plan
                 await self._planner.refuse_other_place(plan, step.target, begun=run.work.touched)
-            self._driver.hold_the_lease(run)
-            begun = await answered(self._operation(step).start(self.work(run, step)), step.timeout)
+            begun = await self._begun(run, step)
         except OutcomeUnknown:
             return await self.find(run, run.work.record_of(step.n))
         except (PermanentError, TemporaryError) as refusal:
@@ -143,12 +145,30 @@ class Effects:
         run = await self._driver.write_outcome(run, events.StepAccepted(step.n, dict(begun)))
         return await self._follow(run, step)
 
+    async def _begun(self, run: Run, step: Step) -> Handle | Taken | Ended:
+        """Waits out what passes: nothing was sent yet. What is dropped has time, and is tried much later."""
+        until = self._clock() + timedelta(seconds=0.0 if step.do is Do.DROP else WAITED_OUT_SECONDS)
+        while True:
+            self._driver.hold_the_lease(run)
+            try:
+                return await answered(self._operation(step).start(self.work(run, step)), step.timeout)
+            except TemporaryError as refusal:
+                if self._clock() >= until or await self._is_stopped(run, step):
+                    raise
+                await self._driver.progress(run, {"words": f"tried again: {words_of(refusal)}"})
+                await self._sleep(TRIED_AGAIN_EVERY_SECONDS)
+
+    async def _is_stopped(self, run: Run, step: Step) -> bool:
+        """Whether people have stopped it meanwhile, or nobody may go on."""
+        now = await self._driver.load(run.id)
+        return self._driver.doubt is not None or _is_unwanted(now, step)
+
     async def _refused(self, run: Run, step: Step, refusal: PermanentError | TemporaryError) -> Run:
         """Nothing was sent now. What an earlier attempt has sent may still be under way."""
         why = words_of(refusal)
         if step.do is Do.DROP and isinstance(refusal, TemporaryError):
             until = self._clock() + machine.KEPT_AGAIN_FOR
-            return await self._driver.write_outcome(run, events.Kept(step.n, until, why))
+            return await self._driver.write_outcome(run, events.DropPutOff(step.n, until, why))
         if run.work.record_of(step.n).begun > 1:
             return await self._never_arrived(run, step, why)
         return await self._driver.write_outcome(run, machine.failure(step, why, Left.BEFORE))
@@ -162,6 +182,18 @@ class Effects:
             await self._sleep(self._world.executor(step.target).capabilities.settles)
             found = await asking.find(operation, work, self._sleep)
         return await self._settle(run, step, found)
+
+    async def sees(self, run: Run, record: StepRecord) -> bool:
+        """Whether it is seen from here that a step happened, asked once. Nothing is written.
+
+        What another worker has begun may be seen at the backend. Its being absent there is not enough while
+        that worker may know better.
+        """
+        work = self.work(run, record.step)
+        with suppress(TemporaryError, PermanentError, OutcomeUnknown):
+            found = await answered(self._operation(record.step).find(work), asking.patience(work))
+            return found.fate in HAPPENED
+        return False
 
     async def _settle(self, run: Run, step: Step, found: Found) -> Run:
         """Writes what follows from what was found."""

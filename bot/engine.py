@@ -19,13 +19,13 @@ from bot.contract import OutcomeUnknown, StillReading, UnknownPoint
 from bot.effects import Effects, Operations
 from bot.envelope import Event
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, words_of
-from bot.events import Fact
+from bot.facts import Fact
 from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
 from bot.loss import outgrown
 from bot.model import Do, Finding, Phase, Step, When
 from bot.planner import Now, Planner
 from bot.preflight import Directory, failover, look_before_start, plan_for, why_not_with_these_settings
-from bot.run import Run
+from bot.run import Run, StepRecord
 from bot.signatures import why_not_as_planned, why_not_signed
 
 TRIED_AGAIN_EVERY_SECONDS = 5.0  # a plan or a start, while something passing stands against it
@@ -85,6 +85,12 @@ class Engine:
                     raise  # nobody moved it, so deciding again would decide the same
                 run = moved
 
+    async def sees(self, claim: ClaimedRun, begun: StepRecord) -> bool:
+        """Whether this worker can see what became of a step that another one has begun. Changes nothing."""
+        if why_not_with_these_settings(claim.run, self.configuration):
+            return False  # perhaps that one has its target, and the settings of then
+        return await _Drive(self, claim.epoch, lambda: True).sees(claim.run, begun)
+
     async def give_up(self, claim: ClaimedRun, problem: Exception) -> Run:
         """Ends visibly what could not be driven time after time. Raises ClaimLost, and StaleRun for ever."""
         run = await self.records.load(claim.run.id)
@@ -127,6 +133,9 @@ class _Drive:
         self._heard = run.seq
         return run
 
+    async def sees(self, run: Run, begun: StepRecord) -> bool:
+        return await self._effects.sees(run, begun)
+
     def next_action(self, run: Run) -> machine.Action:
         """The machine knows no time: who comes back to a run after a standstill looks again first."""
         return machine.Review() if machine.stood_still(run, self._clock()) else machine.next_action(run)
@@ -168,7 +177,7 @@ class _Drive:
         """Unless something still needs it: then the next look is later."""
         if kept := await self._engine.planner.why_keep(run, step):
             until = self._clock() + timedelta(seconds=kept.seconds)
-            return await self.write(run, events.Kept(step.n, until, kept.why))
+            return await self.write(run, events.DropPutOff(step.n, until, kept.why))
         run = await self._append_alone(run, self._effects.intent(run, step))
         return await self._effects.start(run, step)
 

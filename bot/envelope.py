@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.event_kinds import EventKind
-from bot.events import Fact
+from bot.facts import Fact
 
 
 @dataclass(frozen=True, slots=True)

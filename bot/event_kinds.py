@@ -57,5 +57,5 @@ class EventKind(StrEnum):
     LEAVE_AGREED = "leave_agreed"
     SUCCEEDED = "succeeded"
     DROP_DUE = "drop_due"
-    KEPT = "kept"
+    DROP_PUT_OFF = "drop_put_off"
     SUPERSEDED = "superseded"

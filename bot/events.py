@@ -8,31 +8,11 @@ in `machine`, how it is written as JSON in `codec`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from bot.event_kinds import EventKind
+from bot.facts import Fact, OfStep, Reasoned, Word
 from bot.model import Do, Finding, Goal, Left, Loss, Person, Plan, Purpose, Seen
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What happened, without when and by whom. Each subclass with a `kind` is a kind of event."""
-
-    kind: ClassVar[EventKind]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word(Fact):
-    """Something that only a person can say about a run: without an author it counts as unsigned."""
-
-    marks: tuple[str, ...] = ()  # by which the human is recognised, in order
-    digest: str = ""  # of the plan that it was said about; the store fills it in
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reasoned(Word):
-    why: str = ""  # one sentence of theirs; empty: they gave none
-
 
 # Asking and planning ---------------------------------------------------------------------------
 
@@ -160,11 +140,6 @@ class HeldUp(Fact):
 class Started(Fact):
     kind = EventKind.STARTED
     loss: Loss | None = None  # as it is now; None: the plan's
-
-
-@dataclass(frozen=True, slots=True)
-class OfStep(Fact):
-    n: int  # the step's number in the plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,10 +290,10 @@ class DropDue(OfStep):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(OfStep):
+class DropPutOff(OfStep):
     """What was due to be dropped is kept for longer."""
 
-    kind = EventKind.KEPT
+    kind = EventKind.DROP_PUT_OFF
     until: datetime
     why: str = ""
 

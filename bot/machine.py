@@ -13,6 +13,7 @@ from typing import Any
 from bot import events
 from bot.envelope import Event
 from bot.event_kinds import EventKind
+from bot.facts import Fact, OfStep
 from bot.model import BESIDE, EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
 from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 
@@ -77,7 +78,7 @@ def _dropping(state: State, phase: Phase | None) -> dict[EventKind, Move]:
     """What a run has made beside its target may go when it is over; that changes nothing else of it."""
     kinds = (
         EventKind.DROP_DUE,
-        EventKind.KEPT,
+        EventKind.DROP_PUT_OFF,
         EventKind.STEP_STARTED,
         EventKind.STEP_ACCEPTED,
         EventKind.STEP_SUCCEEDED,
@@ -194,7 +195,7 @@ TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
 GOES_ON = frozenset({EventKind.RETRIED, EventKind.CONFIRMED, EventKind.CONTINUED})
 UP_TO_THE_RESTORE = frozenset({P.PREPARE, P.RESTORE})
 WAITS_FOR_PEOPLE = frozenset({S.PAUSED, S.STUCK})
-ENDS_PHASE: Mapping[Phase, events.Fact] = {
+ENDS_PHASE: Mapping[Phase, Fact] = {
     P.PREPARE: events.Prepared(),
     P.RESTORE: events.Restored(),
     P.FINISH: events.Succeeded(),
@@ -254,7 +255,7 @@ class LookAround:
 class Write:
     """Nothing to do in the world: this is due."""
 
-    fact: events.Fact
+    fact: Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +393,7 @@ def due_at(run: Run) -> datetime | None:
     return None if turn is None else turn[0]
 
 
-def due(run: Run) -> tuple[datetime, events.Fact] | None:
+def due(run: Run) -> tuple[datetime, Fact] | None:
     """Returns when the clock has its turn, and what it writes then; None: never.
 
     It ends a run that waits for people, and says when something that a run has made may be dropped.
@@ -490,7 +491,7 @@ def _ended_so(run: Run, **changes: Any) -> Run:
 
 
 @singledispatch
-def _changed(fact: events.Fact, run: Run, event: Event) -> Run:
+def _changed(fact: Fact, run: Run, event: Event) -> Run:
     """Returns the run with what the fact adds beyond the state; by itself that is nothing."""
     return run
 
@@ -621,7 +622,7 @@ def _(fact: events.DropDue, run: Run, event: Event) -> Run:
 
 
 @_changed.register
-def _(fact: events.Kept, run: Run, event: Event) -> Run:
+def _(fact: events.DropPutOff, run: Run, event: Event) -> Run:
     return _with_step(run, fact.n, **_WAITING, due=False, kept_until=fact.until, words=fact.why)
 
 
@@ -711,7 +712,7 @@ def _(fact: events.StepLost, run: Run, event: Event) -> Run:
     return run if _is_over(run, fact) else _asked(_without_success(run, fact.words), times_asked=fact.asked)
 
 
-def _is_over(run: Run, fact: events.OfStep) -> bool:
+def _is_over(run: Run, fact: OfStep) -> bool:
     """Whether it tells of something beside the target, of a run that has ended: nobody is asked anything."""
     return run.state.final and run.work.record_of(fact.n).step.do in BESIDE
 
@@ -918,7 +919,7 @@ def _leaving_again(run: Run) -> Run:
     return _worked(run, steps=records)
 
 
-def failure(step: Step, words: str, left: Left) -> events.Fact:
+def failure(step: Step, words: str, left: Left) -> Fact:
     """Returns which event tells that a step failed."""
     kind = events.StepStopped if step.on_failure is OnFailure.STOP else events.StepFailed
     return kind(step.n, words, left)
@@ -940,7 +941,7 @@ def broken_off(run: Run, why: str, at: datetime) -> Event:
         case state if state.final and begun is not None:
             return Event(events.StepLost(begun.step.n, why), at)
         case state if state.final and isinstance(action := next_action(run), Drop):
-            return Event(events.Kept(action.step.n, at + KEPT_AGAIN_FOR, why), at)
+            return Event(events.DropPutOff(action.step.n, at + KEPT_AGAIN_FOR, why), at)
         case _:
             return Event(events.Halted(why), at)
 

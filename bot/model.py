@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.pins import Pin
+
 
 class Kind(StrEnum):
     SYSTEM = "system"
@@ -247,11 +249,12 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Where to. Exactly one of the three is set."""
+    """Where to: exactly one of the first three is set."""
 
     point: str | None = None
     before: datetime | None = None
     undo_of: str | None = None  # the id of the run to undo
+    offline_first: bool = False  # maintenance from the start, not only for the switch to a copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,18 +321,6 @@ class Step:
     on_failure: OnFailure = OnFailure.PAUSE
     text: str = ""  # of a checkpoint: the question
     drops: Do | None = None  # of a DROP: which step of this target has made it, PREPARE or SAVE
-
-
-OF_MAINTENANCE, OF_CHECK = " of maintenance", " of check "  # in the name of a pin: whose it is
-PROGRAM = "program "  # how the name of a pin begins that holds what a program is
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """Something that the configuration only names, as it was found when the plan was made."""
-
-    name: str  # what people call it: "`root`", "program `ctl`"
-    digest: str  # of what it led to; where that may be a secret, under the key of the zone's workers
 
 
 @dataclass(frozen=True, slots=True)

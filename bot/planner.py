@@ -15,7 +15,8 @@ from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
 from bot.dropping import LATER_SECONDS, SOON_SECONDS, Keep, why_keep
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.loss import comparable, joint, outgrown
-from bot.model import Current, Do, Goal, Leg, Loss, Pin, Plan, Points, Purpose, Seen, Step, Way
+from bot.model import Current, Do, Goal, Leg, Loss, Plan, Points, Purpose, Seen, Step, Way
+from bot.pins import Pin
 from bot.procedures import targets_of
 from bot.processes import LiveProcess, why_no_plan
 from bot.run import Run
@@ -97,6 +98,7 @@ class Planner:
             holds=await self.past.holds(names),
             outages=await self.past.outages(target.name),
             doubts=doubts,
+            offline_first=goal.offline_first,
             now=self.clock(),
         )
 

@@ -10,22 +10,8 @@ from datetime import datetime
 from bot.configuration import Configuration, Rule, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
 from bot.loss import ceiling_of, erase_again, is_short, joint, people_return
-from bot.model import (
-    OF_CHECK,
-    OF_MAINTENANCE,
-    PLAN_FORMAT,
-    PROGRAM,
-    Current,
-    Do,
-    Leg,
-    Loss,
-    LossQuality,
-    Pin,
-    Plan,
-    Purpose,
-    UndoMode,
-    Way,
-)
+from bot.model import PLAN_FORMAT, Current, Do, Leg, Loss, LossQuality, Plan, Purpose, UndoMode, Way
+from bot.pins import OF_CHECK, OF_MAINTENANCE, PROGRAM, Pin
 from bot.procedures import Aside, steps_for
 from bot.suggesting import Hold
 from bot.times import is_of_the_future
@@ -44,6 +30,7 @@ def compose(
     holds: Sequence[Hold],
     outages: Sequence[float],
     doubts: Sequence[str] = (),
+    offline_first: bool = False,
     now: datetime,
 ) -> Plan:
     """The plan over all targets of the procedure. `outages`: seconds, of earlier successful runs.
@@ -52,23 +39,12 @@ def compose(
     `blockers`.
     """
     legs = tuple(
-        Leg(
-            name,
-            way.current,
-            way.point,
-            loss_of(configuration.targets[name], way.loss),
-            way.gone,
-            way.diff,
-            way.preview,
-            way.undo,
-            pins[name],
-            capabilities[name].cancels,
-        )
-        for name, way in ways.items()
+        _leg(configuration.targets[name], way, pins[name], capabilities[name]) for name, way in ways.items()
     )
     aside = {
         leg.target: _aside(leg, capabilities[leg.target], configuration.targets[leg.target]) for leg in legs
     }
+    copies = tuple(way.takes for name, way in ways.items() if Do.PREPARE in aside[name].makes)
     loss = joint(tuple((leg.target, leg.loss) for leg in legs))
     one_more_approval = _one_more_approval(configuration, legs, loss)
     rule = target.approval
@@ -80,14 +56,16 @@ def compose(
         risk=target.risk,
         legs=legs,
         loss=loss,
-        ceiling=ceiling_of(loss, now, _until_it_begins(rule, aside, ways), target.loss_tolerance),
+        ceiling=ceiling_of(loss, now, _until_it_begins(rule, copies), target.loss_tolerance),
         rpo=target.rpo,
         rto=target.rto,
-        outage=_outage(target, ways, outages),
+        outage=_outage(target, ways, outages, copies if offline_first else ()),
         outage_range=(min(outages), max(outages)) if outages else None,
         outage_runs=len(outages),
         undo_days=target.undo_days,
-        steps=steps_for(configuration, target, aside, loss.quality is not LossQuality.NONE),
+        steps=steps_for(
+            configuration, target, aside, loss.quality is not LossQuality.NONE, offline_first=offline_first
+        ),
         warnings=(
             *_warnings(target, legs, loss, ways, holds, now),
             *(f"{why}, so one more approval is needed" for why in one_more_approval),
@@ -105,20 +83,33 @@ def compose(
     )
 
 
+def _leg(target: Target, way: Way, pins: tuple[Pin, ...], capabilities: Capabilities) -> Leg:
+    return Leg(
+        target.name,
+        way.current,
+        way.point,
+        loss_of(target, way.loss),
+        way.gone,
+        way.diff,
+        way.preview,
+        way.undo,
+        pins,
+        capabilities.cancels,
+    )
+
+
 def _aside(leg: Leg, capabilities: Capabilities, target: Target) -> Aside:
     """A copy is made for this run alone and goes with it. An undo point goes by the clock, which somebody has
     to have asked for: then its days are written down."""
     makes = capabilities.does & ({Do.PREPARE, Do.SAVE} if _has_undo(leg) else {Do.PREPARE})
     dropped = {Do.PREPARE, Do.SAVE} if target.drops_undo_points else {Do.PREPARE}
-    drops = makes & dropped if Do.DROP in capabilities.does else frozenset[Do]()
-    return Aside(makes, drops, capabilities.timeouts)
+    return Aside(makes, makes & dropped & capabilities.drops, capabilities.timeouts)
 
 
-def _until_it_begins(rule: Rule, aside: Mapping[str, Aside], ways: Mapping[str, Way]) -> float:
+def _until_it_begins(rule: Rule, copies: Sequence[float | None]) -> float:
     """Returns the seconds until the first effect at the latest. A copy of unknown duration adds none: what is
     lost more by then voids."""
-    copies = [ways[name].takes or 0.0 for name in ways if Do.PREPARE in aside[name].makes]
-    return rule.expires + rule.start_within + sum(copies)
+    return rule.expires + rule.start_within + sum(takes or 0.0 for takes in copies)
 
 
 def loss_of(target: Target, measured: Loss | None) -> Loss:
@@ -194,7 +185,20 @@ def _asked(pins: Sequence[Pin], begun: bool, programs: bool) -> dict[str, str]:
     return {pin.name: pin.digest for pin in asked if programs or not pin.name.startswith(PROGRAM)}
 
 
-def _outage(target: Target, ways: Mapping[str, Way], outages: Sequence[float]) -> float | None:
+def _outage(
+    target: Target,
+    ways: Mapping[str, Way],
+    outages: Sequence[float],
+    behind_maintenance: Sequence[float | None],
+) -> float | None:
+    """`behind_maintenance`: the seconds of copies that customers wait for as well."""
+    switch = _outage_of_the_switch(target, ways, outages)
+    if switch is None or any(takes is None for takes in behind_maintenance):
+        return None
+    return switch + sum(takes for takes in behind_maintenance if takes is not None)
+
+
+def _outage_of_the_switch(target: Target, ways: Mapping[str, Way], outages: Sequence[float]) -> float | None:
     if outages:
         return sorted(outages)[len(outages) // 2]
     if target.outage is not None:

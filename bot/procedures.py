@@ -60,16 +60,23 @@ def steps_for(
     target: Target,
     aside: Mapping[str, Aside],
     touches_data: bool,
+    *,
+    offline_first: bool = False,
 ) -> tuple[Step, ...]:
-    """`aside`: by target; of what is not in it nothing is made beside the target."""
+    """`aside`: by target; of what is not in it nothing is made beside the target.
+
+    `offline_first`: customers see maintenance while the copies are made, so that nothing more is written.
+    """
     names = targets_of(configuration, target)
     sides = [(name, aside.get(name, Aside())) for name in names]
     targets = {name: configuration.targets[name] for name in names}
-    asked = procedure_of(configuration, target).steps
+    asked, copies = procedure_of(configuration, target).steps, tuple(_makes(Do.PREPARE, sides))
     drafts = [
         *_asked(asked, Phase.PREPARE, target.name),
-        *_makes(Do.PREPARE, sides),
-        *_prepare(target.name, targets, touches_data),
+        *(() if offline_first else copies),
+        *_maintenance_on(target.name, targets),
+        *(copies if offline_first else ()),
+        *_measure(target.name, targets, touches_data),
         *_makes(Do.SAVE, sides),
         *_restore(asked, target.name, dict(sides)),
         *_asked(asked, Phase.VERIFY, target.name),
@@ -96,13 +103,15 @@ def _makes(do: Do, sides: Iterable[tuple[str, Aside]]) -> Iterator[_Draft]:
             yield _Draft(Phase.PREPARE, do, name, aside.seconds(do))
 
 
-def _prepare(asked: str, targets: Mapping[str, Target], touches_data: bool) -> Iterator[_Draft]:
+def _maintenance_on(asked: str, targets: Mapping[str, Target]) -> Iterator[_Draft]:
     yield _Draft(Phase.PREPARE, Do.BASELINE, asked)
-    behind_maintenance = False
     for name, target in targets.items():
         if target.maintenance is not None:
-            behind_maintenance = True
             yield _Draft(Phase.PREPARE, Do.MAINTENANCE_ON, name, target.maintenance.enter.timeout)
+
+
+def _measure(asked: str, targets: Mapping[str, Target], touches_data: bool) -> Iterator[_Draft]:
+    behind_maintenance = any(target.maintenance is not None for target in targets.values())
     if behind_maintenance and touches_data:
         yield _Draft(Phase.PREPARE, Do.MEASURE, asked)
 

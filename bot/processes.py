@@ -2,6 +2,7 @@
 
 Each says every few seconds who it is, which key it holds, and what its settings and programs come to.
 Workers of one zone carry out each other's plans, so they need one key, and the programs that were approved.
+What runs under a worker's own supervisor only that worker can tell of: see `LEFT_TO_ITS_WORKER_FOR`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,9 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.canonical_json import digest
-from bot.model import Pin, Plan
+from bot.model import Plan
+from bot.pins import Pin
 
 SEEN_WITHIN = timedelta(seconds=15)  # who has been silent for longer is not counted on
+# After its last heartbeat, a worker may come back to what was begun in its spool before others do what they
+# can without it. Enough for a service manager or an orchestrator to start it again.
+LEFT_TO_ITS_WORKER_FOR = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class LiveProcess:
     pins: Mapping[str, str]  # target to a digest of what its settings and programs come to there
     started_at: datetime
     seen_at: datetime
+    place: str = ""  # the name of its spool, the same after a restart; empty: it has none
 
 
 def pins_digest(pins: Iterable[Pin]) -> str:

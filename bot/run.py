@@ -175,6 +175,11 @@ class WorkDone:
         return any(r.started_at is not None and r.step.do not in BESIDE for r in self.steps)
 
     @property
+    def only_copied(self) -> bool:
+        """Whether a copy was begun beside a target, and nothing else."""
+        return not self.touched and any(r.started_at and r.step.do is Do.PREPARE for r in self.steps)
+
+    @property
     def in_maintenance(self) -> bool:
         return self.maintenance_since is not None and self.maintenance_until is None
 

@@ -32,7 +32,7 @@ FROM_SLACK: Mapping[str, OpenTo] = {
     "event app_mention": OpenTo.CHANNEL,
     **{f"action {press.action_id}": _of_press(press) for press in PRESSES.values()},
     **{f"view {form.callback_id}": OpenTo.RIGHTS for _, form in (*forms_before(), *forms_then())},
-    **{f"action {choice}": OpenTo.FORM for choice in ("target", "point", "before", "send_to_me")},
+    **{f"action {choice}": OpenTo.FORM for choice in ("target", "point", "before", "offline", "send_to_me")},
     "view start_rollback": OpenTo.RIGHTS,
     "message_shortcut rollback_shortcut": OpenTo.MEMBER,
     "event app_home_opened": OpenTo.MEMBER,

@@ -57,6 +57,10 @@ class Heartbeat:
         await self._store.beat(self.me)
         self.others = tuple(one for one in await self._store.seen(self._clock()) if one.id != self.me.id)
 
+    async def is_left_to_its_worker(self, place: str) -> bool:
+        """Whether a worker of this zone has that spool, or may come back to it. Raises as databases do."""
+        return await self._store.is_left_to_its_worker(place, self.me.zone, self._clock())
+
     async def _again_and_again(self) -> None:
         while True:
             await asyncio.sleep(BEATS_EVERY_SECONDS)
@@ -69,11 +73,19 @@ class Heartbeat:
             log.warning("heartbeat", error=words_of(problem))
 
 
-def this_process(role: str, zone: str, key: str, clock: Clock) -> LiveProcess:
-    """Returns this process under an id that no other has, also after a restart under the same pid."""
-    name = f"{os.uname().nodename[:32]}:{os.getpid()}"
+def process_name() -> str:
+    """Returns what people call this process: its host and pid."""
+    return f"{os.uname().nodename[:32]}:{os.getpid()}"
+
+
+def this_process(role: str, zone: str, key: str, clock: Clock, place: str = "") -> LiveProcess:
+    """Returns this process under an id that no other has, also after a restart under the same pid.
+
+    `place`: the name of its spool; empty: it has none.
+    """
     now = clock()
-    return LiveProcess(secrets.token_hex(4), name, role, zone, version("rollback-bot"), key, {}, now, now)
+    its_id, program = secrets.token_hex(4), version("rollback-bot")
+    return LiveProcess(its_id, process_name(), role, zone, program, key, {}, now, now, place)
 
 
 async def no_pins() -> Mapping[str, str]:

@@ -18,17 +18,19 @@ from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.errors import ConfigurationError, TemporaryError, words_of
 from handlers.context import Parts, Wake, running
 from handlers.front import Front, open_front
+from handlers.heartbeat import process_name
 from handlers.keys import signer_at
 from handlers.role import Role
 from handlers.settings import ProcessSettings
 from handlers.slack.client import SLACK_ANSWERS_WITHIN_SECONDS
 from handlers.slack.sending import WINDOWS, Windows
+from handlers.told import tells_events
 from handlers.web.app import web_app
 from handlers.web.idle_connections import HEARD, drop_silent
 from handlers.web.metrics import new_metrics
 from handlers.web.readiness import Readiness
 from handlers.web.route_state import FrontState, ProcessState
-from handlers.worker import Worker, open_worker
+from handlers.worker import DRAINED_WITHIN_SECONDS, Worker, open_worker
 from storage.claims import Claims
 from storage.database import (
     Database,
@@ -66,8 +68,13 @@ class Service:
     anew: asyncio.Event  # set when all of it has to be opened again
     broken: asyncio.Event  # set when what was stored cannot be believed any more
 
-    async def stop(self) -> None:
-        """Hears nothing new, lets the work under way end, shows how far it came."""
+    async def stop(self, follow: float = DRAINED_WITHIN_SECONDS) -> None:
+        """Hears nothing new, lets the work under way end, shows how far it came.
+
+        `follow`: seconds for which a run is followed while something of it runs in our spool.
+        """
+        if self.worker is not None:
+            self.worker.drains_within = follow
         if self.front is not None:
             await self.front.hear_no_more()
         await self.runner.cleanup()
@@ -97,7 +104,8 @@ async def serve(
         print(f"listening on {service.url}", flush=True)
         await _first_of(stop, again, service.anew, service.broken)
         log.info("draining")
-        await service.stop()
+        # Who starts again at once finds what runs in its spool, and should not be deaf for longer than that.
+        await service.stop(settings.drain_seconds if stop.is_set() else DRAINED_WITHIN_SECONDS)
         if service.broken.is_set():
             raise DiskFailed
         again.clear()
@@ -159,7 +167,7 @@ async def _start(
     configuration = await asyncio.to_thread(_configured, settings, role, zone)
     database = await _open_database(settings, resources)
     shared = SharedClock(database)
-    parts = await _parts(settings, configuration, database, role, clock, shared, resources)
+    parts = await _parts(settings, configuration, database, role, zone, clock, shared, resources)
     front = await open_front(parts, windows) if role.hears else None
     directory = front.context.directory if front else None
     worker = await open_worker(parts, zone, directory) if role.drives else None
@@ -238,6 +246,7 @@ async def _parts(
     configuration: Configuration,
     database: Database,
     role: Role,
+    zone: str,
     clock: Clock | None,
     shared: SharedClock,
     resources: AsyncExitStack,
@@ -246,7 +255,8 @@ async def _parts(
     await shared.read()
     signer = signer_at(settings.front_key) if role.hears else None
     jobs = await _jobs(settings, configuration, database, role, resources)
-    store = await open_store(database, signer, (clock or SteadyClock(wall=shared))(), jobs)
+    told = tells_events(zone if role.drives else "", process_name())
+    store = await open_store(database, signer, (clock or SteadyClock(wall=shared))(), jobs, told)
     clock = clock or SteadyClock(await store.newest_time(), shared)
     if await restored(database) is not None:
         store = RestoredStore(database, store.installation, signer)

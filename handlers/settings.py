@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import ConfigurationError
@@ -19,6 +19,7 @@ SECRETS = (
     "SLACK_READ_TOKEN",
     "ROLLBACK_DATABASE_URL",  # of a server it carries a password
 )
+DRAIN_AT_MOST_SECONDS = 3_600.0
 
 
 class ProcessSettings(BaseSettings):
@@ -38,6 +39,8 @@ class ProcessSettings(BaseSettings):
     may_end_runs: bool = False  # by `--yes`: an upgrade may end what waits under a plan of before
     http: str = Field("127.0.0.1:3000", alias="ROLLBACK_HTTP")
     log: str = Field("text", alias="ROLLBACK_LOG")
+    # How long a worker that was told to end follows what runs in its spool. Orchestrators kill after 30.
+    drain_seconds: float = Field(25.0, alias="ROLLBACK_DRAIN_SECONDS")
 
     @classmethod
     def settings_customise_sources(
@@ -63,6 +66,21 @@ class ProcessSettings(BaseSettings):
         if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
             raise ValueError(f"ROLLBACK_HTTP must be like 127.0.0.1:3000, it is {self.http}")
         return self
+
+    @field_validator("drain_seconds", mode="before")
+    @classmethod
+    def _drain_can_be_waited_for(cls, given: Any) -> float:
+        try:
+            seconds = float(given)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds <= DRAIN_AT_MOST_SECONDS:
+            most = f"{DRAIN_AT_MOST_SECONDS:.0f}"
+            raise ValueError(
+                f"ROLLBACK_DRAIN_SECONDS must be a number of seconds from 0 to {most}, it is {given}. Give "
+                "less than the time after which your service manager kills."
+            )
+        return seconds
 
     @property
     def address(self) -> tuple[str, int]:

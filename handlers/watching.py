@@ -16,6 +16,7 @@ from bot.errors import words_of
 from bot.model import Current, Points
 from bot.planner import Planner
 from bot.run import Run
+from handlers.told import Outage
 from storage.database import CommitUnknown, NotAccepted
 from storage.spans import SpanStore
 
@@ -44,6 +45,7 @@ class Watching:
         self._spans = spans
         self._clock = clock
         self._sleep = sleep
+        self._away = {target: Outage("a target", clock, target=target) for target in self._every}
 
     async def run(self) -> None:
         """Until cancelled. How often it goes round is for the target that is watched most often."""
@@ -58,9 +60,10 @@ class Watching:
                 lived = await self._spans.lived(target)
                 if not lived or lived[-1].seen + timedelta(seconds=seconds) <= self._clock():
                     await self.points(target)
+                    self._away[target].over()
                     await self._sleep(BETWEEN_LOOKS_SECONDS)
             except Exception as problem:  # noqa: BLE001 - who cannot be seen now is looked at the next time
-                log.warning("watch", target=target, error=words_of(problem))
+                self._away[target].seen(problem)
 
     async def points(self, target: str) -> Points:
         """Returns what it can go back to, and notes what is live. Raises what executors raise."""

@@ -1,7 +1,11 @@
-"""The worker: drives runs under a claim and answers looks. The only caller of targets."""
+"""The worker: drives runs under a claim and answers looks. The only caller of targets.
+
+What runs in the spool of one worker only that worker can follow. So it keeps such a run while it drains, for
+as long as it may, and others leave it to its worker for a while when it has gone.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +23,7 @@ from bot.configuration import MAIN_ZONE, Configuration
 from bot.contract import OutcomeUnknown
 from bot.engine import Engine
 from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError, words_of
+from bot.machine import in_flight
 from bot.model import Goal, Left, Plan, State
 from bot.planner import Planner
 from bot.preflight import Directory
@@ -28,10 +33,12 @@ from bot.signatures import Signer
 from bot.suggesting import Offer, why_none_suggested
 from handlers.context import Parts, Wake, running
 from handlers.heartbeat import Heartbeat, pins_of, this_process
+from handlers.housekeeping import Housekeeping
 from handlers.keys import public_keys
 from handlers.settings import ProcessSettings
 from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
+from handlers.told import Outage
 from handlers.watching import DATABASE, Watching
 from storage.claims import Claim, Claims
 from storage.looks import Look, LookStore
@@ -49,7 +56,8 @@ SWEEP_EVERY_SECONDS = 1.0
 GROWN_SWEEP_EVERY_SECONDS = 5.0  # jobs bring what is new at once, so the sweep is for what they lost
 JOBS_AT_ONCE = 10  # a job only wakes the worker
 STALLED_EVERY_SECONDS = 60.0
-DRAINED_WITHIN_SECONDS = 5.0  # what takes longer is found again at the next start
+DRAINED_WITHIN_SECONDS = 5.0  # but for what runs in our spool; what takes longer is found again
+DRAINING_LOOKED_EVERY_SECONDS = 1.0  # whether that still runs
 DRIVING_TRIED_AT_MOST_TIMES = 3  # in a row, when it fails without a reason that it knows itself
 BETWEEN_SWEEPS_SECONDS = 0.05  # at least
 LOOK_AT_MOST_SECONDS = 60.0
@@ -72,10 +80,13 @@ class Worker:
         sweep_every: float = SWEEP_EVERY_SECONDS,
         jobs: "Jobs | None" = None,
         heartbeat: Heartbeat | None = None,
+        place: str | None = None,
+        housekeeping: Housekeeping | None = None,
     ) -> None:
         """`sweep_every` in seconds. `jobs` None: it finds its work by the sweep and by being woken alone.
 
-        `heartbeat` None: no other worker shares the database.
+        `heartbeat` None: no other worker shares the database. `place`: the name of its spool; None: it has
+        none, as where nothing is detached. `housekeeping` None: nothing is cleared away.
         """
         self._configuration = configuration
         self._engine = engine
@@ -89,26 +100,35 @@ class Worker:
         self._zone = zone
         self._jobs = jobs
         self._heartbeat = heartbeat
+        self._place = place
+        self._housekeeping = housekeeping
         self._elsewhere = frozenset(t.name for t in configuration.targets.values() if t.zone != zone)
         self._sweep_every = sweep_every
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._driven: dict[str, Claim] = {}  # the claims that it drives under, by run
+        self._left: set[str] = set()  # runs that were left to the worker of their spool, and logged
+        self.drains_within = DRAINED_WITHIN_SECONDS  # what runs in our spool; more when we are to end
         self._failed: dict[str, tuple[int, int]] = {}  # run to its seq and how often driving it failed there
         self._stopping = False
+        self._database_away = Outage("the database", clock)
         self.swept_at = clock()  # for /readyz
 
     @asynccontextmanager
     async def at_work(self, anew: asyncio.Event) -> AsyncIterator[None]:
         """Drives and answers until it is left, then drains. `anew` is set when one of its loops breaks."""
-        loops = [self.run(), self._watching.run()]
+        loops, taking = [self.run(), self._watching.run()], []
+        if self._housekeeping is not None:
+            loops.append(self._housekeeping.run())
         if self._jobs is not None:
-            loops.append(self._jobs.run([self._zone], self.take_run, self.take_look, JOBS_AT_ONCE))
+            taking.append(self._jobs.run([self._zone], self.take_run, self.take_look, JOBS_AT_ONCE))
             loops.append(_forget_stalled(self._jobs))
         beating = self._heartbeat.beating(anew) if self._heartbeat else nullcontext()
         async with beating, running(anew, *loops):
             try:
-                yield
+                async with running(anew, *taking):  # a job that is taken while we drain would be lost
+                    yield
             finally:
-                await self.stop(DRAINED_WITHIN_SECONDS)
+                await self.stop(self.drains_within)
 
     async def run(self) -> None:
         """Until cancelled or stopped: at every sweep, and at once when woken, takes what has to be done."""
@@ -116,15 +136,45 @@ class Worker:
             await self._work.wait(await self._sweep())
 
     async def stop(self, at_most: float) -> None:
-        """Takes nothing new and lets what runs come to its end; what takes longer is given back."""
+        """Takes nothing new and lets what runs come to its end; what takes longer is given back.
+
+        A run is followed for `at_most` seconds while something of it runs in our spool, else for a few.
+        """
         self._stopping = True
         self._work()
+        now = asyncio.get_running_loop().time
+        begun, until = now(), now() + at_most
+        seen: dict[str, float] = {}  # when something of a run was seen last to run in our spool
+        while self._tasks and now() < until:
+            for name in [name for name in self._tasks if await self._runs_in_our_spool(name)]:
+                if name not in seen:
+                    log.info("followed while draining", run=name, at_most_seconds=at_most)
+                seen[name] = now()
+            late = now() - DRAINED_WITHIN_SECONDS
+            await self._cancel([name for name in self._tasks if seen.get(name, begun) <= late])
+            await self._wait_for_tasks(min(until - now(), DRAINING_LOOKED_EVERY_SECONDS))
+        await self._cancel(list(self._tasks))
+
+    async def _wait_for_tasks(self, seconds: float) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=at_most)
-        left = list(self._tasks.values())
+            await asyncio.wait(self._tasks.values(), timeout=max(0.0, seconds))
+
+    async def _cancel(self, names: Sequence[str]) -> None:
+        left = [self._tasks[name] for name in names if name in self._tasks]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+
+    async def _runs_in_our_spool(self, name: str) -> bool:
+        """Whether a step of the run of this name was begun in our spool, and has not ended yet."""
+        claim = self._driven.get(name)
+        if claim is None or self._place is None:
+            return False
+        try:
+            begun = in_flight((await self._claims.reloaded(claim)).run)
+        except DATABASE:
+            return True  # nobody else can take it either, until it is back
+        return begun is not None and begun.place == self._place
 
     async def _sweep(self) -> float:
         """Takes what has to be done. Returns the seconds until the next sweep: not later than the lease of
@@ -136,9 +186,13 @@ class Worker:
             for look in await self._looks.unanswered(self._elsewhere):
                 self._take(f"look {look.id}", self._answer(look))
             self.swept_at = self._clock()
-        except Exception as problem:  # noqa: BLE001 - the outermost edge: a database that is down now may be back
-            log.error("sweep", error=words_of(problem))
+        except DATABASE as problem:
+            self._database_away.seen(problem)
             return self._sweep_every
+        except Exception as problem:
+            log.error("sweep", error=type(problem).__name__, exc_info=problem)
+            return self._sweep_every
+        self._database_away.over()
         if due.next_lease_over is None:
             return self._sweep_every
         left = (due.next_lease_over - self._clock()).total_seconds()
@@ -197,9 +251,13 @@ class Worker:
         if claim is None:
             return None
         was_over = claim.run.state.final
+        self._driven[run_id] = claim
         heart = _Heart(self._claims, claim, self._clock)
         beating = asyncio.create_task(heart.beat())
         try:
+            if await self._is_left_to_its_worker(claim):
+                await self._claims.give_back(claim)
+                return None
             run = await self._engine.drive(claim, heart.alive)
             while not await self._claims.release(claim, run.seq):  # it moved meanwhile: go round again
                 claim = await self._claims.reloaded(claim)
@@ -208,6 +266,7 @@ class Worker:
             log.warning("claim lost", run=run_id)
         except asyncio.CancelledError:
             await asyncio.shield(self._claims.give_back(claim))  # the next worker need not wait for the lease
+            log.info("given back", run=run_id, spool=self._place)
             raise
         except DATABASE as problem:
             log.warning("drive", run=run_id, error=words_of(problem))
@@ -220,8 +279,24 @@ class Worker:
             return None if was_over else run
         finally:
             beating.cancel()
+            del self._driven[run_id]
             self._publish()
         return None
+
+    async def _is_left_to_its_worker(self, claim: Claim) -> bool:
+        """Whether only the worker that has begun a step can tell what became of it, and it may come back."""
+        run, begun = claim.run, in_flight(claim.run)
+        place = begun.place if begun else None
+        if begun is None or place is None or place == self._place or self._heartbeat is None:
+            return False
+        left = await self._heartbeat.is_left_to_its_worker(place)
+        left = left and not await self._engine.sees(claim, begun)
+        if not left:
+            self._left.discard(run.id)
+        elif run.id not in self._left:
+            self._left.add(run.id)
+            log.info("left to the worker in whose spool it was begun", run=run.id, spool=place)
+        return left
 
     async def _failed_once_more(self, claim: Claim, problem: Exception) -> None:
         """A fault of ours or of the configuration: tried a few times, then said on the card."""
@@ -274,7 +349,9 @@ def _goal(look: Look, offered: Offer) -> Goal | None:
     if any((look.goal or {}).get(kind) for kind in ("point", "before", "undo_of")):
         goal: Goal = codec.load(Goal, look.goal)
         return goal
-    return None if offered.suggested is None else Goal(point=offered.suggested)
+    if offered.suggested is None:
+        return None
+    return Goal(point=offered.suggested, offline_first=bool((look.goal or {}).get("offline_first")))
 
 
 class _Heart:
@@ -319,15 +396,15 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
     resolver = resolver_for(configuration, parts.settings.state, parts.settings.worker_key)
     world = ConfiguredWorld(configuration, definitions(), resolver)
     planner = Planner(configuration, store, world, clock)
-    heartbeat = None
+    claims, place, heartbeat = Claims(store), resolver.surroundings.place, None
     if parts.jobs is not None:
-        me = this_process("worker", zone, resolver.surroundings.key.id, clock)
+        me = this_process("worker", zone, resolver.surroundings.key.id, clock, place or "")
         heartbeat = Heartbeat(ProcessStore(store.database), clock, me, pins_of(zone, configuration, world))
     return Worker(
         configuration,
         Engine(configuration, store, world, planner, directory, keys, clock, asyncio.sleep),
         planner,
-        Claims(store),
+        claims,
         LookStore(store.database),
         Watching(configuration, zone, planner, SpanStore(store.database), clock),
         clock,
@@ -337,6 +414,8 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
         sweep_every=SWEEP_EVERY_SECONDS if parts.jobs is None else GROWN_SWEEP_EVERY_SECONDS,
         jobs=parts.jobs,
         heartbeat=heartbeat,
+        place=place,
+        housekeeping=Housekeeping(resolver.surroundings.spool, store.installation, claims, clock),
     )
 
 

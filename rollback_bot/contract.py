@@ -4,6 +4,7 @@ from backends.choosing import named, point_for
 from backends.ended import ended
 from backends.references import Resolver
 from backends.surroundings import Surroundings
+from backends.threads import Threads
 from bot.clock import utc_now
 from bot.contract import (
     Blocked,
@@ -36,6 +37,7 @@ from bot.contract import (
 from bot.errors import ConfigurationError, PermanentError, TemporaryError
 from bot.looking import Habits, PatientCheck
 from bot.model import (
+    Beside,
     Change,
     Current,
     Do,
@@ -60,6 +62,7 @@ from bot.model import (
 )
 
 __all__ = [
+    "Beside",
     "Blocked",
     "Busy",
     "Capabilities",
@@ -106,6 +109,7 @@ __all__ = [
     "Taken",
     "TargetMissing",
     "TemporaryError",
+    "Threads",
     "UndoMode",
     "Unit",
     "Unreachable",

@@ -4,7 +4,7 @@ Every claim has a higher epoch than the one before it, and a driver writes only 
 (`Change.append`): a driver that slept past its lease writes nothing any more.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from storage.tables import runs
 from storage.times import loaded_if
 
 FOUND_AT_MOST_RUNS = 200  # in one sweep; the next sweep finds what is left
+ASKED_AT_ONCE_RUNS = 500  # in one statement
 
 # Built once: they are asked for every run that is driven.
 _RELEASE = (
@@ -77,6 +78,21 @@ class Claims:
         """Returns a run that was approved and has not begun; None: it is at another point."""
         run = await self._store.load(run_id)
         return run if run.state is State.APPROVED else None
+
+    async def over_since(self, run_ids: Sequence[str], before: datetime) -> tuple[str, ...]:
+        """Returns those of these runs that are over, with nothing left to drive, and had no event since.
+
+        What a database that was put back believes to be over may not be: it says of none that it is.
+        """
+        if self._store.why_read_only is not None:
+            return ()
+        over = (runs.c.final, ~runs.c.wants_driving, runs.c.changed_at < iso(before))
+        found: list[str] = []
+        async with self._database.read() as connection:
+            for first in range(0, len(run_ids), ASKED_AT_ONCE_RUNS):
+                some = runs.c.run_id.in_(run_ids[first : first + ASKED_AT_ONCE_RUNS])
+                found += (await connection.execute(select(runs.c.run_id).where(some, *over))).scalars()
+        return tuple(found)
 
     async def reloaded(self, claim: Claim) -> Claim:
         """Returns the same claim with its run as it is stored now."""

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso
 from storage.database import Database
-from storage.runs import Dispatch
 from storage.tables import looks, modals
 from storage.times import loaded, loaded_if
+from storage.transaction import Dispatch
 from storage.writing import tell_listeners
 
 

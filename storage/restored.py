@@ -24,9 +24,10 @@ from bot.times import moment
 from storage.database import Database
 from storage.evidence import Entry, head_of, write
 from storage.integrity import CONFIRMED, RESTORED, forget_seal
-from storage.runs import Opening, Store, Transaction
+from storage.runs import Store
 from storage.tables import evidence, installation, runs
 from storage.times import loaded, loaded_if
+from storage.transaction import Opening, Transaction
 
 T = TypeVar("T")
 

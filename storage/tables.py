@@ -194,7 +194,7 @@ cards = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("name", String(32), primary_key=True),  # of what only one process may do: publisher
+    Column("name", String(32), primary_key=True),  # of what only one process may do: publisher, spool:NAME
     Column("holder", String(64), nullable=False),
     Column("epoch", Integer, nullable=False),  # counted up with every holder
     Column("until", String(24), nullable=True),  # null: given back

@@ -21,10 +21,12 @@ DOCUMENTS = (
     "deploy/README.md",
     "tests/kinds.md",
     "tests/storage/golden/README.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")),
 )
 PROMISING = (
     ("SECURITY.md", "What the design promises"),
     ("ARCHITECTURE.md", "What a plan pins"),
+    ("ARCHITECTURE.md", "What a run makes beside its target"),
     ("ARCHITECTURE.md", "What was live when"),
     ("ARCHITECTURE.md", "What holds when things break"),
     ("ARCHITECTURE.md", "Events"),
@@ -32,7 +34,7 @@ PROMISING = (
 )
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-postgres.lock")
 FILE = re.compile(r"[\w.-]+(/[\w.-]+)+/?|[\w.-]+/|[\w.-]+\.(?:json|jsonl|lock|md|py|toml|ya?ml)")
-NOT_OURS = {".rollback/"}  # what the bot makes beside the data of a target
+NOT_OURS = {".rollback/", "live.json"}  # beside the data of a target, of the bot and of a tool in a page
 MADE = ".venv/"  # by `make setup`
 PLACEHOLDER = "NAME"
 TEST = re.compile(r"\btest_\w+")

@@ -5,6 +5,7 @@ A key that is not known here is no fault: a program may print more, for others.
 
 import json
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar
 
@@ -22,8 +23,6 @@ SHAPES: Final = {
     "find": '{"state": "absent|in_flight|done|failed|unknown"}',
     "measure": '{"seconds": 1020, "units": [{"name": "orders", "count": 212}]}',
 }
-CUT_OFF: Final = "The points command prints more than 1 MiB: what comes after that is left out."
-NEXT_PAGE: Final = "The points command has more points than it prints at once: they are left out."
 
 
 class PrintedSpan(BaseModel):
@@ -110,6 +109,8 @@ MEASURE: Final = TypeAdapter(PrintedLoss)
 
 
 _BETWEEN: Final = re.compile(r"[\s,]*")
+_POINTS: Final = re.compile(r"\s*\[")  # a list of them
+_POINTS_INSIDE: Final = re.compile(r"\"points\"\s*:\s*\[")  # the list in a page
 
 
 class OtherShape(Exception):
@@ -120,35 +121,58 @@ def read(expected: TypeAdapter[T], out: bytes) -> T:
     """Raises OtherShape."""
     if len(out) > MOST_OUTPUT_BYTES:
         raise OtherShape("it prints more than 1 MiB")
+    return read_any(expected, out)
+
+
+def read_any(expected: TypeAdapter[T], out: bytes) -> T:
+    """Reads an answer of any size. Raises OtherShape."""
     try:
         return expected.validate_json(out)
     except ValidationError as error:
         raise OtherShape(_first_problem(error)) from error
 
 
-def read_points(out: bytes) -> tuple[list[PrintedPoint], tuple[str, ...]]:
-    """Returns the points, and why there are more. Raises OtherShape."""
-    if len(out) > MOST_OUTPUT_BYTES:
-        return read(LIST, _whole_ones(out[:MOST_OUTPUT_BYTES])), (CUT_OFF,)
+@dataclass(frozen=True, slots=True)
+class PageOfPoints:
+    points: list[PrintedPoint]
+    next: object = None  # None: there is none
+    is_too_long: bool = False  # more bytes than there was room for
+    is_too_many: bool = False  # more points, likewise
+
+
+def read_page(out: bytes, most_bytes: int, most_points: int) -> PageOfPoints:
+    """Returns a page of points; of one that is too large those that came through whole. Raises OtherShape."""
+    is_too_long = len(out) > most_bytes
+    if is_too_long or out.count(b'"id"') > most_points:
+        first, is_too_many = _first_ones(out[:most_bytes], most_points)
+        if is_too_many or is_too_long:
+            return PageOfPoints(read_any(LIST, first), None, not is_too_many, is_too_many)
     if not out.lstrip().startswith(b"{"):
-        return read(LIST, out), ()
-    page = read(PAGE, out)
-    return page.points, () if page.next is None else (NEXT_PAGE,)
+        return PageOfPoints(read_any(LIST, out))
+    page = read_any(PAGE, out)
+    return PageOfPoints(page.points, None if page.next == "" else page.next)
 
 
-def _whole_ones(cut: bytes) -> bytes:
-    """Returns the list with those elements that came through whole. Raises OtherShape when there is none."""
+def _first_ones(cut: bytes, most: int) -> tuple[bytes, bool]:
+    """Returns a list of the first points that came through whole, and whether there are more than `most`.
+
+    Raises OtherShape when it is no list at all.
+    """
     text, decoder = cut.decode("utf-8", "ignore"), json.JSONDecoder()
-    begin = end = text.find("[") + 1
+    opening = _POINTS.match(text) or _POINTS_INSIDE.search(text)
+    begin = end = read_to = opening.end() if opening is not None else 0
+    count = 0
     try:
-        while begin:
-            between = _BETWEEN.match(text, end)
-            _, end = decoder.raw_decode(text, between.end() if between else end)
-    except (ValueError, RecursionError):  # the one that was cut off
+        while opening is not None and count <= most:
+            between = _BETWEEN.match(text, read_to)
+            _, read_to = decoder.raw_decode(text, between.end() if between else read_to)
+            count += 1
+            end = read_to if count <= most else end
+    except (ValueError, RecursionError):  # the one that was cut off, or the end of the list
         pass
-    if end == begin:
-        raise OtherShape("it prints more than 1 MiB")
-    return f"[{text[begin:end]}]".encode()
+    if opening is None:
+        raise OtherShape("it is too long, and no list")
+    return f"[{text[begin:end]}]".encode(), count > most
 
 
 def _first_problem(error: ValidationError) -> str:

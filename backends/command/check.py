@@ -1,5 +1,10 @@
-"""Check `command`: a program of the operator's own. It passes by ending with 0."""
+"""Check `command`: a program of the operator's own. It passes by ending with 0.
 
+Any other end is `failed`: a program that can tell that it saw nothing has no way to say so. It is
+`inconclusive` when it cannot be run, or has not ended in time.
+"""
+
+import signal
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
@@ -27,12 +32,19 @@ class CommandCheck(Habits):
         try:
             said = await run(self.argv, self.timeout, self.surroundings)
         except OSError as error:
-            return Finding(self.name, self.when, Verdict.INCONCLUSIVE, None, was, f"cannot be run: {error}")
+            return Finding(
+                self.name, self.when, Verdict.INCONCLUSIVE, None, was, f"cannot be run: {error.strerror}"
+            )
         if said.rc is None:
             words = f"did not end within {self.timeout:g} s and was stopped"
             return Finding(self.name, self.when, Verdict.INCONCLUSIVE, None, was, words)
         verdict = Verdict.PASSED if said.rc == 0 else Verdict.FAILED
-        return Finding(self.name, self.when, verdict, said.rc, was, said.last or f"ended with {said.rc}")
+        return Finding(self.name, self.when, verdict, said.rc, was, said.last or _ended(said.rc))
+
+
+def _ended(rc: int) -> str:
+    """A negative code is a signal that nobody of us has sent."""
+    return f"ended with {rc}" if rc >= 0 else f"was ended by {signal.strsignal(-rc) or 'a signal'}"
 
 
 def build(settings: CommandCheckSettings, resolver: Resolver) -> CommandCheck:

@@ -7,15 +7,11 @@ the spool cannot know: what another worker began, or when machine and supervisor
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import PurePath
-from typing import Final, TypeVar
+from typing import Final
 
-from pydantic import TypeAdapter
-
-from backends.choosing import named, point_for, shortened
+from backends.choosing import named, point_for
 from backends.command.answers import (
     CURRENT,
     FIND,
@@ -24,21 +20,23 @@ from backends.command.answers import (
     SHAPES,
     OtherShape,
     PrintedCurrent,
-    PrintedPoint,
     PrintedState,
     read,
-    read_points,
 )
-from backends.command.settings import ArgvCall, CommandSettings
+from backends.command.calls import ProgramCall, Programs, why_not_a_point
+from backends.command.examining import NEVER_BEGUN, NO_FIND, about_find, about_points, cannot_run
+from backends.command.listing import listed
+from backends.command.offering import gone_by, offered
+from backends.command.settings import ActingCall, ArgvCall, CommandSettings
 from backends.ended import ended
-from backends.programs.process import Said, printable, run
+from backends.programs.process import MOST_OUTPUT_BYTES, printable
 from backends.programs.spool import CommandOperation, filled, why_not_an_argument
 from backends.references import Resolver
 from backends.surroundings import Surroundings
+from backends.threads import Threads
 from bot.clock import Clock, utc_now
 from bot.contract import (
     Capabilities,
-    Denied,
     Ended,
     Fate,
     Found,
@@ -47,8 +45,7 @@ from bot.contract import (
     Progress,
     StateChanged,
     Taken,
-    TargetMissing,
-    Unreachable,
+    Trouble,
     Work,
 )
 from bot.errors import PermanentError, TemporaryError
@@ -59,7 +56,6 @@ from bot.model import (
     Fence,
     Finding,
     Goal,
-    Gone,
     Left,
     Loss,
     LossQuality,
@@ -72,17 +68,8 @@ from bot.model import (
     When,
 )
 
-MOST_GONE: Final = 20  # that are listed
 SETTLES_SECONDS: Final = 15.0  # in which a platform may still switch after the tool has ended
 ASKED_EVERY_SECONDS: Final = 1.0  # what is live, until then
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramCall:
-    argv: tuple[str, ...]
-    timeout: float = 30.0  # seconds
 
 
 class Command:
@@ -92,7 +79,7 @@ class Command:
         points: ProgramCall,
         current: ProgramCall,
         restore: ProgramCall,
-        surroundings: Surroundings,
+        resolver: Resolver,
         find: ProgramCall | None = None,
         cancel: ProgramCall | None = None,
         measure: ProgramCall | None = None,
@@ -108,44 +95,65 @@ class Command:
         self._find = find
         self._cancel = cancel
         self._measure = measure
-        self._surroundings = surroundings
+        self._threads = Threads()
+        self._programs = Programs(resolver, self._threads)
         self._clock = clock
         self._settles = settles
         self._asked_every = asked_every
-        calls = {Do.PREPARE: prepare, Do.SAVE: save, Do.RESTORE: restore, Do.DROP: drop}
-        self._operations = {
-            do: CommandOperation(call.argv, call.timeout, surroundings, clock=clock)
-            for do, call in calls.items()
-            if call is not None
-        }
+        acting = {Do.PREPARE: prepare, Do.SAVE: save, Do.RESTORE: restore, Do.DROP: drop}
+        self._acting = {do: call for do, call in acting.items() if call is not None}
+        calls = {"points": points, "current": current, "restore": restore, "find": find, "cancel": cancel}
+        calls |= {"measure": measure, "prepare": prepare, "save": save, "drop": drop}
+        self._calls = {setting: call for setting, call in calls.items() if call is not None}
+        told_points = [call for call in (restore, prepare, measure) if call is not None]
+        self._after_dashes = all(call.takes_dashes for call in told_points)
+        self._is_told_expected = any("{expected}" in call.argv for call in self._acting.values())
+        self._has_several = len({call.title for call in self._acting.values()}) > 1
 
     @property
     def capabilities(self) -> Capabilities:
         """Barred on the spool's word, which `place` names; of other spools only `find` can tell.
 
         We compare just before, the tool itself does not. What a tool leaves that is cut off nobody knows.
+        Without `save` the way back is a point of the tool's own, which nobody drops.
         """
+        made = self._acting.keys() & {Do.PREPARE, Do.SAVE}
         return Capabilities(
             Fence.BARRED,
-            does=frozenset({Do.SAVE, *self._operations}),
+            does=frozenset({Do.SAVE, *self._acting} - {Do.DROP}),
+            drops=frozenset(made) if Do.DROP in self._acting else frozenset(),
             cancels=Left.UNKNOWN,
-            timeouts={do: operation.ends_within for do, operation in self._operations.items()},
+            timeouts={
+                do: self._spooled(call, self._programs.surroundings).ends_within
+                for do, call in self._acting.items()
+            },
         )
 
     @property
     def place(self) -> str | None:
-        return self._operations[Do.RESTORE].place
+        return self._programs.surroundings.place
+
+    def _call(self, work: Work) -> ProgramCall:
+        """Returns the program of this work; op ids of others are taken in the spool as well."""
+        return self._acting.get(work.do, self._acting[Do.RESTORE])
 
     def _operation(self, work: Work) -> CommandOperation:
-        """Returns the program of this work in our spool; op ids of others are taken there as well."""
-        return self._operations.get(work.do, self._operations[Do.RESTORE])
+        """Returns what our spool knows of it. It runs nothing, so it holds no credentials."""
+        return self._spooled(self._call(work), self._programs.surroundings)
+
+    def _spooled(self, call: ProgramCall, surroundings: Surroundings, point: str = "") -> CommandOperation:
+        return CommandOperation(call.argv_for(point), call.timeout, surroundings, clock=self._clock)
 
     def _only_looks(self, work: Work) -> bool:
-        return work.do is Do.SAVE and Do.SAVE not in self._operations
+        return work.do is Do.SAVE and Do.SAVE not in self._acting
 
     async def points(self, limit: int = 50) -> Points:
         points = await self._read_points()
-        return replace(points, points=points.points[:limit])
+        more = len(points.points) - limit
+        if more <= 0:
+            return points
+        words = f"{more:,} more points are not shown here: a name or a time finds them all the same."
+        return replace(points, points=points.points[:limit], left_out=(*points.left_out, words))
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         points = await self._read_points()
@@ -155,7 +163,7 @@ class Command:
             point=point,
             current=points.current,
             loss=await self.measure(point, now),
-            gone=_gone(points, point),
+            gone=gone_by(points, point),
             blockers=(f"{point.id} is live already.",) if point.current else (),
             undo=UndoMode.BEST_EFFORT if known else UndoMode.IMPOSSIBLE,
         )
@@ -163,7 +171,7 @@ class Command:
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         if self._measure is None:
             return Loss(LossQuality.UNKNOWN, basis="no measure command is configured")
-        lost = await self._ask(MEASURE, "measure", self._measure, point=point.id)
+        lost = await self._programs.ask(MEASURE, "measure", self._measure, point=point.id)
         units = tuple(
             Unit(printable(unit.name, 40), unit.count, unit.change, unit.measure) for unit in lost.units
         )
@@ -193,7 +201,9 @@ class Command:
         _compare(points.current, work)
         if work.do in {Do.PREPARE, Do.RESTORE}:
             _compare_content(named(work.point, points.points), work)
-        return await self._operation(work).start(work, after=found.handle)
+        call = self._call(work)
+        surroundings = await self._programs.surroundings_of(call)
+        return await self._spooled(call, surroundings, work.point).start(work, after=found.handle)
 
     async def find(self, work: Work) -> Found:
         if self._only_looks(work):
@@ -201,22 +211,29 @@ class Command:
         try:
             return await self._found(work)
         except PermanentError as error:
-            return Found(Fate.UNKNOWN, str(error))
+            return Found(Fate.UNKNOWN, self._said_by(work, str(error)))
 
     async def _found(self, work: Work) -> Found:
         found = await self._find_anywhere(work)
         if found.fate is not Fate.DONE:
             return found
         if work.do is Do.SAVE and found.handle == _ELSEWHERE:
-            return Found(
-                Fate.UNKNOWN, f"{found.words} What it has kept can be told by the worker that began it."
-            )
+            words = f"{found.words} What it has kept can be told by the worker that began it."
+            return Found(Fate.UNKNOWN, words)
         if work.do is Do.RESTORE and await self._is_overtaken(work):
-            return Found(Fate.OVERTAKEN, "It was done, and something else is live now.")
+            words = self._said_by(work, "It was done, and something else is live now.")
+            return Found(Fate.OVERTAKEN, words)
         made = await self._made(work)
-        return (
-            Found(Fate.FAILED, made, left=Left.BEFORE) if isinstance(made, str) else replace(found, made=made)
-        )
+        if isinstance(made, str):
+            return Found(Fate.FAILED, self._said_by(work, made), left=Left.BEFORE)
+        return replace(found, made=made)
+
+    def _said_by(self, work: Work, words: str) -> str:
+        """Returns the words with the program that they are about, where the target has several."""
+        if not self._has_several:
+            return words
+        name = f"`{self._call(work).title}`"
+        return f"{name}: {words}" if words else name
 
     async def _made(self, work: Work) -> RestorePoint | Beside | str | None:
         """Returns what a program has made that ended well; a sentence: it has not made what it should.
@@ -249,6 +266,7 @@ class Command:
     async def poll(self, work: Work) -> Progress | Ended:
         if "attempt" in (work.handle or {}):
             answer = await self._operation(work).poll(work)
+            answer = replace(answer, words=self._said_by(work, answer.words))
             return await self._with_made(work, answer) if isinstance(answer, Ended) else answer
         found = await self.find(work)
         if found.fate is Fate.ABSENT:
@@ -260,9 +278,9 @@ class Command:
         if not end.ok or work.do is Do.RESTORE:
             return end
         made = await self._made(work)
-        return (
-            Ended(False, Left.BEFORE, made) if isinstance(made, str) else Ended(True, Left.BEFORE, made=made)
-        )
+        if isinstance(made, str):
+            return Ended(False, Left.BEFORE, self._said_by(work, made))
+        return Ended(True, Left.BEFORE, made=made)
 
     async def cancel(self, work: Work) -> Left | None:
         """The tool's own way where it has one; nothing is killed then, not even when it refuses: the
@@ -270,7 +288,8 @@ class Command:
         if (await self._find_anywhere(work)).fate is not Fate.IN_FLIGHT:
             return None
         if self._cancel is not None:
-            said = await self._run(self._cancel, op=work.op_id)
+            argv = filled(self._cancel.argv, op=work.op_id)
+            said = await self._programs.run(self._cancel, argv, self._cancel.timeout, MOST_OUTPUT_BYTES)
             return Left.UNKNOWN if said.rc == 0 else None
         if "attempt" not in (work.handle or {}):
             return None
@@ -288,6 +307,37 @@ class Command:
             if finding.verdict is Verdict.PASSED or loop.time() + self._asked_every > deadline:
                 return (finding,)
             await asyncio.sleep(self._asked_every)
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        """Runs what only looks, once each, and nothing that acts.
+
+        What cannot be run is said first, and alone.
+        """
+        missing = await cannot_run(self._calls, self._programs, self._threads)
+        if missing:
+            return missing
+        points, find = await asyncio.gather(self._examined_points(), self._examined_find())
+        return (*points, *find)
+
+    async def _examined_points(self) -> tuple[Trouble, ...]:
+        now = self._clock()
+        try:
+            points = await self._read_points()
+            earlier = next((point for point in points.points if not point.current), None)
+            if earlier is not None:
+                await self.measure(earlier, now)
+        except (TemporaryError, PermanentError) as problem:
+            return (Trouble(str(problem)),)
+        return tuple(about_points(points, Do.SAVE in self._acting, now))
+
+    async def _examined_find(self) -> tuple[Trouble, ...]:
+        if self._find is None:
+            return (Trouble(NO_FIND, serious=False),)
+        try:
+            answer = await self._programs.ask(FIND, "find", self._find, op=NEVER_BEGUN)
+        except (TemporaryError, PermanentError) as problem:
+            return (Trouble(str(problem)),)
+        return tuple(about_find(self._find, answer.state))
 
     async def _arrived(self, work: Work) -> Finding:
         name = "current point"
@@ -308,9 +358,10 @@ class Command:
         """ABSENT comes with the handle of a dead attempt, when the tool says that it changed nothing."""
         found = await self._operation(work).find(work)
         if self._find is None or not _spool_cannot_know(found):
-            return found
-        state = (await self._ask(FIND, "find", self._find, op=work.op_id)).state
-        words = f"{found.words} The find command says {state}.".strip()
+            is_said = found.fate is not Fate.ABSENT
+            return replace(found, words=self._said_by(work, found.words)) if is_said else found
+        state = (await self._programs.ask(FIND, "find", self._find, op=work.op_id)).state
+        words = self._said_by(work, f"{found.words} The find command says {state}.".strip())
         return Found(Fate(state), words, found.handle if state is PrintedState.ABSENT else _ELSEWHERE)
 
     async def _is_overtaken(self, work: Work) -> bool:
@@ -323,87 +374,23 @@ class Command:
         return current.id != work.point and work.expected not in {current.id, current.token or current.id}
 
     async def _read_points(self) -> Points:
-        answer = await self._say("points", self._points)
-        try:
-            offered, left_out = read_points(answer.out)
-        except OtherShape as problem:
-            raise self._misprinted("points", self._points, problem) from problem
+        listing = await listed(self._points, self._programs, self._threads)
         current = await self._read_current()
-        reasons = [self._left_out(point) for point in offered]
-        points = _newest_first(
-            [
-                self._told(point).point(current.id)
-                for point, reason in zip(offered, reasons, strict=True)
-                if not reason
-            ]
-        )
-        return Points(
-            points, self._live(current, points), (*shortened(list(filter(None, reasons))), *left_out)
-        )
-
-    def _left_out(self, point: PrintedPoint) -> str:
-        """Returns why it is not offered; empty: it is."""
-        name = printable(self._surroundings.secrets.struck(point.id), 60)
-        if reason := why_not_an_argument(point.id):
-            return f"`{name}` {reason}."
-        if point.fingerprint and (reason := why_not_an_argument(point.fingerprint)):
-            return f"`{name}`: its fingerprint {reason}."
-        return ""
-
-    def _live(self, current: PrintedCurrent, points: Sequence[RestorePoint]) -> Current:
-        live = next((point for point in points if point.current), None)
-        since = next((span.since for span in live.live if span.until is None), None) if live else None
-        author = self._surroundings.secrets.struck(current.author or "")
-        return Current(
-            current.id,
-            token=current.token or current.id,
-            label=live.label if live else "",
-            at=live.at if live else None,
-            since=current.since or since,
-            author=printable(author, 80) or None,
-        )
-
-    def _told(self, point: PrintedPoint) -> PrintedPoint:
-        """Struck before it is cut: half a secret is told as well."""
-        struck = self._surroundings.secrets.struck
-        author = None if point.author is None else struck(point.author)
-        return point.model_copy(update={"label": struck(point.label), "author": author})
+        struck = self._programs.surroundings.secrets.struck
+        return await self._threads.run(offered, listing, current, struck, self._after_dashes)
 
     async def _read_current(self) -> PrintedCurrent:
-        current = await self._ask(CURRENT, "current", self._current)
-        for what, value in (("id", current.id), ("token", current.token or current.id)):
-            if reason := why_not_an_argument(value):
-                raise PermanentError(f"The {what} that `{_name(self._current)}` prints {reason}.")
+        current = await self._programs.ask(CURRENT, "current", self._current)
+        token = current.token or current.id
+        is_argument = current.token or self._is_told_expected
+        reasons = {
+            "id": why_not_a_point(current.id, self._after_dashes),
+            "token": why_not_a_point(token, not is_argument and self._after_dashes),
+        }
+        for what, reason in reasons.items():
+            if reason:
+                raise PermanentError(f"The {what} that `{self._current.title}` prints {reason}.")
         return current
-
-    async def _ask(self, expected: TypeAdapter[T], what: str, call: ProgramCall, **values: str) -> T:
-        said = await self._say(what, call, **values)
-        try:
-            return read(expected, said.out)
-        except OtherShape as problem:
-            raise self._misprinted(what, call, problem) from problem
-
-    async def _say(self, what: str, call: ProgramCall, **values: str) -> Said:
-        said = await self._run(call, **values)
-        who = f"The {what} command `{_name(call)}`"
-        if said.rc is None:
-            raise Unreachable(f"{who} was stopped: no answer within {call.timeout:g} s.")
-        if said.rc != 0:
-            raise Unreachable(f"{who} ended with {said.rc}: {said.last or 'it says nothing'}")
-        return said
-
-    def _misprinted(self, what: str, call: ProgramCall, problem: OtherShape) -> PermanentError:
-        return PermanentError(f"The {what} command `{_name(call)}` must print {SHAPES[what]}: {problem}.")
-
-    async def _run(self, call: ProgramCall, **values: str) -> Said:
-        try:
-            return await run(filled(call.argv, **values), call.timeout, self._surroundings)
-        except FileNotFoundError as error:
-            raise TargetMissing(f"`{_name(call)}` cannot be run: {error}.") from error
-        except PermissionError as error:
-            raise Denied(f"`{_name(call)}` may not be run: {error}.") from error
-        except OSError as error:
-            raise Unreachable(f"`{_name(call)}` cannot be run now: {error}.") from error
 
 
 _ELSEWHERE: Final[Handle] = {}  # the tool knows the operation, our spool does not
@@ -412,25 +399,6 @@ _ELSEWHERE: Final[Handle] = {}  # the tool knows the operation, our spool does n
 def _spool_cannot_know(found: Found) -> bool:
     """Never seen here, or dead without a word. What was started for another plan has no handle."""
     return found.fate is Fate.ABSENT or (found.fate is Fate.UNKNOWN and found.handle is not None)
-
-
-def _name(call: ProgramCall) -> str:
-    """The program alone: arguments may be secrets."""
-    return printable(PurePath(call.argv[0]).name, 40)
-
-
-def _newest_first(points: Sequence[RestorePoint]) -> tuple[RestorePoint, ...]:
-    """Those with a time by it, and of one time as the tool gave them; each without one stays in its place.
-
-    Of equal ids the newest stays.
-    """
-    dated = [(point.at, point) for point in points if point.at is not None]
-    in_order = iter([point for _, point in sorted(dated, key=lambda pair: pair[0], reverse=True)])
-    newest: dict[str, RestorePoint] = {}
-    for point in points:
-        placed = point if point.at is None else next(in_order)
-        newest.setdefault(placed.id, placed)
-    return tuple(newest.values())
 
 
 def _compare(current: Current, work: Work) -> None:
@@ -453,37 +421,29 @@ def _other_content(was: str, now: str | None) -> str:
     return f"its fingerprint was `{was}` and is {f'`{printable(now)}`' if now else 'not said'} now"
 
 
-def _gone(points: Points, point: RestorePoint) -> tuple[Gone, ...]:
-    """From what is live down to the point: what goes, newest first. On the way forward only what is live.
-
-    Where some points have a time and others have none, nobody knows what lies between two of them.
-    """
-    ids = [offered.id for offered in points.points]
-    if points.current.id not in ids:
-        return (Gone(points.current.id),)
-    first = ids.index(points.current.id)
-    live, *others = points.points[first : max(ids.index(point.id), first + 1)]
-    if any(one.at for one in points.points):
-        others = [one for one in others if one.at and live.at and point.at]
-    going = (live, *others)
-    return tuple(Gone(one.id, one.label, one.at, one.author or "") for one in going[:MOST_GONE])
-
-
 def build(settings: CommandSettings, resolver: Resolver) -> Command:
     """Raises ConfigurationError when a reference cannot be resolved."""
+    calls = (settings.restore, settings.prepare, settings.save, settings.drop, settings.cancel)
+    for variables in (settings.environment, *(call.variables for call in calls if call is not None)):
+        resolver.with_variables(variables)  # all secrets are known before anything is heard
     return Command(
-        points=_call(settings.points),
-        current=_call(settings.current),
-        restore=_call(settings.restore),
-        find=_call(settings.find) if settings.find else None,
-        cancel=_call(settings.cancel) if settings.cancel else None,
-        measure=_call(settings.measure) if settings.measure else None,
-        prepare=_call(settings.prepare) if settings.prepare else None,
-        save=_call(settings.save) if settings.save else None,
-        drop=_call(settings.drop) if settings.drop else None,
-        surroundings=resolver.with_variables(settings.environment),
+        points=_looking(settings.points, settings),
+        current=_looking(settings.current, settings),
+        restore=_acting(settings.restore, settings),
+        find=_looking(settings.find, settings) if settings.find else None,
+        cancel=_acting(settings.cancel, settings) if settings.cancel else None,
+        measure=_looking(settings.measure, settings) if settings.measure else None,
+        prepare=_acting(settings.prepare, settings) if settings.prepare else None,
+        save=_acting(settings.save, settings) if settings.save else None,
+        drop=_acting(settings.drop, settings) if settings.drop else None,
+        resolver=resolver,
     )
 
 
-def _call(settings: ArgvCall) -> ProgramCall:
-    return ProgramCall(settings.argv, settings.timeout)
+def _looking(call: ArgvCall, settings: CommandSettings) -> ProgramCall:
+    return ProgramCall(call.argv, call.timeout, call.name or "", settings.environment)
+
+
+def _acting(call: ActingCall, settings: CommandSettings) -> ProgramCall:
+    environment = {**settings.environment, **call.variables}
+    return ProgramCall(call.argv, call.timeout, call.name or "", environment)

@@ -7,17 +7,19 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from bot.configuration.settings import CheckSettings, ExecutorSettings
-from bot.configuration.values import Argv, Environment, Settings, Wait, Word
+from bot.configuration.values import Argv, Environment, Settings, Text, Wait, Word
 
 # Those of the spool, which is too heavy for here.
 PLACES: Final = ("op", "point", "fingerprint", "expected", "undo", "handle", "keep_until")
+CURSOR: Final = "cursor"  # where the next page begins; only `points` has pages
+LONGEST_NAME_CHARACTERS: Final = 40
 
 
 def _with(*filled: str) -> Callable[[str], str]:
     """Refuses a placeholder that the executor could not fill in: that would end a run which was approved."""
 
     def checked(word: str) -> str:
-        for name in PLACES:
+        for name in (*PLACES, CURSOR):
             place = f"{{{name}}}"
             if place not in word or (word == place and name in filled):
                 continue
@@ -34,30 +36,44 @@ def _with(*filled: str) -> Callable[[str], str]:
     return checked
 
 
-FixedArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with())], ...], Field(min_length=1)]
-OpArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with("op"))], ...], Field(min_length=1)]
-PointArgv: TypeAlias = Annotated[
-    tuple[Annotated[Word, AfterValidator(_with("point"))], ...], Field(min_length=1)
+def _named(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses a program that an answer would choose."""
+    if argv[0] in {f"{{{name}}}" for name in (*PLACES, CURSOR)}:
+        raise PydanticCustomError("program", "must begin with the name of a program")
+    return argv
+
+
+def _with_one_cursor(argv: tuple[str, ...]) -> tuple[str, ...]:
+    if argv.count(f"{{{CURSOR}}}") > 1:
+        raise PydanticCustomError("cursor", "must hold `{place}` once", {"place": f"{{{CURSOR}}}"})
+    return argv
+
+
+_WHOLE: Final = (Field(min_length=1), AfterValidator(_named))
+
+FixedArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with())], ...], *_WHOLE]
+PagedArgv: TypeAlias = Annotated[
+    tuple[Annotated[Word, AfterValidator(_with(CURSOR))], ...], *_WHOLE, AfterValidator(_with_one_cursor)
 ]
+OpArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with("op"))], ...], *_WHOLE]
+PointArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with("point"))], ...], *_WHOLE]
 RestoreArgv: TypeAlias = Annotated[
     tuple[
         Annotated[Word, AfterValidator(_with("op", "point", "fingerprint", "expected", "undo", "handle"))],
         ...,
     ],
-    Field(min_length=1),
+    *_WHOLE,
 ]
 PrepareArgv: TypeAlias = Annotated[
     tuple[
         Annotated[Word, AfterValidator(_with("op", "point", "fingerprint", "expected", "keep_until"))], ...
     ],
-    Field(min_length=1),
+    *_WHOLE,
 ]
 SaveArgv: TypeAlias = Annotated[
-    tuple[Annotated[Word, AfterValidator(_with("op", "expected", "keep_until"))], ...], Field(min_length=1)
+    tuple[Annotated[Word, AfterValidator(_with("op", "expected", "keep_until"))], ...], *_WHOLE
 ]
-DropArgv: TypeAlias = Annotated[
-    tuple[Annotated[Word, AfterValidator(_with("op", "handle"))], ...], Field(min_length=1)
-]
+DropArgv: TypeAlias = Annotated[tuple[Annotated[Word, AfterValidator(_with("op", "handle"))], ...], *_WHOLE]
 
 
 class ArgvCall(Settings):
@@ -65,6 +81,14 @@ class ArgvCall(Settings):
 
     argv: FixedArgv
     timeout: Wait = 30.0
+    name: Annotated[Text, Field(max_length=LONGEST_NAME_CHARACTERS)] | None = None
+    """What people read of this program. Absent: the name of its file, never an argument."""
+
+
+class PagedCall(ArgvCall):
+    argv: PagedArgv
+    timeout: Wait = 30.0
+    """For all pages together."""
 
 
 class OpCall(ArgvCall):
@@ -75,32 +99,47 @@ class PointCall(ArgvCall):
     argv: PointArgv
 
 
-class RestoreCall(ArgvCall):
+class ActingCall(ArgvCall):
+    """A program that may change something, and may have credentials for that."""
+
+    # Not called `environment`: programs are looked up by the PATH of all, which has that name around it.
+    variables: Environment = Field(default_factory=dict, alias="environment")
+    """Variables that this program sees beside those of all, and nobody else. The place for a secret."""
+
+
+class RestoreCall(ActingCall):
     argv: RestoreArgv
     timeout: Wait = 900.0
 
 
-class PrepareCall(ArgvCall):
+class PrepareCall(ActingCall):
     argv: PrepareArgv
     timeout: Wait = 3_600.0
 
 
-class SaveCall(ArgvCall):
+class SaveCall(ActingCall):
     argv: SaveArgv
     timeout: Wait = 900.0
 
 
-class DropCall(ArgvCall):
+class DropCall(ActingCall):
     argv: DropArgv
     timeout: Wait = 900.0
+
+
+class CancelCall(ActingCall):
+    argv: OpArgv
 
 
 class CommandSettings(ExecutorSettings):
     """Programs of your own that answer in JSON on standard output."""
 
     type: Literal["command"]
-    points: ArgvCall
+    points: PagedCall
     """Prints [{"id", "label", "created_at", "author"}, …], newest first, or {"points": […], "next": null}.
+
+    It is called again with `next` as `{cursor}` while there is one. The first call has no cursor: that
+    argument is left out then, and with it an option directly before it, as in `--after {cursor}`.
 
     A point may also have "fingerprint" (of its content: another one voids the plan), "live"
     [{"since", "until"}] (when it was what ran) and "kind" (backup, undo).
@@ -135,7 +174,7 @@ class CommandSettings(ExecutorSettings):
     """
     find: OpCall | None = None
     """Prints {"state": "absent|in_flight|done|failed|unknown"} of `{op}`. Absent: our own spool decides."""
-    cancel: OpCall | None = None
+    cancel: CancelCall | None = None
     """Ends `{op}` early."""
     measure: PointCall | None = None
     """Prints {"seconds", "units": [{"name", "count"}]}: what going to `{point}` would lose now.
@@ -144,7 +183,11 @@ class CommandSettings(ExecutorSettings):
     returns (deleted since, comes back); and "measure": count (the default) or bytes.
     """
     environment: Environment = Field(default_factory=dict)
-    """Variables that all these programs see, and nobody else. The place for a secret."""
+    """Variables that all these programs see, and nobody else. The place for a secret that may only look.
+
+    What may act stands in the `environment` of `restore`, `prepare`, `save`, `drop` or `cancel`, for that
+    program alone. A reference is read whenever a program is started.
+    """
 
 
 class CommandCheckSettings(CheckSettings):

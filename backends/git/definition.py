@@ -1,6 +1,46 @@
 """Executor `git`."""
 
-from backends.git.settings import GitSettings
-from bot.configuration.definitions import Definition
+from collections.abc import Iterator
 
-EXECUTOR = Definition("git", GitSettings, "backends.git.executor:build")
+from backends.git.address import WEB, why_not_branch, why_not_path, why_not_remote
+from backends.git.settings import GitSettings
+from bot.configuration import Target
+from bot.configuration.definitions import Definition, Fault
+from bot.configuration.values import Reference
+
+NOT_ON_THE_WEB = "`credentials` are for an https remote only. An ssh remote takes the keys of the bot's user."
+TWICE = "The remote carries credentials, and `credentials` name others. Take the first out of the address."
+NO_PASSWORD = "`credentials` must name a `password`, as {env: NAME} or {file: PATH}."  # noqa: S105 - a sentence
+
+
+def _faults(settings: GitSettings, target: Target) -> Iterator[Fault]:
+    """What only names a value is judged when the value is known."""
+    asked = (
+        ("remote", settings.remote, why_not_remote),
+        ("branch", settings.branch, why_not_branch),
+        ("path", settings.path, why_not_path),
+    )
+    for name, value, why_not in asked:
+        if isinstance(value, str) and (reason := why_not(value)):
+            yield Fault((name,), reason)
+    if settings.credentials:
+        yield from _of_credentials(settings)
+    signing = settings.commit.signing
+    if signing is not None and signing.format == "ssh" and signing.keyring is not None:
+        words = "A `keyring` is gpg's: with `format: ssh` the `key` is the file of the private key."
+        yield Fault(("commit", "signing", "keyring"), words)
+
+
+def _of_credentials(settings: GitSettings) -> Iterator[Fault]:
+    password = settings.credentials.get("password")
+    if not isinstance(password, Reference):
+        yield Fault(("credentials",), NO_PASSWORD)
+    if isinstance(settings.remote, str):
+        scheme, _, rest = settings.remote.partition("://")
+        if scheme.lower() not in WEB:
+            yield Fault(("credentials",), NOT_ON_THE_WEB)
+        elif "@" in rest.partition("/")[0]:
+            yield Fault(("credentials",), TWICE)
+
+
+EXECUTOR = Definition("git", GitSettings, "backends.git.executor:build", faults=_faults)

@@ -7,7 +7,7 @@ elsewhere are no change. How git is spoken to is in `repository`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +15,16 @@ from types import MappingProxyType
 
 from backends.choosing import named, point_for, skew
 from backends.ended import ended
-from backends.git.repository import OPERATION, PLAN, Commit, Push, Repository
-from backends.git.settings import GitSettings
+from backends.git.address import Address, Credentials
+from backends.git.authorship import USUAL_AUTHORSHIP, Authorship, Signing
+from backends.git.definition import NOT_ON_THE_WEB, TWICE
+from backends.git.message import CommitMessage, listed
+from backends.git.remote import USUAL_ACCESS, Access
+from backends.git.repository import Commit, Push, Repository
+from backends.git.settings import CommitSettings, GitSettings, SigningSettings
 from backends.references import Resolver
 from bot.clock import Clock, utc_now
+from bot.configuration.values import Reference
 from bot.contract import (
     Blocked,
     Busy,
@@ -34,6 +40,7 @@ from bot.contract import (
     TargetMissing,
     Work,
 )
+from bot.errors import ConfigurationError
 from bot.model import (
     Current,
     Do,
@@ -97,8 +104,10 @@ class Git:
         work: Path,  # a folder of our own, for the cache
         environment: Mapping[str, str] = NOTHING,  # of git: PATH, HOME, what ssh needs
         clock: Clock = utc_now,
+        access: Access = USUAL_ACCESS,
+        authorship: Authorship = USUAL_AUTHORSHIP,
     ) -> None:
-        self._repository = Repository(remote, branch, path, work, environment)
+        self._repository = Repository(remote, branch, path, work, environment, access, authorship)
         self._clock = clock
 
     async def points(self, limit: int = 50) -> Points:
@@ -117,7 +126,11 @@ class Git:
             loss=await self._loss(point, seen, now),
             gone=tuple(Gone(one.id, one.subject, one.at, one.author) for one in seen.since(point.id)),
             preview=Preview.EXACT,
-            warnings=(*((doubt,) if doubt else ()), *await self._warnings(point)),
+            warnings=(
+                *((doubt,) if doubt else ()),
+                *await self._warnings(point),
+                *await self._repository.warnings(),
+            ),
             blockers=await self._blockers(point, seen),
             downtime=0.0,
             undo=UndoMode.EXACT,
@@ -157,7 +170,7 @@ class Git:
             _refuse_if_moved(work, seen)
             point = named(work.point, seen.points)
             await self._refuse_same(point, seen)
-            commit = await self._repository.commit(seen.tip, point.id, self._message(point, work))
+            commit = await self._repository.commit(seen.tip, point.id, self._message(point, seen, work))
             if await self._repository.push(commit, seen.tip, work.timeout) is Push.LANDED:
                 return Ended(True, Left.POINT, f"Pushed {commit[:8]}.")
         raise Busy(f"Others push to the branch all the time: {PUSHED_AT_MOST_TIMES} tries were overtaken.")
@@ -233,12 +246,8 @@ class Git:
         return (f"At {point.id[:8]} there was no `{self._repository.path}`: it will be removed.",)
 
     async def _blockers(self, point: RestorePoint, seen: FetchedBranch) -> tuple[str, ...]:
-        blockers = []
-        if await self._same(point, seen):
-            blockers.append(f"What {point.id[:8]} holds is live already.")
-        if (reason := await self._repository.why_not_push(seen.tip)) is not None:
-            blockers.append(f"We may not push to `{self._repository.branch}`: {reason}")
-        return tuple(blockers)
+        same = (f"What {point.id[:8]} holds is live already.",) if await self._same(point, seen) else ()
+        return (*same, *await self._repository.why_not_push(seen.tip))
 
     async def _refuse_same(self, point: RestorePoint, seen: FetchedBranch) -> None:
         if await self._same(point, seen):
@@ -247,12 +256,18 @@ class Git:
     async def _same(self, point: RestorePoint, seen: FetchedBranch) -> bool:
         return await self._repository.content(point.id) == await self._repository.content(seen.tip)
 
-    def _message(self, point: RestorePoint, work: Work) -> str:
-        of = self._repository.path or "everything"
-        return (
-            f"Roll back {of} to {point.id[:8]}: {point.label[:60]}\n\n"
-            f"{OPERATION}: {work.op_id}\n{PLAN}: {work.digest}\n"
-        )
+    def _message(self, point: RestorePoint, seen: FetchedBranch, work: Work) -> str:
+        undone = listed([(one.id, one.subject) for one in seen.since(point.id)])
+        values = {
+            "run": work.run_id,
+            "operation": work.op_id,
+            "path": self._repository.path or "everything",
+            "point": point.id[:8],
+            "subject": point.label[:60],
+            "undone": undone,
+        }
+        authorship = self._repository.authorship
+        return authorship.message.filled(values, work.op_id, work.digest, authorship.author)
 
 
 def _refuse_odd(point: str | None) -> None:
@@ -283,8 +298,52 @@ def _refuse_if_moved(work: Work, seen: FetchedBranch) -> None:
 
 
 def build(settings: GitSettings, resolver: Resolver) -> Git:
-    """Raises ConfigurationError when a reference cannot be resolved."""
+    """Raises ConfigurationError when a reference cannot be resolved, or leads to what cannot work.
+
+    Credentials are not read yet: they may be other ones when they are used.
+    """
     surroundings = resolver.surroundings
     remote, branch = resolver.remote(settings.remote), resolver.text(settings.branch)
-    work = surroundings.spool / "git"
-    return Git(remote, branch, resolver.text(settings.path), work, surroundings.environment)
+    access = Access(
+        credentials=_credentials(settings, resolver),
+        ca_file=None if settings.ca_file is None else resolver.path(settings.ca_file).absolute(),
+        fetch_within=settings.fetch_within,
+        runs_hooks=settings.hooks == "run",
+    )
+    work, path = surroundings.spool / "git", resolver.text(settings.path)
+    authorship = _authorship(settings.commit, resolver)
+    made = Git(remote, branch, path, work, surroundings.environment, access=access, authorship=authorship)
+    if settings.credentials:
+        _refuse_useless(Address.of(remote))
+    return made
+
+
+def _refuse_useless(address: Address) -> None:
+    if not address.site:
+        raise ConfigurationError((NOT_ON_THE_WEB,))
+    if address.credentials is not None:
+        raise ConfigurationError((TWICE,))
+
+
+def _credentials(settings: GitSettings, resolver: Resolver) -> Callable[[], Credentials] | None:
+    given = settings.credentials
+    if not given:
+        return None
+    return lambda: Credentials(resolver.text(given.get("user", "")), resolver.text(given["password"]))
+
+
+def _authorship(commit: CommitSettings, resolver: Resolver) -> Authorship:
+    message = CommitMessage(commit.message, tuple(commit.trailers.items()), commit.sign_off)
+    signing = None if commit.signing is None else _signing(commit.signing, resolver)
+    return Authorship(commit.name, commit.email, message, signing)
+
+
+def _signing(signing: SigningSettings, resolver: Resolver) -> Signing:
+    """The file of a key is git's to read, not ours."""
+    keyring = None if signing.keyring is None else resolver.path(signing.keyring).absolute()
+    key = signing.key
+    if signing.format == "openpgp":
+        return Signing("openpgp", resolver.text(key), keyring)
+    if isinstance(key, Reference) and key.kind == "file":
+        return Signing("ssh", str((resolver.surroundings.base / key.name).absolute()))
+    return Signing("ssh", str(resolver.path(key).absolute()))

@@ -1,67 +1,48 @@
-"""One branch of a remote git repository, read and written through a cache of our own.
+"""One branch of a remote git repository, read and written through a copy of our own.
 
 Only git's command line is used, by argv, with no configuration but ours and no working tree: nothing of what
-the repository holds is ever checked out or run. The cache holds no truth and may be removed at any time.
+the repository holds is ever checked out or run. The copy holds no truth and may be removed at any time.
 """
 
-import asyncio
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-import time
-from asyncio import StreamReader
-from asyncio.subprocess import PIPE
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from signal import SIGKILL
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import Final
 
-from backends.marker import lock_file
-from backends.programs.process import printable, signal_group
+from backends.git.address import why_not
+from backends.git.authorship import USUAL_AUTHORSHIP, Authorship
+from backends.git.complaints import NEVER_SENT, NO_BRANCH
+from backends.git.fetching import Fetching
+from backends.git.local import WITHOUT_HOOKS, LocalRepository, trusting
+from backends.git.message import OPERATION, PLAN
+from backends.git.program import NEEDED_TO_SIGN_BY_SSH, Answer, Program
+from backends.git.remote import USUAL_ACCESS, Access, Remote
+from backends.marker import file_errors
+from backends.programs.process import printable
 from bot.contract import Blocked, Busy, Denied, OutcomeUnknown, TargetMissing, Unreachable
 from bot.errors import ConfigurationError
 
-OPERATION = "Rollback-Operation"
-PLAN = "Rollback-Plan"
-HISTORY_COMMITS = 2_000  # that are offered; further back is no rollback any more
-LOCAL_SECONDS = 60.0  # for a command that stays on this machine
-REMOTE_SECONDS = 120.0  # for one that asks the remote
-MOST_ANSWER_BYTES = 4 * 1024 * 1024  # that are kept
-MOST_WORDS_BYTES = 4 * 1024  # of git's complaints that are kept
+HISTORY_COMMITS: Final = 2_000  # that are offered; further back is no rollback any more
+FIELDS: Final = 4  # of a commit in the history
+LOCAL_SECONDS: Final = 60.0  # for a command that stays on this machine
+REMOTE_SECONDS: Final = 120.0  # for one that asks the remote
 
-BRANCH = re.compile(r"(?!.*(\.\.|//|@\{|\.lock(/|$)))[A-Za-z0-9_][A-Za-z0-9._/+@-]{0,200}(?<![./])")
-PASSWORD = re.compile(r"[a-z+]+://[^/@]*:[^/@]*@", re.IGNORECASE)
-HTTPS = re.compile(r"https://", re.IGNORECASE)
-HELPER = re.compile(r"[A-Za-z0-9.+-]+::")
-DENIED = re.compile(
-    r"permission denied|authentication failed|could not read (username|password)|access denied|\b403\b",
-    re.IGNORECASE,
+LOST_RACE: Final = re.compile(
+    r"cannot lock ref|failed to update ref|incorrect old value|reference already exists"
 )
-LOST_RACE = re.compile(r"cannot lock ref|failed to update ref|incorrect old value|reference already exists")
-
-ENVIRONMENT = {
-    "GIT_ALLOW_PROTOCOL": "file:https:ssh",
-    "GIT_CONFIG_COUNT": "0",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",  # complaints are read by DENIED and LOST_RACE
-}
-DEFAULTS = {"PATH": os.defpath, "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ControlPath=none"}
-IDENTITY = {
-    f"GIT_{role}_{what}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "Rollback Bot"), ("EMAIL", "rollback-bot@localhost"))
-}
-OPTIONS = ("-c", "core.hooksPath=/dev/null", "-c", "gc.autoDetach=false", "-c", "commit.gpgSign=false")
+OPTIONS: Final = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "gc.autoDetach=false"),
+    *("-c", "commit.gpgSign=false"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,57 +66,88 @@ class Push(Enum):
     OVERTAKEN = "overtaken"  # the branch moved meanwhile, we wrote nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    code: int | None  # None: out of time
-    out: bytes
-    words: str
-
-
 class Repository:
     """`path` is a folder or a file in the repository; empty: all of it."""
 
     def __init__(
-        self, remote: str, branch: str, path: str, work: Path, environment: Mapping[str, str]
+        self,
+        remote: str,
+        branch: str,
+        path: str,
+        work: Path,
+        environment: Mapping[str, str],
+        access: Access = USUAL_ACCESS,
+        authorship: Authorship = USUAL_AUTHORSHIP,
     ) -> None:
+        if problems := tuple(words for _, words in why_not(remote, branch, path)):
+            raise ConfigurationError(problems)
         self.path = path.rstrip("/")
-        refuse_hostile(remote, branch, self.path)
         self.branch = branch
-        self._remote, credentials = _apart(remote)
+        self.authorship = authorship
+        self._runs_hooks = access.runs_hooks
         self._ref = f"refs/heads/{branch}"
         self._work = work
         self._cache = work / f"{hashlib.sha256(remote.encode()).hexdigest()[:16]}.git"
-        ours = {**ENVIRONMENT, **IDENTITY, "GIT_CEILING_DIRECTORIES": str(work.parent.absolute())}
-        self._environment = {**DEFAULTS, **environment, **ours, **credentials}
+        # A name of its own: a branch `a` may go and `a/b` come, and the two cannot stand together.
+        self._seen = f"refs/seen/{hashlib.sha256(branch.encode()).hexdigest()[:16]}"
+        # A file, as the process that serves the repository is told nothing by options or variables.
+        self._trust = self._cache / "trust.config"
+        self._remote = Remote(remote, access, self._trust)
+        self._url = self._remote.address.remote
+        own = {**self._remote.own(), **authorship.identity()}
+        self._program = Program(work, environment, own, self._url)
+        self._fetching = Fetching(self._cache, self._program, access.patience, access.fetch_within)
+        folder = self._folder = self._remote.address.folder
+        self._local: LocalRepository | None = None  # it is on another machine
+        if folder is not None:
+            self._local = LocalRepository(folder, branch, access.runs_hooks, self._program)
 
     async def fetch(self) -> str:
-        """The commit at the tip of the branch, as the remote says now.
+        """Returns the commit at the tip of the branch, as the remote says now.
 
-        A fetch that fails while the remote answers is the fault of the cache: it is made anew, once.
+        A fetch that fails for no known reason, while the remote answers, is the fault of the copy: it is made
+        anew. A copy that was just made is not to blame.
         """
-        lock = await self._lock()
+        await self._program.version()
+        lock = await self._fetching.lock()
         try:
-            if await self._fetch() != 0:
-                await self._ask_remote()
+            if said := self._fetching.left_over():
+                self._raise_known(said)
+            is_new = not (self._cache / "HEAD").is_file()
+            await self._make_copy()
+            why_not = await self._why_not_fetched(lock)
+            if why_not is not None and not is_new:
                 shutil.rmtree(self._cache, ignore_errors=True)
-                if await self._fetch() != 0:
-                    raise Unreachable("The repository answers, but cannot be fetched.")
-            return (await self._read("rev-parse", "--verify", f"{self._ref}^{{commit}}")).decode().strip()
+                await self._make_copy()
+                why_not = await self._why_not_fetched(lock)
+            if why_not is not None:
+                raise Unreachable(f"The repository answers, but cannot be fetched: {why_not}")
+            return (await self._read("rev-parse", "--verify", f"{self._seen}^{{commit}}")).decode().strip()
         finally:
             os.close(lock)
 
     async def history(self, tip: str) -> tuple[Commit, ...]:
-        """The commits that changed `path`, newest first, as seen from the branch: a merge is one commit."""
-        fields = await self._log(
-            tip, "%H%x00%ct%x00%an%x00%s", f"--max-count={HISTORY_COMMITS}", "--first-parent"
-        )
+        """Returns the commits that changed `path`, newest first, as seen from the branch: a merge is one.
+
+        A long history takes git seconds to walk, so what was found is kept, and only what is new is walked.
+        """
+        kept_tip, *kept = self._kept()
+        if kept_tip != tip:
+            follows = bool(kept_tip) and await self._follows(tip, kept_tip)
+            since = (f"^{kept_tip}",) if follows else ()
+            form = "%H%x00%ct%x00%an%x00%s"
+            *new, end = await self._log(tip, form, f"--max-count={HISTORY_COMMITS}", "--first-parent", *since)
+            is_whole = not end and len(new) % FIELDS == 0  # else the answer was cut
+            kept = [*new, *(kept if follows and is_whole else ())][: FIELDS * HISTORY_COMMITS]
+            with file_errors():
+                _keep(self._history, "\0".join([tip, *kept]))
         return tuple(
             Commit(commit, datetime.fromtimestamp(int(at), UTC), printable(author, 80), printable(subject))
-            for commit, at, author, subject in _grouped(fields, 4)
+            for commit, at, author, subject in _grouped(kept, FIELDS)
         )
 
     async def landed(self, tip: str, op_id: str) -> Landed | None:
-        """The commit that carries this op id, however it came into the branch."""
+        """Returns the commit that carries this op id, however it came into the branch."""
         trailers = "%x00".join(f"%(trailers:key={key},valueonly,separator=%x2C)" for key in (OPERATION, PLAN))
         fields = await self._log(
             tip, f"%H%x00{trailers}", "--fixed-strings", f"--grep={OPERATION}: {op_id}", path=""
@@ -146,7 +158,7 @@ class Repository:
         return None
 
     async def content(self, commit: str) -> str:
-        """What `path` holds at a commit, as one object id; empty: it is not there."""
+        """Returns what `path` holds at a commit, as one object id; empty: it is not there."""
         if not self.path:
             return (await self._read("rev-parse", "--verify", f"{commit}^{{tree}}")).decode().strip()
         entry = await self._read("ls-tree", "-z", commit, "--", self.path)
@@ -159,18 +171,21 @@ class Repository:
         return int(count[1]) if count else 0
 
     async def commit(self, tip: str, point: str, message: str) -> str:
-        """A commit on top of `tip` in which `path` is as it was at `point`. Nobody sees it yet."""
+        """Makes a commit on top of `tip` in which `path` is as it was at `point`. Nobody sees it yet."""
         tree = f"{point}^{{tree}}" if not self.path else await self._tree(tip, point)
-        return (await self._read("commit-tree", "-p", tip, "-m", message, tree)).decode().strip()
+        return await self._commit(tip, message, tree)
 
     async def push(self, commit: str, tip: str, timeout: float) -> Push:
         """Never a forced update: `commit` stands on `tip`, and the lease demands that the remote is there.
 
-        Raises Denied, and OutcomeUnknown when it was sent and nobody said what became of it.
+        Raises Denied, Unreachable when nothing was sent, and OutcomeUnknown when it was sent and nobody said
+        what became of it.
         """
         answer = await self._push(commit, tip, timeout)
         status = self._status(answer.out)
         if status is None:
+            if answer.code is not None and NEVER_SENT.search(answer.complaints):
+                self._raise_known(answer.complaints)
             raise OutcomeUnknown(f"The push was not answered: {answer.words or 'out of time'}")
         flag, reason = status
         if flag == "=":  # a twin of ours made the very same commit in the same second, and was first
@@ -181,48 +196,117 @@ class Repository:
             return Push.OVERTAKEN
         raise Denied(f"The remote refuses the push: {reason} {answer.words}".strip())
 
-    async def why_not_push(self, tip: str) -> str | None:
-        """Asks the remote without writing. None: it would take a push from us."""
+    async def why_not_push(self, tip: str) -> tuple[str, ...]:
+        """Returns what would refuse a push, as far as trying one without writing tells.
+
+        Raises Unreachable and Busy when that cannot be told now.
+        """
+        blockers = await self._local.blockers() if self._local else ()
         answer = await self._push(tip, tip, REMOTE_SECONDS, "--dry-run")
-        return None if answer.code == 0 else answer.words or "no answer"
+        if answer.code != 0 and not blockers:
+            blockers = (f"We may not push to `{self._shown}`: {self._why_refused(answer)}",)
+        return (*blockers, *await self._why_not_signed(tip))
 
-    async def _lock(self) -> int:
-        """Two fetches into one cache would trip over each other's refs."""
-        self._work.mkdir(parents=True, exist_ok=True)
-        end = time.monotonic() + REMOTE_SECONDS
-        while (lock := lock_file(self._cache.with_suffix(".lock"))) is None:
-            if time.monotonic() > end:
-                raise Busy("Somebody else is fetching.")
-            await asyncio.sleep(0.05)
-        return lock
+    async def warnings(self) -> tuple[str, ...]:
+        """Returns what a push that is tried does not meet, and people should know."""
+        return await self._local.warnings() if self._local else ()
 
-    async def _fetch(self) -> int | None:
-        made = await self._git(
-            "init", "--quiet", "--bare", "--template=", str(self._cache), timeout=LOCAL_SECONDS
+    def _kept(self) -> list[str]:
+        """Returns the tip for which the history was walked last, and its fields; one empty word: none was."""
+        try:
+            return self._history.read_text(encoding="utf-8").split("\0")
+        except (OSError, UnicodeDecodeError):
+            return [""]
+
+    async def _follows(self, tip: str, before: str) -> bool:
+        """Whether the branch has only grown since: its tip then is the last that is not new."""
+        argv = (
+            "rev-list",
+            "--first-parent",
+            "--parents",
+            f"--max-count={HISTORY_COMMITS}",
+            tip,
+            f"^{before}",
         )
-        if made.code != 0:
-            return made.code
-        refspec = f"+{self._ref}:{self._ref}"
-        return (
-            await self._run(
-                "fetch", "--quiet", "--no-tags", "--", self._remote, refspec, timeout=REMOTE_SECONDS
+        answer = await self._program.run(*self._options, *argv, timeout=LOCAL_SECONDS)
+        new = answer.out.decode().splitlines()
+        return answer.code == 0 and bool(new) and new[-1].split()[1:2] == [before]
+
+    @property
+    def _history(self) -> Path:
+        of = f"{self.branch}\0{self.path}"
+        return self._cache / f"history-{hashlib.sha256(of.encode()).hexdigest()[:16]}"
+
+    @property
+    def _shown(self) -> str:
+        return printable(self.branch, 100)
+
+    async def _make_copy(self) -> None:
+        with file_errors():
+            self._cache.mkdir(exist_ok=True)
+            if self._folder is not None:
+                _keep(self._trust, trusting(self._folder))
+        if not (self._cache / "HEAD").is_file():
+            made = await self._program.run(
+                "init", "--quiet", "--bare", "--template=", str(self._cache), timeout=LOCAL_SECONDS
             )
-        ).code
+            if made.code != 0:
+                self._raise_known(made.complaints)
+                raise Blocked(f"No copy of the repository can be made: {made.words or 'out of time'}")
+
+    async def _why_not_fetched(self, lock: int) -> str | None:
+        """Returns what git says of a fetch that failed for no known reason, while the remote answers."""
+        argv = ("fetch", "--progress", "--no-tags", "--", self._url, f"+{self._ref}:{self._seen}")
+        fetched = await self._fetching.run(lock, (*self._options, *argv), self._remote.variables())
+        if fetched.ok:
+            return None
+        if not NO_BRANCH.search(fetched.complaints):
+            self._raise_known(fetched.complaints)
+        await self._ask_remote()
+        return printable(" ".join(fetched.complaints.split()), 300) or "git gave no reason."
 
     async def _ask_remote(self) -> None:
-        """Says why the remote cannot be fetched; returns when it can."""
-        answer = await self._git(
-            "ls-remote", "--exit-code", "--", self._remote, self._ref, timeout=REMOTE_SECONDS
-        )
-        if answer.code == 2:
-            raise TargetMissing(f"The repository has no branch `{self.branch}`.")
-        if DENIED.search(answer.words):
-            raise Denied(f"The repository refuses us: {answer.words}")
+        """Says why the remote cannot be read; returns when it can."""
+        answer = await self._ls_remote(self._ref)
+        if answer.code == 0 and not answer.out:
+            raise TargetMissing(await self._why_no_branch())
         if answer.code != 0:
+            self._raise_known(answer.complaints)
             raise Unreachable(f"The repository cannot be read: {answer.words or 'no answer'}")
 
+    async def _why_no_branch(self) -> str:
+        """A page of the web that is no repository looks to git like one without a branch."""
+        anything = await self._ls_remote()
+        if anything.code != 0 or anything.out:
+            return f"The repository has no branch `{self._shown}`."
+        if self._remote.address.site:
+            return "There is no branch at its address: the repository is empty, or there is none."
+        return f"The repository is empty, so it has no branch `{self._shown}`."
+
+    async def _ls_remote(self, *refs: str) -> Answer:
+        argv = ("ls-remote", "--", self._url, *refs)
+        return await self._program.run(*argv, timeout=REMOTE_SECONDS, extra=self._remote.variables())
+
+    def _raise_known(self, complaints: str) -> None:
+        """Raises what these complaints mean; returns when nobody knows."""
+        problem = self._remote.problem(complaints)
+        if problem is not None:
+            raise problem
+
+    def _why_refused(self, answer: Answer) -> str:
+        """Raises Unreachable and Busy for what may be over in a moment."""
+        status = self._status(answer.out)
+        if status is not None and status[1].startswith("[rejected]"):
+            raise Busy("Somebody has just pushed to the branch.")
+        problem = self._remote.problem(answer.complaints)
+        if isinstance(problem, Unreachable):
+            raise problem
+        if answer.code is None:
+            raise Unreachable(f"The repository has not answered within {REMOTE_SECONDS:g} s.")
+        return str(problem) if problem is not None else answer.words or "no reason was given."
+
     async def _log(self, tip: str, form: str, *options: str, path: str | None = None) -> list[str]:
-        """The fields of all commits in a row: git allows no NUL in any of them."""
+        """Returns the fields of all commits in a row: git allows no NUL in any of them."""
         path = self.path if path is None else path
         pathspec = ("--", path) if path else ()
         out = await self._read(
@@ -245,21 +329,44 @@ class Repository:
                     await self._read("update-index", "--add", "--cacheinfo", cached, extra=index)
             return (await self._read("write-tree", extra=index)).decode().strip()
 
+    async def _commit(self, parent: str, message: str, tree: str) -> str:
+        """Raises Blocked when it cannot be signed."""
+        signing = self.authorship.signing
+        if signing is None:
+            return (await self._read("commit-tree", "-p", parent, "-m", message, tree)).decode().strip()
+        if signing.format == "ssh" and await self._program.version() < NEEDED_TO_SIGN_BY_SSH:
+            needed = ".".join(map(str, NEEDED_TO_SIGN_BY_SSH))
+            raise Blocked(f"The commit cannot be signed by an ssh key: that needs git {needed} or newer.")
+        answer = await self._program.run(
+            *self._options,
+            *("-c", f"gpg.format={signing.format}", "-c", f"user.signingKey={signing.key}"),
+            *("commit-tree", "-S", "-p", parent, "-m", message, tree),
+            timeout=LOCAL_SECONDS,
+            extra={} if signing.keyring is None else {"GNUPGHOME": str(signing.keyring)},
+        )
+        if answer.code != 0:
+            why = answer.words.replace(signing.key, "the key") or "out of time"
+            raise Blocked(f"The commit cannot be signed, see to `signing`: {why}")
+        return answer.out.decode().strip()
+
+    async def _why_not_signed(self, tip: str) -> tuple[str, ...]:
+        """Tries it on a commit that is never pushed."""
+        if self.authorship.signing is None:
+            return ()
+        try:
+            await self._commit(tip, "whether it can be signed", f"{tip}^{{tree}}")
+        except Blocked as problem:
+            return (str(problem),)
+        return ()
+
     async def _push(self, commit: str, tip: str, timeout: float, *options: str) -> Answer:
         lease = f"--force-with-lease={self._ref}:{tip}"
-        return await self._run(
-            "push",
-            "--porcelain",
-            *options,
-            lease,
-            "--",
-            self._remote,
-            f"{commit}:{self._ref}",
-            timeout=timeout,
-        )
+        without = () if self._local is None or self._runs_hooks else (WITHOUT_HOOKS,)
+        argv = ("push", "--porcelain", *options, *without, lease, "--", self._url, f"{commit}:{self._ref}")
+        return await self._program.run(*self._options, *argv, timeout=timeout, extra=self._remote.variables())
 
     def _status(self, out: bytes) -> tuple[str, str] | None:
-        """The remote's word on our ref: flag and reason. None: it never came."""
+        """Returns the remote's word on our ref: flag and reason. None: it never came."""
         for line in out.decode("utf-8", "replace").splitlines():
             flag, _, rest = line.partition("\t")
             refs, _, summary = rest.partition("\t")
@@ -268,90 +375,32 @@ class Repository:
         return None
 
     async def _read(self, *argv: str, extra: Mapping[str, str] | None = None) -> bytes:
-        """Of a command that reads what was fetched, or writes what nobody sees."""
-        answer = await self._run(*argv, timeout=LOCAL_SECONDS, extra=extra)
+        """Returns what a command says that reads what was fetched, or writes what nobody sees."""
+        answer = await self._program.run(*self._options, *argv, timeout=LOCAL_SECONDS, extra=extra)
+        if answer.code is None:
+            raise Busy(f"git {argv[0]} has not ended within {LOCAL_SECONDS:g} s.")
         if answer.code != 0:
-            raise Blocked(f"git {argv[0]} failed: {answer.words or 'out of time'}")
+            raise Blocked(f"git {argv[0]} failed: {answer.words}")
         return answer.out
 
-    async def _run(self, *argv: str, timeout: float, extra: Mapping[str, str] | None = None) -> Answer:
-        return await self._git(f"--git-dir={self._cache}", *OPTIONS, *argv, timeout=timeout, extra=extra)
-
-    async def _git(self, *argv: str, timeout: float, extra: Mapping[str, str] | None = None) -> Answer:
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=self._work,
-            env={**self._environment, **(extra or {})},
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        heard = asyncio.gather(
-            _first(process.stdout, MOST_ANSWER_BYTES),
-            _first(process.stderr, MOST_WORDS_BYTES),
-            process.wait(),
-        )
-        try:
-            async with asyncio.timeout(timeout):
-                out, err, code = await heard
-            return Answer(code, out, self._words(err))
-        except TimeoutError:
-            return Answer(None, b"", "")
-        finally:  # also when nobody wants the answer any more
-            signal_group(process, SIGKILL)
-            await process.wait()
-
-    def _words(self, complaints: bytes) -> str:
-        """On one line, without the address of the remote, which may be nobody's business."""
-        text = complaints.decode("utf-8", "replace").replace(self._remote, "the remote")
-        return printable(" ".join(text.split()), 300)
+    @property
+    def _options(self) -> tuple[str, ...]:
+        return (f"--git-dir={self._cache}", *OPTIONS)
 
 
-def refuse_hostile(remote: str, branch: str, path: str) -> None:
-    """Git runs commands named in an address (`ext::`), and takes what begins with a dash for an option."""
-    problems = []
-    if not remote or remote.startswith("-") or HELPER.match(remote) or not remote.isprintable():
-        problems.append("git: the remote is no plain path, ssh or https address")
-    if PASSWORD.match(remote) and not HTTPS.match(remote):
-        problems.append("git: the remote carries a password, which the process list would show")
-    if not BRANCH.fullmatch(branch):
-        problems.append(f"git: {branch!r} is no name of a branch")
-    if path.startswith(("-", "/")) or not set(path.split("/")).isdisjoint({".", "..", ".git"}):
-        problems.append(f"git: the path {path!r} must be inside the repository")
-    if problems:
-        raise ConfigurationError(tuple(problems))
-
-
-def _apart(remote: str) -> tuple[str, Mapping[str, str]]:
-    """An https address without its credentials, and they as settings that only git's environment shows.
-
-    In the address they would stand on git's command lines, where everybody on the machine can read them.
-    """
-    address = urlsplit(remote)
-    if not HTTPS.match(remote) or "@" not in address.netloc:
-        return remote, {}
-    credentials, _, host = address.netloc.rpartition("@")
-    name, _, password = credentials.partition(":")
-    basic = b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-    return urlunsplit(address._replace(netloc=host)), {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.https://{host}/.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
-    }
+def _keep(file: Path, text: str) -> None:
+    """Writes it at once, and only where it is not so already: somebody may be reading it."""
+    with suppress(FileNotFoundError):
+        if file.read_text(encoding="utf-8") == text:
+            return
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as written:
+        written.write(text)
+        written.flush()
+        os.fsync(written.fileno())
+    os.replace(draft, file)
 
 
 def _grouped(fields: list[str], n: int) -> Iterator[tuple[str, ...]]:
     """`n` fields make one commit; what stands after the last NUL makes none."""
     return zip(*[iter(fields)] * n, strict=False)
-
-
-async def _first(stream: StreamReader, most: int) -> bytes:
-    """Reads to the end, keeps no more than `most` bytes."""
-    kept = bytearray()
-    while chunk := await stream.read(65_536):
-        kept += chunk[: most - len(kept)]
-    return bytes(kept)

@@ -1,7 +1,7 @@
 """A command that outlives us, as an operation: started once, found again, asked until it ends.
 
 One folder for each op id, in it one numbered folder for each attempt, in that the files that `supervisor`
-explains. What makes it safe:
+explains and `attempts` reads. What makes it safe:
 
 * An attempt's folder appears at once, by rename(2), with the request in it: of several who start, one makes
   it and the others get `taken`.
@@ -11,6 +11,7 @@ explains. What makes it safe:
 * A next attempt may be made only after such a one, or when somebody who can see the backend says that a dead
   attempt changed nothing (`after`).
 * A dead supervisor without a word about the end is `unknown`: the command may have done anything.
+* What was cleared away is `unknown` from then on, see `clearing`.
 
 All of it holds for those who share the spool, that is for the workers of one machine. A spool therefore has a
 name of its own (`name_of`) that intents carry: of what was begun under another name `absent` is never said.
@@ -22,7 +23,6 @@ import asyncio
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL
@@ -32,10 +32,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from backends.programs import supervisor
-from backends.programs.process import last_line, printable
+from backends.programs import attempts, clearing, supervisor
+from backends.programs.process import printable
 from backends.surroundings import Surroundings
 from bot.canonical_json import iso
 from bot.clock import Clock, utc_now
@@ -57,14 +57,13 @@ from bot.model import Do, Left
 BEGIN_WITHIN_SECONDS: Final = 10.0  # from the request until the supervisor must have taken it
 NAME: Final = "name"  # the file of the spool that holds it
 ELSEWHERE: Final = "It was begun by another worker, whose records this one cannot see."
+CLEARED_AWAY: Final = "It was begun here and ended; how it ended was cleared away since."
 STOPPED_WITHIN_SECONDS: Final = supervisor.TERM_TO_KILL_SECONDS + 2.0  # that `cancel` waits for the end
-LATEST_OUTPUT_BYTES: Final = 64 * 1024  # from the end that are looked through for progress
 LONGEST_VALUE_CHARACTERS: Final = 200
 PLACES: Final = ("op", "point", "fingerprint", "expected", "undo", "handle", "keep_until")  # filled in
 LONGEST_WORDS_CHARACTERS: Final = 220  # about how it ended, with what it said last
 
 _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_PROGRESS = re.compile(r"progress (\d{1,15}(?:\.\d{1,6})?)(?:/(\d{1,15}(?:\.\d{1,6})?))?(?: (\S{1,20}))?\s*")
 
 
 def name_of(spool: Path, fresh: str) -> str:
@@ -111,8 +110,8 @@ class CommandOperation:
         """
         argv = filled(self._argv, **_values(work))
         folder = self._folder(work)
-        last = _newest(folder)
-        if last and not _may_follow(_found(folder / str(last), work.digest), after == _handle(last)):
+        last = attempts.newest(folder)
+        if not _may_follow(self._seen(work, last), after == attempts.handle(last)):
             return Taken.TAKEN
         attempt = folder / str(last + 1)
         try:
@@ -125,13 +124,21 @@ class CommandOperation:
 
     async def find(self, work: Work) -> Found:
         """UNKNOWN comes with the handle of the dead attempt, for `start(after=…)`; empty: with none here."""
-        return self._found(work, _newest(self._folder(work)))
+        return self._found(work, attempts.newest(self._folder(work)))
 
     def _found(self, work: Work, last: int) -> Found:
-        attempt = self._folder(work) / str(last)
-        found = self._told(_found(attempt, work.digest)) if last else Found(Fate.ABSENT)
+        found = self._told(self._seen(work, last))
         begun_here = work.place in (None, self.place)
         return found if begun_here or found.fate is not Fate.ABSENT else Found(Fate.UNKNOWN, ELSEWHERE, {})
+
+    def _seen(self, work: Work, last: int) -> Found:
+        if last:
+            return attempts.found(self._folder(work) / str(last), work.digest)
+        try:
+            cleared = clearing.was_cleared(self._surroundings.spool, work.op_id)
+        except (OSError, ValueError) as error:
+            return Found(Fate.UNKNOWN, f"The spool cannot be read: {type(error).__name__}.")
+        return Found(Fate.UNKNOWN, CLEARED_AWAY) if cleared else Found(Fate.ABSENT)
 
     async def bar(self, work: Work, after: Handle | None = None) -> Found:
         """Takes the next attempt in its supervisor's place, so that none is ever begun after it.
@@ -139,9 +146,9 @@ class CommandOperation:
         `after`: a dead attempt of which the caller knows that it changed nothing.
         """
         folder = self._folder(work)
-        last = _newest(folder)
+        last = attempts.newest(folder)
         found = self._found(work, last)
-        if not _may_follow(found, after == _handle(last)):
+        if not _may_follow(found, after == attempts.handle(last)):
             return found
         attempt = folder / str(last + 1)
         try:
@@ -156,10 +163,10 @@ class CommandOperation:
     async def poll(self, work: Work) -> Progress | Ended:
         """Raises OutcomeUnknown when there is nothing left to wait for and nobody said how it ended."""
         attempt = self._attempt(work)
-        found = self._told(_found(attempt, work.digest))
+        found = self._told(attempts.found(attempt, work.digest))
         match found.fate:
             case Fate.IN_FLIGHT:
-                done, total, unit = _progress(_output(attempt))
+                done, total, unit = attempts.progress(attempts.output(attempt))
                 return Progress(self._clock(), found.words, done, total, unit)
             case Fate.DONE:
                 return Ended(True, Left.POINT, found.words)
@@ -171,13 +178,13 @@ class CommandOperation:
     def last_said(self, work: Work) -> str:
         """Returns the last line of what it has printed here, progress apart; empty: it said nothing."""
         attempt = self._attempt(work)
-        lines = [line for line in _output(attempt).splitlines() if not _PROGRESS.fullmatch(line)]
+        lines = attempts.lines(attempts.output(attempt))
         return next((line for line in reversed(lines) if line.strip()), "")
 
     async def cancel(self, work: Work) -> Left | None:
         """TERM for the command and all its children, 5 seconds later KILL."""
         attempt = self._attempt(work)
-        if _found(attempt, work.digest).fate is Fate.IN_FLIGHT:
+        if attempts.found(attempt, work.digest).fate is Fate.IN_FLIGHT:
             try:
                 if await asyncio.to_thread(_forestall, attempt):
                     return Left.BEFORE
@@ -202,7 +209,7 @@ class CommandOperation:
             raise Unreachable(f"No process could be started: {error}.") from error
         match await process.wait():
             case supervisor.BEGAN:
-                return _handle(int(attempt.name))
+                return attempts.handle(int(attempt.name))
             case supervisor.TAKEN_BEFORE:
                 return Taken.TAKEN
             case supervisor.TOO_LATE:
@@ -236,15 +243,15 @@ class CommandOperation:
 
     def _attempt(self, work: Work) -> Path:
         folder = self._folder(work)
-        return folder / str(int(work.handle["attempt"]) if work.handle else _newest(folder))
+        return folder / str(int(work.handle["attempt"]) if work.handle else attempts.newest(folder))
 
 
 async def _found_after_stopping(attempt: Path, digest: str) -> Found:
     for _ in range(round(STOPPED_WITHIN_SECONDS / supervisor.TICK_SECONDS)):
-        if _found(attempt, digest).fate is not Fate.IN_FLIGHT:
+        if attempts.found(attempt, digest).fate is not Fate.IN_FLIGHT:
             break
         await asyncio.sleep(supervisor.TICK_SECONDS)
-    return _found(attempt, digest)
+    return attempts.found(attempt, digest)
 
 
 def _values(work: Work) -> dict[str, str]:
@@ -293,17 +300,6 @@ def why_not_an_argument(value: str) -> str | None:
     return None if value.isprintable() else "holds characters that cannot be printed"
 
 
-def _handle(attempt: int) -> dict[str, int]:
-    return {"attempt": attempt}
-
-
-def _newest(folder: Path) -> int:
-    """The number of the newest attempt; 0: none was ever made."""
-    if not folder.is_dir():
-        return 0
-    return max((int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()), default=0)
-
-
 def _lay_down(attempt: Path, request: Mapping[str, Any]) -> None:
     """The folder appears with the request in it, or FileExistsError: somebody else's did."""
     attempt.parent.mkdir(parents=True, exist_ok=True)
@@ -345,117 +341,6 @@ class _Name(BaseModel):
     name: str
 
 
-class _Process(BaseModel):
-    pid: int
-    started: int
-    boot: str
-
-    def runs(self) -> bool:
-        return supervisor.identity(self.pid) == self.model_dump()
-
-
-class _Ended(BaseModel):
-    rc: int | None
-    why: str
-    words: str = ""
-
-
-class _Request(BaseModel):
-    digest: str
-    boot: str
-    asked_at: float
-    begin_within: float
-    timeout: float
-
-
 def _may_follow(found: Found, known_without_effect: bool) -> bool:
     """Whether another attempt may be begun after one that was found so."""
     return found.fate is Fate.ABSENT or (found.fate is Fate.UNKNOWN and known_without_effect)
-
-
-def _found(attempt: Path, digest: str) -> Found:
-    try:
-        return _read_fate(attempt, digest)
-    except (OSError, ValidationError) as error:
-        return Found(Fate.UNKNOWN, f"The files of this operation cannot be read: {type(error).__name__}.")
-
-
-def _read_fate(attempt: Path, digest: str) -> Found:
-    """The order of reading matters: each file is read after all that could have changed because of it.
-    Age, then `taken`: see `supervisor.begin`. Alive, then `ended`: who is dead has said it, or never will."""
-    request = _Request.model_validate_json((attempt / supervisor.REQUEST).read_bytes())
-    if request.digest != digest:
-        return Found(Fate.UNKNOWN, "The operation was started for another plan.")
-    stale = supervisor.is_stale(request.model_dump())
-    taken = _process(attempt / supervisor.TAKEN)
-    child = _process(attempt / supervisor.CHILD)
-    alive = any(process.runs() for process in (taken, child) if process)
-    handle = _handle(int(attempt.name))
-    if ended := _ended(attempt / supervisor.ENDED):
-        return _how_it_ended(attempt, ended, request.timeout)
-    if taken is None:
-        return Found(Fate.ABSENT) if stale else Found(Fate.IN_FLIGHT, "It is being started.", handle)
-    if alive:
-        return Found(Fate.IN_FLIGHT, _words(_output(attempt)), handle)
-    return Found(Fate.UNKNOWN, "The command was cut off; nobody saw how it ended.", handle)
-
-
-def _process(file: Path) -> _Process | None:
-    return _Process.model_validate_json(file.read_bytes()) if file.exists() else None
-
-
-def _ended(file: Path) -> _Ended | None:
-    return _Ended.model_validate_json(file.read_bytes()) if file.exists() else None
-
-
-def _how_it_ended(attempt: Path, ended: _Ended, timeout: float) -> Found:
-    words = _words(_output(attempt))
-    match ended.why:
-        case supervisor.NEVER_RAN:
-            return Found(Fate.ABSENT)
-        case supervisor.NOT_RUNNABLE:
-            return Found(Fate.FAILED, f"It cannot be run: {ended.words}.", left=Left.BEFORE)
-        case supervisor.CALLED_OFF:
-            return Found(Fate.FAILED, "It was called off before it was run.", left=Left.BEFORE)
-        case supervisor.TIMED_OUT:
-            return Found(Fate.FAILED, f"Stopped after {timeout:g} s; it may be done in part. {words}".strip())
-        case supervisor.CANCELLED:
-            return Found(Fate.FAILED, f"Stopped when asked to; it may be done in part. {words}".strip())
-    if ended.rc == 0:
-        return Found(Fate.DONE, words)
-    return Found(Fate.FAILED, f"{_status(ended.rc)}: {words}" if words else f"{_status(ended.rc)}.")
-
-
-def _status(rc: int | None) -> str:
-    if rc is not None and rc < 0:
-        return f"Ended by {signal.Signals(-rc).name}"
-    return f"Ended with {rc}"
-
-
-def _output(attempt: Path) -> str:
-    """The end of what was said, whatever the bytes mean."""
-    latest = b"".join(_tail(attempt / name) for name in supervisor.LOGS)
-    return latest[-LATEST_OUTPUT_BYTES:].decode("utf-8", "replace")
-
-
-def _tail(file: Path) -> bytes:
-    try:
-        with file.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - LATEST_OUTPUT_BYTES))
-            return log.read(LATEST_OUTPUT_BYTES)
-    except FileNotFoundError:
-        return b""
-
-
-def _words(output: str) -> str:
-    said = [line for line in output.splitlines() if not _PROGRESS.fullmatch(line)]
-    return last_line("\n".join(said[-20:]).encode(), limit=LATEST_OUTPUT_BYTES)
-
-
-def _progress(output: str) -> tuple[float | None, float | None, str]:
-    """The last `progress n/m unit` line; of n, m and the unit only n must be there."""
-    for line in reversed(output.splitlines()):
-        if said := _PROGRESS.fullmatch(line):
-            done, total, unit = said.groups()
-            return float(done), float(total) if total else None, unit or ""
-    return None, None, ""

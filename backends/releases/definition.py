@@ -1,6 +1,16 @@
 """Executor `releases`."""
 
-from backends.releases.settings import ReleasesSettings
-from bot.configuration.definitions import Definition
+from collections.abc import Iterator
 
-EXECUTOR = Definition("releases", ReleasesSettings, "backends.releases.executor:build")
+from backends.releases.settings import ReleasesSettings
+from bot.configuration.definitions import Definition, Fault
+from bot.configuration.settings import Target
+
+
+def _faults(settings: ReleasesSettings, target: Target) -> Iterator[Fault]:
+    if settings.link == settings.releases:
+        words = f"`link` and `releases` of `{target.name}` are both called `{settings.link}`."
+        yield Fault(("releases",), f"{words} Give each the name that it has in `root`.")
+
+
+EXECUTOR = Definition("releases", ReleasesSettings, "backends.releases.executor:build", faults=_faults)

@@ -17,7 +17,7 @@ from typing import Final
 
 from backends.file_digests import DIGESTS, Stamps, stamps_of
 from backends.patience import HowFar
-from bot.contract import Busy
+from bot.contract import Busy, Denied
 
 MOST_REMEMBERED_PATHS: Final = 200_000  # of all manifests together
 KEPT_MANIFESTS: Final = 2  # however large: what was approved and what is there now
@@ -33,6 +33,10 @@ TYPES: Final = {  # nothing but folders and files is ever opened
 }
 
 Seen = tuple[Stamps, str]  # the stamps of a path, and what stands there
+
+
+class Unreadable(Denied):
+    """Says what in a folder may not be read, so that nobody can say what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Manifests:
         self._lock = Lock()
 
     def of(self, folder: str, told: HowFar | None = None) -> Manifest:
-        """Returns what it holds now. Raises Busy when somebody writes to it meanwhile, and OSError.
+        """Returns what it holds now. Raises Busy when somebody writes to it, Unreadable, and OSError.
 
         `told` hears how many paths have been read, and about of how many.
         """
@@ -130,6 +134,7 @@ class _Reading:
         self._known = known
         self._seen: dict[str, Seen] = {}
         self._watched: list[tuple[str, Stamps]] = []  # folders that were listed, and files that were read
+        self._unreadable: list[str] = []
 
     def all(self) -> Mapping[str, Seen]:
         status = os.lstat(self._folder)
@@ -137,13 +142,22 @@ class _Reading:
             self._seen["."] = (stamps_of(status), f"folder {stat.S_IMODE(status.st_mode):o}")
         waiting = [""]
         while waiting:
-            self._list(waiting.pop(), waiting)
+            self._list_what_may_be_read(waiting.pop(), waiting)
             if self._told is not None:
                 self._told(len(self._seen), len(self._known) or None)
         for path, stamps in self._watched:
             if stamps_of(os.lstat(path)) != stamps:
                 raise Busy(f"{path} changes while it is read.")
+        if self._unreadable:
+            raise Unreadable(_unreadable(self._folder, self._unreadable))
         return self._seen
+
+    def _list_what_may_be_read(self, below: str, waiting: list[str]) -> None:
+        """Notes what may not be, and goes on: all of it is said at once."""
+        try:
+            self._list(below, waiting)
+        except PermissionError:
+            self._unreadable.append(below)
 
     def _list(self, below: str, waiting: list[str]) -> None:
         """`below`: empty, or a path with a slash at its end."""
@@ -168,8 +182,15 @@ class _Reading:
         words = f"{TYPES.get(kind, 'unknown')} {mode:o}"
         if kind == stat.S_IFREG:
             self._watched.append((path, stamps))
-            return f"{words} {DIGESTS.of(Path(path))}"
+            return f"{words} {self._digest(path)}"
         return f"{words} {os.readlink(path)}" if kind == stat.S_IFLNK else words
+
+    def _digest(self, path: str) -> str:
+        try:
+            return DIGESTS.of(Path(path))
+        except PermissionError:
+            self._unreadable.append(os.path.relpath(path, self._folder))
+            return ""
 
 
 def holds_a_file(folder: str, ignored: Collection[str] = ()) -> bool:
@@ -188,6 +209,15 @@ def holds_a_file(folder: str, ignored: Collection[str] = ()) -> bool:
     return False
 
 
+def _unreadable(folder: str, paths: list[str]) -> str:
+    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    first = _shown(min(paths).rstrip("/")) or "the folder itself"
+    return (
+        f"{os.path.basename(folder)} cannot be read by the bot as a whole: {first}{more}. "
+        "Let the user that it runs as read it, or name in `ignore` what does not count."
+    )
+
+
 def _fingerprint(seen: Mapping[str, Seen]) -> str:
     """Neither a path nor a link's text can hold a NUL."""
     text = "".join([f"{path}\0{seen[path][1]}\0" for path in sorted(seen)])
@@ -202,8 +232,11 @@ def _difference(was: Mapping[str, Seen], now: Mapping[str, Seen]) -> str:
     verb = "is gone" if first not in now else "is new" if first not in was else "differs"
     noun, differing = ("files", files) if files else ("folders", paths)
     all_of_them = sum(_is_folder(what) != bool(files) for _, what in {**was, **now}.values())
-    shown = "".join(letter if letter.isprintable() else "?" for letter in first)
-    return f"{shown} {verb} ({len(differing):,} of {all_of_them:,} {noun})"
+    return f"{_shown(first)} {verb} ({len(differing):,} of {all_of_them:,} {noun})"
+
+
+def _shown(path: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in path)
 
 
 def _what_at(seen: Mapping[str, Seen], path: str) -> str:

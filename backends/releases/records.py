@@ -34,6 +34,7 @@ DEPLOYED = re.compile(
 )
 ROLLED_BACK = re.compile(r"(?P<author>.+?) rolled back to release (?P<id>\S+)")
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+OF_CAPISTRANO = re.compile(r"[0-9]{14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,17 @@ class Record:
 class ReleaseRecords:
     by_id: dict[str, Record] = field(default_factory=dict)
     last: tuple[str, str] | None = None  # the release that somebody put there last, and who
+    first_whole: str = ""  # the earliest that Capistrano has noted, which it does at the end; empty: none
 
     def of(self, release: str) -> Record:
         return self.by_id.get(release, Record())
+
+    def why_unfinished(self, release: str) -> str:
+        """Returns why nobody can be sure that Capistrano came to the end with it; empty: no reason known."""
+        later = self.first_whole and OF_CAPISTRANO.fullmatch(release) and release > self.first_whole
+        if not later or release in self.by_id:
+            return ""
+        return f"{release} is not in {CAPISTRANO}, where Capistrano notes what it has deployed to the end."
 
 
 def dated(name: str, zone: tzinfo, near: Callable[[], datetime] | None = None) -> datetime | None:
@@ -105,13 +114,16 @@ def records_in(root: str, zone: tzinfo) -> ReleaseRecords:
                 record.revision or before.revision,
             )
             last = (release, who)
-    return ReleaseRecords(noted, last)
+    whole = (release for release, _, _ in _capistrano(root) if OF_CAPISTRANO.fullmatch(release))
+    return ReleaseRecords(noted, last, min(whole, default=""))
 
 
 def with_revision(record: Record, folder: str) -> Record:
-    """Returns the record with the revision that the release itself names."""
+    """Returns the record with the revision that the release itself names; Ansistrano may name the release."""
     revision = "".join(_lines(os.path.join(folder, REVISION))[:1]).strip()
-    return replace(record, revision=printable(revision, 64)) if revision else record
+    if not revision or revision == os.path.basename(folder):
+        return record
+    return replace(record, revision=printable(revision, 64))
 
 
 Noted = Iterator[tuple[str, Record, str]]  # the release, what is noted about it, who put it there

@@ -1,1 +1,1 @@
-"""Looks into an SQLite file."""
+"""Looks into an SQLite file, or into a database of PostgreSQL."""

@@ -7,12 +7,14 @@ A comparison counts what a collation or a type would hide: `A` is not `a`, and `
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from backends.sqlite.reading import OutOfTime, deadline, schema, shadows_of, tables
+from backends.sqlite.collations import stand_in
+from backends.sqlite.identifiers import folded, quoted
+from backends.sqlite.reading import OutOfTime, deadline, is_foreign, schema, shadows_of, tables
 from bot.contract import Cell
 from bot.model import Change
 
@@ -36,6 +38,9 @@ class Difference:
     added: int
     changed: int
     deleted: int
+    without: tuple[
+        str, ...
+    ] = ()  # collations that only the application has: its values were compared by bytes
 
     @property
     def none(self) -> bool:
@@ -49,6 +54,7 @@ class NotCompared:
     table: str
     why: str
     late: bool = False  # there was not time enough
+    damaged: bool = False  # SQLite says so
 
 
 Compared: TypeAlias = Difference | NotCompared
@@ -95,10 +101,20 @@ class TablePair:
     now: _Table | None  # None: the live database has no such table
     then: _Table | None
     key: tuple[str, ...]  # quoted; empty: whole rows are compared
+    without: tuple[str, ...] = ()  # collations that only the application has: it is compared by bytes
 
     @property
     def hides_rows(self) -> bool:
         return any(table is not None and table.hides_rows for table in (self.now, self.then))
+
+
+@dataclass(frozen=True, slots=True)
+class TableNames:
+    """Every table of both databases, by its folded name."""
+
+    live: Mapping[str, str]
+    old: Mapping[str, str]
+    without: Mapping[str, tuple[str, ...]]  # collations that only the application has
 
 
 def differences(connection: sqlite3.Connection, names: Iterable[str], seconds: float) -> tuple[Compared, ...]:
@@ -109,29 +125,38 @@ def differences(connection: sqlite3.Connection, names: Iterable[str], seconds: f
     """
     connection.execute("BEGIN")  # a reader beside the writers; with a rollback journal, see the caller
     try:
+        both = tables_of_both(connection)
         with deadline(connection, seconds) as late:
-            return tuple(found for _, found in compared(connection, names, late))
+            return tuple(found for _, found in compared(connection, both, names, late))
     finally:
         connection.execute("ROLLBACK")
 
 
+def tables_of_both(connection: sqlite3.Connection) -> TableNames:
+    """Sees to it, too, that each can be read without the collations that only the application has."""
+    live, old = _by_name(tables(connection)), _by_name(tables(connection, "point"))
+    return TableNames(live, old, stand_in(connection))
+
+
 def compared(
-    connection: sqlite3.Connection, names: Iterable[str] = (), late: OutOfTime | None = None
+    connection: sqlite3.Connection,
+    both: TableNames,
+    names: Iterable[str] = (),
+    late: OutOfTime | None = None,
 ) -> Iterator[tuple[TablePair | None, Compared]]:
     """Yields how each table differs, with the pair that was compared, or None where it could not be.
 
     `late`: why a statement is interrupted that takes too long; None: an interruption ends all of it.
     """
-    live, old = _by_name(tables(connection)), _by_name(tables(connection, "point"))
-    for name in _each(names, live, old):
-        yield _compared(connection, name, live.keys(), old.keys(), late)
+    for name in _each(names, both.live, both.old):
+        yield _compared(connection, name, both, late)
 
 
 def pair_called(connection: sqlite3.Connection, name: str) -> TablePair | None:
     """None: neither of the two has such a table."""
-    live, old = _by_name(tables(connection)), _by_name(tables(connection, "point"))
-    known = {**old, **live}.get(folded(name))
-    return None if known is None else _pair(connection, known, live.keys(), old.keys())
+    both = tables_of_both(connection)
+    known = {**both.old, **both.live}.get(folded(name))
+    return None if known is None else _pair(connection, known, both)
 
 
 def _by_name(names: Iterable[str]) -> Mapping[str, str]:
@@ -147,40 +172,49 @@ def _each(names: Iterable[str], live: Mapping[str, str], old: Mapping[str, str])
 
 
 def _compared(
-    connection: sqlite3.Connection, name: str, live: Set[str], old: Set[str], late: OutOfTime | None
+    connection: sqlite3.Connection, name: str, both: TableNames, late: OutOfTime | None
 ) -> tuple[TablePair | None, Compared]:
     try:
-        pair = _pair(connection, name, live, old)
+        pair = _pair(connection, name, both)
         return pair, _counted(connection, pair)
     except sqlite3.DatabaseError as error:
-        code = error.sqlite_errorcode & 0xFF
-        if code == sqlite3.SQLITE_INTERRUPT and late is not None:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_INTERRUPT and late is not None:
             return None, NotCompared(name, str(late), late=True)
-        if code not in PER_TABLE:
+        if (found := not_compared(name, error)) is None:
             raise
-        return None, NotCompared(name, str(error))  # what only the application has: a function, a module …
+        return None, found
 
 
-def _pair(connection: sqlite3.Connection, name: str, live: Set[str], old: Set[str]) -> TablePair:
-    now = _table(connection, "main", name) if folded(name) in live else None
-    then = _table(connection, "point", name) if folded(name) in old else None
+def not_compared(name: str, error: sqlite3.DatabaseError) -> NotCompared | None:
+    """None: the error is not about this table alone."""
+    code = error.sqlite_errorcode & 0xFF
+    if code not in PER_TABLE:
+        return None
+    why = f"{error}: only the application has it" if is_foreign(error) else str(error)
+    return NotCompared(name, why, damaged=code == sqlite3.SQLITE_CORRUPT)
+
+
+def _pair(connection: sqlite3.Connection, name: str, both: TableNames) -> TablePair:
+    now = _table(connection, "main", name) if folded(name) in both.live else None
+    then = _table(connection, "point", name) if folded(name) in both.old else None
     key: tuple[str, ...] = ()
     if now and then and now.key and (now.key, now.key_types) == (then.key, then.key_types):
         tells_apart = not _nameless(connection, now) and not _nameless(connection, then)
         key = now.key if tells_apart else ()
-    return TablePair(name, now, then, key)
+    return TablePair(name, now, then, key, both.without.get(folded(name), ()))
 
 
 def _counted(connection: sqlite3.Connection, pair: TablePair) -> Compared:
     match pair:
         case TablePair(now=_Table() as now, then=None):
-            return Difference(pair.name, _count(connection, now), 0, 0)
+            found = Difference(pair.name, _count(connection, now), 0, 0)
         case TablePair(now=None, then=_Table() as then):
-            return Difference(pair.name, 0, 0, _count(connection, then))
+            found = Difference(pair.name, 0, 0, _count(connection, then))
         case TablePair(now=_Table() as now, then=_Table() as then) if not pair.hides_rows:
-            return _by_key(connection, now, then) if pair.key else _as_heaps(connection, now, then)
+            found = _by_key(connection, now, then) if pair.key else _as_heaps(connection, now, then)
         case _:
             return NotCompared(pair.name, HIDES_ROWS)
+    return replace(found, without=pair.without)
 
 
 def _by_key(connection: sqlite3.Connection, now: _Table, then: _Table) -> Difference:
@@ -190,7 +224,8 @@ def _by_key(connection: sqlite3.Connection, now: _Table, then: _Table) -> Differ
         f" coalesce(sum(b.{first} IS NOT NULL AND ({_unlike(now, then)})), 0)"
         f" FROM {now.rows} AS a LEFT JOIN {then.rows} AS b ON {_same(now)}"
     ).fetchone()
-    return Difference(now.name, added, changed, _count(connection, then) - (rows - added))
+    before = _count(connection, then)
+    return Difference(now.name, added, changed, before - (rows - added))
 
 
 def _same(table: _Table) -> str:
@@ -376,15 +411,3 @@ def _rows_of_heaps(connection: sqlite3.Connection, now: _Table, then: _Table) ->
             yield Change.NEW, tuple(values[n] for n in live), None
         for _ in range(there - here):
             yield Change.RETURNS, None, tuple(values[n] for n in old)
-
-
-# Names ---------------------------------------------------------------------------------------------
-
-
-def folded(name: str) -> str:
-    """Returns the name in small letters, of ASCII alone: so SQLite compares names."""
-    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backends.marker import Marker, MarkerStage, Slot
+from backends.sqlite.condition import refuse_repaired
 from backends.sqlite.held import HeldBackup, held
-from backends.sqlite.in_thread import InThread
+from backends.sqlite.in_thread import Restoring
 from backends.sqlite.reading import connect, identity, recognise, recognise_place, version
 from backends.sqlite.saving import HOLDS, SAVES, Kept, UndoFile
 from bot.contract import Blocked, Busy
@@ -39,8 +40,8 @@ class CopyRoute:
     kept: Kept | None = None  # what has watched the database since it was saved; None: nobody did
 
 
-class Copy(InThread):
-    """One restore."""
+class Copy(Restoring):
+    """One restore of a database that SQLite can open."""
 
     called = "sqlite-restore"
     words = "Copying."
@@ -52,12 +53,6 @@ class Copy(InThread):
         self._give_up = 0.0
         self._held: HeldBackup | None = None
         self._watcher: sqlite3.Connection | None = None
-
-    def _attempt(self) -> Exception | None:
-        error = super()._attempt()
-        if error is not None and self.begun.done() and self._marker.stage is MarkerStage.TAKEN:
-            self._write(MarkerStage.FAILED, words=str(error))
-        return error
 
     def _carry_out(self) -> None:
         with ExitStack() as files:
@@ -95,6 +90,7 @@ class Copy(InThread):
     def _compare(self, live: sqlite3.Connection) -> None:
         """The compare of compare-and-set: called only while nobody else can write."""
         recognise(live, self._marker.expected)
+        refuse_repaired(live, self._marker.expected)
         self._recognise_files()
         self._marker = replace(self._marker, facts={**self._marker.facts, "version": version(live)})
 

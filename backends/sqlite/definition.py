@@ -1,6 +1,15 @@
 """Executor `sqlite`."""
 
-from backends.sqlite.settings import SqliteSettings
-from bot.configuration.definitions import Definition
+from collections.abc import Iterator
 
-EXECUTOR = Definition("sqlite", SqliteSettings, "backends.sqlite.executor:build")
+from backends.sqlite.names import faults_of
+from backends.sqlite.settings import SqliteSettings
+from bot.configuration import Target
+from bot.configuration.definitions import Definition, Fault
+
+
+def _names(settings: SqliteSettings, target: Target) -> Iterator[Fault]:
+    return (Fault(("names", n), words) for n, words in faults_of(settings.names))
+
+
+EXECUTOR = Definition("sqlite", SqliteSettings, "backends.sqlite.executor:build", faults=_names)

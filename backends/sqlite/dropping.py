@@ -1,18 +1,34 @@
 """Drops an undo point that a run has saved, when nobody needs it any more: that file, with that content."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from backends.file_digests import DIGESTS
-from backends.marker import Marker, MarkerStage, Slot
+from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of
 from backends.programs.supervisor import sync_folder
-from bot.contract import Fate, Found, PointUnavailable, StateChanged
+from bot.contract import Ended, Fate, Found, PointUnavailable, StateChanged, Taken, Work
 from bot.model import Left
 
 DROPS = "drops"  # the name of the file, in the facts of a marker
 
 
-def drop(file: Path, content: str, taken: Marker, slot: Slot) -> None:
+def drop_once(
+    markers: Markers, work: Work, fate: Callable[[Marker], Found], file: Callable[[], Path]
+) -> Taken | Ended:
+    """`file` finds the undo point, and raises PointUnavailable."""
+    slot = markers.take(work.op_id)
+    if slot is None:
+        return Taken.TAKEN
+    with slot:
+        if fate_of(work, slot.read(), fate).fate is not Fate.ABSENT:
+            return Taken.TAKEN
+        taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
+        _drop(file(), work.undo_content, taken, slot)
+    return Ended(True, Left.BEFORE, f"{work.undo} is dropped.")
+
+
+def _drop(file: Path, content: str, taken: Marker, slot: Slot) -> None:
     """Raises PointUnavailable and StateChanged where what stands there is not what was saved."""
     if not file.exists():
         raise PointUnavailable(f"`{file.stem}` is not there any more: somebody has removed it.")

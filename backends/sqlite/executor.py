@@ -1,12 +1,13 @@
 """An SQLite database in a file, with its writers attached, and a folder of backups.
 
-A backup is `backups/<YYYYmmddTHHMMSSZ>.db`; the state saved before a run is `backups/pre-<run id>.db`.
-Identity is the file and its schema: new rows are traffic, a migration is a change. The copying is in
-`copying`, the reading in `reading`, how two differ in `counting`; what they mean for a restore is here.
+A backup is called as the settings say; the state saved before a run is `backups/pre-<run id>.db`, and
+that of a damaged database `backups/pre-<run id>.damaged.tar`. Identity is the file and its schema: new rows
+are traffic, a migration or a repair is a change. The copying is in `copying`, where SQLite cannot copy in
+`replacing`, the reading in `reading`, how two differ in `counting`, what became of a run in `fates`, what it
+has removed in `listing`; what they mean for a restore is here.
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -21,34 +22,36 @@ from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
-from backends.sqlite.backups import backups_in
-from backends.sqlite.comparing import Difference, NotCompared, folded
+from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_raw
+from backends.sqlite.comparing import Compared
+from backends.sqlite.condition import GONE, Condition, Looks
 from backends.sqlite.copying import Copy, CopyRoute
 from backends.sqlite.counting import Counting
-from backends.sqlite.dropping import DROPS, drop, fate_of_dropping
+from backends.sqlite.dropping import drop_once
+from backends.sqlite.fates import Fates
 from backends.sqlite.held import held
-from backends.sqlite.in_thread import InThread
+from backends.sqlite.in_thread import InThread, Restoring
 from backends.sqlite.listing import Listings
+from backends.sqlite.names import DEFAULT_NAMES
 from backends.sqlite.personal import not_counted
 from backends.sqlite.reading import (
-    AT,
     WAIT_SECONDS,
-    Damaged,
     OutOfTime,
-    faults,
-    identity,
-    place_of,
+    damage_of,
     reading,
     reading_backup,
     recognise,
     recognise_place,
-    token_of,
-    version,
+    refuse_unplaced,
+    schema_of,
 )
-from backends.sqlite.saving import HOLDS, SAVES, Kept, Saving, UndoFile
+from backends.sqlite.replacing import Replacing
+from backends.sqlite.saving import SAVES, Kept, Saving, UndoFile, free_name
 from backends.sqlite.settings import SqliteSettings
-from backends.sqlite.stands import CHECKING_SECONDS, Stands
-from backends.sqlite.telling import changes, finding, rows_of, sentence, units_of
+from backends.sqlite.stands import Stands
+from backends.sqlite.telling import changes, loss_of, without_words
+from backends.sqlite.verifying import Arrival
+from backends.threads import Threads
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.contract import (
@@ -67,6 +70,7 @@ from bot.contract import (
     TableListed,
     TableNotListed,
     Taken,
+    TargetMissing,
     Work,
 )
 from bot.model import (
@@ -77,25 +81,23 @@ from bot.model import (
     Goal,
     Left,
     Loss,
-    LossQuality,
     Points,
     Preview,
     RestorePoint,
-    UndoMode,
-    Verdict,
     Way,
 )
 
 COUNTING_SECONDS = 10.0  # for how all tables differ, unless the settings say otherwise
 STOPPING_SECONDS = 10.0  # for a copy to be taken back
-NEXT_NAMES = tuple(f"-{n}" for n in range(2, 10))  # of an undo point, where others are taken
-RENEWED = "Its undo point was saved anew, with what was written since."
 
 
 class Sqlite:
     place = None
     capabilities = Capabilities(
-        Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE, Do.DROP}), cancels=Left.BEFORE
+        Fence.BARRED,
+        does=frozenset({Do.SAVE, Do.RESTORE}),
+        drops=frozenset({Do.SAVE}),
+        cancels=Left.BEFORE,
     )
 
     def __init__(
@@ -107,6 +109,8 @@ class Sqlite:
         pages_per_second: int | None = None,  # None: as fast as the disk
         counting: float = COUNTING_SECONDS,
         clock: Clock = utc_now,
+        names: tuple[str, ...] = DEFAULT_NAMES,
+        wait: float = WAIT_SECONDS,  # seconds for a lock that somebody else holds
         personal: tuple[str, ...] = (),  # tables about people
     ) -> None:
         self._database = database
@@ -114,46 +118,50 @@ class Sqlite:
         self._tables = tables
         self._pages_per_second = pages_per_second
         self._clock = clock
+        self._names = names
+        self._wait = wait
+        self._looks = Looks(database, wait)
         self._markers = Markers(backups, key)
         self._counting = Counting(database, self._markers, tables, counting)
+        self._fates = Fates(database, backups, self._points, self._reading)
         self._personal = personal
-        self._listings = Listings(lambda point: self._file(named(point, self._points()).id), personal)
+        self._listings = Listings(self._named, personal)
         self._readings = Readings()
+        self._threads = Threads()
         self._going: dict[str, InThread] = {}  # of this process, by op id
         self._kept: dict[str, Kept] = {}  # by run: what has watched the database since its undo point
 
     async def points(self, limit: int = 50) -> Points:
-        found = await asyncio.to_thread(backups_in, self._backups)
-        current = await asyncio.to_thread(self._current)
+        found, current = await self._threads.run(self._listed)
         return Points(found.points[:limit], current, found.left_out)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
-        return await asyncio.to_thread(self._plan, goal, now)
+        return await self._threads.run(self._plan, goal, now)
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
-        return await asyncio.to_thread(self._measure, point, now)
+        return await self._threads.run(self._measure, point, now)
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
         """Returns once it holds the database; it goes on in a thread. What is dropped is gone at once."""
         if work.do is Do.DROP:
-            return await asyncio.to_thread(self._drop, work)
+            return await self._threads.run(self._drop, work)
         begin = self._start_saving if work.do is Do.SAVE else self._start_restore
-        going = await asyncio.to_thread(begin, work)
+        going = await self._threads.run(begin, work)
         if going is None:
             return Taken.TAKEN
         await asyncio.wrap_future(going.begun)
         return {"op_id": work.op_id}
 
     async def find(self, work: Work) -> Found:
-        return await asyncio.to_thread(self._find, work)
+        return await self._threads.run(self._find, work)
 
     async def bar(self, work: Work) -> Found:
-        return await asyncio.to_thread(self._bar, work)
+        return await self._threads.run(self._bar, work)
 
     async def poll(self, work: Work) -> Progress | Ended:
         going = self._going.get(work.op_id)
         if going is not None and not going.ended.is_set():
-            return Progress(self._clock(), going.words, going.done, going.total, "pages", going.rate)
+            return Progress(self._clock(), going.words, going.done, going.total, going.unit, going.rate)
         found = await self.find(work)
         self._forget(work)
         return ended(found, self._clock(), None if going is None else going.error)
@@ -164,12 +172,12 @@ class Sqlite:
         if going is None:
             return None
         going.stop()
-        await asyncio.to_thread(going.ended.wait, STOPPING_SECONDS)
+        await self._threads.run(going.ended.wait, STOPPING_SECONDS)
         found = await self.find(work)
         return Left.BEFORE if found.fate in {Fate.FAILED, Fate.ABSENT} else None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
-        return await asyncio.to_thread(self._verify, work)
+        return await self._threads.run(self._verify, work)
 
     async def list_removed(self, removal: Removal) -> tuple[TableListed | TableNotListed, ...]:
         return await self._listings.tables(removal)
@@ -181,33 +189,49 @@ class Sqlite:
 
     # Reading
 
+    @file_errors()
+    def _listed(self) -> tuple[FoundBackups, Current]:
+        found = self._found()
+        condition = self._looks.at_all()
+        self._refuse_nowhere(condition, found.points)
+        return found, condition.current(self._database)
+
+    def _found(self) -> FoundBackups:
+        return backups_in(self._backups, self._names)
+
     def _points(self) -> tuple[RestorePoint, ...]:
-        return backups_in(self._backups).points
+        return self._found().points
+
+    def _refuse_nowhere(self, condition: Condition, points: tuple[RestorePoint, ...]) -> None:
+        """A database that is gone can come back from a backup; without one its name is taken for a slip."""
+        if condition.damage == GONE and not points:
+            raise TargetMissing(f"{self._database} does not exist, and there is no backup of it.")
 
     def _current(self) -> Current:
-        with self._reading() as live, file_errors():
-            schema_now = identity(live)
-            token = token_of(schema_now, place_of(self._database))
-        return Current(id=f"schema-{schema_now[:8]}", token=token, label=f"live, schema {schema_now[:8]}")
+        with file_errors():
+            return self._looks.at_all().current(self._database)
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        return reading(self._database)
+        return reading(self._database, self._wait)
 
     def _file(self, point: str) -> Path:
         """Only for ids that were listed."""
-        return self._backups / f"{point}.db"
+        return file_of(self._backups, point)
 
     # Planning
 
     @file_errors()
     def _plan(self, goal: Goal, now: datetime) -> Way:
-        current = self._current()
+        condition = self._looks.closely()
         points = self._points()
+        self._refuse_nowhere(condition, points)
         point = point_for(goal, points)
         self._refuse_the_live_file(point.id)
+        stands = Stands(self._database, self._backups, self._file(point.id), condition)
+        stands.refuse_without_rights()
         self._readings.of(point.id, "bytes", partial(DIGESTS.of, self._file(point.id)))
         with held(self._file(point.id)) as backup:
-            way = self._way(replace(point, fingerprint=backup.digest), points, current, now)
+            way = self._way(replace(point, fingerprint=backup.digest), points, stands, now)
             try:
                 backup.check()
             except StateChanged:  # what was looked at may not be what is pinned
@@ -216,49 +240,46 @@ class Sqlite:
 
     def _refuse_the_live_file(self, point: str) -> None:
         """A second name of the live database holds no earlier state."""
-        if self._file(point).exists() and self._file(point).samefile(self._database):
+        both = self._file(point).exists() and self._database.exists()
+        if both and self._file(point).samefile(self._database):
             raise PointUnavailable(f"The backup `{point}` is the live file itself, under another name.")
 
     def _way(
-        self, point: RestorePoint, points: tuple[RestorePoint, ...], current: Current, now: datetime
+        self, point: RestorePoint, points: tuple[RestorePoint, ...], stands: Stands, now: datetime
     ) -> Way:
-        stands = Stands(self._database, self._backups, self._file(point.id))
         unchecked = stands.refuse_damaged(one.id for one in points if one.id != point.id)
-        loss = self._measure(point, now)
-        unseen = not_counted(self._personal, loss, self._database, self._file(point.id))
+        found = self._compared(point, stands.condition)
+        loss = loss_of(found, self._tables, point, now, self._personal)
+        unseen = not_counted(self._personal, loss, stands.table_names()) if self._personal else ()
+        told = stands.warnings(unchecked, without_words(found))
         return Way(
             point=point,
-            current=current,
+            current=stands.condition.current(self._database),
             loss=loss,
-            diff="\n".join(self._changes(point)),
-            preview=Preview.EXACT,
-            warnings=(*unseen, *unchecked, *stands.journal_warnings(), *self._markers.warnings()),
-            blockers=(*stands.space_blockers(), *stands.page_blockers()),
+            diff="\n".join(self._changes(point)) if stands.compares else "",
+            preview=Preview.EXACT if stands.compares else Preview.NONE,
+            warnings=(*unseen, *told, *self._markers.warnings()),
+            blockers=stands.blockers(self._tables),
             downtime=stands.duration(self._pages_per_second),
-            undo=UndoMode.EXACT,
+            undo=stands.undo(),
         )
 
     @file_errors()
     def _measure(self, point: RestorePoint, now: datetime) -> Loss:
         named(point.id, self._points())
+        found = self._compared(point, self._looks.closely())
+        return loss_of(found, self._tables, point, now, self._personal)
+
+    def _compared(self, point: RestorePoint, condition: Condition) -> tuple[Compared, ...] | str:
+        """Returns how each table differs, or why nobody knows."""
+        if condition.damage:
+            return f"the database is not whole: {condition.words}"
+        if is_raw(point.id):
+            return "what was kept is damaged, and no rows of it can be counted"
         try:
-            found = self._counting.differences(self._file(point.id))
+            return self._counting.differences(self._file(point.id))
         except (OutOfTime, Blocked) as reason:
-            return Loss(LossQuality.UNKNOWN, point.at, basis=f"rows: {reason}", measured_at=now)
-        compared = {folded(one.table) for one in found}
-        personal = {folded(name) for name in self._personal}
-        missing = sorted(name for name in self._tables if folded(name) not in compared)
-        unknown = [
-            *(f"no table {name}" for name in missing),
-            *(f"{one.table}: {one.why}" for one in found if isinstance(one, NotCompared)),
-        ]
-        return Loss(
-            quality=LossQuality.UNKNOWN if unknown else LossQuality.MEASURED,
-            since=point.at,
-            units=tuple(u for one in found if isinstance(one, Difference) for u in units_of(one, personal)),
-            basis="; ".join(unknown),
-            measured_at=now,
-        )
+            return f"rows: {reason}"
 
     def _changes(self, point: RestorePoint) -> Iterator[str]:
         with self._reading() as live, reading_backup(self._file(point.id)) as old:
@@ -274,26 +295,21 @@ class Sqlite:
             return None
         with ExitStack() as unless_begun:
             unless_begun.enter_context(slot)
-            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
+            if fate_of(work, slot.read(), self._fates.of).fate is not Fate.ABSENT:
                 return None
             marker = self._saving(work, slot)
-            self._refuse_unplaced(work)
-            undo = self._undo_file(Path(str(marker.facts[SAVES])).stem, work)
-            saving = Saving(self._database, undo, work.timeout, marker, slot)
+            refuse_unplaced(work)
+            self._refuse_other_damage(work)
+            undo = self._undo_file(id_of(str(marker.facts[SAVES])), work)
+            saving = Saving(self._database, undo, work.timeout, marker, slot, min(self._wait, work.timeout))
             self._begin(work, saving)
             unless_begun.pop_all()
         return saving
 
     def _saving(self, work: Work, slot: Slot) -> Marker:
-        """Returns the marker with the name of a file that nobody has: what stands there already is not ours.
-
-        Run numbers recur after a fresh state folder, and what an earlier run saved stays.
-        """
-        names = (f"pre-{work.run_id}.db", *(f"pre-{work.op_id}{n}.db" for n in ("", *NEXT_NAMES)))
-        free = [name for name in names if not os.path.lexists(self._backups / name)]
-        if not free:
-            raise Blocked(f"Files called like every undo point of {work.run_id} stand in {self._backups}.")
-        marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: free[0]})
+        """Returns the marker with the name of a file that nobody has yet."""
+        name = free_name(self._backups, work, RAW if damage_of(work.expected) else ENDING)
+        marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: name})
         slot.write(marker)
         return marker
 
@@ -315,167 +331,92 @@ class Sqlite:
 
     @file_errors()
     def _drop(self, work: Work) -> Taken | Ended:
-        slot = self._markers.take(work.op_id)
-        if slot is None:
-            return Taken.TAKEN
-        with slot:
-            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
-                return Taken.TAKEN
-            taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
-            name = named(work.undo or "", self._points()).id
-            drop(self._file(name), work.undo_content, taken, slot)
-        return Ended(True, Left.BEFORE, f"{name} is dropped.")
+        return drop_once(self._markers, work, self._fates.of, lambda: self._named(work.undo or ""))
 
     # The restore
 
     @file_errors()
-    def _start_restore(self, work: Work) -> Copy | None:
+    def _start_restore(self, work: Work) -> Restoring | None:
         """None: it was taken before."""
         slot = self._markers.take(work.op_id)
         if slot is None:
             return None
         with ExitStack() as unless_begun:
             unless_begun.enter_context(slot)
-            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
+            if fate_of(work, slot.read(), self._fates.of).fate is not Fate.ABSENT:
                 return None
             taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
-            copy = Copy(self._route(work), taken, slot)
-            self._begin(work, copy)
+            restoring = self._restoring(work, taken, slot)
+            self._begin(work, restoring)
             unless_begun.pop_all()
-        return copy
+        return restoring
+
+    def _restoring(self, work: Work, taken: Marker, slot: Slot) -> Restoring:
+        """SQLite copies where it can; else the file itself is replaced."""
+        route = self._route(work)
+        if schema_of(work.expected) and not is_raw(work.point):
+            return Copy(route, taken, slot)
+        return Replacing(route, work.op_id, taken, slot)
 
     def _route(self, work: Work) -> CopyRoute:
         """Looked at once more before anybody is locked out; what counts is what the copy sees."""
-        self._refuse_unplaced(work)
-        with self._reading() as live:
-            recognise(live, work.expected)
-            recognise_place(self._database, work.expected)
-        backup = self._file(named(work.point, self._points()).id)
+        refuse_unplaced(work)
+        self._refuse_other_damage(work)
+        if schema_of(work.expected):
+            with self._reading() as live:
+                recognise(live, work.expected)
+                recognise_place(self._database, work.expected)
+        backup = self._named(work.point)
         return CopyRoute(
             backup,
             work.fingerprint,
             self._database,
             self._pages_per_second,
-            min(WAIT_SECONDS, work.timeout),
+            min(self._wait, work.timeout),
             self._undo_file(work.undo, work) if work.undo else None,
             work.undo_content,
             self._kept.pop(work.run_id, None),
         )
 
-    def _refuse_unplaced(self, work: Work) -> None:
-        """Only what an earlier version planned may leave open which file is meant."""
-        if AT not in work.expected and not work.unsigned:
-            raise StateChanged("The plan does not say which file it was made for.")
+    def _refuse_other_damage(self, work: Work) -> None:
+        """Raises StateChanged where the database is not as damaged as the plan says, or repaired."""
+        if not damage_of(work.expected):
+            return
+        now = self._looks.closely().current(self._database)
+        if now.token != work.expected:
+            raise StateChanged(f"The database is not as damaged as the plan says; now it is {now.label}.")
 
     @file_errors()
     def _find(self, work: Work) -> Found:
-        return self._markers.find(work, self._fate)
+        return self._markers.find(work, self._fates.of)
 
     @file_errors()
     def _bar(self, work: Work) -> Found:
-        return self._markers.bar(work, self._fate)
-
-    def _fate(self, marker: Marker) -> Found:
-        match marker.stage:
-            case MarkerStage.FAILED:
-                return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
-            case _ if DROPS in marker.facts:
-                return fate_of_dropping(marker, self._backups)
-            case _ if "schema" not in marker.facts and SAVES in marker.facts:
-                return self._fate_of_saving(marker)
-            case MarkerStage.TAKEN:
-                return Found(Fate.ABSENT, "It was taken, but the copy was never finished.")
-            case MarkerStage.CLOSING | MarkerStage.DONE:
-                return self._fate_in_the_world(marker)
-
-    def _fate_of_saving(self, marker: Marker) -> Found:
-        """A name proves nothing: done is what holds what was saved."""
-        saved = self._saved(marker)
-        if saved is not None:
-            return Found(Fate.DONE, f"{saved.id} is saved.", left=Left.BEFORE, made=saved)
-        name = Path(str(marker.facts[SAVES])).stem
-        if marker.stage is MarkerStage.DONE:
-            return Found(Fate.FAILED, f"{name} is gone, or holds something else now.", left=Left.BEFORE)
-        return Found(Fate.ABSENT, f"{name} was never finished.")
-
-    def _saved(self, marker: Marker) -> RestorePoint | None:
-        """Returns the undo point of a marker, with its content; None: it has none that is there."""
-        name, holds = str(marker.facts.get(SAVES, "")), str(marker.facts.get(HOLDS, ""))
-        point = next((point for point in self._points() if f"{point.id}.db" == name), None)
-        if point is None or marker.stage is MarkerStage.TAKEN:
-            return None
-        content = DIGESTS.of(self._file(point.id))
-        if not holds:  # an earlier version noted none, and only that it was done
-            return point if marker.stage is MarkerStage.DONE else None
-        return replace(point, fingerprint=content) if content == holds else None
-
-    def _fate_in_the_world(self, marker: Marker) -> Found:
-        """The backup API raises the schema version by exactly one, in the transaction of the copy."""
-        with self._reading() as live:
-            moved = version(live) - int(marker.facts["version"])
-            schema_now = identity(live)
-        if moved == 0 and marker.stage is MarkerStage.CLOSING:
-            return Found(Fate.ABSENT, "The copy was not finished.")
-        if moved == 1 and schema_now == marker.facts["schema"]:
-            made = self._saved(marker)
-            return Found(Fate.DONE, f"{marker.point} is live.{' ' + RENEWED if made else ''}", made=made)
-        if marker.stage is MarkerStage.DONE:
-            return Found(Fate.OVERTAKEN, f"{marker.point} was live; the schema was changed again since.")
-        return Found(Fate.UNKNOWN, "The copy was nearly finished, and the schema was changed since.")
+        return self._markers.bar(work, self._fates.of)
 
     # Verification
 
     @file_errors()
     def _verify(self, work: Work) -> tuple[Finding, ...]:
-        doubt = ""
-        try:
-            rows = self._rows(work)
-        except (OutOfTime, PointUnavailable, StateChanged, Blocked) as reason:
-            doubt = sentence(reason) if isinstance(reason, StateChanged) else ""
-            words = f"Nothing to compare with: {sentence(reason)}"
-            rows = (finding("rows", Verdict.INCONCLUSIVE, None, words),)
-        return (self._integrity(), self._arrival(work, doubt), *rows)
-
-    def _integrity(self) -> Finding:
-        try:
-            with self._reading() as live:
-                fault = faults(live, "integrity_check", CHECKING_SECONDS)
-        except Damaged as damage:
-            fault = str(damage)
-        except (OutOfTime, Blocked) as reason:
-            words = f"The check did not end: {sentence(reason)}"
-            return finding("integrity", Verdict.INCONCLUSIVE, None, words)
-        verdict = Verdict.FAILED if fault else Verdict.PASSED
-        return finding("integrity", verdict, fault or "ok", fault or "The file is whole.")
-
-    def _arrival(self, work: Work, doubt: str) -> Finding:
-        """`doubt`: why nobody can say any more what was to arrive."""
+        arrival = Arrival(self._database, self._counting, self._wait)
         found = self._find(work)
-        verdicts = {Fate.DONE: Verdict.PASSED, Fate.OVERTAKEN: Verdict.FAILED}
-        verdict = verdicts.get(found.fate, Verdict.INCONCLUSIVE)
-        if doubt and verdict is Verdict.PASSED:
-            return finding("restored database", Verdict.INCONCLUSIVE, self._current().id, doubt)
-        return finding("restored database", verdict, self._current().id, found.words)
+        return arrival.findings(work, found, partial(self._named, work.point), lambda: self._current().id)
 
-    def _rows(self, work: Work) -> tuple[Finding, ...]:
-        path = self._file(named(work.point, self._points()).id)
-        with held(path) as backup:
-            backup.compare(work.fingerprint)
-            found = self._counting.differences(path)
-            backup.check()
-        return tuple(rows_of(one, behind_maintenance=work.in_maintenance) for one in found)
+    def _named(self, point: str) -> Path:
+        """Returns the file of a restore point. Raises PointUnavailable."""
+        return self._file(named(point, self._points()).id)
 
 
 def build(settings: SqliteSettings, resolver: Resolver) -> Sqlite:
     """Raises ConfigurationError when a reference cannot be resolved."""
     database, backups = resolver.path(settings.database), resolver.path(settings.backups)
-    key = resolver.surroundings.key
     return Sqlite(
         database,
         backups,
-        key,
+        resolver.surroundings.key,
         settings.tables,
         settings.pages_per_second,
         settings.counting,
+        names=settings.names,
         personal=settings.personal,
     )

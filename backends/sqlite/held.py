@@ -47,6 +47,11 @@ class HeldBackup:
         if not unmoved or self._named() != self._stamps[:2]:
             raise self._changed("was touched while it was read", self.digest, self._digest_now())
 
+    def from_the_start(self) -> FileIO:
+        """Returns it to be read as it is, from its first byte on."""
+        self._file.seek(0)
+        return self._file
+
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
         """Yields it in SQLite. Raises StateChanged when SQLite has found another file under the name."""

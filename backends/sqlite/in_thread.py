@@ -28,7 +28,8 @@ class InThread(ABC):
         self.begun: Future[None] = Future()  # set once we hold the database; its error: nothing was done
         self.ended = threading.Event()
         self.error: Exception | None = None  # why it came to nothing; None: it has not, or nobody knows
-        self.done = 0  # pages
+        self.unit = "pages"
+        self.done = 0
         self.total = 0
         self._marker = marker
         self._slot = slot
@@ -45,7 +46,7 @@ class InThread(ABC):
 
     @property
     def rate(self) -> float | None:
-        """Pages a second since it began; None: none is done yet."""
+        """Returns how many a second since it began; None: none is done yet."""
         took = time.monotonic() - self._since
         return self.done / took if self.done and took > 0 else None
 
@@ -60,7 +61,9 @@ class InThread(ABC):
     def _refuse_if_stopped(self, remaining: int, total: int) -> None:
         """Called between two goes: to raise there takes everything back."""
         if self._stopping.is_set():
-            raise TakenBack(f"Stopped after {total - remaining} of {total} pages; the database is as it was.")
+            raise TakenBack(
+                f"Stopped after {total - remaining} of {total} {self.unit}; the database is as it was."
+            )
         self.done, self.total = total - remaining, total
 
     def _write(self, stage: MarkerStage, words: str = "") -> None:
@@ -83,3 +86,13 @@ class InThread(ABC):
         except (PermanentError, TemporaryError) as error:
             return error
         return None
+
+
+class Restoring(InThread):
+    """A restore. One that has begun and came to nothing is noted, so that nobody begins it again."""
+
+    def _attempt(self) -> Exception | None:
+        error = super()._attempt()
+        if error is not None and self.begun.done() and self._marker.stage is MarkerStage.TAKEN:
+            self._write(MarkerStage.FAILED, words=str(error))
+        return error

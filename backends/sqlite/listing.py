@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from backends.marker import file_errors
+from backends.sqlite.backups import is_raw
 from backends.sqlite.comparing import (
     HIDES_ROWS,
     Compared,
@@ -20,10 +21,12 @@ from backends.sqlite.comparing import (
     TablePair,
     compared,
     different_rows,
-    folded,
+    not_compared,
     pair_called,
+    tables_of_both,
 )
 from backends.sqlite.held import HeldBackup, held
+from backends.sqlite.identifiers import folded
 from backends.sqlite.reading import two_backups
 from backends.threads import Threads
 from bot.contract import (
@@ -79,7 +82,7 @@ class Listings:
         self, removal: Removal, stopping: threading.Event
     ) -> tuple[TableListed | TableNotListed, ...]:
         with self._both(removal, stopping) as both:
-            found = [self._listed(pair, one) for pair, one in compared(both)]
+            found = [self._listed(pair, one) for pair, one in compared(both, tables_of_both(both))]
         there = {folded(one.table) for one in found}
         missing = [name for key, name in self._personal.items() if key not in there]
         why = "the settings call it personal, and there is no such table"
@@ -87,7 +90,7 @@ class Listings:
 
     def _listed(self, pair: TablePair | None, found: Compared) -> TableListed | TableNotListed:
         if isinstance(found, NotCompared):
-            return TableNotListed(found.table, found.why)
+            return TableNotListed(found.table, _why_not(found))
         assert pair is not None  # what was compared is known
         both = [table for table in (pair.now, pair.then) if table is not None]
         titles = {column.name: column.title for table in both for column in table.columns}
@@ -101,22 +104,32 @@ class Listings:
             restored=pair.then.titles if pair.then else (),
             computed=tuple(dict.fromkeys(name for table in both for name in table.computed)),
             personal=folded(found.table) in self._personal,
+            without=found.without,
         )
 
     def _batches(
         self, removal: Removal, table: str, stopping: threading.Event
     ) -> Generator[Batch, None, None]:
         with file_errors(), self._both(removal, stopping) as both:
-            pair = pair_called(both, table)
-            if pair is None:
-                raise Unsupported(f"There is no table `{table}`, neither before the restore nor after it.")
-            if pair.hides_rows:
-                raise Unsupported(f"The rows of `{table}` cannot be listed: {HIDES_ROWS}.")
-            yield from _in_batches(RowListed(*row) for row in different_rows(both, pair))
+            try:
+                yield from _in_batches(self._rows(both, table))
+            except sqlite3.DatabaseError as error:
+                if (found := not_compared(table, error)) is None:
+                    raise
+                raise Unsupported(f"The rows of `{table}` cannot be listed: {_why_not(found)}.") from error
+
+    def _rows(self, both: sqlite3.Connection, table: str) -> Iterator[RowListed]:
+        pair = pair_called(both, table)
+        if pair is None:
+            raise Unsupported(f"There is no table `{table}`, neither before the restore nor after it.")
+        if pair.hides_rows:
+            raise Unsupported(f"The rows of `{table}` cannot be listed: {HIDES_ROWS}.")
+        yield from (RowListed(*row) for row in different_rows(both, pair))
 
     @contextmanager
     def _both(self, removal: Removal, stopping: threading.Event) -> Iterator[sqlite3.Connection]:
         """Both files, seen to be what they were when it begins, and once more when it ends."""
+        _refuse_raw(removal)
         saved_path, restored_path = self._file(removal.undo), self._file(removal.point)
         with held(saved_path) as saved, held(restored_path) as restored:
             _refuse_other(saved, removal.undo_content, "saved")
@@ -146,6 +159,19 @@ class _Steps:
         """Waits for a step under way: nobody else may touch its connection."""
         with self._one_at_a_time:
             self._batches.close()
+
+
+def _why_not(found: NotCompared) -> str:
+    return f"it is damaged ({found.why})" if found.damaged else found.why
+
+
+def _refuse_raw(removal: Removal) -> None:
+    """Raises Unsupported where one of the two is no database that SQLite opens."""
+    for name in filter(is_raw, (removal.undo, removal.point)):
+        raise Unsupported(
+            f"`{name}` keeps a damaged database byte by byte, and no rows of it can be listed: unpack a copy "
+            "of it with `tar xf`, and look at that with `sqlite3` and its command `.recover`."
+        )
 
 
 def _refuse_other(backup: HeldBackup, content: str, what: str) -> None:

@@ -1,23 +1,21 @@
 """Tables about people: of each it is known whether deleted rows return, or it is said that nobody knows."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
 
-from backends.sqlite.comparing import folded
-from backends.sqlite.reading import reading, reading_backup, tables
+from backends.sqlite.identifiers import folded
 from bot.model import Loss
 
 
-def not_counted(personal: Iterable[str], loss: Loss, database: Path, backup: Path) -> Iterator[str]:
-    """Warns of each table about people that has no figures. What has some is told by them."""
+def not_counted(personal: Iterable[str], loss: Loss, there: Collection[str] | None) -> Iterator[str]:
+    """Warns of each table about people that has no figures. What has some is told by them.
+
+    `there`: the folded names of all tables; None: nobody knows them.
+    """
     counted = {folded(unit.name) for unit in loss.units}
-    missing = [name for name in personal if folded(name) not in counted]
-    if not missing:
-        return
-    with reading(database) as live, reading_backup(backup) as old:
-        there = {folded(name) for name in (*tables(live), *tables(old))}
-    for name in missing:
-        if folded(name) in there:
+    for name in personal:
+        if folded(name) in counted:
+            continue
+        if there is None or folded(name) in there:
             yield f"NOT KNOWN whether deleted {name} return and have to be erased again"
         else:
             yield f"No table {name}, which the settings call personal: correct its name"

@@ -6,18 +6,21 @@ Nothing here changes what a file holds. Every statement that may take long has a
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
+from backends.sqlite.parts import inode_of
 from bot.canonical_json import digest
-from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing
+from bot.contract import Blocked, Busy, Denied, StateChanged, TargetMissing, Work
 from bot.errors import TemporaryError
 
 WAIT_SECONDS = 5.0  # for a lock that somebody else holds
 AT = "@"  # between schema and place in a token
+DAMAGED = "!"  # between the schema, where it can be read, and how the database is damaged
 VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b", re.IGNORECASE)
 FOREIGN = (
     "no such collation",
@@ -27,11 +30,17 @@ FOREIGN = (
     "no such tokenizer",
     "unknown tokenizer",
 )
+FOREIGN_NAME = re.compile(r"(collation|function|module|tokenizer)[^:]*: (.+)")
+NO_DATABASE = "It was overwritten, or is encrypted, or was never one"
 OURS = "name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"  # SQLite's own tables come and go with ANALYZE
 
 
 class Damaged(Blocked):
     """SQLite itself says that the file is no whole database."""
+
+
+class NoDatabase(Damaged):
+    """SQLite does not know it for a database. An encrypted one looks just like that."""
 
 
 class Foreign(Blocked):
@@ -48,11 +57,11 @@ def connect(database: Path, wait: float = WAIT_SECONDS) -> sqlite3.Connection:
 
 
 @contextmanager
-def reading(database: Path) -> Iterator[sqlite3.Connection]:
+def reading(database: Path, wait: float = WAIT_SECONDS) -> Iterator[sqlite3.Connection]:
     """A live database beside its writers."""
     if not database.is_file():
         raise TargetMissing(f"{database} does not exist.")
-    with sqlite_errors(), closing(connect(database)) as connection:
+    with sqlite_errors(), closing(connect(database, wait)) as connection:
         connection.execute("PRAGMA query_only = ON")
         yield connection
 
@@ -64,10 +73,17 @@ def reading_backup(backup: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
+def reading_alone(database: Path) -> Iterator[sqlite3.Connection]:
+    """A live database without its -wal: no lock is taken, and nothing is taken over from there."""
+    with reading_backup(database) as connection:
+        yield connection
+
+
+@contextmanager
 def beside(database: Path, backup: Path) -> Iterator[sqlite3.Connection]:
-    """Both at once: the live one is `main`, the backup is `point`."""
+    """Both at once: the live one is `main`, the backup is `point`. Raises Blocked where SQLite has no way."""
     with reading(database) as connection:
-        connection.execute("ATTACH ? AS point", (_backup_uri(backup),))
+        _attach(connection, backup)
         yield connection
 
 
@@ -75,8 +91,22 @@ def beside(database: Path, backup: Path) -> Iterator[sqlite3.Connection]:
 def two_backups(saved: Path, restored: Path) -> Iterator[sqlite3.Connection]:
     """Both at once, named as in `beside`: what was saved before a restore is `main`."""
     with reading_backup(saved) as connection:
-        connection.execute("ATTACH ? AS point", (_backup_uri(restored),))
+        _attach(connection, restored)
         yield connection
+
+
+def _attach(connection: sqlite3.Connection, backup: Path) -> None:
+    """Raises Blocked where SQLite has no way."""
+    with reading_backup(backup) as alone:
+        theirs = encoding(alone)
+    if (ours := encoding(connection)) != theirs and schema(connection):
+        raise Blocked(f"The text encoding is {ours}, that of the backup {theirs}: SQLite compares no two.")
+    connection.execute("ATTACH ? AS point", (_backup_uri(backup),))
+
+
+def encoding(connection: sqlite3.Connection) -> str:
+    """Returns how texts are written: UTF-8, UTF-16le or UTF-16be."""
+    return str(connection.execute("PRAGMA encoding").fetchone()[0])
 
 
 def identity(connection: sqlite3.Connection) -> str:
@@ -86,18 +116,33 @@ def identity(connection: sqlite3.Connection) -> str:
 
 def place_of(database: Path) -> str:
     """A hash over where the file is: another one in its place has another inode. Device numbers move."""
-    real = database.resolve()
-    return digest([str(real), real.stat().st_ino])
+    return digest([str(database.resolve()), inode_of(database)])
 
 
 def token_of(schema_now: str, place: str) -> str:
     return f"{schema_now}{AT}{place}"
 
 
+def schema_of(expected: str) -> str:
+    """Returns the hash of the schema that a token names; empty: SQLite could not read one."""
+    return expected.partition(AT)[0].partition(DAMAGED)[0]
+
+
+def damage_of(expected: str) -> str:
+    """Returns how the database of a token is damaged, in one word; empty: it was seen as whole."""
+    return expected.partition(AT)[0].partition(DAMAGED)[2]
+
+
 def recognise(connection: sqlite3.Connection, expected: str) -> None:
     """Raises StateChanged when the schema is not that of the token."""
-    if identity(connection) != expected.partition(AT)[0]:
+    if identity(connection) != schema_of(expected):
         raise StateChanged("The schema is not the one that the plan was made for.")
+
+
+def refuse_unplaced(work: Work) -> None:
+    """Only what an earlier version planned may leave open which file is meant."""
+    if AT not in work.expected and not work.unsigned:
+        raise StateChanged("The plan does not say which file it was made for.")
 
 
 def recognise_place(database: Path, expected: str) -> None:
@@ -161,10 +206,42 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA schema_version").fetchone()[0])
 
 
-def faults(connection: sqlite3.Connection, how: str, seconds: float) -> str:
-    """What `integrity_check` or `quick_check` found first; empty: nothing. Raises OutOfTime."""
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """The answer of `integrity_check` or `quick_check`."""
+
+    fault: str = ""  # the first; empty: none was found
+    not_read: tuple[str, ...] = ()  # what was not looked at, and why
+
+
+def checked(connection: sqlite3.Connection, how: str, seconds: float) -> CheckedFile:
+    """Where only the application can check a table, all others are checked. Raises OutOfTime."""
     with deadline(connection, seconds):
-        first = str(connection.execute(f"PRAGMA {how}(1)").fetchone()[0])
+        try:
+            return CheckedFile(_first_fault(connection, f"{how}(1)"))
+        except sqlite3.OperationalError as error:
+            if not is_foreign(error):
+                raise
+        names = sorted(name for kind, name in schema(connection) if kind == "table")
+        return _checked_one_by_one(connection, how, ("sqlite_schema", *names))
+
+
+def _checked_one_by_one(connection: sqlite3.Connection, how: str, names: Iterable[str]) -> CheckedFile:
+    not_read: list[str] = []
+    for name in names:
+        quoted = name.replace('"', '""')
+        try:
+            if fault := _first_fault(connection, f'{how}("{quoted}")'):
+                return CheckedFile(fault, tuple(not_read))
+        except sqlite3.OperationalError as error:
+            if not is_foreign(error):
+                raise
+            not_read.append(f"`{name}` needs {foreign_name(error)}")
+    return CheckedFile("", tuple(not_read))
+
+
+def _first_fault(connection: sqlite3.Connection, check: str) -> str:
+    first = str(connection.execute(f"PRAGMA {check}").fetchone()[0])
     return "" if first == "ok" else " ".join(first.split())
 
 
@@ -189,6 +266,13 @@ def is_foreign(error: sqlite3.Error) -> bool:
     return str(error).startswith(FOREIGN)
 
 
+def foreign_name(error: sqlite3.Error) -> str:
+    """Returns what is missing, and that SQLite cannot have it: `the collation icu, which only …`."""
+    found = FOREIGN_NAME.search(str(error))
+    what = f"the {found[1]} {found[2]}" if found else str(error)
+    return f"{what}, which only the application has"
+
+
 @contextmanager
 def sqlite_errors() -> Iterator[None]:
     """SQLite's refusals in the contract's words; only around what changed nothing, or was taken back."""
@@ -196,7 +280,7 @@ def sqlite_errors() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
                 raise Busy("Another connection keeps the database locked.") from error
             case sqlite3.SQLITE_CANTOPEN:
                 raise TargetMissing("The database cannot be opened: is it there, may we read it?") from error
@@ -204,10 +288,12 @@ def sqlite_errors() -> Iterator[None]:
                 raise Denied("We may not write the database or its folder.") from error
             case sqlite3.SQLITE_FULL:
                 raise Blocked("The disk is full: free some space.") from error
-            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            case sqlite3.SQLITE_NOTADB:
+                raise NoDatabase(f"SQLite says: {error}. {NO_DATABASE}.") from error
+            case sqlite3.SQLITE_CORRUPT:
                 raise Damaged(f"SQLite says: {error}.") from error
             case sqlite3.SQLITE_ERROR if is_foreign(error):
-                raise Foreign(f"SQLite says: {error}.") from error
+                raise Foreign(f"It needs {foreign_name(error)}.") from error
             case _:
                 raise Blocked(f"SQLite says: {error}.") from error
 

@@ -3,32 +3,41 @@
 Whatever is written between the undo point and the restore would be in neither. So the connection that has
 saved it stays open: it knows whether anybody has written since, and then the restore renews the undo point
 while nobody else can write. A process that has not saved it itself cannot know, and renews it as well.
+
+A copy by SQLite of a damaged database would be no undo point that anybody could check: there the bytes of its
+files are kept.
 """
 
 import os
 import sqlite3
-import stat
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backends.file_digests import DIGESTS
 from backends.marker import Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
+from backends.sqlite import bytewise
+from backends.sqlite.backups import RAW, id_of, is_free, is_raw
+from backends.sqlite.condition import refuse_repaired
 from backends.sqlite.in_thread import InThread
+from backends.sqlite.parts import part, parts_of
 from backends.sqlite.reading import (
-    Foreign,
+    WAIT_SECONDS,
+    Damaged,
+    checked,
     connect,
-    faults,
     recognise,
     recognise_place,
+    schema_of,
     sqlite_errors,
 )
-from bot.contract import Blocked, Busy, TargetMissing
+from bot.contract import Blocked, Busy, TargetMissing, Work
 
 SAVES, HOLDS = "saves", "holds"  # in a marker: the file, and the SHA-256 of what was saved in it
 PAGES_AT_ONCE = 2_000  # between two goes it can be stopped
+NEXT_NAMES = tuple(f"-{n}" for n in range(2, 10))  # of an undo point, where others are taken
 
 Between = Callable[[int, int, int], None]  # status, pages that remain, pages in all
 
@@ -40,10 +49,27 @@ class UndoFile:
     path: Path
     unfinished: Path  # on the same disk, until it is whole
 
-    def write(self, live: sqlite3.Connection, database: Path, between: Between) -> sqlite3.Connection:
-        """Returns the copy, opened and not yet under its name. The caller closes it."""
+    @property
+    def is_raw(self) -> bool:
+        return is_raw(self.path.name)
+
+    def raw(self) -> "UndoFile":
+        """Returns the one that keeps the same state byte by byte."""
+        return UndoFile(self.path.with_name(id_of(self.path.name) + RAW), self.unfinished)
+
+    def pack(self, database: Path, between: bytewise.Between) -> None:
+        """Keeps the files as they are. What it has written is not yet under its name."""
+        self._make()
+        bytewise.pack(database, self.unfinished, between)
+        _like(database, self.unfinished)
+
+    def _make(self) -> None:
         self.unfinished.unlink(missing_ok=True)
         os.close(os.open(self.unfinished, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600))
+
+    def write(self, live: sqlite3.Connection, database: Path, between: Between) -> sqlite3.Connection:
+        """Returns the copy, opened and not yet under its name. The caller closes it."""
+        self._make()
         copy = sqlite3.connect(self.unfinished, isolation_level=None)
         try:
             live.backup(copy, pages=PAGES_AT_ONCE, progress=between)
@@ -70,12 +96,30 @@ class UndoFile:
         """Whether it is there with this content; empty: nobody knows which."""
         return bool(digest) and self.path.exists() and DIGESTS.of(self.path) == digest
 
-    def renew(self, live: sqlite3.Connection, database: Path) -> str:
-        """Saves once more, and returns the SHA-256. Called only while nobody else can write."""
-        self.write(live, database, _refuse_busy).close()
+    def renew(self, live: sqlite3.Connection | None, database: Path) -> str:
+        """Saves once more, and returns the SHA-256. Called only while nobody else can write.
+
+        `live` None: SQLite cannot open it, and only its bytes can be kept.
+        """
+        if self.is_raw or live is None:
+            self.pack(database, _go_on)
+        else:
+            self.write(live, database, _refuse_busy).close()
         digest = self.digest()
         self.place(os.replace)
         return digest
+
+
+def free_name(backups: Path, work: Work, ending: str) -> str:
+    """Returns the name of an undo point that is no file yet. Raises Blocked.
+
+    Run numbers recur after a fresh state folder, and what an earlier run saved stays.
+    """
+    names = (f"pre-{work.run_id}", *(f"pre-{work.op_id}{n}" for n in ("", *NEXT_NAMES)))
+    free = next((name for name in names if is_free(backups, name + ending)), None)
+    if free is None:
+        raise Blocked(f"Files called like every undo point of {work.run_id} stand in {backups}.")
+    return free + ending
 
 
 class Kept:
@@ -100,19 +144,35 @@ class Saving(InThread):
     called = "sqlite-save"
     words = "Saving."
 
-    def __init__(self, database: Path, undo: UndoFile, seconds: float, taken: Marker, slot: Slot) -> None:
-        """`seconds`: for the check of what was saved."""
+    def __init__(
+        self,
+        database: Path,
+        undo: UndoFile,
+        seconds: float,
+        taken: Marker,
+        slot: Slot,
+        wait: float = WAIT_SECONDS,
+    ) -> None:
+        """`seconds`: for the check of what was saved. `wait`: for a lock."""
         super().__init__(taken, slot)
+        self._wait = wait
         self.kept: Kept | None = None  # once it is saved
         self._database = database
         self._undo = undo
         self._seconds = seconds
 
     def _carry_out(self) -> None:
+        if not schema_of(self._marker.expected):
+            recognise_place(self._database, self._marker.expected)
+            self._has_begun()
+            self._keep_bytes()
+            self._write(MarkerStage.DONE)
+            return
         with ExitStack() as files:
-            live = files.enter_context(closing(_open(self._database)))
+            live = files.enter_context(closing(_open(self._database, self._wait)))
             live.execute("BEGIN")  # one moment of the database, even beside its writers
             recognise(live, self._marker.expected)
+            refuse_repaired(live, self._marker.expected)
             recognise_place(self._database, self._marker.expected)
             kept = Kept(live)
             self._has_begun()
@@ -123,16 +183,36 @@ class Saving(InThread):
             self.kept = kept
 
     def _save(self, live: sqlite3.Connection) -> None:
-        """Writes the copy, checks it, and gives it its name.
+        """Writes the copy, checks it, and gives it its name. Where it is damaged, the bytes are kept instead.
 
         Where only the application can read an index of it, SQLite is trusted: page by page it is the same.
         """
+        if self._undo.is_raw or not self._is_saved_whole(live):
+            self._keep_bytes()
+            return
+        self._place()
+
+    def _is_saved_whole(self, live: sqlite3.Connection) -> bool:
         with closing(self._undo.write(live, self._database, self._between)) as copy:
             recognise(copy, self._marker.expected)
             recognise_place(self._database, self._marker.expected)
-            with suppress(Foreign), sqlite_errors():
-                if fault := faults(copy, "integrity_check", self._seconds):
-                    raise Blocked(f"The state before is damaged and cannot be saved: {fault}.")
+            try:
+                with sqlite_errors():
+                    return not checked(copy, "quick_check", self._seconds).fault
+            except Damaged:
+                return False
+
+    def _keep_bytes(self) -> None:
+        if not self._undo.is_raw:
+            self._undo = self._undo.raw()
+        self._marker = replace(self._marker, facts={**self._marker.facts, SAVES: self._undo.path.name})
+        self.unit = "bytes"
+        total = bytewise.size_of(self._database)
+        self._undo.pack(self._database, lambda done: self._refuse_if_stopped(total - min(done, total), total))
+        recognise_place(self._database, self._marker.expected)
+        self._place()
+
+    def _place(self) -> None:
         self._marker = replace(self._marker, facts={**self._marker.facts, HOLDS: self._undo.digest()})
         self._write(MarkerStage.CLOSING)  # from here on what stands there under its name may be ours
         self._undo.place(os.link)  # unlike a rename it never replaces somebody else's file
@@ -148,15 +228,16 @@ def _refuse_busy(status: int, remaining: int, total: int) -> None:
         raise Busy("Another connection keeps the database locked.")
 
 
-def _open(database: Path) -> sqlite3.Connection:
+def _go_on(done: int) -> None:
+    """Nobody stops a restore for its undo point alone: it takes everything back a moment later."""
+
+
+def _open(database: Path, wait: float) -> sqlite3.Connection:
     if not database.is_file():
         raise TargetMissing(f"{database} does not exist.")
-    return connect(database)
+    return connect(database, wait)
 
 
 def _like(database: Path, copy: Path) -> None:
-    """Gives the copy the owner and the mode of the database: the same people may read it, and nobody else."""
-    of = database.stat()
-    with suppress(PermissionError):  # only root gives files away
-        os.chown(copy, of.st_uid, of.st_gid)
-    copy.chmod(stat.S_IMODE(of.st_mode))
+    """Gives the copy the owner and the mode of the database, or of what is left of it."""
+    bytewise.like(bytewise.owned_as(part(database, parts_of(database)[0])), copy)

@@ -1,19 +1,25 @@
 """Settings of a database in an SQLite file."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from backends.sqlite.names import DEFAULT_NAMES
 from bot.configuration.settings import ExecutorSettings
 from bot.configuration.values import Count, Text, Value, Wait
 
 
 class SqliteSettings(ExecutorSettings):
-    """An SQLite file and a folder of its backups, named like 20261122T100000Z.db."""
+    """An SQLite file and a folder of its backups."""
 
     type: Literal["sqlite"]
     database: Value
     """The file that is in use."""
     backups: Value
     """The folder of the backups."""
+    names: Annotated[tuple[Text, ...], Field(min_length=1)] = DEFAULT_NAMES
+    """What backups are called, such as orders-%Y-%m-%d.db. The time is UTC unless %z says its zone. Of a form
+    without a time, such as *.sqlite3, the time of the file counts."""
     tables: tuple[Text, ...] = ()
     """Tables that people ask for first, in this order. What differs is counted in every table."""
     personal: tuple[Text, ...] = ()

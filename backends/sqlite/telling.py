@@ -2,10 +2,22 @@
 
 import sqlite3
 from collections.abc import Collection, Iterator
+from datetime import datetime
 
-from backends.sqlite.comparing import Compared, Difference, NotCompared, folded
+from backends.sqlite.comparing import Compared, Difference, NotCompared
+from backends.sqlite.identifiers import folded
 from backends.sqlite.reading import schema
-from bot.model import Change, Finding, Unit, Value, Verdict, When
+from bot.model import (
+    Change,
+    Finding,
+    Loss,
+    LossQuality,
+    RestorePoint,
+    Unit,
+    Value,
+    Verdict,
+    When,
+)
 
 COUNTERS = ("user_version", "application_id", "encoding")  # what an application may tell versions by
 
@@ -43,6 +55,44 @@ def units_of(difference: Difference, personal: Collection[str] = ()) -> tuple[Un
         Unit(difference.table, difference.changed, Change.CHANGED, personal=about_people),
         Unit(difference.table, difference.deleted, Change.RETURNS, personal=about_people),
     )
+
+
+def loss_of(
+    found: tuple[Compared, ...] | str,
+    wanted: Collection[str],
+    point: RestorePoint,
+    now: datetime,
+    personal: Collection[str] = (),
+) -> Loss:
+    """Nothing that was counted in a damaged database is a figure: what is lost there is not known.
+
+    `found` may be why nothing was compared. `wanted`, `personal`: the tables of the settings.
+    """
+    if isinstance(found, str):
+        return Loss(LossQuality.UNKNOWN, point.at, basis=found, measured_at=now)
+    compared = {folded(one.table) for one in found}
+    unknown = [
+        *(f"no table {name}" for name in sorted(wanted) if folded(name) not in compared),
+        *(f"{one.table}: {one.why}" for one in found if isinstance(one, NotCompared)),
+    ]
+    people = {folded(name) for name in personal}
+    damaged = any(isinstance(one, NotCompared) and one.damaged for one in found)
+    counted = [] if damaged else [one for one in found if isinstance(one, Difference)]
+    return Loss(
+        quality=LossQuality.UNKNOWN if unknown else LossQuality.MEASURED,
+        since=point.at,
+        units=tuple(unit for one in counted for unit in units_of(one, people)),
+        basis="; ".join(unknown),
+        measured_at=now,
+    )
+
+
+def without_words(found: tuple[Compared, ...] | str) -> Iterator[str]:
+    """Says which tables were compared without an order that only the application has."""
+    for one in () if isinstance(found, str) else found:
+        if isinstance(one, Difference) and one.without:
+            orders = ", ".join(one.without)
+            yield f"`{one.table}` was compared by its bytes: only the application has the collation {orders}."
 
 
 def rows_of(compared: Compared, *, behind_maintenance: bool) -> Finding:

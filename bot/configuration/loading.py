@@ -6,7 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.canonical_json import digest
@@ -95,13 +95,15 @@ def _sha256(document: Path) -> str | None:
 
 
 def _target(name: str, settings: TargetSettings, default: Rule, definitions: Definitions) -> Target:
-    own = settings.approval
-    said = {field: getattr(own, field) for field in own.model_fields_set}
+    """What is not written down stays so: some settings mean more when somebody has said them."""
+    said, rule = _said(settings), _said(settings.approval)
     executor = definitions.executor(settings.executor.type)
     look = program_of(executor, settings.executor) if executor else ""
-    return Target(
-        **{**dict(settings), "approval": default.model_copy(update=said)}, name=name, look_yourself=look
-    )
+    return Target(**{**said, "approval": default.model_copy(update=rule)}, name=name, look_yourself=look)
+
+
+def _said(settings: BaseModel) -> dict[str, Any]:
+    return {field: getattr(settings, field) for field in settings.model_fields_set}
 
 
 # Problems --------------------------------------------------------------------------------------

@@ -32,8 +32,8 @@ def _stops_a_step(run: Run) -> bool:
     return run.state is State.RUNNING and run.work.touched
 
 
-def _runs_not(run: Run) -> bool:
-    return run.state is not State.RUNNING
+def _ends_it(run: Run) -> bool:
+    return run.state is not State.RUNNING or run.work.only_copied
 
 
 CANCEL = Press(
@@ -42,7 +42,7 @@ CANCEL = Press(
     right=RIGHT,
     events=events,
     why_not_now=why_not_now,
-    asks=(Asks(STOP_FORM, _stops_a_step), Asks(DIALOG, _runs_not)),
+    asks=(Asks(STOP_FORM, _stops_a_step), Asks(DIALOG, _ends_it)),
     no=EventKind.CANCELLED,
     brakes=True,
 )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Word
+from bot.facts import Word
 from bot.model import Person, State
 from bot.policy import Entitled, PersonRole, can, marks, mentions
 from bot.run import Run

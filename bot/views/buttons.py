@@ -76,6 +76,8 @@ def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
             return (_approve, _veto, _cancel)
         case State.APPROVED:
             return (_cancel, _veto)
+        case State.RUNNING if run.work.only_copied:
+            return (_cancel, _veto)
         case State.RUNNING:
             return () if run.work.stop_requested else (_stop,)
         case State.PAUSED:

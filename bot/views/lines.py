@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import Kept
+from bot.events import DropPutOff
 from bot.model import Purpose, Step
 from bot.run import Run
 from bot.views.steps import step_name
@@ -71,7 +71,7 @@ _SENTENCES: Mapping[EventKind, str] = {
     EventKind.LEAVE_PROPOSED: "{who} wants to leave maintenance{why}",
     EventKind.LEAVE_AGREED: "{who} agreed to leave maintenance{why}",
     EventKind.DROP_DUE: "{step}: its time has come",
-    EventKind.KEPT: "{step}: kept until {until}{why}",
+    EventKind.DROP_PUT_OFF: "{step}: kept until {until}{why}",
     EventKind.SUPERSEDED: "Another run has taken the target somewhere else: it is at {point} by {by_run}",
     EventKind.SUCCEEDED: "Ended well",
 }
@@ -98,7 +98,7 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
         deed=_deed(run, shown),
         point=shown(getattr(fact, "point", "")),
         by_run=shown(getattr(fact, "by_run", "")),
-        until=date(fact.until) if isinstance(fact, Kept) else "",
+        until=date(fact.until) if isinstance(fact, DropPutOff) else "",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model import Kind, Plan, RestorePoint
+from bot.model import Do, Kind, Plan, RestorePoint
 from bot.suggesting import Offer
 from bot.views.limits import (
     OPTION_VALUE_CHARACTERS,
@@ -39,6 +39,11 @@ ON_HOLD = "On hold"
 UNDATED = "time not known, order as given"  # by the backend
 READING = "Reading restore points{of}… nothing happens yet."
 WARNINGS_IN_A_MODAL = 6
+FOR_THE_SWITCH, FROM_THE_START = "switch", "start"
+OFFLINE = {
+    FOR_THE_SWITCH: "only for the switch: they go on working while the copy is made",
+    FROM_THE_START: "from the start: nothing more is written that would be lost",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class StartForm:
     reason: str = ""
     reachable: tuple[Reachable, ...] = ()
     not_undone: str | None = None
+    offline_first: bool = False  # maintenance from the start, as chosen
 
 
 def start_loading(target: str | None, metadata: str) -> View:
@@ -157,6 +163,7 @@ def _point_blocks(form: StartForm, now: datetime) -> list[Block]:
         entry(f"point {form.target}", "Back to", grouped_select("point", groups, chosen=chosen), tells=True),
         section(*_why_this(form), *_preview(form, now)),
         entry(f"before {form.target}", "Or to the last point before", before, optional=True, tells=True),
+        *_offline(form),
         *_ask_first(form),
     ]
 
@@ -223,6 +230,16 @@ def _preview(form: StartForm, now: datetime) -> list[str]:
         *[f"⛔ {escape(blocker, 300)}" for blocker in plan.blockers[:5]],
         f"Stays done: {escape(form.not_undone, 120)}" if form.not_undone else "",
     ]
+
+
+def _offline(form: StartForm) -> list[Block]:
+    """Asked only where a copy is made first, which may take hours, and there is maintenance to put on."""
+    does = {step.do for step in form.plan.steps} if form.plan else set[Do]()
+    if not {Do.PREPARE, Do.MAINTENANCE_ON} <= does:
+        return []
+    options = [option(words, value) for value, words in OFFLINE.items()]
+    choice = select("offline", options, chosen=FROM_THE_START if form.offline_first else FOR_THE_SWITCH)
+    return [entry(f"offline {form.target}", "Customers see maintenance", choice, tells=True)]
 
 
 def _ask_first(form: StartForm) -> list[Block]:

@@ -141,7 +141,9 @@ def number(value: Value) -> str:
         return f"{sum(rows.count for rows in value.tables.values()):,} rows"
     if isinstance(value, str):
         return escape(value, 30)
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+    if isinstance(value, int) or value.is_integer():
+        return f"{value:,.0f}" if isinstance(value, float) else f"{value:,}"
+    return f"{value:,.6g}"
 
 
 # People and things -----------------------------------------------------------------------------

@@ -37,7 +37,11 @@ class LeftOut:
     def of_table(self, of: TableListed | TableNotListed, wanted: Wanted) -> None:
         if isinstance(of, TableNotListed):
             aside(f"left out: {of.table}: {of.why}")
-        elif wanted.shows_rows_of(of):
+            return
+        if of.without:
+            orders = listed(of.without)
+            aside(f"{of.table} was compared by its bytes: only the application has the collation {orders}")
+        if wanted.shows_rows_of(of):
             if of.computed:
                 aside(f"left out of {of.table}: {listed(of.computed)}, computed from the other columns")
         elif wanted.rows and (count := of.new + of.changed + of.returning):
@@ -200,7 +204,7 @@ def as_value(of: TargetRemoved, table: TableListed | TableNotListed) -> dict[str
         "table": table.table,
     }
     if isinstance(table, TableNotListed):
-        unknown = ("new", "changed", "returning", "key", "personal", "columns", "computed")
+        unknown = ("new", "changed", "returning", "key", "personal", "columns", "computed", "without")
         return {**head, "why_not": table.why, **dict.fromkeys(unknown)}
     return {
         **head,
@@ -212,6 +216,7 @@ def as_value(of: TargetRemoved, table: TableListed | TableNotListed) -> dict[str
         "personal": table.personal,
         "columns": {"removed": list(table.removed), "restored": list(table.restored)},
         "computed": list(table.computed),
+        "without": list(table.without),
     }
 
 

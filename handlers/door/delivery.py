@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from bot.errors import UserError, words_of
 from handlers.door.admission import Turned, brakes
 from storage.database import CommitUnknown, NotAccepted
-from storage.runs import Store, Transaction
+from storage.runs import Store
+from storage.transaction import Transaction
 
 log = structlog.get_logger()
 T = TypeVar("T")

@@ -170,7 +170,9 @@ class _Event(_Envelope):
     event: _Inner
 
 
-CHOICES = frozenset({"target", "point", "before", "send_to_me"})  # action ids that only modals have
+CHOICES = frozenset(
+    {"target", "point", "before", "offline", "send_to_me"}
+)  # action ids that only modals have
 _BY_TYPE: Mapping[str, type[_Envelope]] = {
     "block_actions": _Click,
     "view_submission": _Submission,

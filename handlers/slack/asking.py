@@ -16,7 +16,7 @@ from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
 from storage import cards
-from storage.runs import Opening, TargetTaken, Transaction
+from storage.transaction import Opening, TargetTaken, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Wish:
 async def ask(ctx: Context, person: Person, wish: Wish, delivery: Delivery, ending: Run | None = None) -> Run:
     """Opens a run. `ending`: a paused run that this one undoes and that ends in the same transaction.
 
-    Raises UserError (kept as evidence), TargetTaken among them, and storage.runs.Repeated.
+    Raises UserError (kept as evidence), TargetTaken among them, and storage.transaction.Repeated.
     """
     await ctx.store.heard(delivery.key)
     try:

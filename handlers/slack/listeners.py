@@ -28,7 +28,7 @@ from handlers.slack.forms import any_block, block_of
 from handlers.slack.press_forms import Pressed
 from handlers.slack.pressing import OlderCopy
 from handlers.slack.sending import MustWait
-from storage.runs import Repeated, TargetTaken
+from storage.transaction import Repeated, TargetTaken
 
 log = structlog.get_logger()
 Body = Mapping[str, Any]
@@ -43,7 +43,7 @@ def listen(app: AsyncApp, ctx: Context) -> None:
     app.message_shortcut("rollback_shortcut")(hear.shortcut)
     for action_id in PRESSES:
         app.action(action_id)(hear.button)
-    for choice in ("target", "point", "before"):
+    for choice in ("target", "point", "before", "offline"):
         app.action(choice)(hear.choice)
     app.action("send_to_me")(hear.send_to_me)
     app.view("start_rollback")(hear.start)

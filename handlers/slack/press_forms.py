@@ -30,7 +30,7 @@ from handlers.slack.facts import reading_facts
 from handlers.slack.forms import typed
 from handlers.slack.sending import MustWait
 from storage.cards import Card
-from storage.runs import Transaction
+from storage.transaction import Transaction
 
 log = structlog.get_logger()
 NEEDS_WORDS = "…"  # stands for the reason that the form will ask for

@@ -17,7 +17,7 @@ from handlers.door.delivery import Delivery
 from handlers.slack import asking
 from handlers.slack.sending import MustWait
 from storage.cards import Card, CardKind
-from storage.runs import Transaction
+from storage.transaction import Transaction
 
 LINKED_WITHIN_SECONDS = 0.5  # a refusal is worth more than its link
 

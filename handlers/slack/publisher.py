@@ -35,7 +35,7 @@ from handlers.slack.posting import CannotPost, MessageGone, PostedMessage, Posti
 from handlers.slack.sending import MustWait
 from handlers.slack.undrawn import Undrawn
 from storage.cards import Card, CardKind, ToDraw, place
-from storage.runs import Transaction
+from storage.transaction import Transaction
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -18,6 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import Clock
 from handlers.slack.refusals import Meaning, meaning, said
+from handlers.told import Outage
 
 log = structlog.get_logger()
 Place = tuple[str, str]  # method, and the channel where the budget is a channel's own
@@ -106,6 +107,7 @@ class Sender:
         self._held: dict[Place, float] = {}
         self._failures: defaultdict[Place, int] = defaultdict(int)  # in a row
         self._permalinks: dict[tuple[str, str], str] = {}
+        self._away = Outage("Slack", clock)
         self.refused: str | None = None  # why Slack takes nothing from this token; None: it does, or is down
 
     async def permalink(self, channel: str, ts: str) -> str:
@@ -129,9 +131,11 @@ class Sender:
             answer = await self._sent(method, given)
         except SlackApiError as problem:
             raise self._understood(problem, (method, place)) from None
-        except aiohttp.ClientConnectorError:
+        except aiohttp.ClientConnectorError as problem:
+            self._away.seen(problem)
             raise MustWait(self._pause((method, place))) from None  # Slack has never heard of it
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
+            self._away.seen(problem)
             raise AnswerLost(self._pause((method, place))) from None
         finally:
             now = self._clock().timestamp()
@@ -171,6 +175,7 @@ class Sender:
         if status == 429:
             return MustWait(self._pause(place, _retry_after(problem)))
         if status >= 500 or error is None:
+            self._away.seen(problem)
             return AnswerLost(self._pause(place))
         match meaning(place[0], error):
             case Meaning.PASSING:
@@ -199,6 +204,7 @@ class Sender:
 
     def _went_well(self, place: Place) -> None:
         """A pause that Slack asked for is kept: this answer may be of a call that was under way already."""
+        self._away.over()
         for known in (place, EVERYTHING):
             self._failures.pop(known, None)
         if self.refused is not None:

@@ -91,6 +91,7 @@ async def choose(ctx: Context, person: Person, view: Mapping[str, Any]) -> None:
         return
     same_target = target == modal.target
     context = {**modal.context, **{name: given.get(name) for name in ("reason", "ask_first")}}
+    context["offline"] = given.get("offline") if same_target else None
     context["before"] = given.get("before") if same_target else None
     context["point"] = await _chosen(ctx, modal, given.get("point")) if same_target else None
     goal, problem = _goal(ctx, person, context)
@@ -116,15 +117,16 @@ async def _chosen(ctx: Context, modal: Modal, value: str | None) -> str | None:
 
 def _goal(ctx: Context, person: Person, context: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """What to look for, and what was wrong with a typed time."""
+    offline_first = context.get("offline") == start_form.FROM_THE_START
     if context.get("before"):
         try:
             before = _time(ctx, person, str(context["before"]))
-            return codec.dump(Goal, Goal(before=before)), None
+            return codec.dump(Goal, Goal(before=before, offline_first=offline_first)), None
         except UserError as problem:
             return {}, str(problem)
     if context.get("point"):
-        return codec.dump(Goal, Goal(point=str(context["point"]))), None
-    return {}, None
+        return codec.dump(Goal, Goal(point=str(context["point"]), offline_first=offline_first)), None
+    return {"offline_first": True} if offline_first else {}, None
 
 
 def _time(ctx: Context, person: Person, text: str) -> datetime:
@@ -219,6 +221,7 @@ async def _form(
         reason=str(context.get("reason") or ""),
         reachable=await _reachable(ctx, person, target),
         not_undone=target.not_undone,
+        offline_first=context.get("offline") == start_form.FROM_THE_START,
     )
 
 
@@ -307,10 +310,13 @@ def _shown(modal: Modal, look: Look, given: Mapping[str, str], point: str | None
         if before or point == chosen:
             raise UserError(_reason(look) or NOT_SHOWN)
         return None
+    offline_first = given.get("offline") == start_form.FROM_THE_START
+    if offline_first != bool((look.goal or {}).get("offline_first")):
+        return None
     if before:
         goal: Goal = codec.load(Goal, look.goal)
         return goal
-    return Goal(point=point) if point == plan.point.id else None
+    return Goal(point=point, offline_first=offline_first) if point == plan.point.id else None
 
 
 def errors(view: Mapping[str, Any], reason: str) -> dict[str, Any]:

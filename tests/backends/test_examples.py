@@ -15,6 +15,7 @@ from backends.world import ConfiguredWorld
 from bot.configuration import Configuration, load, warnings
 from bot.configuration.definitions import Definition
 from bot.configuration.settings import CheckSettings, ExecutorSettings
+from tests.backends.http.certificates import Authority
 
 FOLDERS = sorted(path.parent for path in Path(backends.__path__[0]).glob("*/definition.py"))
 SHARED = {*CheckSettings.model_fields, *ExecutorSettings.model_fields} - {"type"}  # in rollback.example.yaml
@@ -62,6 +63,8 @@ def test_what_an_example_shows_can_be_built(
 ) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "smoke-test").write_text("key")
+    (tmp_path / "certs").mkdir()
+    Authority(tmp_path / "certs", "shop-ca")
     every_variable = dict.fromkeys(_variables(example), "x")
     resolver = Resolver(Surroundings(tmp_path, tmp_path / "spool"), every_variable)
     world = ConfiguredWorld(configuration, definitions(), resolver)

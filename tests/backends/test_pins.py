@@ -12,7 +12,7 @@ from backends.pins import MISSING, document_pin, named_apart, pins_of
 from backends.references import Resolver
 from backends.surroundings import Surroundings
 from backends.worker_key import WorkerKey
-from bot.model import Pin
+from bot.pins import Pin
 
 KEY = WorkerKey.fresh()
 

@@ -19,7 +19,6 @@ from bot.model import (
     Measure,
     OnFailure,
     Phase,
-    Pin,
     Plan,
     PointKind,
     Points,
@@ -34,6 +33,7 @@ from bot.model import (
     Verdict,
     When,
 )
+from bot.pins import Pin
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)  # what UTF-8 can hold
 times = st.integers(946_684_800_000, 4_102_444_800_000).map(lambda ms: datetime.fromtimestamp(ms / 1000, UTC))

@@ -43,7 +43,6 @@ from bot.model import (
     Left,
     Loss,
     Person,
-    Pin,
     PointKind,
     Points,
     Purpose,
@@ -52,6 +51,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.pins import Pin
 from bot.planner import Planner
 from bot.policy import Entitled
 from bot.presses import Click, Press
@@ -99,6 +99,7 @@ class HandClock:
 
     def __init__(self) -> None:
         self.now = T0
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None  # happens while somebody sleeps next
 
     def __call__(self) -> datetime:
         return self.now
@@ -106,6 +107,9 @@ class HandClock:
     async def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
         await asyncio.sleep(0)
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
 
 
 # Records ---------------------------------------------------------------------------------------

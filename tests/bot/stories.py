@@ -9,7 +9,8 @@ from bot import codec, machine
 from bot.codec import decode, encode
 from bot.envelope import Event, Stored
 from bot.event_kinds import EventKind as E
-from bot.events import FACTS, Fact
+from bot.events import FACTS
+from bot.facts import Fact
 from bot.model import (
     PLAN_FORMAT,
     Ceiling,

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot import machine, presses
+from bot.configuration import Target
 from bot.contract import Busy, Ended, Fate, Found, Unreachable
 from bot.model import Do, Left, State, Unit
 from bot.run import Pause
@@ -15,15 +16,16 @@ from tests.bot.scripted import Claim, Play
 from tests.bot.stories import LOSS, T0
 from tests.people import ANA, BEN
 
-EVERYTHING = frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE, Do.DROP})
+MADE = frozenset({Do.PREPARE, Do.SAVE})
 COPY = "copy-k7f3a91c.RB-42.1"
 WEEK = CAREFUL.model_copy(update={"undo_days": 7})
 
 
-def playing(does: frozenset[Do] = EVERYTHING) -> Play:
+def playing(drops: frozenset[Do] = MADE, target: Target = WEEK) -> Play:
     """With a backend that makes copies beside, and undo points that go after a week."""
-    play = Play(configuration(WEEK))
-    play.backend.capabilities = replace(play.backend.capabilities, does=does)
+    play = Play(configuration(target))
+    able = play.backend.capabilities
+    play.backend.capabilities = replace(able, does=able.does | MADE, drops=drops)
     return play
 
 
@@ -236,14 +238,13 @@ async def test_an_undo_point_goes_when_its_days_are_over(play: Play) -> None:
 
 
 async def test_nothing_goes_where_nobody_has_written_down_how_long_it_is_kept() -> None:
-    play = Play(configuration(CAREFUL))
-    play.backend.capabilities = replace(play.backend.capabilities, does=EVERYTHING)
+    play = playing(target=CAREFUL)
     run = await play.driven()
     assert machine.due(run) is None
 
 
 async def test_nothing_goes_that_the_backend_does_not_drop() -> None:
-    play = playing(EVERYTHING - {Do.DROP})
+    play = playing(drops=frozenset())
     run = await play.driven()
     assert machine.due(run) is None
 

@@ -14,7 +14,8 @@ from bot import codec
 from bot.canonical_json import canonical, digest
 from bot.envelope import Stored
 from bot.event_kinds import EventKind
-from bot.events import FACTS, Fact
+from bot.events import FACTS
+from bot.facts import Fact
 from bot.model import Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
 from tests.bot import nouns
 from tests.bot.stories import ORDERS, T0, any_of, plan_data, requested

@@ -98,8 +98,13 @@ def test_the_small_file_is_loaded_with_its_defaults(path: Path) -> None:
     assert (orders.name, orders.kind, orders.environment) == ("orders", Kind.DATABASE, "production")
     assert (orders.risk, orders.rto, orders.rpo, orders.loss) == (Risk.STANDARD, None, None, None)
     assert orders.approval == Rule(from_=("managers",), quorum=1, expires=1800, start_within=300)
-    assert orders.undo_days == 7
+    assert (orders.undo_days, orders.drops_undo_points) == (7, False)
     assert configuration.path == path
+
+
+def test_undo_points_are_dropped_only_where_somebody_has_written_down_when(path: Path) -> None:
+    orders = load(written(path, ORDERS, f"{ORDERS}\n    undo_days: 7")).targets["orders"]
+    assert (orders.undo_days, orders.drops_undo_points) == (7, True)
 
 
 def test_every_check_has_the_declared_defaults(path: Path) -> None:
@@ -321,7 +326,7 @@ PROBLEMS = [
         "root: shop",
         "rooot: shop",
         "17: `targets.shop.executor.rooot` is not a setting. Did you mean `root`? "
-        "Known here: type, root, ignore, names_zone.",
+        "Known here: type, root, link, releases, ignore, names_zone.",
     ),
     ("argv: [smoke-test]", "argv: []", "14: `targets.orders.checks[0].argv` must not be empty."),
     (

@@ -24,7 +24,7 @@ from bot.contract import (
 )
 from bot.effects import BEGUN_AT_MOST_TIMES
 from bot.envelope import Event
-from bot.errors import ClaimLost, PermanentError, StaleRun
+from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError
 from bot.event_kinds import EventKind as E
 from bot.events import StepStarted
 from bot.machine import NotAllowed
@@ -51,6 +51,7 @@ from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
 from tests.bot.stories import LOSS, T0, happened, later, retold
 from tests.people import ANA, BEN, CY
 
+MANY_TIMES = 100
 MUCH = replace(LOSS, units=(Unit("orders", 9000),))
 
 
@@ -186,6 +187,38 @@ async def test_looked_at_again_by_the_worker_that_announced_it_a_stuck_run_goes_
     play.backend.place = "one"
     await play.press(ANA, presses.RETRY)
     assert (await play.drive()).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("found", "seen"),
+    [
+        (None, False),
+        (Found(Fate.ABSENT), False),
+        (TemporaryError("it does not answer"), False),
+        (PermanentError("it says nonsense"), False),
+        *((Found(fate), True) for fate in (Fate.IN_FLIGHT, Fate.DONE, Fate.FAILED, Fate.OVERTAKEN)),
+    ],
+    ids=str,
+)
+async def test_what_another_worker_has_begun_is_seen_only_where_it_is_found_that_it_happened(
+    play: Play, found: Found | Exception | None, seen: bool
+) -> None:
+    await begun_by_another(play, play.backend)
+    play.backend.finds = [found] if found else []
+    assert await sees(play) is seen
+
+
+async def test_under_other_settings_nothing_is_seen_of_what_another_worker_has_begun(play: Play) -> None:
+    await begun_by_another(play, play.backend)
+    play.backend.finds = [Found(Fate.DONE)]
+    play.configuration = configuration(target("stock"))
+    assert not await sees(play)
+
+
+async def sees(play: Play) -> bool:
+    begun = machine.in_flight(play.run)
+    assert begun is not None
+    return await play.engine().sees(Claim(play.run, play.notes.epoch), begun)
 
 
 async def test_an_undo_point_is_saved_once_though_its_driver_dies(careful: Play) -> None:
@@ -364,7 +397,7 @@ async def test_a_restore_that_failed_has_left_what_the_backend_says(play: Play, 
     "refusal", [Busy("locked"), Unreachable("no route"), StateChanged("v43"), Denied("no")]
 )
 async def test_a_refusal_before_anything_was_sent_leaves_it_as_before(play: Play, refusal: Exception) -> None:
-    play.backend.starts = [refusal]
+    play.backend.starts = [refusal] * MANY_TIMES
     run = await play.driven()
     assert (run.state, run.question.pause, run.why, run.work.live) == (
         State.PAUSED,
@@ -373,6 +406,25 @@ async def test_a_refusal_before_anything_was_sent_leaves_it_as_before(play: Play
         Left.BEFORE,
     )
     assert "RESTORE orders p41" not in play.effects
+
+
+@pytest.mark.parametrize("trouble", [Busy("locked by an export"), Unreachable("no route")])
+async def test_what_passes_is_waited_out_before_a_step_begins_and_is_said(
+    play: Play, trouble: Exception
+) -> None:
+    play.backend.starts = [trouble] * 3
+    run = await play.driven()
+    assert (run.state, play.effects.count("RESTORE orders p41")) == (State.SUCCEEDED, 1)
+    assert {"words": f"tried again: {trouble}"} in play.notes.progressed
+
+
+async def test_who_stops_while_trouble_is_waited_out_is_heard(play: Play) -> None:
+    play.backend.starts = [Busy("locked")] * MANY_TIMES
+    await play.approved()
+    play.clock.meanwhile = lambda: play.press(ANA, presses.CANCEL)
+    run = await play.drive()
+    assert (run.state, run.work.live) == (State.PAUSED, Left.BEFORE)
+    assert play.backend.asked.count("start") < 3
 
 
 async def test_a_failure_ends_the_run_where_the_procedure_says_stop() -> None:
@@ -384,7 +436,7 @@ async def test_a_failure_ends_the_run_where_the_procedure_says_stop() -> None:
 
 
 async def test_a_failed_step_that_is_looked_at_again_is_started_only_because_it_is_absent(play: Play) -> None:
-    play.backend.starts = [Busy("locked")]
+    play.backend.starts = [Blocked("an export runs")]
     await play.driven()
     play.backend.asked.clear()
     await play.press(BEN, presses.RETRY)
@@ -1384,7 +1436,7 @@ async def test_targets_that_failed_for_a_moment_are_all_restored_once_in_the_end
         )
     )
     for name in FIVE:
-        play.world.executor(name).starts = [Busy("locked")]
+        play.world.executor(name).starts = [Blocked("an export runs")]
     await play.driven()
     for _ in FIVE:
         await play.press(BEN, presses.RETRY)

@@ -18,22 +18,12 @@ from bot.contract import (
 )
 from bot.event_kinds import EventKind as E
 from bot.events import HeldUp
-from bot.model import (
-    Do,
-    Goal,
-    Left,
-    Loss,
-    LossQuality,
-    Pin,
-    Plan,
-    State,
-    Unit,
-    Verdict,
-)
+from bot.model import Do, Goal, Left, Loss, LossQuality, Plan, State, Unit, Verdict
+from bot.pins import Pin
 from bot.policy import Entitled
 from bot.presses import Click
 from tests.bot.configured import CAREFUL, configuration, restoring, target
-from tests.bot.scripted import ENTITLED, HandClock, Play
+from tests.bot.scripted import ENTITLED, Play
 from tests.bot.stories import LOSS, POINT, later, retold
 from tests.people import ANA, BEN, CY
 
@@ -302,26 +292,14 @@ async def test_a_plan_waits_for_a_point_that_is_still_being_read_and_says_how_fa
 async def test_who_cancels_while_a_point_is_still_being_read_is_heard(play: Play) -> None:
     play.ask()
     play.backend.plans.extend([StillReading("The content of p41 is still being read, 0 %.")] * 100)
-    play.clock = CancelledMeanwhile(play)
+    play.clock.meanwhile = lambda: play.press(ANA, presses.CANCEL)
     assert (await play.drive()).state is State.CANCELLED
-
-
-class CancelledMeanwhile(HandClock):
-    """Ana cancels while the driver sleeps."""
-
-    def __init__(self, play: Play) -> None:
-        self.now = play.clock.now
-        self._play = play
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds)
-        await self._play.press(ANA, presses.CANCEL)
 
 
 async def test_who_cancels_while_the_start_is_held_up_is_heard(play: Play) -> None:
     await play.approved()
     play.backend.plans.extend([Busy("locked by an export")] * 100)
-    play.clock = CancelledMeanwhile(play)
+    play.clock.meanwhile = lambda: play.press(ANA, presses.CANCEL)
     run = await play.drive()
     assert (run.state, play.effects) == (State.CANCELLED, [])
 

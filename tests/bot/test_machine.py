@@ -110,7 +110,7 @@ def test_what_is_final_stays_final() -> None:
 def test_an_end_is_followed_only_by_reasons_leaving_maintenance_and_what_is_dropped() -> None:
     drops = {
         E.DROP_DUE,
-        E.KEPT,
+        E.DROP_PUT_OFF,
         E.STEP_STARTED,
         E.STEP_ACCEPTED,
         E.STEP_SUCCEEDED,

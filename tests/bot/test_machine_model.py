@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bot import codec, machine, policy, presses
 from bot.codec import encode
 from bot.event_kinds import EventKind as E
-from bot.events import Fact
+from bot.facts import Fact
 from bot.model import FINAL, Do, Left, Loss, LossQuality, OnFailure, Outcome, Person, Phase, Plan, State, Step
 from bot.policy import Entitled
 from bot.presses import PRESSES, Click, Press

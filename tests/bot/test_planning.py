@@ -23,7 +23,6 @@ from bot.model import (
     Leg,
     Loss,
     LossQuality,
-    Pin,
     Plan,
     Purpose,
     RestorePoint,
@@ -31,6 +30,7 @@ from bot.model import (
     Unit,
     Way,
 )
+from bot.pins import Pin
 from bot.planning import (
     compose,
     loss_of,

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import UserError
-from bot.model import Goal, Pin
+from bot.model import Goal
+from bot.pins import Pin
 from bot.processes import LiveProcess, can_start, pins_digest, targets_apart, why_no_plan
 from tests.bot.scripted import Play
 from tests.bot.stories import T0

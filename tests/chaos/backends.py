@@ -7,7 +7,7 @@ late, or to lose the answer of what it did.
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,6 @@ from bot.model import (
     Left,
     Loss,
     LossQuality,
-    Pin,
     Points,
     RestorePoint,
     Unit,
@@ -46,6 +45,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.pins import Pin
 from tests.bot.stories import later
 from tests.chaos.histories import Effect, Journal
 from tests.chaos.wire import Later
@@ -53,8 +53,8 @@ from tests.chaos.wire import Later
 SLOW = 3.0  # seconds
 COPIED = "archive"  # the target that is copied before it is switched, and whose undo points are dropped
 POLLS = {"slow": 3, "takes minutes": 300}  # how often it goes on yet
-RESTORES = frozenset({Do.SAVE, Do.RESTORE})
-EVERYTHING = RESTORES | {Do.PREPARE, Do.DROP}
+RESTORES = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
+COPIES = replace(RESTORES, does=RESTORES.does | {Do.PREPARE}, drops=frozenset({Do.PREPARE, Do.SAVE}))
 LOSS = Loss(LossQuality.MEASURED, later(-1020), (Unit("rows", 212),))
 Ask = Callable[[str, str, Any], Awaitable[Any]]  # place, what, given
 
@@ -220,7 +220,7 @@ class RemoteOperation:
 class RemoteExecutor(RemoteOperation):
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(Fence.BARRED, does=EVERYTHING if self.target == COPIED else RESTORES)
+        return COPIES if self.target == COPIED else RESTORES
 
     async def points(self, limit: int = 50) -> Points:
         points: Points = await self.ask(self.target, "points", ())

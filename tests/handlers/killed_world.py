@@ -18,6 +18,9 @@ class KilledWorld(World):
     reading: Store
     options: tuple[str, ...] = ()  # of `serve`
 
+    def environment(self) -> dict[str, str]:
+        return {"ROLLBACK_DRAIN_SECONDS": "1", **super().environment()}
+
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -28,8 +28,9 @@ from handlers.web.links import links_from
 from storage.cards import CardStore
 from storage.database import open_database, sqlite_url
 from storage.looks import LookStore
-from storage.runs import Opening, Store, Transaction, open_store
+from storage.runs import Store, open_store
 from storage.tables import cards, runs
+from storage.transaction import Opening, Transaction
 from tests.bot.stories import T0, happened, later, plan_data, requested
 from tests.handlers.world import STANDARD
 from tests.people import ANA, CHANNEL

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from bot.errors import ConfigurationError
-from bot.model import Pin
+from bot.pins import Pin
 from handlers.heartbeat import pins_of
 from tests.bot.configured import configuration, target
 from tests.bot.scripted import HandClock, Journal, World, for_ever

@@ -42,6 +42,10 @@ def test_an_empty_variable_is_not_set() -> None:
         ("ROLLBACK_HTTP", "127.0.0.1"),
         ("ROLLBACK_HTTP", "127.0.0.1:http"),
         ("ROLLBACK_HTTP", "127.0.0.1:65536"),
+        ("ROLLBACK_DRAIN_SECONDS", "soon"),
+        ("ROLLBACK_DRAIN_SECONDS", "-1"),
+        ("ROLLBACK_DRAIN_SECONDS", "3601"),
+        ("ROLLBACK_DRAIN_SECONDS", "nan"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_one_sentence_without_the_tokens(name: str, value: str) -> None:
@@ -50,3 +54,8 @@ def test_a_value_that_cannot_be_is_refused_in_one_sentence_without_the_tokens(na
     assert len(refusal.value.problems) == 1
     assert name in str(refusal.value)
     assert "xoxb-secret" not in str(refusal.value)
+
+
+def test_it_drains_for_less_than_the_30_s_after_which_an_orchestrator_kills() -> None:
+    assert read_settings({}).drain_seconds == 25.0
+    assert read_settings({"ROLLBACK_DRAIN_SECONDS": "80"}).drain_seconds == 80.0

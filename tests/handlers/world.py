@@ -73,7 +73,7 @@ class Backend:
         """Somebody deploys behind our back."""
         (self.folder / "current").write_text(version)
 
-    def will(self, what: Literal["fail", "hang", "lie", "slow", "unhealthy"]) -> None:
+    def will(self, what: Literal["copying", "fail", "hang", "lie", "slow", "unhealthy"]) -> None:
         (self.folder / what).touch()
 
     def no_longer(self, what: str) -> None:
@@ -105,6 +105,11 @@ case "$1" in
     while [ -e hang ]; do sleep 0.05; done
     [ -e fail ] && {{ echo "disk is full" >&2; exit 3; }}
     [ -e lie ] || printf '%s' "$2" > current ;;
+  prepare)
+    echo "prepare $2" >> effects
+    while [ -e copying ]; do sleep 0.05; done
+    printf '{{"id": "copy-of-%s"}}' "$2" ;;
+  drop) echo "drop $2" >> effects ;;
   enter) echo enter >> effects; touch maintenance ;;
   leave) echo leave >> effects; rm -f maintenance ;;
   healthy) [ ! -e unhealthy ] ;;
@@ -333,6 +338,12 @@ procedures:
 """
 )
 IN_MAINTENANCE = CAREFUL.replace('      - {{phase: prepare, confirm: "Is traffic drained?"}}\n', "")
+COPIED = IN_MAINTENANCE.replace(
+    "    checks:",
+    """      prepare: {{argv: ["{ctl}", prepare, "{{point}}"]}}
+      drop: {{argv: ["{ctl}", drop, "{{handle}}"]}}
+    checks:""",
+)
 CRITICAL = STANDARD.replace("    kind: system\n", "    kind: system\n    risk: critical\n")
 COUNTED = (
     STANDARD.replace("kind: system", "kind: database").replace(

@@ -31,6 +31,7 @@ TARGETS = (
     Target("handed", zone="south"),  # its worker is told to end
 )
 SWEPT_WITHIN = 10.0  # seconds; a sweep takes five, the rest is for a busy machine
+LEFT = "left to the worker in whose spool it was begun"
 WOKE = 3.0  # seconds in which somebody who was stopped does what it still wants to do; much less than a lease
 
 
@@ -51,6 +52,8 @@ class Story:
     of: dict[str, Ended]  # by target
     asleep: tuple[E, ...]  # the events of `stood` when its first worker went on
     awake: tuple[E, ...]  # a while later, when its restore had ended
+    left: bool  # `blind` was left to its worker, which was killed
+    held: tuple[E, ...]  # the events of `blind` as long as that might come back
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,8 @@ async def _lived_through(folder: Path, server: Databases) -> Story:
 
 
 async def _told(world: Replicas) -> Story:
-    workers = (world.worker("stopped"), world.worker("killed", "north"), world.worker("leaving", "south"))
+    leaving_soon = world.worker("leaving", "south", ROLLBACK_DRAIN_SECONDS="1")
+    workers = (world.worker("stopped"), world.worker("killed", "north"), leaving_soon)
     await asyncio.gather(world.front("publishing"), *workers)
     handed = world.is_restoring("handed", asker="ben")  # nobody may have more than three open requests
     restoring = [world.is_restoring(target) for target in ("stood", "found", "blind")]
@@ -96,6 +100,9 @@ async def _told(world: Replicas) -> Story:
     leaving = asyncio.create_task(world.workers["leaving"].terminate())
     taken = await asyncio.gather(*(_taken_over(world, target, epoch) for target, epoch in before.items()))
     assert await leaving == 0
+    left = LEFT in world.workers["northern"].said()
+    held = await _events(world, "blind")
+    await world.stays_away("killed")
 
     await world.eventually(lambda: _is_followed(world, "stood"), "the heir to follow the restore")
     asleep = await _events(world, "stood")
@@ -107,7 +114,8 @@ async def _told(world: Replicas) -> Story:
     awake = await _events(world, "stood")
     world.workers["heir"].thaw()
     after = {target: at - since[target] for target, at in zip(before, taken, strict=True)}
-    return Story({target: await _ended(world, target, after[target]) for target in before}, asleep, awake)
+    ended = {target: await _ended(world, target, after[target]) for target in before}
+    return Story(ended, asleep, awake, left, held)
 
 
 async def _ended(world: Replicas, target: str, taken_after: float) -> Ended:
@@ -151,6 +159,13 @@ def test_the_run_of_a_killed_worker_is_taken_over_within_the_lease(story: Story)
 def test_what_the_killed_worker_had_begun_is_found_at_the_backend_not_repeated(story: Story) -> None:
     assert story.of["found"].state is State.SUCCEEDED
     assert story.of["found"].begun == 1
+
+
+def test_what_only_the_killed_worker_could_tell_is_left_to_it_as_long_as_it_may_come_back(
+    story: Story,
+) -> None:
+    assert story.left
+    assert story.held[-1] is E.STEP_ACCEPTED
 
 
 def test_what_only_the_killed_worker_could_have_told_is_not_known_and_never_begun_again(story: Story) -> None:

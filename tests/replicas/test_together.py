@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from bot.clock import utc_now
 from bot.event_kinds import EventKind as E
+from bot.machine import in_flight
 from bot.run import Run
 from bot.signatures import Signer
 from storage.runs import Store
@@ -37,6 +38,7 @@ TARGETS = (
     Target("faraway", zone="far"),
     Target("moved", zone="apart", by_path=True),
     Target("keyed", zone="keyed"),
+    Target("rolled", found=False),  # only the spool of the worker that began it can tell
 )
 SECRETS_OF_SLACK = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
 
@@ -51,8 +53,8 @@ async def world(tmp_path_factory: pytest.TempPathFactory, server: Databases) -> 
             await asyncio.gather(
                 world.front("one", mode="socket"),
                 world.front("two"),
-                world.worker("here"),
-                world.worker("there"),
+                world.worker("here", ROLLBACK_DRAIN_SECONDS="1"),
+                world.worker("there", ROLLBACK_DRAIN_SECONDS="1"),
             )
             yield world
         finally:
@@ -231,3 +233,34 @@ async def test_a_request_whose_stored_words_were_changed_restores_nothing(world:
     await world.clicks("ben", "altered", "approve")
     await world.reaches("altered", "void")
     assert world.backend.effects("altered") == ()
+
+
+# One after the other ---------------------------------------------------------------------------
+
+
+async def test_a_rolling_restart_in_the_middle_of_a_restore_asks_nobody(world: Replicas) -> None:
+    run = await world.is_restoring("rolled")
+    begun = in_flight(await world.store.load(run.id))
+    assert begun is not None
+    first, second = sorted(("here", "there"), key=lambda name: world.spool(name) != begun.place)
+    assert world.spool(first) == begun.place
+    assert await world.workers[first].terminate() == 0
+    assert "followed while draining" in world.workers[first].said()
+    assert "at_most_seconds=1.0" in world.workers[first].said()
+    await world.eventually(lambda: _is_left(world, second, run.id), "the other worker to see the run")
+    await world.worker(first)
+    assert await world.workers[second].terminate() == 0
+    await world.worker(second)
+    world.backend.go_on("rolled")
+    ended = await world.reaches("rolled", "succeeded", "stuck", "paused", "failed")
+    assert (ended.state.value, world.backend.begun("rolled")) == ("succeeded", [begun.op])
+    assert world.backend.restored("rolled") == ["v41"]
+
+
+async def _is_left(world: Replicas, worker: str, run_id: str) -> bool:
+    """Whether it has left the run alone, or has written something into it after all."""
+    *_, newest = await world.store.events(run_id)
+    said = world.workers[worker].said()
+    return newest.kind is not E.STEP_ACCEPTED or any(
+        "left to the worker in whose spool" in line and run_id in line for line in said.splitlines()
+    )

@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
+from bot.canonical_json import iso
 from bot.clock import SteadyClock, utc_now
 from bot.model import State
 from bot.run import Run
 from handlers.keys import signer_at
 from storage.database import open_database, upgrade
+from storage.processes import SPOOL
 from storage.runs import open_store
+from storage.tables import leases
+from tests.bot.stories import T0
 from tests.people import ANA, BEN, CY, MEMBERS
 from tests.replicas.backend import CREDENTIAL, PASSWORD, Backend, Target
 from tests.replicas.doors import Doors
@@ -152,6 +157,16 @@ class Replicas:
         worker = self._replica(self.workers, name, arguments, environment)
         await worker.start()
         return worker
+
+    async def stays_away(self, worker: str) -> None:
+        """A worker that has ended was seen last so long ago that nobody waits for it any more."""
+        gone = update(leases).where(leases.c.name == f"{SPOOL}{self.spool(worker)}").values(until=iso(T0))
+        await self.store.database.write(lambda connection: connection.execute(gone))
+
+    def spool(self, worker: str) -> str:
+        """The name of its spool."""
+        name = self.folder / f"state-{worker}" / "spool" / "name"
+        return str(json.loads(name.read_text())["name"])
 
     def _replica(
         self,

@@ -33,7 +33,8 @@ from storage.claims import Claim, Claims
 from storage.database import Database
 from storage.looks import LookStore
 from storage.restored import RestoredStore
-from storage.runs import Opening, Store, Transaction
+from storage.runs import Store
+from storage.transaction import Opening, Transaction
 from tests.bot.scripted import Backend, HandClock, Journal, Killed, Register, Scripted, World
 from tests.people import ANA, BEN, CY, DORA, person
 from tests.storage import golden

@@ -32,7 +32,6 @@ from bot.model import (
     Loss,
     LossQuality,
     Phase,
-    Pin,
     PointKind,
     Rows,
     Span,
@@ -41,6 +40,7 @@ from bot.model import (
     Verdict,
     When,
 )
+from bot.pins import Pin
 from bot.policy import Entitled, marks
 from bot.presses import APPROVE, CANCEL, CONTINUE, RESOLVE, RETRY, STOP, VETO, veto
 from bot.run import Pause, Run
@@ -164,8 +164,8 @@ async def under_way(s: Stage) -> None:
 def copies(s: Stage, target: str) -> Scripted:
     """The backend makes copies beside, and drops what it has made."""
     backend = s.backend(target)
-    does = frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE, Do.DROP})
-    backend.capabilities = replace(backend.capabilities, does=does)
+    does, drops = frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE}), frozenset({Do.PREPARE, Do.SAVE})
+    backend.capabilities = replace(backend.capabilities, does=does, drops=drops)
     return backend.preparing
 
 

@@ -21,8 +21,9 @@ from bot.model import Person
 from bot.signatures import Signer, statement
 from storage.database import open_database
 from storage.evidence import link
-from storage.runs import Opening, Store, Transaction, open_store
+from storage.runs import Store, open_store
 from storage.tables import cards, evidence, evidence_head, installation, run_events, runs
+from storage.transaction import Opening, Transaction
 from tests.bot.stories import T0, happened, plan_data, requested
 from tests.people import ANA, CHANNEL
 from tests.storage.told import driven, plan_for

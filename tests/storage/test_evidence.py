@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from bot.event_kinds import EventKind as E
 from storage.evidence import FIRST_PREV, first_break, link
-from storage.runs import Store, TargetTaken, Transaction
+from storage.runs import Store
+from storage.transaction import TargetTaken, Transaction
 from tests.bot.stories import T0, happened, later
 from tests.people import ANA, BEN
 from tests.storage.told import approved, ask, driven, rows, tell

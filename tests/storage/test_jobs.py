@@ -15,7 +15,8 @@ from storage.database import Database, open_database
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.postgres import listen
-from storage.runs import Opening, Store, Transaction, open_store
+from storage.runs import Store, open_store
+from storage.transaction import Opening, Transaction
 from tests.bot.stories import T0, happened, later, plan_data, requested
 from tests.people import ANA, BEN, CHANNEL
 from tests.storage.conftest import FRONT

@@ -18,8 +18,9 @@ from bot.run import Run
 from bot.signatures import why_not_signed
 from storage.claims import Claims
 from storage.database import Database, open_database
-from storage.runs import Repeated, Store, TargetTaken, Transaction, open_store
+from storage.runs import Store, open_store
 from storage.tables import runs
+from storage.transaction import Repeated, TargetTaken, Transaction
 from tests.bot.stories import T0, Story, happened, later, planned
 from tests.people import ANA, BEN, CHANNEL, person
 from tests.storage.conftest import FRONT

@@ -37,7 +37,8 @@ from storage.evidence import first_break
 from storage.integrity import damage_of
 from storage.looks import LookStore
 from storage.restored import RestoredStore, confirm, restored
-from storage.runs import Repeated, Store, open_store
+from storage.runs import Store, open_store
+from storage.transaction import Repeated
 from tests.bot.scripted import ENTITLED
 from tests.bot.stories import T0, later
 from tests.people import ANA, BEN

@@ -12,7 +12,8 @@ from bot.event_kinds import EventKind as E
 from bot.model import Do, Person, Plan
 from bot.presses import Click, Press
 from bot.run import Run
-from storage.runs import Opening, Store
+from storage.runs import Store
+from storage.transaction import Opening
 from tests.bot.stories import ORDERS, T0, Story, happened, later, plan_data, requested, went_well
 from tests.people import ANA, BEN, CHANNEL, CY
 

@@ -7,6 +7,7 @@ approve; `rehearsal` sends a card to the operator. `results` says what they all 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from aiohttp import ClientSession, ClientTimeout
 from slack_sdk.web.async_client import AsyncWebClient
@@ -29,7 +30,10 @@ SHELL_WAITS_FOR_SLACK_SECONDS = 10  # nobody waits with a trigger
 
 
 async def examine(
-    settings: ProcessSettings, configuration: Configuration, operator: str | None = None
+    settings: ProcessSettings,
+    configuration: Configuration,
+    operator: str | None = None,
+    mounts: Path = installation.MOUNTS,
 ) -> AsyncIterator[Result]:
     """Each result as it is found. `operator`: the Slack user id of who rehearses; None: nobody does."""
     clock = SteadyClock()
@@ -38,8 +42,10 @@ async def examine(
         yield result
     yield installation.guard(clock())
     yield installation.state_folder(settings.state)
+    for result in installation.spool(settings.state, configuration, mounts):
+        yield result
     yield await installation.database(settings)
-    for result in await _processes(settings, clock):
+    for result in await _processes(settings, configuration, clock):
         yield result
     backends = await _backends(settings, configuration, clock)
     for backend in backends.values():
@@ -59,10 +65,11 @@ async def examine(
                 yield result
 
 
-async def _processes(settings: ProcessSettings, clock: Clock) -> list[Result]:
+async def _processes(settings: ProcessSettings, configuration: Configuration, clock: Clock) -> list[Result]:
     try:
         async with stored(settings) as store:
-            return installation.processes(await store.processes(clock()))
+            seen = await store.processes(clock())
+        return [*installation.processes(seen), *installation.one_can_tell(configuration, seen)]
     except (ConfigurationError, TemporaryError, DBAPIError, OSError):
         return []  # the database has had its own line
 

@@ -1,6 +1,7 @@
 """What the doctor sees on this machine: the environment, the state folder, the database, the guard."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from backends.command.settings import CommandSettings
 from backends.installed import definitions
 from bot.configuration import Configuration, warnings
 from bot.errors import ConfigurationError
@@ -18,6 +20,10 @@ from handlers.door.guard import self_test
 from handlers.settings import ProcessSettings
 from storage.database import HEAD, revision
 
+MOUNTS = Path("/proc/self/mountinfo")
+IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+POINT_FIELD = 4  # of a line of MOUNTS: where it is mounted
+LAYERS = frozenset({"overlay", "aufs"})  # of a container, where it is the root
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -56,6 +62,47 @@ def state_folder(path: Path) -> Result:
     return ok("state folder", f"{path} is ours alone")
 
 
+def spool(path: Path, configuration: Configuration, mounts: Path) -> list[Result]:
+    """Returns why a spool in this state folder goes with its worker; none where it may stay, or none is used.
+
+    `mounts`: the file in which the kernel says what is mounted where.
+    """
+    if not any(one.maintenance or one.executor.type == "command" for one in configuration.targets.values()):
+        return []
+    try:
+        kind = file_system(path, mounts.read_text())
+    except OSError:
+        return []  # it cannot be seen
+    lost = "so what a worker has begun cannot be found again, and people are asked"
+    if kind in IN_MEMORY:
+        words = f"{path} lies in memory ({kind}), {lost}. Set ROLLBACK_STATE_DIR to a folder on a disk."
+    elif kind in LAYERS:
+        words = f"{path} goes with the container that it is a layer of ({kind}), {lost}. Mount a volume."
+    else:
+        return []
+    return [warn("spool", words)]
+
+
+def file_system(path: Path, mounts: str) -> str:
+    """Returns the kind of the file system that holds the path; empty: that cannot be seen."""
+    kind, deepest, real = "", -1, path.resolve()
+    for line in mounts.splitlines():
+        mounted, _, source = line.partition(" - ")
+        fields = mounted.split()
+        if len(fields) < POINT_FIELD + 1 or not source:
+            continue
+        point = Path(_unescaped(fields[POINT_FIELD]))
+        depth = len(point.parts)
+        if real.is_relative_to(point) and depth >= deepest:  # of two at one point the later one is seen
+            kind, deepest = source.split()[0], depth
+    return kind
+
+
+def _unescaped(field: str) -> str:
+    """As proc(5) says: blanks and the like stand there as three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), field)
+
+
 async def database(settings: ProcessSettings) -> Result:
     try:
         if there_is_none(settings):
@@ -90,4 +137,26 @@ def processes(seen: Iterable[LiveProcess]) -> list[Result]:
             )
             for target, those in targets_apart(workers).items()
         ]
+    return results
+
+
+def one_can_tell(configuration: Configuration, seen: Iterable[LiveProcess]) -> list[Result]:
+    """Returns the targets of which only one of several workers can tell what it has begun."""
+    found, results = tuple(seen), []
+    for zone in sorted({one.zone for one in found if one.role == "worker"}):
+        blind = [
+            f"`{target.name}`"
+            for target in configuration.targets.values()
+            if isinstance(target.executor, CommandSettings)
+            and target.executor.find is None
+            and target.zone == zone
+        ]
+        workers = workers_of(zone, found)
+        if blind and len(workers) > 1:
+            words = (
+                f"{len(workers)} workers, and without a `find` of {', '.join(blind)} only the one that has "
+                "begun a restore can tell what became of it: the others wait a minute for it, then people "
+                "are asked. Add `find`, or give each worker a state folder that outlives it."
+            )
+            results.append(warn(f"zone {zone}", words))
     return results

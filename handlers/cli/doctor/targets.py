@@ -1,10 +1,10 @@
 """Whether each target answers, lets us in, and could be taken back now within its objective."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.configuration import Target
-from bot.contract import OutcomeUnknown
+from bot.contract import Examines, OutcomeUnknown, Trouble
 from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError, words_of
 from bot.model import Goal, LossQuality, Plan, Points
 from bot.planner import Executors, Planner
@@ -23,7 +23,18 @@ class Examined:
 
 
 async def examine(target: Target, planner: Planner | None, executors: Executors) -> Examined:
-    """Plans as a request would, to the newest earlier point. `planner` None: only points can be read."""
+    """Plans as a request would, then lets the backend look closer at itself where it can.
+
+    `planner` None: only points can be read.
+    """
+    examined = await _answers(target, planner, executors)
+    said = " ".join(result.words for result in examined.results)
+    closer = [result for result in await _closer(target, executors) if result.words not in said]
+    return replace(examined, results=(*examined.results, *closer))
+
+
+async def _answers(target: Target, planner: Planner | None, executors: Executors) -> Examined:
+    """Goes to the newest earlier point."""
     name = f"target {target.name}"
     try:
         async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
@@ -40,6 +51,30 @@ async def examine(target: Target, planner: Planner | None, executors: Executors)
     except Exception as problem:  # noqa: BLE001 - a fault of ours with one target hides none of the rest
         result = fail(name, ending(problem).words)
     return Examined((result,), target.approval.quorum)
+
+
+async def _closer(target: Target, executors: Executors) -> tuple[Result, ...]:
+    """Changes nothing, and has a time of its own. An executor that cannot be built has had its line."""
+    name = f"target {target.name}"
+    try:
+        executor = executors.executor(target.name)
+        if not isinstance(executor, Examines):
+            return ()
+        async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
+            return tuple(_result(name, trouble) for trouble in await executor.examine())
+    except ConfigurationError:
+        return ()
+    except TimeoutError:
+        waited = f"{TARGET_ANSWERS_WITHIN_SECONDS:.0f} s"
+        return (warn(name, f"looking closer took more than {waited}. Look how long its programs take."),)
+    except WHAT_BACKENDS_SAY as problem:
+        return (fail(name, _stopped(words_of(problem))),)
+    except Exception as problem:  # noqa: BLE001 - a fault of ours with one target hides none of the rest
+        return (fail(name, ending(problem).words),)
+
+
+def _result(name: str, trouble: Trouble) -> Result:
+    return (fail if trouble.serious else warn)(name, _stopped(trouble.words))
 
 
 async def _planned(target: Target, planner: Planner | None, listed: Points) -> Examined:

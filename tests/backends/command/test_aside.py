@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from backends.command.executor import Command, ProgramCall
+from backends.command.calls import ProgramCall
+from backends.command.executor import Command
 from backends.conformance.harness import carried_out, dropping, preparing, saving
 from backends.installed import definitions
 from bot.configuration import load
@@ -34,8 +35,7 @@ def program(script: str, *argv: str) -> ProgramCall:
 
 
 def executor(shop: CommandWorld, spool: str = "spool", **calls: ProgramCall) -> Command:
-    surroundings = shop.surroundings(spool)
-    return Command(**{**shop.calls(), **calls}, surroundings=surroundings, clock=lambda: NOW)
+    return Command(**{**shop.calls(), **calls}, resolver=shop.resolver(spool), clock=lambda: NOW)
 
 
 def argv_of(shop: CommandWorld) -> list[str]:
@@ -66,7 +66,7 @@ async def test_a_copy_whose_name_would_be_an_option_is_refused(shop: CommandWorl
     assert (end.ok, end.left, end.words) == (
         False,
         Left.BEFORE,
-        "The id that it prints looks like an option.",
+        "`sh`: The id that it prints looks like an option.",
     )
 
 
@@ -93,8 +93,8 @@ async def test_a_state_that_is_kept_is_the_point_that_the_program_names(shop: Co
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        (SAVES, "It says that it has kept `v39`, which the points command does not list."),
-        ("echo kept", 'The save command must print {"id": "before-RB-42"} as its last line.'),
+        (SAVES, "`sh`: It says that it has kept `v39`, which the points command does not list."),
+        ("echo kept", '`sh`: The save command must print {"id": "before-RB-42"} as its last line.'),
     ],
 )
 async def test_a_state_is_kept_only_where_the_points_say_so(
@@ -126,14 +126,15 @@ async def test_what_goes_is_named_to_the_program(shop: CommandWorld, what: dict[
 async def test_a_program_that_cannot_drop_says_why(shop: CommandWorld) -> None:
     drop = program("echo volume is mounted; exit 3", "{handle}")
     end = await end_of(executor(shop, drop=drop), dropping(WORK, prepared="copy-7"))
-    assert (end.ok, end.words) == (False, "Ended with 3: volume is mounted")
+    assert (end.ok, end.words) == (False, "`sh`: Ended with 3: volume is mounted")
 
 
 def test_a_target_does_what_it_has_programs_for(shop: CommandWorld) -> None:
     plain = executor(shop).capabilities
     able = executor(shop, prepare=program("true"), drop=program("true")).capabilities
     assert plain.does == {Do.SAVE, Do.RESTORE}
-    assert able.does == {Do.SAVE, Do.RESTORE, Do.PREPARE, Do.DROP}
+    assert able.does == {Do.SAVE, Do.RESTORE, Do.PREPARE}
+    assert able.drops == {Do.PREPARE}
     assert able.timeouts[Do.PREPARE] > 20.0
 
 

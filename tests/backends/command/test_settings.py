@@ -7,7 +7,7 @@ import pytest
 from backends.command.settings import PLACES, PrepareCall, RestoreCall
 from backends.installed import definitions
 from backends.programs import spool
-from bot.configuration import load
+from bot.configuration import load, warnings
 from bot.errors import ConfigurationError, PermanentError
 
 FILE = """\
@@ -56,7 +56,9 @@ def test_every_placeholder_that_it_always_has_may_be_a_word_of_a_restore(path: P
 @pytest.mark.parametrize(
     ("call", "word", "words"),
     [
-        ("points", "{point}", "must be without placeholders, not `{point}`."),
+        ("points", "{point}", "can only be filled in with `{cursor}`, not `{point}`."),
+        ("find", "{cursor}", "can only be filled in with `{op}`, not `{cursor}`."),
+        ("points", "--from={cursor}", "`{cursor}` must be an argument of its own, not `--from={cursor}`."),
         ("current", "{op}", "must be without placeholders, not `{op}`."),
         ("find", "{point}", "can only be filled in with `{op}`, not `{point}`."),
         ("cancel", "{expected}", "can only be filled in with `{op}`, not `{expected}`."),
@@ -73,6 +75,60 @@ def test_a_placeholder_that_a_call_is_not_given_is_refused(
         path, text.replace(f"{call}: {{argv: [ctl]}}", f'{call}: {{argv: [ctl, "{word}"]}}')
     )
     assert problem.endswith(f"`targets.shop.executor.{call}.argv[1]`: {words}")
+
+
+OWN = "{CTL_TOKEN: {env: CTL_TOKEN}}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (
+            'points: {argv: [ctl, "{cursor}", "{cursor}"]}',
+            "`targets.shop.executor.points.argv`: must hold `{cursor}` once",
+        ),
+        (
+            'points: {argv: ["{cursor}"]}',
+            "`targets.shop.executor.points.argv`: must begin with the name of a program",
+        ),
+        (
+            'measure: {argv: ["{point}", "--"]}',
+            "`targets.shop.executor.measure.argv`: must begin with the name of a program",
+        ),
+        (
+            f"find: {{argv: [ctl], environment: {OWN}}}",
+            "`targets.shop.executor.find.environment` is not a setting.",
+        ),
+        (
+            f"points: {{argv: [ctl], environment: {OWN}}}",
+            "`targets.shop.executor.points.environment` is not a setting.",
+        ),
+        ("cancel: {argv: [ctl], environment: {a b: c}}", "`a b` cannot be the name of a variable. Use A-Z"),
+        (
+            "cancel: {argv: [ctl], environment: {PATH: /opt/ctl}}",
+            "`PATH` cannot differ for `cancel`: a plan pins the programs by the PATH of all.",
+        ),
+        (f"find: {{argv: [ctl], name: {'n' * 41}}}", "`targets.shop.executor.find.name`: "),
+    ],
+    ids=["cursor twice", "cursor runs", "point runs", "find", "points", "variable", "PATH", "name"],
+)
+def test_a_setting_that_cannot_work_is_refused_with_its_line(path: Path, setting: str, words: str) -> None:
+    call = setting.partition(":")[0]
+    text = FILE.replace(f"      {call}: {{argv: [ctl]}}\n", "")
+    [problem] = _problems(path, text.replace("      restore:", f"      {setting}\n      restore:"))
+    line, _, said = problem.partition(": ")
+    assert said.startswith(words)
+    assert (path.read_text().splitlines()[int(line) - 1]).strip() == setting
+
+
+@pytest.mark.parametrize("call", ["restore", "prepare", "save", "drop", "cancel"])
+def test_what_acts_may_have_variables_and_a_name_of_its_own(path: Path, call: str) -> None:
+    place = '"{handle}"' if call == "drop" else '"{op}"'
+    setting = f"      {call}: {{argv: [ctl, {place}], name: the tool, environment: {OWN}}}\n"
+    text = FILE.partition("      restore:")[0]
+    restore = "" if call == "restore" else '      restore: {argv: [ctl, "{point}"]}\n'
+    save = "      save: {argv: [ctl]}\n" if call == "drop" else ""
+    assert _problems(path, text + restore + save + setting) == ()
 
 
 @pytest.mark.parametrize(("call", "name"), [("find", "op"), ("cancel", "op"), ("measure", "point")])
@@ -96,3 +152,20 @@ def test_what_is_refused_is_what_the_spool_could_not_fill_in() -> None:
             RestoreCall(argv=("sh", word))
         with pytest.raises(PermanentError):
             spool.filled(("sh", word), **values)
+
+
+@pytest.mark.parametrize(
+    ("zone", "more", "warned"),
+    [
+        ("far", "", True),
+        ("main", "", False),
+        ("far", '      find: {argv: [ctl, "{op}"]}\n', False),
+    ],
+    ids=["several workers may reach it", "one process may be all", "each of them can tell"],
+)
+def test_a_restore_that_only_one_of_several_workers_could_tell_of_is_a_warning(
+    path: Path, zone: str, more: str, warned: bool
+) -> None:
+    path.write_text(f"{FILE}{more}    zone: {zone}\n")
+    found = warnings(load(path, definitions()), definitions())
+    assert any("`shop` has no `find`" in words and f"zone `{zone}`" in words for words in found) is warned

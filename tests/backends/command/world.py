@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from backends.command.calls import ProgramCall
 from backends.command.check import CommandCheck
-from backends.command.executor import Command, ProgramCall
+from backends.command.executor import Command
 from backends.conformance.harness import PATIENCE_SECONDS, SHORT_SECONDS, Moment
 from backends.programs import supervisor
+from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.contract import Handle, Taken, Work
 from bot.model import When
@@ -54,7 +56,7 @@ class CommandWorld:
             "drop": self.call("drop", "{handle}"),
         }
         if dies is None:
-            return Command(**calls, surroundings=self.surroundings(), settles=SETTLES_SECONDS)
+            return Command(**calls, resolver=self.resolver(), settles=SETTLES_SECONDS)
         return DyingCommand(self, dies, calls)
 
     def calls(self) -> dict[str, Any]:
@@ -68,11 +70,10 @@ class CommandWorld:
     def call(self, *argv: str, timeout: float = 20.0) -> ProgramCall:
         return ProgramCall((sys.executable, "-I", "-S", ctl.__file__, str(self.root), *argv), timeout)
 
-    def surroundings(self, spool: str = "spool") -> Surroundings:
+    def resolver(self, spool: str = "spool") -> Resolver:
         """Another spool is another machine."""
-        return Surroundings(
-            self.root, self.root / spool, {"PATH": os.defpath}, place=f"{spool} of one worker"
-        )
+        place = f"{spool} of one worker"
+        return Resolver(Surroundings(self.root, self.root / spool, {"PATH": os.defpath}, place), {})
 
     def offers(self, *points: dict[str, Any]) -> None:
         self._write("points.json", list(points))
@@ -126,7 +127,7 @@ class DyingCommand(Command):
     """
 
     def __init__(self, world: CommandWorld, dies: Moment, calls: dict[str, Any]) -> None:
-        super().__init__(**calls, surroundings=world.surroundings(), settles=SETTLES_SECONDS)
+        super().__init__(**calls, resolver=world.resolver(), settles=SETTLES_SECONDS)
         self._world = world
         self._dies = dies
 

@@ -2,24 +2,20 @@
 
 import asyncio
 import os
-import ssl
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from backends.conformance.harness import carried_out, work_for
 from backends.git.executor import Git
+from backends.git.remote import Access
 from backends.git.repository import Push, Repository
 from bot.contract import (
     Blocked,
@@ -35,6 +31,7 @@ from bot.contract import (
 )
 from bot.errors import ConfigurationError
 from bot.model import Goal, LossQuality, Unit
+from tests.backends.git.certificates import certified
 from tests.backends.git.world import NOON, GitWorld, git
 
 NOW = datetime.fromtimestamp(NOON, UTC) + timedelta(minutes=30)
@@ -299,16 +296,16 @@ async def test_of_twins_that_make_the_very_same_commit_only_the_first_has_landed
     assert await repository.push(commit, tip, 30.0) is Push.OVERTAKEN
 
 
-async def test_a_push_that_the_remote_forbids_says_why(world: GitWorld, executor: Git) -> None:
+async def test_a_push_that_the_remote_forbids_says_why(world: GitWorld) -> None:
+    executor = world.executor(access=Access(runs_hooks=True))
     _hook(world, "pre-receive", "echo 'main is frozen until Monday'; exit 1")
     with pytest.raises(Denied, match="frozen until Monday"):
         await executor.start(await _work(executor))
     assert world.effects() == 0
 
 
-async def test_a_push_without_an_answer_is_unknown_until_somebody_looks(
-    world: GitWorld, executor: Git
-) -> None:
+async def test_a_push_without_an_answer_is_unknown_until_somebody_looks(world: GitWorld) -> None:
+    executor = world.executor(access=Access(runs_hooks=True))
     _hook(world, "post-receive", "exec sleep 60")
     work = await _work(executor)
     with pytest.raises(OutcomeUnknown):
@@ -431,32 +428,36 @@ def test_usual_settings_are_taken(tmp_path: Path, remote: str, branch: str) -> N
 
 REFUSING = """\
 #!/bin/sh
-echo "$@" "$(env)" >>{said}
+if [ "$*" = version ]; then echo git version 2.39.5; exit; fi
+echo "$@" >>{said}
+env >>{heard}
 echo "fatal: Authentication failed" >&2
 exit 128
 """
 
 
 @pytest.mark.parametrize(
-    ("credentials", "basic"),
-    [("robot:c%40nary-9d1e", b"robot:c@nary-9d1e"), ("canary-9d1e", b"canary-9d1e:")],
+    ("credentials", "user", "password"),
+    [("robot:c%40nary-9d1e", "robot", "c@nary-9d1e"), ("canary-9d1e", "canary-9d1e", "")],
 )
 async def test_credentials_in_an_address_are_handed_to_git_and_to_no_command_line(
-    tmp_path: Path, credentials: str, basic: bytes
+    tmp_path: Path, credentials: str, user: str, password: str
 ) -> None:
-    said, program = tmp_path / "said", tmp_path / "bin" / "git"
+    said, heard, program = tmp_path / "said", tmp_path / "heard", tmp_path / "bin" / "git"
     program.parent.mkdir()
-    program.write_text(REFUSING.format(said=said))
+    program.write_text(REFUSING.format(said=said, heard=heard))
     program.chmod(0o755)
     remote = f"https://{credentials}@git.example:8443/shop.git"
     executor = Git(remote, "main", "", tmp_path / "w", {"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    (tmp_path / "w").mkdir()
+    git(tmp_path, "init", "--quiet", "--bare", f"w/{sha256(remote.encode()).hexdigest()[:16]}.git")
     with pytest.raises(Denied) as refused:
         await executor.points()
-    told = said.read_text()
-    assert "https://git.example:8443/shop.git" in told
-    assert "GIT_CONFIG_KEY_0=http.https://git.example:8443/.extraHeader" in told
-    assert f"GIT_CONFIG_VALUE_0=Authorization: Basic {b64encode(basic).decode()}" in told
-    assert "nary-9d1e" not in told + str(refused.value)
+    assert "https://git.example:8443/shop.git" in said.read_text()
+    assert "nary-9d1e" not in said.read_text() + str(refused.value)
+    lines = heard.read_text().splitlines()
+    assert {f"ROLLBACK_GIT_USER={user}", f"ROLLBACK_GIT_PASSWORD={password}"} <= set(lines)
+    assert "ROLLBACK_GIT_SITE=https://git.example:8443" in lines
 
 
 async def test_credentials_in_an_address_reach_the_server(tmp_path: Path) -> None:
@@ -464,7 +465,8 @@ async def test_credentials_in_an_address_reach_the_server(tmp_path: Path) -> Non
 
     async def refuse(request: web.Request) -> web.Response:
         heard.append(request.headers.get("Authorization"))
-        return web.Response(status=403)
+        asking = {"WWW-Authenticate": 'Basic realm="shop"'}
+        return web.Response(status=403) if heard[-1] else web.Response(status=401, headers=asking)
 
     app = web.Application()
     app.router.add_get("/shop.git/info/refs", refuse)
@@ -475,25 +477,7 @@ async def test_credentials_in_an_address_reach_the_server(tmp_path: Path) -> Non
     with pytest.raises(Denied):
         await Git(address, "main", "", tmp_path / "w", trusting).points()
     await server.close()
-    assert set(heard) == {f"Basic {b64encode(b'robot:canary-9d1e').decode()}"}
-
-
-def certified(folder: Path) -> ssl.SSLContext:
-    """As a server that nobody vouches for."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
-        .sign(key, hashes.SHA256())
-    )
-    unlocked = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file = folder / "server.pem"
-    file.write_bytes(key.private_bytes(*unlocked) + certificate.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
+    assert set(heard) == {None, f"Basic {b64encode(b'robot:canary-9d1e').decode()}"}
 
 
 async def test_a_branch_that_does_not_exist_is_said(world: GitWorld, tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 """A bare repository as the remote, and a colleague's clone from which catalogue and other files come."""
 
+import atexit
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Self
 
 from backends.conformance.harness import Moment
+from backends.git.authorship import USUAL_AUTHORSHIP, Authorship
 from backends.git.executor import Git
+from backends.git.remote import USUAL_ACCESS, Access
 from backends.git.repository import Push, Repository
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
@@ -24,16 +29,8 @@ class GitWorld:
 
     @classmethod
     def make(cls, root: Path) -> Self:
-        world = cls(root)
-        root.mkdir()
-        git(root, "init", "--quiet", "--bare", "--initial-branch=main", str(world.remote))
-        git(root, "clone", "--quiet", str(world.remote), str(world.colleague))
-        git(world.colleague, "checkout", "--quiet", "-b", "main")
-        for n, price in enumerate((10, 11, 12)):
-            world.write({"prod/price": f"{price}\n", f"prod/item{n}": "x\n"}, f"price {price}", n)
-        world.write({"staging/price": "1\n"}, "nothing of production", 3)
-        world.commit({"prod/price": "-1\n"}, "bad load", 4)
-        return world
+        shutil.copytree(_template(), root)
+        return cls(root)
 
     def commit(self, files: dict[str, str], subject: str, minute: int) -> None:
         """A colleague's commit, pushed."""
@@ -47,11 +44,16 @@ class GitWorld:
         git(self.colleague, "add", "--all")
         git(self.colleague, "commit", "--quiet", "-m", subject, at=NOON + minute * 60)
 
-    def executor(self, dies: Moment | None = None) -> Git:
+    def executor(
+        self,
+        dies: Moment | None = None,
+        access: Access = USUAL_ACCESS,
+        authorship: Authorship = USUAL_AUTHORSHIP,
+    ) -> Git:
         """Each has a cache of its own, as on another machine."""
         taken = sum(1 for _ in self.root.glob("work-*"))
         work = self.root / f"work-{os.getpid()}-{taken}"
-        executor = Git(str(self.remote), "main", self.path, work)
+        executor = Git(str(self.remote), "main", self.path, work, access=access, authorship=authorship)
         if dies is not None:
             executor._repository = DyingRepository(str(self.remote), "main", self.path, work, dies)
         return executor
@@ -94,6 +96,24 @@ class DyingRepository(Repository):
             await super().push(commit, tip, timeout)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("dead")
+
+
+@cache
+def _template() -> Path:
+    """Made once, as git takes its time: a world is a copy of it."""
+    root = Path(tempfile.mkdtemp(prefix="git-world-"))
+    atexit.register(shutil.rmtree, root)
+    world = GitWorld(root)
+    git(root, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(world.remote))
+    (world.remote / "hooks").mkdir()
+    git(root, "clone", "--quiet", "--template=", str(world.remote), str(world.colleague))
+    git(world.colleague, "remote", "set-url", "origin", "../remote.git")
+    git(world.colleague, "checkout", "--quiet", "-b", "main")
+    for n, price in enumerate((10, 11, 12)):
+        world.write({"prod/price": f"{price}\n", f"prod/item{n}": "x\n"}, f"price {price}", n)
+    world.write({"staging/price": "1\n"}, "nothing of production", 3)
+    world.commit({"prod/price": "-1\n"}, "bad load", 4)
+    return root
 
 
 def git(folder: Path, *argv: str, at: int = NOON) -> str:

@@ -82,14 +82,3 @@ async def test_a_refused_connection_says_so(free_port: int) -> None:
 
 async def test_a_certificate_that_nobody_trusts_is_named_as_the_cause(untrusted: str) -> None:
     assert (await look(untrusted)).words.startswith("its certificate is not trusted: self")
-
-
-async def test_an_answer_that_is_no_http_is_inconclusive() -> None:
-    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 smtp.shop ESMTP\r\n")
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        assert (await look(f"http://127.0.0.1:{port}/")).verdict is Verdict.INCONCLUSIVE

@@ -204,7 +204,11 @@ async def test_equal_times_are_in_the_order_of_their_names_and_numbers_count_as_
     [
         ("BAD_RELEASE", "v41 is marked as bad (BAD_RELEASE)."),
         ("DIRTY_RELEASE", "v41 was changed after it was deployed (DIRTY_RELEASE)."),
-        ("DEPLOY_UNFINISHED", "v41 was never deployed to the end (DEPLOY_UNFINISHED)."),
+        (
+            "DEPLOY_UNFINISHED",
+            "v41 was never deployed to the end, or was taken back: the next deploy may remove it "
+            "(DEPLOY_UNFINISHED).",
+        ),
     ],
 )
 async def test_a_marked_release_is_doubted_in_list_and_plan(

@@ -1,4 +1,4 @@
-"""Release folders with a page in each, and the kernel's own count of the changes of `current`."""
+"""Release folders with a page in each, and the kernel's own count of the changes of the switched link."""
 
 import ctypes
 import os
@@ -18,6 +18,10 @@ IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE = 0x40, 0x80, 0x100
 
 
 class ReleasesWorld:
+    link = "current"
+    releases = "releases"
+    page = "index.html"  # in a release
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self.key = WorkerKey.at(root.with_name(f"{root.name}.key"))
@@ -30,13 +34,18 @@ class ReleasesWorld:
             world.deploy(f"v{n}", NOON + n * 60)
         world.point_at("v42")
         (root / FOLDER).mkdir()
-        world._renames = Renames("current", root, root / FOLDER)
+        world._renames = Renames(world._switched(), root / FOLDER)
         return world
 
+    def _switched(self) -> Path:
+        """The link that names the release."""
+        return self.root / self.link
+
     def deploy(self, release: str, at: int) -> None:
-        folder = self.root / "releases" / release
-        folder.mkdir(parents=True)
-        (folder / "index.html").write_text(f"this is {release}")
+        folder = self.root / self.releases / release
+        page = folder / self.page
+        page.parent.mkdir(parents=True)
+        page.write_text(f"this is {release}")
         os.utime(folder, (at, at))
 
     def point_at(self, release: str) -> None:
@@ -45,13 +54,16 @@ class ReleasesWorld:
         link.symlink_to(Path("releases") / release)
 
     def executor(self, dies: Moment | None = None) -> Releases:
-        return Releases(self.root, self.key) if dies is None else DyingReleases(self.root, self.key, dies)
+        executor = Releases(self.root, self.key, link=self.link, releases=self.releases)
+        if dies is not None:
+            executor._markers = DyingMarkers(self.root, self.key, dies)
+        return executor
 
     def live(self) -> str:
-        return (self.root / "current" / "index.html").read_text()
+        return (self.root / self.link / "index.html").read_text()
 
     def holds(self, point: str) -> str:
-        return (self.root / "releases" / point / "index.html").read_text()
+        return (self.root / self.releases / point / self.page).read_text()
 
     def effects(self) -> int:
         assert self._renames is not None, "only the one who made the world counts"
@@ -62,7 +74,7 @@ class ReleasesWorld:
         self.point_at("v43")
 
     def loses(self, point: str) -> None:
-        shutil.rmtree(self.root / "releases" / point)
+        shutil.rmtree(self.root / self.releases / point)
 
     def lies(self) -> None:
         self.point_at("v42")
@@ -73,20 +85,20 @@ class ReleasesWorld:
 
 
 class Renames:
-    """How often something was renamed to `name` in a folder, by whatever process, as inotify saw it.
+    """How often something was renamed to `link`, by whatever process, as inotify saw it.
 
     The kernel drops an event that equals the one before it. So the folder where the new link is made is
     watched as well: what happens there stands between two renames.
     """
 
-    def __init__(self, name: str, *folders: Path) -> None:
+    def __init__(self, link: Path, prepared: Path) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self._watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         assert self._watch >= 0, os.strerror(ctypes.get_errno())
-        for folder in folders:
+        for folder in (link.parent, prepared):
             mask = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE
             assert libc.inotify_add_watch(self._watch, os.fsencode(folder), mask) >= 0
-        self._name = os.fsencode(name)
+        self._name = os.fsencode(link.name)
         self._seen = 0
 
     def count(self) -> int:
@@ -106,12 +118,6 @@ class Renames:
 
     def close(self) -> None:
         os.close(self._watch)
-
-
-class DyingReleases(Releases):
-    def __init__(self, root: Path, key: WorkerKey, dies: Moment) -> None:
-        super().__init__(root, key)
-        self._markers = DyingMarkers(root, key, dies)
 
 
 class DyingMarkers(Markers):
@@ -137,6 +143,24 @@ class DyingSlot(Slot):
         super().write(marker)
         if marker.stage is MarkerStage.TAKEN and self._dies is Moment.TAKEN:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class ChainedWorld(ReleasesWorld):
+    """Other names, a link that leads through another, and into a folder of each release."""
+
+    link = "live"
+    releases = "versions"
+    page = "public/index.html"
+
+    def _switched(self) -> Path:
+        return self.root / self.releases / "latest"
+
+    def point_at(self, release: str) -> None:
+        latest, live = self._switched(), self.root / self.link
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(release)
+        if not live.is_symlink():
+            live.symlink_to("versions/latest/public")
 
 
 EXECUTOR_WORLDS = (ReleasesWorld,)

@@ -1,15 +1,26 @@
 """Checks `sql`, beyond what all checks must do."""
 
+import asyncio
 import sqlite3
+import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from backends.sql.check import QueryCheck, TablesCheck
+from backends.discreet import DiscreetCheck
+from backends.references import Resolver
+from backends.sql.check import QueryCheck, TablesCheck, build
+from backends.sql.settings import SqlCheckSettings
+from backends.sql.sqlite_file import LAST_SECONDS, THREAD
+from backends.surroundings import Surroundings
+from bot.configuration.values import Reference
 from bot.model import Contents, Finding, Rows, Verdict, When
+from bot.views.words import number
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 URL = "sqlite:///shop.db"
@@ -95,9 +106,12 @@ async def test_a_query_changes_nothing(base: Path, query: str) -> None:
     assert {file.name: file.read_bytes() for file in base.iterdir()} == before
 
 
-async def test_another_kind_of_database_is_inconclusive(base: Path) -> None:
-    check = QueryCheck(when=When.OFFLINE, url="postgresql://shop", base=base, query="select 1")
-    assert (await check.look(None, NOW)).verdict is Verdict.INCONCLUSIVE
+@pytest.mark.parametrize("url", ["mysql://shop/orders", "postgresql://shop", "sqlite:///", "shop.db"])
+async def test_another_kind_of_database_is_inconclusive(base: Path, url: str) -> None:
+    check = QueryCheck(when=When.OFFLINE, url=url, base=base, query="select 1")
+    finding = await check.look(None, NOW)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.words.startswith("the address cannot be used: it must begin with sqlite:///")
 
 
 async def test_a_database_in_wal_mode_is_read_while_it_is_written(base: Path) -> None:
@@ -210,3 +224,174 @@ async def test_a_check_may_be_called_by_a_name_of_its_own(base: Path) -> None:
         when=When.OFFLINE, label="no debts", url="sqlite:///shop.db", base=base, query="select 1"
     )
     assert (await check.look(None, NOW)).name == "no debts"
+
+
+BIGGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("conditions", "verdict", "words"),
+    [
+        ({"equals": BIGGEST}, Verdict.PASSED, "9,223,372,036,854,775,807"),
+        (
+            {"equals": BIGGEST - 1},
+            Verdict.FAILED,
+            "9,223,372,036,854,775,807, not 9,223,372,036,854,775,806",
+        ),
+        (
+            {"maximum": BIGGEST - 1},
+            Verdict.FAILED,
+            "9,223,372,036,854,775,807, more than 9,223,372,036,854,775,806",
+        ),
+        ({"minimum": BIGGEST}, Verdict.PASSED, "9,223,372,036,854,775,807"),
+    ],
+)
+async def test_a_whole_number_is_told_and_compared_to_its_last_digit(
+    base: Path, conditions: dict[str, int], verdict: Verdict, words: str
+) -> None:
+    finding = await ask(base, f"select {BIGGEST}", **conditions)
+    assert (finding.verdict, finding.words) == (verdict, words)
+    assert number(finding.value) == "9,223,372,036,854,775,807"
+
+
+@pytest.mark.parametrize(
+    ("query", "equals", "words"),
+    [
+        ("select '0'", 0, "'0' is a text, 0 was expected"),
+        ("select 0", "0", "0 is a number, '0' was expected"),
+        ("select 1", True, "1 is a number, true was expected"),
+        ("select x'00'", 0, "\"x'00'\" is a text, 0 was expected"),
+        ("select 'on'", "off", "'on', not 'off'"),
+    ],
+)
+async def test_a_value_of_another_kind_is_said_to_be_one(
+    base: Path, query: str, equals: float | str, words: str
+) -> None:
+    finding = await ask(base, query, equals=equals)
+    assert (finding.verdict, finding.words) == (Verdict.FAILED, words)
+
+
+async def test_a_text_between_two_numbers_is_said_to_be_a_text(base: Path) -> None:
+    words = "'7' is a text, a number was expected"
+    assert (await ask(base, "select '7'", minimum=1)).words == words
+
+
+@pytest.mark.parametrize(
+    ("query", "verdict", "words"),
+    [
+        ("select id from orders limit 3", Verdict.FAILED, "3 rows, one was expected"),
+        ("select id from orders", Verdict.FAILED, "1,234 rows, one was expected"),
+        (
+            "select a.id from orders a, orders b",
+            Verdict.FAILED,
+            "at least 10,000 rows, one was expected",
+        ),
+        ("select id from orders where id < 0", Verdict.INCONCLUSIVE, "no rows, one was expected"),
+        ("select null", Verdict.INCONCLUSIVE, "NULL, a value was expected"),
+        ("select 1, 2", Verdict.FAILED, "2 columns, one was expected"),
+    ],
+)
+async def test_an_answer_of_another_shape_is_said_with_its_count(
+    base: Path, query: str, verdict: Verdict, words: str
+) -> None:
+    finding = await ask(base, query, equals=1)
+    assert (finding.verdict, finding.words, finding.value) == (verdict, words, None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from orders",
+        "drop table orders",
+        "attach 'other.db' as other",
+        "vacuum",
+        "vacuum into 'copy.db'",
+        "pragma user_version = 5",
+        "insert into customers values ('ana') returning 1",
+    ],
+)
+async def test_a_query_that_writes_is_refused_by_the_connection_and_said(base: Path, query: str) -> None:
+    before = {file.name: file.read_bytes() for file in base.iterdir()}
+    finding = await ask(base, query, equals=0)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.words
+    assert {file.name: file.read_bytes() for file in base.iterdir()} == before
+
+
+async def test_a_writing_query_is_named_as_the_cause(base: Path) -> None:
+    words = "the query wants to write, and a check can only read: attempt to write a readonly database"
+    assert (await ask(base, "delete from orders", equals=0)).words == words
+
+
+@pytest.mark.parametrize(
+    "query", ["selct 1", "select (", "select 'a", "select length()", "select nothing(1)"]
+)
+async def test_a_query_that_cannot_be_asked_says_nothing_about_the_data(base: Path, query: str) -> None:
+    finding = await ask(base, query, equals=0)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.words.startswith("the query cannot be asked: ")
+
+
+async def test_a_missing_file_is_named_as_the_cause(base: Path) -> None:
+    check = QueryCheck(when=When.OFFLINE, url="sqlite:///none.db", base=base, query="select 1", equals=1)
+    finding = await check.look(None, NOW)
+    words = "the file of the database is not there"
+    assert (finding.verdict, finding.words) == (Verdict.INCONCLUSIVE, words)
+
+
+async def test_a_lock_is_named_as_the_cause_before_the_time_is_over(base: Path) -> None:
+    with closing(sqlite3.connect(base / "shop.db", isolation_level=None)) as writer:
+        writer.execute("begin exclusive")
+        finding = await ask(base, "select count(*) from orders", equals=1234, timeout=0.3)
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.words == "another connection holds it: database is locked"
+
+
+# The steps of SQLite's machine are few and long here: so few that nobody looks at the clock between them.
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select sum(length(replace(hex(zeroblob(1000000 + id)), '0', 'ab'))) from orders",
+        "select length(replace(hex(zeroblob(20000000)), '0', '1')) + count(*) from orders",
+        "with recursive n(i) as (select 1 union all select i + 1 from n) select i from n where i < 0",
+    ],
+)
+async def test_a_look_ends_when_its_time_is_over_whatever_the_query_does(base: Path, query: str) -> None:
+    began = monotonic()
+    finding = await ask(base, query, equals=0, timeout=0.1)
+    assert monotonic() - began < 0.1 + 2 * LAST_SECONDS
+    assert (finding.verdict, finding.words) == (Verdict.INCONCLUSIVE, "no answer within 0.1 s")
+
+
+async def test_too_many_rows_are_decided_also_when_the_time_is_over(base: Path) -> None:
+    slow = "with recursive n(i) as (select 1 union all select i + 1 from n)"
+    query = f"{slow} select i from n where i < 4 or i < 0"
+    finding = await ask(base, query, equals=0, timeout=0.2)
+    assert (finding.verdict, finding.words) == (Verdict.FAILED, "at least 2 rows, one was expected")
+
+
+async def test_nothing_is_left_running_when_nobody_wants_the_answer(base: Path) -> None:
+    forever = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await ask(base, forever, equals=0)
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            await asyncio.to_thread(thread.join, 5)
+            assert not thread.is_alive()
+
+
+async def test_a_long_text_is_cut_and_says_so(base: Path) -> None:
+    finding = await ask(base, "select replace(hex(zeroblob(500)), '0', 'x')", equals="y")
+    assert finding.words == f"'{'x' * 200}… (1,000 characters)', not 'y'"
+
+
+async def test_words_of_a_query_that_is_a_reference_are_struck_from_complaints(base: Path) -> None:
+    (base / "query.sql").write_text("select id from canary7f3a('canary-7f3a')")
+    surroundings = Surroundings(base, base / "spool")
+    settings = SqlCheckSettings(
+        type="sql", url=URL, query=Reference("file", "query.sql"), equals=1, name="rows"
+    )
+    check = DiscreetCheck(build(settings, Resolver(surroundings, {})), "sql", surroundings.secrets)
+    assert "canary-7f3a" not in surroundings.secrets.struck("near 'canary-7f3a': syntax error")
+    assert (await check.look(None, NOW)).verdict is not Verdict.PASSED

@@ -9,6 +9,7 @@ from typing import Self
 from backends.conformance.harness import SHORT_SECONDS
 from backends.sql.check import QueryCheck, TablesCheck
 from bot.model import When
+from tests.postgres import connect, libpq
 
 URL = "sqlite:///shop.db"
 
@@ -20,6 +21,16 @@ def fill(folder: Path) -> None:
             "insert into orders values (?, ?, ?)", [(n, n * 1.5, f"n{n}") for n in range(1, 1235)]
         )
         database.execute("create table customers (name text)")
+
+
+def fill_postgres(url: str) -> str:
+    """Returns its address as a check takes it."""
+    with connect(url) as database:
+        database.execute("create table orders (id bigint primary key, total numeric(12, 2), note text)")
+        database.execute("insert into orders select n, n * 1.5, 'n' || n from generate_series(1, 1234) n")
+        database.execute("create table customers (name text, vip boolean not null default false)")
+        database.execute("create view slow as select pg_sleep(60)::text as a")
+    return libpq(url)
 
 
 class ShopWorld:

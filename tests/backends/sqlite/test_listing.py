@@ -17,6 +17,7 @@ from backends.sqlite.executor import Sqlite
 from backends.sqlite.listing import BYTES_AT_ONCE, ROWS_AT_ONCE
 from backends.worker_key import WorkerKey
 from bot.contract import (
+    Blocked,
     Denied,
     Removal,
     RowListed,
@@ -77,8 +78,13 @@ def files(tmp_path: Path) -> Files:
 def run(database: Path, *statements: str) -> None:
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.create_function("own", 1, lambda value: value, deterministic=True)
+        connection.create_collation("icu", by_letters)
         for statement in statements:
             connection.execute(statement)
+
+
+def by_letters(one: str, other: str) -> int:
+    return (one.casefold() > other.casefold()) - (one.casefold() < other.casefold())
 
 
 def digest(file: Path) -> str:
@@ -200,6 +206,67 @@ async def test_a_table_that_cannot_be_compared_is_named_with_the_reason(files: F
     assert figures(tables["t"]) == (1, 0, 0)
     with pytest.raises(Unsupported, match="`words` cannot be listed: an index without content"):
         await files.rows("words")
+
+
+ICU_KEY = "CREATE TABLE t (k TEXT COLLATE icu PRIMARY KEY, v)"
+
+
+@pytest.mark.parametrize("created", [ICU_KEY, f"{ICU_KEY} WITHOUT ROWID"])
+async def test_a_table_of_a_collation_that_only_the_application_has_is_listed_by_its_bytes(
+    files: Files, created: str
+) -> None:
+    files.make(
+        created,
+        "INSERT INTO t VALUES ('Zoe', 1), ('Ada', 2)",
+        then=("UPDATE t SET v = 7 WHERE k = 'Zoe'", "INSERT INTO t VALUES ('Eve', 3)"),
+    )
+    listed = (await files.tables())["t"]
+    assert isinstance(listed, TableListed)
+    assert (listed.without, listed.key, figures(listed)) == (("icu",), (), (2, 0, 1))
+    found = sorted(await files.rows(), key=repr)
+    assert found == sorted([new("Zoe", 7), new("Eve", 3), returning("Zoe", 1)], key=repr)
+
+
+async def test_a_damaged_table_is_not_listed_and_others_are(files: Files) -> None:
+    files.make(
+        "CREATE TABLE t (v)",
+        "CREATE TABLE u (v)",
+        "INSERT INTO t VALUES (1)",
+        then=("INSERT INTO t VALUES (2)", "INSERT INTO u VALUES (3)"),
+    )
+    damage(files.undo, "t")
+    tables = await files.tables()
+    assert tables["t"] == TableNotListed("t", "it is damaged (database disk image is malformed)")
+    assert figures(tables["u"]) == (1, 0, 0)
+    with pytest.raises(Unsupported, match="`t` cannot be listed: it is damaged"):
+        await files.rows("t")
+
+
+def damage(database: Path, table: str) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?"
+        (page,) = connection.execute(sql, (table,)).fetchone()
+    with open(database, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\x07" * 4096)
+
+
+async def test_two_files_of_different_text_encodings_are_refused_with_the_reason(files: Files) -> None:
+    run(files.point, "PRAGMA encoding = 'UTF-16le'", "CREATE TABLE t (v)")
+    run(files.undo, "CREATE TABLE t (v)")
+    with pytest.raises(Blocked, match="UTF-8, that of the backup UTF-16le"):
+        await files.executor().list_removed(files.removal)
+
+
+async def test_what_was_kept_of_a_damaged_database_is_not_listed_and_the_way_to_look_is_said(
+    files: Files,
+) -> None:
+    files.make("CREATE TABLE t (v)")
+    raw = replace(files.removal, undo="pre-RB-1.damaged.tar")
+    with pytest.raises(Unsupported, match=r"`pre-RB-1\.damaged\.tar` keeps a damaged .*`tar xf`"):
+        await files.executor().list_removed(raw)
+    with pytest.raises(Unsupported, match="no rows of it can be listed"):
+        await anext(files.executor().rows_removed(raw, "t"))
 
 
 async def test_an_unknown_table_is_refused(files: Files) -> None:

@@ -20,13 +20,13 @@ from bot.model import (
     Left,
     Loss,
     LossQuality,
-    Pin,
     Points,
     RestorePoint,
     Unit,
     Verdict,
     When,
 )
+from bot.pins import Pin
 from bot.run import Run
 from bot.suggesting import Offer
 from bot.views import details, home, lists, press_forms, start_form

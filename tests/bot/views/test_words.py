@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.model import Value
 from bot.views import words
 from tests.bot.views.examples import at
 
@@ -78,3 +79,18 @@ def test_of_a_long_hash_only_the_beginning_is_said() -> None:
 def test_people_are_mentioned_only_by_their_ids() -> None:
     assert words.people(["U01BEN", "U01CY"], "or") == "<@U01BEN> or <@U01CY>"
     assert words.people(["!channel"]) == "!channel"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (9_007_199_254_740_993, "9,007,199,254,740,993"),
+        (41, "41"),
+        (1_234.5, "1,234.5"),
+        (2.0, "2"),
+        (0.125, "0.125"),
+        (None, "nothing seen"),
+    ],
+)
+def test_the_value_of_a_check_is_shown_as_it_was_seen(value: Value, shown: str) -> None:
+    assert words.number(value) == shown

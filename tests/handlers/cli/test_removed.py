@@ -231,6 +231,16 @@ def test_values_that_are_not_whole_are_counted_and_said(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == f"left out: 1,200 values are not whole: {why}\n"
 
 
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(rows=True)])
+def test_a_table_that_was_compared_by_its_bytes_is_named(
+    wanted: Wanted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = TableListed("t", 1, 0, 0, key=(), removed=("k",), restored=("k",), without=("icu",))
+    LeftOut().of_table(table, wanted)
+    said = "t was compared by its bytes: only the application has the collation icu\n"
+    assert capsys.readouterr().err == said
+
+
 # CSV -----------------------------------------------------------------------------------------------
 
 

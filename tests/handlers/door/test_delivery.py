@@ -9,7 +9,8 @@ from bot.errors import StaleRun, UserError
 from handlers.door.admission import Turned
 from handlers.door.delivery import Delivery, TurnedAway, delivery_of, key_of
 from storage.database import CommitUnknown, NotAccepted
-from storage.runs import Store, Transaction
+from storage.runs import Store
+from storage.transaction import Transaction
 from tests.handlers.door.test_shapes import COMMAND, MENTION, PRESS, SUBMISSION, WELL
 
 

@@ -1,0 +1,91 @@
+"""Looks at what has arrived: whether it is whole, or byte by byte what was kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from backends.sqlite import bytewise
+from backends.sqlite.backups import is_raw
+from backends.sqlite.counting import Counting
+from backends.sqlite.held import held
+from backends.sqlite.reading import Damaged, OutOfTime, checked, reading
+from backends.sqlite.stands import CHECKING_SECONDS
+from backends.sqlite.telling import finding, rows_of, sentence
+from bot.contract import Blocked, Fate, Found, PointUnavailable, StateChanged, Work
+from bot.model import Finding, Verdict
+
+ARRIVED: Final = "restored database"
+VERDICTS: Final = {Fate.DONE: Verdict.PASSED, Fate.OVERTAKEN: Verdict.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A database in which a restore point has arrived, or not."""
+
+    database: Path
+    counting: Counting
+    wait: float  # seconds for a lock
+
+    def findings(
+        self, work: Work, found: Found, point: Callable[[], Path], live: Callable[[], str]
+    ) -> tuple[Finding, ...]:
+        """`found`: what became of the restore. `point` raises PointUnavailable; `live` names what is live."""
+        if is_raw(work.point):
+            return (same_bytes(self.database, work.fingerprint, found, point),)
+        doubt = ""
+        try:
+            rows = self._rows(work, point())
+        except (OutOfTime, PointUnavailable, StateChanged, Blocked) as reason:
+            doubt = sentence(reason) if isinstance(reason, StateChanged) else ""
+            words = f"Nothing to compare with: {sentence(reason)}"
+            rows = (finding("rows", Verdict.INCONCLUSIVE, None, words),)
+        return (integrity(self.database, self.wait), self._arrived(found, doubt, live), *rows)
+
+    def _arrived(self, found: Found, doubt: str, live: Callable[[], str]) -> Finding:
+        """`doubt`: why nobody can say any more what was to arrive."""
+        verdict = VERDICTS.get(found.fate, Verdict.INCONCLUSIVE)
+        if doubt and verdict is Verdict.PASSED:
+            return finding(ARRIVED, Verdict.INCONCLUSIVE, live(), doubt)
+        return finding(ARRIVED, verdict, live(), found.words)
+
+    def _rows(self, work: Work, path: Path) -> tuple[Finding, ...]:
+        with held(path) as backup:
+            backup.compare(work.fingerprint)
+            found = self.counting.differences(path)
+            backup.check()
+        return tuple(rows_of(one, behind_maintenance=work.in_maintenance) for one in found)
+
+
+def integrity(database: Path, wait: float) -> Finding:
+    try:
+        with reading(database, wait) as live:
+            found = checked(live, "integrity_check", CHECKING_SECONDS)
+    except Damaged as damage:
+        return finding("integrity", Verdict.FAILED, str(damage), str(damage))
+    except (OutOfTime, Blocked) as reason:
+        words = f"The check did not end: {sentence(reason)}"
+        return finding("integrity", Verdict.INCONCLUSIVE, None, words)
+    if found.fault:
+        return finding("integrity", Verdict.FAILED, found.fault, found.fault)
+    if found.not_read:
+        words = f"Not everything could be checked: {'; '.join(found.not_read)}."
+        return finding("integrity", Verdict.INCONCLUSIVE, None, words)
+    return finding("integrity", Verdict.PASSED, "ok", "The file is whole.")
+
+
+def same_bytes(database: Path, fingerprint: str, found: Found, point: Callable[[], Path]) -> Finding:
+    """What came back is damaged, so nothing but its bytes can be looked at."""
+    if found.fate is not Fate.DONE:
+        return finding(ARRIVED, VERDICTS.get(found.fate, Verdict.INCONCLUSIVE), None, found.words)
+    try:
+        with held(point()) as kept:
+            kept.compare(fingerprint)
+            same = bytewise.is_same(database, kept.path, CHECKING_SECONDS)
+            kept.check()
+    except (PointUnavailable, StateChanged, OutOfTime, Blocked) as reason:
+        return finding(ARRIVED, Verdict.INCONCLUSIVE, None, sentence(reason))
+    if not same:
+        words = "The files are not what was kept: written since, or not put back."
+        return finding(ARRIVED, Verdict.INCONCLUSIVE, None, words)
+    return finding(ARRIVED, Verdict.PASSED, None, "Byte for byte what was kept, and as damaged as it was.")
