@@ -186,8 +186,8 @@ class Effects:
     async def sees(self, run: Run, record: StepRecord) -> bool:
         """Whether it is seen from here that a step happened, asked once. Nothing is written.
 
-        What another worker has begun may be seen at the backend. Its being absent there is not enough while
-        that worker may know better.
+        A step of another worker may be seen at the backend. Its being absent there is not enough while that
+        worker may know better.
         """
         work = self.work(run, record.step)
         with suppress(TemporaryError, PermanentError, OutcomeUnknown):

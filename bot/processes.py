@@ -2,7 +2,7 @@
 
 Each says every few seconds who it is, which key it holds, and what its settings and programs come to.
 Workers of one zone carry out each other's plans, so they need one key, and the programs that were approved.
-What runs under a worker's own supervisor only that worker can tell of: see `LEFT_TO_ITS_WORKER_FOR`.
+Only the worker that has begun something in its own spool can tell of it: see `LEFT_TO_ITS_WORKER_FOR`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

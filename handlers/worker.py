@@ -1,6 +1,6 @@
 """The worker: drives runs under a claim and answers looks. The only caller of targets.
 
-What runs in the spool of one worker only that worker can follow. So it keeps such a run while it drains, for
+Only the worker in whose spool something runs can follow it. So it keeps such a run while it drains, for
 as long as it may, and others leave it to its worker for a while when it has gone.
 """
 

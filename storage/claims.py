@@ -82,7 +82,7 @@ class Claims:
     async def over_since(self, run_ids: Sequence[str], before: datetime) -> tuple[str, ...]:
         """Returns those of these runs that are over, with nothing left to drive, and had no event since.
 
-        What a database that was put back believes to be over may not be: it says of none that it is.
+        A database that was put back says of none that it is over: it does not know what happened since.
         """
         if self._store.why_read_only is not None:
             return ()

@@ -12,9 +12,8 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter
 
 from backends.command.answers import SHAPES, OtherShape, read
-from backends.command.reading import answer_of
 from backends.command.settings import PLACES
-from backends.programs.process import MOST_OUTPUT_BYTES, Said, printable
+from backends.programs.process import MOST_OUTPUT_BYTES, Said, printable, run
 from backends.programs.spool import filled, why_not_an_argument
 from backends.references import Resolver
 from backends.surroundings import Surroundings
@@ -126,7 +125,7 @@ class Programs:
         """Raises TargetMissing, Denied, Unreachable."""
         surroundings = await self.surroundings_of(call)
         try:
-            return await answer_of(argv, timeout, surroundings, most)
+            return await run(argv, timeout, surroundings, most)
         except FileNotFoundError as error:
             raise TargetMissing(f"`{call.title}` cannot be run: {error}.") from error
         except PermissionError as error:

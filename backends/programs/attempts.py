@@ -1,4 +1,4 @@
-"""What the files of one attempt say: how far its command has come, how it ended, what it has printed.
+"""Reads the files of one attempt: how far its command has come, how it ended, what it has printed.
 
 `supervisor` explains the files and writes them; `spool` decides what follows.
 """

@@ -14,7 +14,7 @@ from typing import IO
 
 from backends.surroundings import Surroundings
 
-MOST_OUTPUT_BYTES = 1024 * 1024  # of standard output that are kept
+MOST_OUTPUT_BYTES = 1024 * 1024  # of standard output that are kept, unless somebody wants more
 MOST_WORDS_BYTES = 4 * 1024  # of the end of standard error that are kept
 TERM_TO_KILL_SECONDS = 5.0  # in which a process group may end by itself
 AFTERWARDS_SECONDS = 0.2  # for output still in the pipe; a child left behind may hold it open for ever
@@ -25,13 +25,15 @@ class Said:
     """How a command ended and what it said."""
 
     rc: int | None  # None: it was out of time and is stopped
-    out: bytes  # standard output, at most MOST_OUTPUT_BYTES + 1: one more shows that it was cut
+    out: bytes  # standard output, at most one byte more than was to be kept: it shows that it was cut
     last: str  # the last line, of standard error if anything stands there; safe to show, without secrets
 
 
-async def run(argv: Sequence[str], timeout: float, surroundings: Surroundings) -> Said:
-    """Raises OSError when the command cannot be started."""
-    async with _listening(MOST_OUTPUT_BYTES + 1) as (out, out_end), _listening(0) as (err, err_end):
+async def run(
+    argv: Sequence[str], timeout: float, surroundings: Surroundings, most: int = MOST_OUTPUT_BYTES
+) -> Said:
+    """`most`: bytes of standard output that are kept. Raises OSError when the command cannot be started."""
+    async with _listening(most + 1) as (out, out_end), _listening(0) as (err, err_end):
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=DEVNULL,

@@ -11,7 +11,7 @@ explains and `attempts` reads. What makes it safe:
 * A next attempt may be made only after such a one, or when somebody who can see the backend says that a dead
   attempt changed nothing (`after`).
 * A dead supervisor without a word about the end is `unknown`: the command may have done anything.
-* What was cleared away is `unknown` from then on, see `clearing`.
+* An operation that was cleared away is `unknown` from then on, see `clearing`.
 
 All of it holds for those who share the spool, that is for the workers of one machine. A spool therefore has a
 name of its own (`name_of`) that intents carry: of what was begun under another name `absent` is never said.

@@ -1,4 +1,4 @@
-"""What goes from a spool, what stays, and that nothing which is gone is ever called absent."""
+"""Some of a spool goes, the rest stays, and nothing that is gone is ever called absent."""
 
 from dataclasses import replace
 from pathlib import Path

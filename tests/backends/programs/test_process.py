@@ -50,6 +50,13 @@ async def test_100_mib_of_output_are_cut(place: Surroundings) -> None:
     assert (said.rc, len(said.out), said.last) == (0, MOST_OUTPUT_BYTES + 1, "end")
 
 
+async def test_who_wants_more_output_or_less_gets_that_much_and_a_byte_that_shows_it(
+    place: Surroundings,
+) -> None:
+    said = await run(("sh", "-c", "head -c 5000000 /dev/zero; echo; echo end"), 20.0, place, most=1_000)
+    assert (said.rc, len(said.out), said.last) == (0, 1_001, "end")
+
+
 async def test_out_of_time_it_is_stopped_with_its_children(place: Surroundings) -> None:
     program = (
         "import subprocess, time\n"

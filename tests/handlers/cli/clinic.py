@@ -21,7 +21,7 @@ class Clinic:
 
     @property
     def mounts(self) -> Path:
-        """What is mounted where, whatever this machine has: a disk, until a test says otherwise."""
+        """A file that says what is mounted where, not of this machine: a disk, unless a test says more."""
         file = self.folder / "mounts"
         if not file.exists():
             file.write_text("27 1 254:0 / / rw - ext4 /dev/vda rw\n")

@@ -1,4 +1,4 @@
-"""What the doctor says of spools: whether they outlive their worker, and who can see what is in them."""
+"""The doctor on spools: whether they outlive their worker, and who can see what is in them."""
 
 from dataclasses import replace
 from pathlib import Path
