@@ -114,8 +114,9 @@ class DyingSqlite(Sqlite):
 
 
 def content(database: Path) -> str:
-    """A hash of every statement that would build it again."""
-    with closing(sqlite3.connect(database)) as connection:
+    """A hash of every statement that would build it again, as they stand at one moment."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
         return hashlib.sha256("\n".join(connection.iterdump()).encode()).hexdigest()
 
 
