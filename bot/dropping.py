@@ -1,14 +1,17 @@
 """Whether what a run has made may be dropped now. Pure: who reads what is live is the planner.
 
-Nothing goes that something else still names: better one undo point too many than one too few.
+Nothing goes that is live, that something else still names, or that is not surely what the run has made:
+better one undo point too many than one too few.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot.model import Do, Points, Step
+from bot.model import Do, Left, Points, RestorePoint, Step
 from bot.run import Run
 from bot.suggesting import Hold, earlier
+from bot.times import is_of_the_future
 
 SOON_SECONDS = 3_600.0  # when what stands against it may pass by itself
 LATER_SECONDS = 7 * 86_400.0  # when somebody has to do something about it
@@ -20,25 +23,61 @@ class Keep:
     seconds: float  # until the next look
 
 
-def why_keep(
-    run: Run, step: Step, open_run: str | None, holds: Sequence[Hold], points: Points
-) -> Keep | None:
-    """Returns why it is kept for longer; None: it may go.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else there is of the target of a run, when something of it may be dropped."""
 
-    `open_run`: of the same target, which may name it.
-    """
-    if open_run is not None:
-        return Keep(f"{open_run} is under way on `{step.target}`.", SOON_SECONDS)
+    open_run: str | None = None
+    moved: Sequence[Run] = ()  # those that may have changed what is live, the run itself among them
+    holds: Sequence[Hold] = ()
+
+
+def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime) -> Keep | None:
+    """Returns why it is kept for longer; None: it may go."""
+    if around.open_run is not None:
+        return Keep(f"{around.open_run} is under way on `{step.target}`.", SOON_SECONDS)
     if step.drops is not Do.SAVE:
         return None
+    why = _why_open(run) or _why_needed(run, step, around, points, now) or _why_foreign(run, step, points)
+    return None if why is None else Keep(why, LATER_SECONDS)
+
+
+def _why_open(run: Run) -> str | None:
+    """Says what is still to be settled, and until then may need the way back."""
+    if run.end.superseded_by is not None or run.end.undone_by is not None:
+        return None
+    if run.work.live in {Left.UNKNOWN, Left.PARTIAL}:
+        return f"{run.id} ended, and nobody knows for sure what is live since."
+    return f"{run.id} has left customers in maintenance." if run.work.in_maintenance else None
+
+
+def _why_needed(run: Run, step: Step, around: Around, points: Points, now: datetime) -> str | None:
     undo_point = run.work.undo_points[step.target]
-    held = [hold.run for hold in holds if (hold.target, hold.point) == (step.target, undo_point)]
+    if undo_point in {points.current.id, *(point.id for point in points.points if point.current)}:
+        return "It is what is live now."
+    held = [hold.run for hold in around.holds if (hold.target, hold.point) == (step.target, undo_point)]
     if held:
-        return Keep(f"It is on hold since {held[0]}.", LATER_SECONDS)
+        return f"It is on hold since {held[0]}."
+    for other in around.moved:
+        names = other.work.undo_points.get(step.target) == undo_point
+        if other.id != run.id and names and other.can_be_undone(now):
+            return f"It is the undo point of {other.id} as well."
     newest = next(earlier(points), None)
     if newest is not None and newest.id == undo_point:
-        return Keep(
-            f"It is the newest restore point of `{step.target}` that is older than what is live.",
-            LATER_SECONDS,
-        )
+        return f"It is the newest restore point of `{step.target}` that is older than what is live."
     return None
+
+
+def _why_foreign(run: Run, step: Step, points: Points) -> str | None:
+    """Says why what is listed under its name is not what the run has made."""
+    content, begun = run.work.undo_contents.get(step.target, ""), run.work.started_at
+    for point in _listed(run.work.undo_points[step.target], points):
+        if content and point.fingerprint and point.fingerprint != content:
+            return f"Under its name is another content now, `{point.fingerprint[:16]}`."
+        if point.at is not None and begun is not None and is_of_the_future(begun, point.at):
+            return f"It is older than {run.id}, so the backend had it already."
+    return None
+
+
+def _listed(name: str, points: Points) -> Sequence[RestorePoint]:
+    return [point for point in points.points if point.id == name]

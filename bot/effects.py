@@ -18,6 +18,7 @@ from bot.contract import (
     Handle,
     Operation,
     OutcomeUnknown,
+    PointUnavailable,
     Taken,
     Work,
     answered,
@@ -106,7 +107,7 @@ class Effects:
             handle=record.handle,
             undo=None if step.drops is Do.PREPARE else run.work.undo_points.get(step.target),
             undo_content=run.work.undo_contents.get(step.target, ""),
-            prepared=None if step.drops is Do.SAVE else _copy_of(run, step.target),
+            prepared=_copy(run, step),
             keep_until=_keep_until(run, step),
             unsigned=not run.approval.plan.pins,
             place=record.place,
@@ -166,9 +167,11 @@ class Effects:
     async def _refused(self, run: Run, step: Step, refusal: PermanentError | TemporaryError) -> Run:
         """Nothing was sent now. What an earlier attempt has sent may still be under way."""
         why = words_of(refusal)
-        if step.do is Do.DROP and isinstance(refusal, TemporaryError):
-            until = self._clock() + machine.KEPT_AGAIN_FOR
-            return await self._driver.write_outcome(run, events.DropPutOff(step.n, until, why))
+        if step.do is Do.DROP and not isinstance(refusal, PointUnavailable):  # what is gone, is gone
+            passes = isinstance(refusal, TemporaryError)
+            kept = machine.KEPT_AGAIN_FOR if passes else machine.KEPT_AFTER_FAILURE
+            fact = events.DropPutOff(step.n, self._clock() + kept, why)
+            return await self._driver.write_outcome(run, fact)
         if run.work.record_of(step.n).begun > 1:
             return await self._never_arrived(run, step, why)
         return await self._driver.write_outcome(run, machine.failure(step, why, Left.BEFORE))
@@ -237,6 +240,10 @@ class Effects:
 
     async def _end(self, run: Run, step: Step, ended: Ended) -> Run:
         if not ended.ok:
+            if step.do is Do.DROP:
+                until = self._clock() + machine.KEPT_AFTER_FAILURE
+                again = events.DropPutOff(step.n, until, ended.words or "the backend did not say why", True)
+                return await self._driver.write_outcome(run, again)
             if step.do in BESIDE:
                 ended = replace(ended, left=Left.BEFORE)
             if ended.left is Left.BEFORE and run.work.record_of(step.n).begun == 0:  # people had it looked at
@@ -244,6 +251,10 @@ class Effects:
             if ended.left is Left.BEFORE and run.work.stop_requested:
                 return await self._driver.write_outcome(run, events.StepTakenBack(step.n, ended.words))
             return await self._driver.write_outcome(run, machine.failure(step, ended.words, ended.left))
+        if step.drops is Do.PREPARE and len(copies := machine.copies_of(run, step.target)) > 1:
+            why = f"{copies[0]} is dropped, and {len(copies) - 1} more of its attempts may stand"
+            another = events.DropPutOff(step.n, self._clock(), why, anew=True, gone=copies[0])
+            return await self._driver.write_outcome(run, another)
         made, words = ended.made, ended.words
         if isinstance(made, Beside):
             prepared = events.StepSucceeded(step.n, words, prepared=made.id)
@@ -294,10 +305,11 @@ def _is_unwanted(run: Run, step: Step) -> bool:
     return run.work.stop_requested or (run.state.final and step.do is Do.PREPARE)
 
 
-def _copy_of(run: Run, target: str) -> str | None:
-    """Returns the id of the copy; where none was told, the op id under which one may have been made."""
-    made = (r.op for r in run.work.steps if r.step.do is Do.PREPARE and r.step.target == target)
-    return run.work.prepared.get(target) or next(made, None)
+def _copy(run: Run, step: Step) -> str | None:
+    """Returns the id of the copy that a step is about: those of earlier attempts are dropped, too."""
+    if step.do is not Do.DROP:
+        return machine.copy_of(run, step.target)
+    return next(iter(machine.copies_of(run, step.target)), None) if step.drops is Do.PREPARE else None
 
 
 def _keep_until(run: Run, step: Step) -> datetime | None:

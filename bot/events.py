@@ -296,6 +296,8 @@ class DropPutOff(OfStep):
     kind = EventKind.DROP_PUT_OFF
     until: datetime
     why: str = ""
+    anew: bool = False  # its op id has ended: it is begun under another one
+    gone: str = ""  # the id of a copy that was dropped, where the next look is for another one
 
 
 @dataclass(frozen=True, slots=True)

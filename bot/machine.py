@@ -23,6 +23,7 @@ Move = tuple[State, Phase | None]
 PLAN_OWED_FOR = timedelta(minutes=30)  # a request that nobody could plan ends expired, not silent
 UNPOSTED_FOR = timedelta(minutes=30)  # on top of the time to approve, while the card cannot be posted
 KEPT_AGAIN_FOR = timedelta(hours=1)  # what cannot be dropped now
+KEPT_AFTER_FAILURE = timedelta(days=1)  # what a backend has refused to drop
 
 
 class NotAllowed(Exception):
@@ -352,12 +353,29 @@ def _droppable(run: Run) -> Iterator[StepRecord]:
 
 
 def has_made(run: Run, drop: Step) -> bool:
-    """Whether there is something to drop. A copy that a restore may have switched to is what is live now."""
-    of_target = [record for record in run.work.steps if record.step.target == drop.target]
+    """Whether there is something to drop."""
     if drop.drops is Do.SAVE:
         return drop.target in run.work.undo_points
-    made = any(r.step.do is Do.PREPARE and r.op is not None for r in of_target)
-    return made and all(r.left in {None, Left.BEFORE} for r in of_target if r.step.do is Do.RESTORE)
+    return bool(copies_of(run, drop.target))
+
+
+def copies_of(run: Run, target: str) -> tuple[str, ...]:
+    """Returns the ids of the copies that may stand beside a target, those of earlier attempts first.
+
+    Where no id was told, it is the op id. A copy that a restore may have switched to is what is live now.
+    """
+    of_target = [record for record in run.work.steps if record.step.target == target]
+    gone = {copy for record in of_target for copy in record.gone}
+    tried = [op for record in of_target if record.step.do is Do.PREPARE for op in record.tried]
+    if all(record.left in {None, Left.BEFORE} for record in of_target if record.step.do is Do.RESTORE):
+        tried += filter(None, [copy_of(run, target)])
+    return tuple(copy for copy in tried if copy not in gone)
+
+
+def copy_of(run: Run, target: str) -> str | None:
+    """Returns the id of the copy of the attempt that counts; None: none was begun."""
+    begun = (r.op for r in run.work.steps if r.step.do is Do.PREPARE and r.step.target == target)
+    return run.work.prepared.get(target) or next(begun, None)
 
 
 def drop_due_at(run: Run, record: StepRecord) -> datetime | None:
@@ -623,7 +641,10 @@ def _(fact: events.DropDue, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.DropPutOff, run: Run, event: Event) -> Run:
-    return _with_step(run, fact.n, **_WAITING, due=False, kept_until=fact.until, words=fact.why)
+    record = run.work.record_of(fact.n)
+    again = {"attempt": record.attempt + fact.anew, "due": False, "kept_until": fact.until}
+    gone = (*record.gone, fact.gone) if fact.gone else record.gone
+    return _with_step(run, fact.n, **_WAITING, **again, words=fact.why, gone=gone)
 
 
 @_changed.register
@@ -661,6 +682,11 @@ _OPEN: Mapping[str, Any] = {"outcome": None, "ended_at": None, "by_people": Fals
 _WAITING: Mapping[str, Any] = {**_OPEN, "state": StepState.WAITING, "op": None, "place": None, "handle": None}
 
 
+def _anew(record: StepRecord) -> Mapping[str, Any]:
+    tried = (*record.tried, record.op) if record.op else record.tried
+    return {"attempt": record.attempt + 1, "tried": tried}
+
+
 @_changed.register
 def _(fact: events.StepStarted, run: Run, event: Event) -> Run:
     begun = {"begun": run.work.record_of(fact.n).begun + 1, "started_at": event.at, "handle": None}
@@ -675,15 +701,15 @@ def _(fact: events.StepAccepted, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.StepAbsent, run: Run, event: Event) -> Run:
-    attempt = run.work.record_of(fact.n).attempt + fact.anew
-    return _leaving(_with_step(run, fact.n, attempt=attempt, **_WAITING), fact.n, Left.BEFORE)
+    again = _anew(run.work.record_of(fact.n)) if fact.anew else {}
+    return _leaving(_with_step(run, fact.n, **again, **_WAITING), fact.n, Left.BEFORE)
 
 
 @_changed.register
 def _(fact: events.StepTakenBack, run: Run, event: Event) -> Run:
     """Who goes on begins it under another op id: its own has ended."""
-    attempt = run.work.record_of(fact.n).attempt + 1
-    run = _leaving(_with_step(run, fact.n, attempt=attempt, begun=0, **_WAITING), fact.n, Left.BEFORE)
+    again = _anew(run.work.record_of(fact.n))
+    run = _leaving(_with_step(run, fact.n, **again, begun=0, **_WAITING), fact.n, Left.BEFORE)
     return replace(_asked(run, pause=Pause.STOPPED), why=fact.words)
 
 

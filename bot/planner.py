@@ -12,7 +12,7 @@ from bot import planning, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
-from bot.dropping import LATER_SECONDS, SOON_SECONDS, Keep, why_keep
+from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, why_keep
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.loss import comparable, joint, outgrown
 from bot.model import Current, Do, Goal, Leg, Loss, Plan, Points, Purpose, Seen, Step, Way
@@ -126,8 +126,12 @@ class Planner:
             return Keep(words_of(problem), SOON_SECONDS)
         if reason := planning.other_place(leg, pins, begun=True, programs=False):
             return Keep(reason, LATER_SECONDS)
-        open_run = await self.past.open_run_of(step.target)
-        return why_keep(run, step, open_run, await self.past.holds([step.target]), points)
+        around = Around(
+            await self.past.open_run_of(step.target),
+            await self.past.moved(step.target),
+            await self.past.holds([step.target]),
+        )
+        return why_keep(run, step, around, points, self.clock())
 
     async def live(self, target: str) -> Current:
         """Returns what is live there. Raises what executors raise."""

@@ -57,9 +57,11 @@ class StepRecord:
     by_people: bool = False  # people said how it ended, the backend did not
     attempt: int = 1  # more when people had maintenance switched once more, or went on after a stop
     begun: int = 0  # how many intents were written since people last decided
+    tried: tuple[str, ...] = ()  # the op ids of attempts that have ended, and were begun anew
     left: Left | None = None  # what a restore has left; None: it has none of its own doing
     due: bool = False  # of a DROP: its time has come
     kept_until: datetime | None = None  # of a DROP that was due and had to wait
+    gone: tuple[str, ...] = ()  # of a DROP of several copies: the ids of those that it has dropped so far
 
 
 class Pause(StrEnum):
@@ -239,6 +241,18 @@ class Run:
     def code(self) -> str:
         """The plan code: the first 8 hex digits, on every card. Empty before there is a plan."""
         return self.approval.digest[:8]
+
+    def can_be_undone(self, now: datetime) -> bool:
+        """Whether there is something to undo, something to undo it with, and nobody does it already."""
+        if (
+            self.approval.planned is None
+            or not self.work.undo_points
+            or self.end.undone_by
+            or self.end.superseded_by
+            or self.work.live is Left.BEFORE
+        ):
+            return False
+        return now < self.approval.plan.undo_until(self.end.at or now)
 
 
 def op_id(installation: str, run_id: str, n: int, attempt: int = 1) -> str:

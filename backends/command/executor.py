@@ -42,6 +42,7 @@ from bot.contract import (
     Found,
     Handle,
     OutcomeUnknown,
+    PointUnavailable,
     Progress,
     StateChanged,
     Taken,
@@ -165,7 +166,7 @@ class Command:
             loss=await self.measure(point, now),
             gone=gone_by(points, point),
             blockers=(f"{point.id} is live already.",) if point.current else (),
-            undo=UndoMode.BEST_EFFORT if known else UndoMode.IMPOSSIBLE,
+            undo=UndoMode.BEST_EFFORT if known or Do.SAVE in self._acting else UndoMode.IMPOSSIBLE,
         )
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
@@ -200,7 +201,12 @@ class Command:
             return Taken.TAKEN
         _compare(points.current, work)
         if work.do in {Do.PREPARE, Do.RESTORE}:
-            _compare_content(named(work.point, points.points), work)
+            _compare_content(named(work.point, points.points), work.fingerprint, "approved")
+        if work.do is Do.DROP and work.undo:
+            saved = _listed(work.undo, points)
+            if saved is None:
+                raise PointUnavailable(f"`{work.undo}` is not listed any more.")
+            _compare_content(saved, work.undo_content, "saved")
         call = self._call(work)
         surroundings = await self._programs.surroundings_of(call)
         return await self._spooled(call, surroundings, work.point).start(work, after=found.handle)
@@ -240,6 +246,8 @@ class Command:
 
         Its word is believed where `points` lists it. A copy that has no name goes by the op id.
         """
+        if work.do is Do.DROP:
+            return await self._why_not_gone(work)
         if work.do not in {Do.PREPARE, Do.SAVE}:
             return None
         try:
@@ -252,9 +260,14 @@ class Command:
             return Beside(name or work.op_id)
         if not name:
             return f"The save command must print {SHAPES['save']} as its last line."
-        listed = (await self._read_points()).points
-        saved = next((point for point in listed if point.id == name), None)
+        saved = _listed(name, await self._read_points())
         return saved or f"It says that it has kept `{name}`, which the points command does not list."
+
+    async def _why_not_gone(self, work: Work) -> str | None:
+        """A copy beside is listed nowhere: of that the program's word is all there is."""
+        if not work.undo or _listed(work.undo, await self._read_points()) is None:
+            return None
+        return f"It says that `{work.undo}` is gone, which the points command still lists."
 
     async def bar(self, work: Work) -> Found:
         """Only in this spool: what another one has begun is not ours to bar."""
@@ -411,10 +424,15 @@ def _compare(current: Current, work: Work) -> None:
     raise StateChanged(f"`{current.id}` is live now, {was}. Nothing was done.")
 
 
-def _compare_content(point: RestorePoint, work: Work) -> None:
-    if work.fingerprint and point.fingerprint != work.fingerprint:
-        differs = _other_content(work.fingerprint, point.fingerprint)
-        raise StateChanged(f"`{point.id}` is not what was approved: {differs}. Nothing was done.")
+def _listed(name: str, points: Points) -> RestorePoint | None:
+    return next((point for point in points.points if point.id == name), None)
+
+
+def _compare_content(point: RestorePoint, known: str, when: str) -> None:
+    """Raises StateChanged. `known`: the fingerprint that it had `when`; empty: none was told."""
+    if known and point.fingerprint != known:
+        differs = _other_content(known, point.fingerprint)
+        raise StateChanged(f"`{point.id}` is not what was {when}: {differs}. Nothing was done.")
 
 
 def _other_content(was: str, now: str | None) -> str:

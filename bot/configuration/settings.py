@@ -187,7 +187,7 @@ class TargetSettings(Settings):
     """What stays done: e-mails and payments already sent. Shown on the card."""
     watch: Wait | None = None
     """How often to look what is live, so that somebody knows since when. Absent: 30m, `command` never."""
-    undo_days: Count = 7
+    undo_days: Annotated[Count, Field(le=3650)] = 7
     """How long the undo point is kept at least. Written down, one that we have made is dropped after that."""
 
 

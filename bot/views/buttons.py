@@ -12,7 +12,7 @@ from datetime import datetime
 from bot import machine
 from bot.event_kinds import EventKind
 from bot.loss import LONGEST_WARNING_CHARACTERS, erase_again, people_return
-from bot.model import Left, LossQuality, Phase, Plan, State
+from bot.model import LossQuality, Phase, Plan, State
 from bot.presses import (
     APPROVE,
     ASK_AGAIN,
@@ -85,12 +85,12 @@ def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
         case State.STUCK:
             return (_resolve,)
         case State.SUCCEEDED:
-            return (_undo,) if can_undo(run, now) else ()
+            return (_undo,) if run.can_be_undone(now) else ()
         case State.FAILED:
             leave: tuple[Make, ...] = (
                 (_leave,) if run.work.in_maintenance and not run.end.leave_agreed else ()
             )
-            return (*leave, _undo) if can_undo(run, now) else leave
+            return (*leave, _undo) if run.can_be_undone(now) else leave
         case _:
             return ()
 
@@ -99,7 +99,7 @@ def _acts_of_paused(run: Run, now: datetime) -> tuple[Make, ...]:
     forward = _FORWARD.get(run.question.pause, ()) if run.question.pause else ()
     if not run.work.touched:  # before the first intent: it can still be as if never asked
         return (*forward, _cancel, _veto)
-    undo: tuple[Make, ...] = (_undo,) if can_undo(run, now) else ()
+    undo: tuple[Make, ...] = (_undo,) if run.can_be_undone(now) else ()
     return (*forward, *undo, _end)
 
 
@@ -108,19 +108,6 @@ def can_look_again(run: Run) -> bool:
         Pause.CHECKPOINT,
         Pause.STOPPED,
     }
-
-
-def can_undo(run: Run, now: datetime) -> bool:
-    """Whether there is something to undo, something to undo it with, and nobody does it already."""
-    if (
-        run.approval.planned is None
-        or not run.work.undo_points
-        or run.end.undone_by
-        or run.end.superseded_by
-        or run.work.live is Left.BEFORE
-    ):
-        return False
-    return now < run.approval.plan.undo_until(run.end.at or now)
 
 
 # One button each -------------------------------------------------------------------------------

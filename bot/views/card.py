@@ -260,7 +260,7 @@ def _approved(run: Run, plan: Plan, now: datetime) -> list[str]:
         goes_back(plan, now),
         *cost(plan, now),
         f"{people(a.person for a in run.approval.given)} approved. Looking once more, then it starts{by}",
-        f"⚠️ {escape(run.why, 200)}. Nothing has been changed; it is tried again until then"
+        f"⚠️ {escape(run.why, 200).rstrip('.')}. Nothing has been changed; it is tried again until then"
         if run.why
         else "",
         _asks(run),

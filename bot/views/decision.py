@@ -6,7 +6,7 @@ from datetime import datetime
 from bot import machine
 from bot.model import MAINTENANCE, Do, Kind, Left, Phase
 from bot.run import Pause, Proposal, Run, StepRecord
-from bot.views.buttons import can_look_again, can_undo
+from bot.views.buttons import can_look_again
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
 from bot.views.live import customers, goal, live, maintenance_unclear, subject
@@ -86,7 +86,7 @@ def _choices(run: Run, now: datetime) -> list[str]:
             said.append("*Look again* switches maintenance once more")
         case _ if can_look_again(run):
             said.append("*Look again* repeats nothing that may have been done")
-    if can_undo(run, now):
+    if run.can_be_undone(now):
         said.append("*Undo* brings back what was before, once approved")
     if run.question.pause is Pause.CHECKS:
         doing = "Accept it anyway" if run.phase is Phase.FINISH else "Go online anyway"

@@ -8,7 +8,6 @@ from bot import machine
 from bot.loss import LONGEST_WARNING_CHARACTERS, deleted_people, people_return
 from bot.model import Do, Kind, Left, LossQuality, Outcome, State, Unit, Verdict, When
 from bot.run import Run, StepRecord
-from bot.views.buttons import can_undo
 from bot.views.decision import proposal_rows
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
@@ -141,6 +140,7 @@ def _succeeded_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         *_erase_again(run),
         *_checked(run),
         *[f"Still open: {escape(hold, 90)}" for hold in facts.holds[:2]],
+        *_copies(run),
         *_done_by(run, now),
         *_way_back(run, now),
     ]
@@ -159,10 +159,11 @@ def _times(run: Run, now: datetime) -> str:
 def _removed(run: Run, now: datetime) -> str:
     loss = run.work.loss or (run.approval.plan.loss if run.approval.planned else None)
     if loss is None or loss.quality is LossQuality.NONE or run.approval.planned is None:
-        return removed(loss, now) if loss else ""
+        return ". ".join([*([removed(loss, now)] if loss else []), *_kept_alone(run)])
     since, until = loss.since, run.work.maintenance_since or run.work.started_at
     span = f" ({window(since, until, now)})" if since and until else ""
-    return f"{removed(loss, now)}{span}{_kept(run)}"
+    kept = _kept(run)
+    return f"{removed(loss, now)}{span}" + (f"; {kept}" if kept else "")
 
 
 def _erase_again(run: Run) -> list[str]:
@@ -184,13 +185,30 @@ def _lists(run: Run, returned: Sequence[Unit]) -> str:
 
 
 def _kept(run: Run) -> str:
-    if run.approval.planned is None or run.request.target not in run.work.undo_points:
+    """What became of the undo point, or how long it is kept."""
+    target = run.request.target
+    if run.approval.planned is None or target not in run.work.undo_points:
         return ""
-    for record in run.work.steps:
-        if record.step.drops is Do.SAVE and record.outcome is Outcome.SUCCEEDED and record.ended_at:
-            return f"; its undo point was dropped {date(record.ended_at)}"
-    until = run.approval.plan.undo_until(run.end.at or run.approval.plan.made_at)
-    return f"; kept in undo point {code(run.work.undo_points[run.request.target], 30)} until {date(until)}"
+    name = code(run.work.undo_points[target], 30)
+    drop = next((r for r in run.work.steps if r.step.drops is Do.SAVE and r.step.target == target), None)
+    match drop:
+        case StepRecord(outcome=Outcome.SUCCEEDED, ended_at=datetime() as at):
+            return f"its undo point was dropped {date(at)}"
+        case StepRecord(outcome=None, kept_until=datetime() as until):
+            why = escape(drop.words, 120).rstrip(".")
+            return f"its undo point {name} is kept until {date(until)} at least: {why}"
+        case StepRecord(outcome=Outcome.FAILED | Outcome.LOST):
+            return f"its undo point {name} could not be dropped: {escape(drop.words, 120)}"
+        case _:
+            until = run.approval.plan.undo_until(run.end.at or run.approval.plan.made_at)
+            then = ", then it is dropped" if drop is not None else ""
+            return f"kept in undo point {name} until {date(until)}{then}"
+
+
+def _kept_alone(run: Run) -> list[str]:
+    """Where no loss is told: only what is deleted some day, or was."""
+    kept = _kept(run) if any(record.step.drops is Do.SAVE for record in run.work.steps) else ""
+    return [kept[0].upper() + kept[1:]] if kept else []
 
 
 def _checked(run: Run) -> list[str]:
@@ -210,7 +228,7 @@ def _done_by(run: Run, now: datetime) -> list[str]:
 def _way_back(run: Run, now: datetime) -> list[str]:
     if run.end.undone_by:
         return [f"↩️ {escape(run.end.undone_by, 20)} undoes this: see its card"]
-    if not can_undo(run, now):
+    if not run.can_be_undone(now):
         return []
     touches = run.approval.planned is not None and run.approval.plan.loss.quality is not LossQuality.NONE
     since = None if run.work.in_maintenance else run.work.maintenance_until or restored_at(run)
@@ -224,6 +242,8 @@ def _failed_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     return [
         *_stands(run, now),
         *_why_failed(run, now),
+        *_kept_alone(run),
+        *_copies(run),
         *_erase_again(run),
         *(check_rows(run) if run.work.findings else []),
         *_leaving(run),

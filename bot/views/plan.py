@@ -5,7 +5,7 @@ The card, the start modal and the approval show the same rows: nobody agrees to 
 
 from datetime import datetime
 
-from bot.model import MAINTENANCE, Current, Gone, Kind, Leg, Plan, UndoMode
+from bot.model import Current, Do, Gone, Kind, Leg, Plan, UndoMode
 from bot.views import loss
 from bot.views.limits import code, escape
 from bot.views.words import (
@@ -84,7 +84,7 @@ def _gone(one: Gone, now: datetime) -> str:
 
 def outage(plan: Plan) -> str:
     if plan.outage is None:
-        return f"{_outage_is(plan)}: not known, no earlier run"
+        return f"{_outage_is(plan).rstrip(':')}: not known, no earlier run"
     if plan.outage <= 0:
         return "No outage expected"
     said = f"{_outage_is(plan)} about {duration(plan.outage)}"
@@ -98,11 +98,15 @@ def outage(plan: Plan) -> str:
 
 def _outage_is(plan: Plan) -> str:
     """Named by what is measured: the time in maintenance, else until it was restored."""
-    return "Maintenance" if any(step.do in MAINTENANCE for step in plan.steps) else "Outage"
+    order = [step.do for step in plan.steps]
+    if Do.MAINTENANCE_ON not in order:
+        return "Maintenance" if Do.MAINTENANCE_OFF in order else "Outage"
+    early = Do.PREPARE in order and order.index(Do.MAINTENANCE_ON) < order.index(Do.PREPARE)
+    return "Maintenance, from before the copy is made:" if early else "Maintenance"
 
 
 def warnings(plan: Plan, most: int = WARNINGS_ON_A_CARD) -> list[str]:
-    shown = [f"⚠️ {escape(warning, 80)}" for warning in plan.warnings[:most]]
+    shown = [f"⚠️ {escape(warning, 120)}" for warning in plan.warnings[:most]]
     more = len(plan.warnings) - most
     return shown + ([f"⚠️ {more} more: press *Details*"] if more > 0 else [])
 
@@ -112,7 +116,9 @@ def undo(plan: Plan) -> str:
     if mode is UndoMode.IMPOSSIBLE:
         return "⚠️ *Cannot be undone*"
     until = f"Undo possible until {date(plan.undo_until(plan.made_at))}"
-    return f"{until}, best effort" if mode is UndoMode.BEST_EFFORT else until
+    dropped = any(step.drops is Do.SAVE for step in plan.steps)
+    said = f"{until}, then its undo point is dropped" if dropped else until
+    return f"{said}, best effort" if mode is UndoMode.BEST_EFFORT else said
 
 
 def drill(plan: Plan) -> str:
@@ -146,7 +152,7 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
         *cost(plan, now),
         f"Covered in full: {loss.covered(plan.ceiling)}" if plan.ceiling.units else "",
         outage(plan),
-        *warnings(plan, len(plan.warnings)),
+        *[f"⚠️ {escape(warning)}" for warning in plan.warnings],
         *[f"⛔ {escape(blocker)}" for blocker in plan.blockers],
         undo(plan),
         *[

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from bot import machine
 from bot.contract import Progress
 from bot.model import Do, Finding, Outcome, Phase, State, Step, Verdict, When
 from bot.run import Run, StepRecord, StepState
 from bot.views.limits import code, escape
-from bot.views.words import clock_seconds, duration, number, of_total, so_far, target_name
+from bot.views.words import clock_seconds, date, duration, number, of_total, so_far, target_name
 
 STEPS_ON_A_CARD = 8
 CHECKS_ON_A_CARD = 3
@@ -46,12 +47,21 @@ _WORDS: Mapping[Do, _StepWords] = {
     Do.MAINTENANCE_OFF: _StepWords(
         "Maintenance off", "Maintenance off", "Taking maintenance off", "Maintenance off"
     ),
-    Do.DROP: _StepWords("Drop", "Drop it", "Dropping it", "Dropped"),
     Do.BASELINE: _StepWords(_READING, "Read the checks before", _READING, "Checks read before"),
     Do.MEASURE: _StepWords(_MEASURING, "Measure the loss again", _MEASURING, "Loss measured again"),
     Do.CHECK: _StepWords("Checks", "Verify", "Verifying", "Verified"),
     Do.CONFIRM: _StepWords("Checkpoint", "Ask", "Waiting for a yes", "Yes said"),
 }
+_DROPS: Mapping[Do | None, _StepWords] = {
+    Do.SAVE: _StepWords(
+        "Dropping the undo point", "Drop the undo point", "Dropping the undo point", "Undo point dropped"
+    ),
+    Do.PREPARE: _StepWords("Dropping the copy", "Drop the copy", "Dropping the copy", "Copy dropped"),
+}
+
+
+def _words_of(step: Step) -> _StepWords:
+    return _DROPS[step.drops] if step.do is Do.DROP else _WORDS[step.do]
 
 
 # Steps -----------------------------------------------------------------------------------------
@@ -99,13 +109,11 @@ def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
 
 
 def step_name(step: Step) -> str:
-    if step.do is Do.DROP:
-        return "Dropping the undo point" if step.drops is Do.SAVE else "Dropping the copy"
-    return _WORDS[step.do].name
+    return _words_of(step).name
 
 
 def _verb(run: Run, record: StepRecord) -> str:
-    words = _WORDS[record.step.do]
+    words = _words_of(record.step)
     if record.outcome is Outcome.SUCCEEDED:
         return words.did
     # what failed or was lost keeps the name of the attempt: "Restored" is said only when it is true
@@ -124,8 +132,19 @@ def _object(run: Run, record: StepRecord) -> str:
             return f"{other}: {code(run.work.undo_points[step.target], 30)}"
         case Do.MAINTENANCE_ON if record.outcome is Outcome.SUCCEEDED:
             return f"{other}, customers see it"
+        case Do.DROP if record.outcome is None:
+            return f"{other}{_later(run, record)}"
         case _:
             return other
+
+
+def _later(run: Run, drop: StepRecord) -> str:
+    """When something is dropped, which is after the run; and why it stands longer than it was to."""
+    due = machine.drop_due_at(run, drop)
+    if due is None or not run.state.final:
+        return f", after {run.approval.plan.undo_days} days" if drop.step.drops is Do.SAVE else ", at the end"
+    why = f": {escape(drop.words, 160)}" if drop.kept_until is not None else ""
+    return f", from {date(due)} on{why}"
 
 
 def _check_names(run: Run, when: When) -> str:

@@ -7,8 +7,8 @@ import pytest
 
 from bot import machine, presses
 from bot.configuration import Target
-from bot.contract import Busy, Ended, Fate, Found, Unreachable
-from bot.model import Do, Left, State, Unit
+from bot.contract import Busy, Ended, Fate, Found, PointUnavailable, Unreachable
+from bot.model import Do, Left, Outcome, State, Unit
 from bot.run import Pause
 from bot.suggesting import Hold
 from tests.bot.configured import CAREFUL, configuration
@@ -298,4 +298,54 @@ async def test_a_drop_that_fails_changes_nothing_of_how_the_run_ended(play: Play
     play.backend.dropping.polls = [Ended(False, Left.UNKNOWN, "it holds something else")]
     run = await play.due()
     assert (run.state, run.why, run.question.pause) == (State.SUCCEEDED, "", None)
-    assert machine.due(run) is None
+    kept = next(record for record in run.work.steps if record.step.drops is Do.SAVE)
+    assert (kept.words, kept.outcome) == ("it holds something else", None)
+
+
+async def test_a_drop_that_failed_is_tried_again_a_day_later_under_another_op_id(play: Play) -> None:
+    await kept_for_a_week(play)
+    play.backend.dropping.polls = [Ended(False, Left.UNKNOWN, "503 Service Unavailable")]
+    failed_at = (await play.due()).changed_at
+    due = machine.due(play.run)
+    assert failed_at is not None
+    assert due is not None
+    assert due[0] - failed_at == timedelta(days=1)
+    run = await play.due()
+    dropping = next(record for record in run.work.steps if record.step.drops is Do.SAVE)
+    assert (dropping.attempt, dropping.outcome) == (2, Outcome.SUCCEEDED)
+    assert ("undo-v42" in play.backend.offered, machine.due(run)) == (False, None)
+
+
+async def test_what_is_gone_already_is_not_tried_again(play: Play) -> None:
+    await kept_for_a_week(play)
+    play.backend.dropping.starts = [PointUnavailable("somebody has removed it")]
+    run = await play.due()
+    kept = next(record for record in run.work.steps if record.step.drops is Do.SAVE)
+    assert (kept.outcome, kept.words, machine.due(run)) == (Outcome.FAILED, "somebody has removed it", None)
+
+
+async def test_a_copy_of_an_earlier_attempt_is_dropped_as_well(play: Play) -> None:
+    await preparing(play)
+    play.backend.preparing.polls = [Ended(False, Left.UNKNOWN, "disk full")]
+    await play.drive()
+    play.backend.preparing.finds = [Found(Fate.FAILED, "disk full")]
+    await play.press(ANA, presses.RETRY)
+    assert (await play.drive()).state is State.SUCCEEDED
+    run = await play.due()
+    assert play.effects[-1] == "DROP orders k7f3a91c.RB-42.1"
+    assert not [record for record in run.work.steps if record.step.drops is Do.PREPARE and not record.outcome]
+
+
+async def test_all_copies_go_of_a_run_that_ends_without_them(play: Play) -> None:
+    await preparing(play)
+    play.backend.preparing.polls = [Ended(False, Left.UNKNOWN, "disk full")]
+    await play.drive()
+    play.backend.preparing.finds = [Found(Fate.FAILED, "disk full")]
+    await play.press(ANA, presses.RETRY)
+    moves_on(play)
+    assert (await play.drive()).state is State.VOID
+    await play.due()
+    run = await play.due()
+    second = COPY.replace(".1", ".1.2")
+    assert play.effects[-2:] == ["DROP orders k7f3a91c.RB-42.1", f"DROP orders {second}"]
+    assert (play.backend.copies, machine.due(run)) == ([], None)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.dropping import LATER_SECONDS, SOON_SECONDS, Keep, why_keep
-from bot.model import Current, Do, Phase, PointKind, Points, RestorePoint, Step
+from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, why_keep
+from bot.model import Current, Do, Left, Phase, PointKind, Points, RestorePoint, Step
 from bot.suggesting import Hold
 from tests.bot.stories import T0, Story, having, later
 
@@ -15,7 +15,9 @@ CURRENT = Current("v43", "token-43", at=later(0))
 RUN = having(Story().run, work_undo_points={"orders": "undo-v42"})
 DROP = Step(9, Phase.FINISH, Do.DROP, "orders", drops=Do.SAVE)
 COPY = replace(DROP, drops=Do.PREPARE)
-OTHERS = Points((LIVE, RestorePoint("p41", later(-30)), SAVED, OLD), CURRENT)
+P41 = RestorePoint("p41", later(-30))
+OTHERS = Points((LIVE, P41, SAVED, OLD), CURRENT)
+NOW, NOTHING = later(3600), Around()
 
 KEPT = {
     "nothing names it": (DROP, None, (), OTHERS, None),
@@ -56,9 +58,55 @@ KEPT = {
 @pytest.mark.parametrize("name", KEPT)
 def test_why_it_is_kept(name: str) -> None:
     step, open_run, holds, points, kept = KEPT[name]
-    assert why_keep(RUN, step, open_run, holds, points) == kept
+    assert why_keep(RUN, step, Around(open_run, (), holds), points, NOW) == kept
 
 
 def test_the_newest_point_older_than_what_is_live_stays() -> None:
     only = Points((LIVE, SAVED), CURRENT)
-    assert why_keep(RUN, DROP, None, (), only) is not None
+    assert why_keep(RUN, DROP, Around(), only, NOW) is not None
+
+
+def why(points: Points = OTHERS, around: Around = NOTHING, **changes: object) -> str | None:
+    kept = why_keep(having(RUN, **changes), DROP, around, points, NOW)
+    return None if kept is None else kept.why
+
+
+@pytest.mark.parametrize("flagged", [True, False], ids=["flagged", "named as current"])
+def test_what_is_live_again_stays(flagged: bool) -> None:
+    live = replace(SAVED, current=flagged)
+    points = Points((LIVE, live, OLD), CURRENT if flagged else Current("undo-v42", "token-u"))
+    assert why(points) == "It is what is live now."
+
+
+def test_what_another_run_would_be_undone_to_stays_until_its_time_is_over() -> None:
+    other = having(Story().succeeded().run, id="RB-44", work_undo_points={"orders": "undo-v42"})
+    shared = Around(moved=(other, RUN))
+    assert why(around=shared) == "It is the undo point of RB-44 as well."
+    undone = having(other, end_undone_by="RB-45")
+    assert why(around=Around(moved=(undone, RUN))) is None
+    assert why_keep(RUN, DROP, shared, OTHERS, later(9 * 86_400)) is None
+
+
+@pytest.mark.parametrize("live", [Left.UNKNOWN, Left.PARTIAL])
+def test_it_stays_while_nobody_knows_what_is_live(live: Left) -> None:
+    assert why(work_live=live) == "RB-42 ended, and nobody knows for sure what is live since."
+    assert why(work_live=live, end_superseded_by="RB-43") is None
+
+
+def test_it_stays_while_its_run_has_left_customers_in_maintenance() -> None:
+    assert why(work_maintenance_since=T0) == "RB-42 has left customers in maintenance."
+
+
+def test_another_content_under_its_name_is_not_what_the_run_has_made() -> None:
+    points = Points((LIVE, P41, replace(SAVED, fingerprint="sha256:other"), OLD), CURRENT)
+    contents = {"orders": "sha256:saved"}
+    assert why(points, work_undo_contents=contents) == (
+        "Under its name is another content now, `sha256:other`."
+    )
+
+
+def test_what_is_older_than_the_run_was_the_backends_own() -> None:
+    nightly = replace(SAVED, at=later(-3600))
+    assert why(Points((LIVE, P41, nightly, OLD), CURRENT), work_started_at=later(0)) == (
+        "It is older than RB-42, so the backend had it already."
+    )

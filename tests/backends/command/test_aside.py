@@ -13,9 +13,9 @@ from backends.command.executor import Command
 from backends.conformance.harness import carried_out, dropping, preparing, saving
 from backends.installed import definitions
 from bot.configuration import load
-from bot.contract import Ended, Fate, Work
+from bot.contract import Ended, Fate, PointUnavailable, StateChanged, Work
 from bot.errors import ConfigurationError
-from bot.model import Beside, Do, Left
+from bot.model import Beside, Do, Goal, Left, UndoMode
 from tests.backends.command.world import FIND, CommandWorld
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -118,9 +118,45 @@ async def test_what_another_worker_has_kept_is_for_that_one_to_tell(shop: Comman
     ids=["what was kept", "a copy"],
 )
 async def test_what_goes_is_named_to_the_program(shop: CommandWorld, what: dict[str, Any], goes: str) -> None:
+    shop.offers({"id": "v42"}, {"id": "v39", "kind": "undo"})
     work = replace(dropping(WORK), **what)
-    end = await end_of(executor(shop, drop=program('echo "$@" > said', "{handle}")), work)
+    forgets = "echo '[]' > points.json; " if "undo" in what else ""
+    end = await end_of(executor(shop, drop=program(f'{forgets}echo "$@" > said', "{handle}")), work)
     assert (end.ok, argv_of(shop)) == (True, [goes])
+
+
+async def test_what_is_said_to_be_gone_and_is_listed_is_not_gone(shop: CommandWorld) -> None:
+    work = replace(dropping(WORK), undo="v40")
+    end = await end_of(executor(shop, drop=program("echo no such bucket, skipped", "{handle}")), work)
+    said = "`sh`: It says that `v40` is gone, which the points command still lists."
+    assert (end.ok, end.words) == (False, said)
+
+
+async def test_another_content_than_was_saved_is_never_dropped(shop: CommandWorld) -> None:
+    shop.offers({"id": "v42"}, {"id": "v39", "kind": "undo", "fingerprint": "sha256:other"})
+    work = replace(dropping(WORK), undo="v39", undo_content="sha256:saved")
+    drop = program('echo "$@" > said', "{handle}")
+    with pytest.raises(StateChanged, match="`v39` is not what was saved: its fingerprint was `sha256:saved`"):
+        await end_of(executor(shop, drop=drop), work)
+    assert not (shop.root / "said").exists()
+
+
+async def test_what_is_not_listed_any_more_is_not_dropped_once_more(shop: CommandWorld) -> None:
+    work = replace(dropping(WORK), undo="v39")
+    with pytest.raises(PointUnavailable, match="`v39` is not listed any more"):
+        await end_of(executor(shop, drop=program('echo "$@" > said', "{handle}")), work)
+
+
+@pytest.mark.parametrize(
+    ("calls", "undo"),
+    [({}, UndoMode.IMPOSSIBLE), ({"save": program(SAVES)}, UndoMode.BEST_EFFORT)],
+    ids=["nothing is kept", "save keeps it"],
+)
+async def test_what_is_live_and_no_point_can_be_undone_where_it_is_saved(
+    shop: CommandWorld, calls: dict[str, Any], undo: UndoMode
+) -> None:
+    shop.goes_live("production")
+    assert (await executor(shop, **calls).plan(Goal(point="v41"), NOW)).undo is undo
 
 
 async def test_a_program_that_cannot_drop_says_why(shop: CommandWorld) -> None:

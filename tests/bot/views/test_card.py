@@ -158,7 +158,7 @@ def test_a_card_whose_result_is_gone_says_by_which_run_and_offers_no_undo() -> N
     said = "\n".join(texts(card(gone, FACTS, at("03:32"))))
     assert "☑️ orders · PRODUCTION is at v40 since 03:31, by RB-44" in said
     assert "RB-42 had brought 02:45 UTC, 03:12–03:31 UTC" in said
-    assert not buttons.can_undo(gone, at("03:32"))
+    assert not gone.can_be_undone(at("03:32"))
 
 
 def test_a_failed_run_that_is_still_in_maintenance_says_so_first() -> None:
