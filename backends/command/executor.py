@@ -24,6 +24,7 @@ from backends.command.answers import (
     read,
 )
 from backends.command.calls import ProgramCall, Programs, why_not_a_point
+from backends.command.comparing import compare_content, compare_live, other_content, point_listed
 from backends.command.examining import NEVER_BEGUN, NO_FIND, about_find, about_points, cannot_run
 from backends.command.listing import listed
 from backends.command.offering import gone_by, offered
@@ -44,7 +45,6 @@ from bot.contract import (
     OutcomeUnknown,
     PointUnavailable,
     Progress,
-    StateChanged,
     Taken,
     Trouble,
     Work,
@@ -52,7 +52,6 @@ from bot.contract import (
 from bot.errors import PermanentError, TemporaryError
 from bot.model import (
     Beside,
-    Current,
     Do,
     Fence,
     Finding,
@@ -187,7 +186,7 @@ class Command:
     async def _keep(self, work: Work) -> Ended:
         """Nothing is saved: the point that is live is the way back, if the tool offers it."""
         points = await self._read_points()
-        _compare(points.current, work)
+        compare_live(points.current, work)
         live = next((point for point in points.points if point.current), None)
         return Ended(True, Left.BEFORE, made=live)
 
@@ -199,14 +198,14 @@ class Command:
         found = await self._find_anywhere(work)
         if found.fate is not Fate.ABSENT:
             return Taken.TAKEN
-        _compare(points.current, work)
+        compare_live(points.current, work)
         if work.do in {Do.PREPARE, Do.RESTORE}:
-            _compare_content(named(work.point, points.points), work.fingerprint, "approved")
+            compare_content(named(work.point, points.points), work.fingerprint, "approved")
         if work.do is Do.DROP and work.undo:
-            saved = _listed(work.undo, points)
+            saved = point_listed(work.undo, points)
             if saved is None:
                 raise PointUnavailable(f"`{work.undo}` is not listed any more.")
-            _compare_content(saved, work.undo_content, "saved")
+            compare_content(saved, work.undo_content, "saved")
         call = self._call(work)
         surroundings = await self._programs.surroundings_of(call)
         return await self._spooled(call, surroundings, work.point).start(work, after=found.handle)
@@ -260,12 +259,12 @@ class Command:
             return Beside(name or work.op_id)
         if not name:
             return f"The save command must print {SHAPES['save']} as its last line."
-        saved = _listed(name, await self._read_points())
+        saved = point_listed(name, await self._read_points())
         return saved or f"It says that it has kept `{name}`, which the points command does not list."
 
     async def _why_not_gone(self, work: Work) -> str | None:
         """A copy beside is listed nowhere: of that the program's word is all there is."""
-        if not work.undo or _listed(work.undo, await self._read_points()) is None:
+        if not work.undo or point_listed(work.undo, await self._read_points()) is None:
             return None
         return f"It says that `{work.undo}` is gone, which the points command still lists."
 
@@ -362,7 +361,7 @@ class Command:
             verdict, words = Verdict.FAILED, f"`{current.id}` is live, not `{work.point}`."
         elif work.fingerprint and current.fingerprint not in {None, "", work.fingerprint}:
             verdict = Verdict.FAILED
-            words = f"`{current.id}` is live, but {_other_content(work.fingerprint, current.fingerprint)}."
+            words = f"`{current.id}` is live, but {other_content(work.fingerprint, current.fingerprint)}."
         else:
             verdict, words = Verdict.PASSED, f"`{current.id}` is live."
         return Finding(name, When.OFFLINE, verdict, current.id, work.expected or None, words)
@@ -412,31 +411,6 @@ _ELSEWHERE: Final[Handle] = {}  # the tool knows the operation, our spool does n
 def _spool_cannot_know(found: Found) -> bool:
     """Never seen here, or dead without a word. What was started for another plan has no handle."""
     return found.fate is Fate.ABSENT or (found.fate is Fate.UNKNOWN and found.handle is not None)
-
-
-def _compare(current: Current, work: Work) -> None:
-    """Raises StateChanged. An earlier version knew what is live by its id alone."""
-    if not work.expected or work.expected == current.token:
-        return
-    if work.unsigned and work.expected == current.id:
-        return
-    was = f"no longer `{work.expected}`" if current.token == current.id else "and not as the plan found it"
-    raise StateChanged(f"`{current.id}` is live now, {was}. Nothing was done.")
-
-
-def _listed(name: str, points: Points) -> RestorePoint | None:
-    return next((point for point in points.points if point.id == name), None)
-
-
-def _compare_content(point: RestorePoint, known: str, when: str) -> None:
-    """Raises StateChanged. `known`: the fingerprint that it had `when`; empty: none was told."""
-    if known and point.fingerprint != known:
-        differs = _other_content(known, point.fingerprint)
-        raise StateChanged(f"`{point.id}` is not what was {when}: {differs}. Nothing was done.")
-
-
-def _other_content(was: str, now: str | None) -> str:
-    return f"its fingerprint was `{was}` and is {f'`{printable(now)}`' if now else 'not said'} now"
 
 
 def build(settings: CommandSettings, resolver: Resolver) -> Command:

@@ -1,0 +1,30 @@
+"""What a tool says now against what a plan or a run knows: the same state, the same content."""
+
+from backends.programs.process import printable
+from bot.contract import StateChanged, Work
+from bot.model import Current, Points, RestorePoint
+
+
+def compare_live(current: Current, work: Work) -> None:
+    """Raises StateChanged. An earlier version knew what is live by its id alone."""
+    if not work.expected or work.expected == current.token:
+        return
+    if work.unsigned and work.expected == current.id:
+        return
+    was = f"no longer `{work.expected}`" if current.token == current.id else "and not as the plan found it"
+    raise StateChanged(f"`{current.id}` is live now, {was}. Nothing was done.")
+
+
+def point_listed(name: str, points: Points) -> RestorePoint | None:
+    return next((point for point in points.points if point.id == name), None)
+
+
+def compare_content(point: RestorePoint, known: str, when: str) -> None:
+    """Raises StateChanged. `known`: the fingerprint that it had `when`; empty: none was told."""
+    if known and point.fingerprint != known:
+        differs = other_content(known, point.fingerprint)
+        raise StateChanged(f"`{point.id}` is not what was {when}: {differs}. Nothing was done.")
+
+
+def other_content(was: str, now: str | None) -> str:
+    return f"its fingerprint was `{was}` and is {f'`{printable(now)}`' if now else 'not said'} now"
