@@ -31,6 +31,7 @@ from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
 
 BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
+DROPPED_AT_MOST_TIMES = 7  # a day apart, where the backend says each time that it could not
 WAITED_OUT_SECONDS = 60.0  # what stands against the beginning of a step and passes by itself, such as a lock
 TRIED_AGAIN_EVERY_SECONDS = 5.0
 HAPPENED = frozenset({Fate.IN_FLIGHT, Fate.DONE, Fate.FAILED, Fate.OVERTAKEN})
@@ -240,7 +241,7 @@ class Effects:
 
     async def _end(self, run: Run, step: Step, ended: Ended) -> Run:
         if not ended.ok:
-            if step.do is Do.DROP:
+            if step.do is Do.DROP and run.work.record_of(step.n).attempt < DROPPED_AT_MOST_TIMES:
                 until = self._clock() + machine.KEPT_AFTER_FAILURE
                 again = events.DropPutOff(step.n, until, ended.words or "the backend did not say why", True)
                 return await self._driver.write_outcome(run, again)

@@ -140,6 +140,8 @@ def _object(run: Run, record: StepRecord) -> str:
 
 def _later(run: Run, drop: StepRecord) -> str:
     """When something is dropped, which is after the run; and why it stands longer than it was to."""
+    if run.state.final and not machine.has_made(run, drop.step):
+        return ": there is nothing to drop"
     due = machine.drop_due_at(run, drop)
     if due is None or not run.state.final:
         return f", after {run.approval.plan.undo_days} days" if drop.step.drops is Do.SAVE else ", at the end"

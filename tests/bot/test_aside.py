@@ -316,6 +316,15 @@ async def test_a_drop_that_failed_is_tried_again_a_day_later_under_another_op_id
     assert ("undo-v42" in play.backend.offered, machine.due(run)) == (False, None)
 
 
+async def test_a_drop_that_never_works_ends_after_a_week_and_says_so(play: Play) -> None:
+    await kept_for_a_week(play)
+    play.backend.dropping.polls = [Ended(False, Left.UNKNOWN, "access denied")] * 7
+    for _ in range(7):
+        run = await play.due()
+    kept = next(record for record in run.work.steps if record.step.drops is Do.SAVE)
+    assert (kept.outcome, kept.words, machine.due(run)) == (Outcome.FAILED, "access denied", None)
+
+
 async def test_what_is_gone_already_is_not_tried_again(play: Play) -> None:
     await kept_for_a_week(play)
     play.backend.dropping.starts = [PointUnavailable("somebody has removed it")]

@@ -63,7 +63,7 @@ def test_the_card_says_what_became_of_the_undo_point(name: str) -> None:
 
 ROWS: dict[str, tuple[Step, dict[str, Any], str]] = {
     "an undo point": (DROP, {}, "▫️ Drop the undo point, from 29 Nov on"),
-    "a copy": (COPY, {}, "▫️ Drop the copy, from 22 Nov on"),
+    "a copy that is live, or was never made": (COPY, {}, "▫️ Drop the copy: there is nothing to drop"),
     "what is put off": (
         DROP,
         {"kept_until": NOW + timedelta(days=14), "words": "It is on hold since RB-40."},
