@@ -49,6 +49,7 @@ COMPRESSED = Reason(
 LINKED = Reason("is a link, and could lead anywhere", "are links, and could lead anywhere")
 NO_FILE = Reason("is no file", "are no files")
 EMPTY = Reason("is empty", "are empty")
+LIVE = Reason("is the live database itself", "are the live database itself")
 UNREADABLE = Reason("may not be read by the bot", "may not be read by the bot")
 NOT_SQLITE = Reason("is no SQLite file, or an encrypted one", "are no SQLite files, or encrypted ones")
 NOT_KEPT = Reason("is not what the bot has kept", "are not what the bot has kept")
@@ -86,15 +87,19 @@ def file_of(folder: Path, point: str) -> Path:
 
 
 @file_errors()
-def backups_in(folder: Path, names: Sequence[str] = DEFAULT_NAMES) -> FoundBackups:
-    """Looks at every file; folders are not meant, unless they are called like a backup."""
+def backups_in(folder: Path, names: Sequence[str] = DEFAULT_NAMES, live: Path | None = None) -> FoundBackups:
+    """Looks at every file; folders are not meant, unless they are called like a backup.
+
+    `live`: the database, which may lie among its backups or have a second name there. None: nobody asks.
+    """
     listed = sorted(os.listdir(folder))
     patterns = [Pattern(text) for text in names]
     points: list[RestorePoint] = []
     left_out: dict[Reason, list[str]] = {}
     for path in (folder / name for name in listed if not _is_aside(folder / name, listed, patterns)):
         with suppress(FileNotFoundError):  # it went while we looked
-            if why := _why_not(path, patterns, listed):
+            is_live = live is not None and live.exists() and path.exists() and path.samefile(live)
+            if why := LIVE if is_live else _why_not(path, patterns, listed):
                 left_out.setdefault(why, []).append(path.name)
             else:
                 points.append(_point(path, patterns))

@@ -197,7 +197,7 @@ class Sqlite:
         return found, condition.current(self._database)
 
     def _found(self) -> FoundBackups:
-        return backups_in(self._backups, self._names)
+        return backups_in(self._backups, self._names, self._database)
 
     def _points(self) -> tuple[RestorePoint, ...]:
         return self._found().points
@@ -225,8 +225,9 @@ class Sqlite:
         condition = self._looks.closely()
         points = self._points()
         self._refuse_nowhere(condition, points)
+        if goal.point is not None:
+            self._refuse_the_live_file(goal.point)
         point = point_for(goal, points)
-        self._refuse_the_live_file(point.id)
         stands = Stands(self._database, self._backups, self._file(point.id), condition)
         stands.refuse_without_rights()
         self._readings.of(point.id, "bytes", partial(DIGESTS.of, self._file(point.id)))
@@ -239,7 +240,7 @@ class Sqlite:
         return way
 
     def _refuse_the_live_file(self, point: str) -> None:
-        """A second name of the live database holds no earlier state."""
+        """A second name of the live database holds no earlier state, so it is not listed."""
         both = self._file(point).exists() and self._database.exists()
         if both and self._file(point).samefile(self._database):
             raise PointUnavailable(f"The backup `{point}` is the live file itself, under another name.")

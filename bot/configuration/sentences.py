@@ -49,7 +49,8 @@ def sentence(error: ErrorDetails, place: Location, schema: Schema) -> str:
         case "greater_than_equal":
             return f"{where} must be {context['ge']:g} or more, not {_shown(given)}."
         case "less_than_equal":
-            return f"{where} must be {context['le']:g} or less, not {_shown(given)}."
+            most = f"{context['le'] / 86_400:g}d" if isinstance(given, str) else f"{context['le']:g}"
+            return f"{where} must be {most} or less, not {_shown(given)}."
         case "too_short" | "string_too_short":
             return f"{where} must not be empty. Fill it in, or remove it."
         case "secret_in_argv":

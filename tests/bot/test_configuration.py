@@ -276,7 +276,7 @@ PROBLEMS = [
         "17: `targets.shop.rto`: must be a duration such as 90s, 5m, 1h, 2d or 500ms, not `soon`.",
     ),
     (SHOP, f"{SHOP}\n    rto: 0", "17: `targets.shop.rto` must be more than 0, not `0`."),
-    (SHOP, f"{SHOP}\n    rto: 9999d", "17: `targets.shop.rto` must be 3.1536e+07 or less, not `9999d`."),
+    (SHOP, f"{SHOP}\n    rto: 9999d", "17: `targets.shop.rto` must be 365d or less, not `9999d`."),
     (SHOP, f"{SHOP}\n    undo_days: 1.5", "17: `targets.shop.undo_days` must be a whole number, not `1.5`."),
     (
         SHOP,

@@ -247,6 +247,15 @@ async def test_a_table_that_cannot_be_compared_makes_the_loss_unknown_and_the_ot
     assert loss.units == (*figures("orders"), *figures("refunds"))
 
 
+async def test_the_live_file_is_left_out_of_its_backups_and_named(
+    world: SqliteWorld, executor: Sqlite
+) -> None:
+    os.link(world.database, world.backups / f"{AFTER}.db")
+    listed = await executor.points()
+    assert AFTER not in {point.id for point in listed.points}
+    assert f"`{AFTER}.db` is the live database itself." in listed.left_out
+
+
 async def test_a_second_name_of_the_live_file_is_no_backup(world: SqliteWorld, executor: Sqlite) -> None:
     os.link(world.database, world.backups / f"{AFTER}.db")
     with pytest.raises(PointUnavailable, match="live file itself"):
