@@ -94,6 +94,7 @@ def _as_nobody() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
+    datetime.strptime("2026", "%Y").astimezone(UTC)  # it imports at its first use, and nobody may read there
     os.seteuid(NOBODY)
     try:
         yield
