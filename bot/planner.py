@@ -3,6 +3,7 @@
 It changes nothing, so it needs no claim and no key: whoever may read a target may plan.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ from bot.run import Run
 from bot.spans import Lived
 from bot.suggesting import Hold, Offer, offer, taken_back
 
+POINTS_OFFERED = 50  # as many as people read in a list
+EVERY_POINT = sys.maxsize  # an undo point is seldom among the newest when its days are over
 PLAN_READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
 
 
@@ -110,16 +113,16 @@ class Planner:
         answer = self.executors.executor(target).plan(goal, self.clock())
         return await answered(answer, PLAN_READ_WITHIN_SECONDS)
 
-    async def points(self, target: str) -> Points:
+    async def points(self, target: str, limit: int = POINTS_OFFERED) -> Points:
         """Returns what a target can go back to, and when it was live. Raises what executors raise."""
-        return spans.with_lives(await self._listed(target), await self.past.lived(target))
+        return spans.with_lives(await self._listed(target, limit), await self.past.lived(target))
 
     async def why_keep(self, run: Run, step: Step) -> Keep | None:
         """Returns why something that the run has made is not dropped now; None: it may go."""
         if step.target not in self.configuration.targets:
             return Keep(f"`{step.target}` is not in the configuration any more.", LATER_SECONDS)
         try:
-            points = await self.points(step.target)
+            points = await self.points(step.target, EVERY_POINT)
             leg = run.approval.plan.leg(step.target)
             pins = await self.executors.pins(step.target, leg.pins)
         except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
@@ -137,8 +140,8 @@ class Planner:
         """Returns what is live there. Raises what executors raise."""
         return (await self._listed(target)).current
 
-    async def _listed(self, target: str) -> Points:
-        return await answered(self.executors.executor(target).points(), PLAN_READ_WITHIN_SECONDS)
+    async def _listed(self, target: str, limit: int = POINTS_OFFERED) -> Points:
+        return await answered(self.executors.executor(target).points(limit), PLAN_READ_WITHIN_SECONDS)
 
     async def _doubts(self, target: str, goal: Goal, way: Way) -> list[str]:
         """Says what is known against a point that was named. Raises UserError where a time alone means it."""

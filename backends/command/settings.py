@@ -82,7 +82,7 @@ class ArgvCall(Settings):
     argv: FixedArgv
     timeout: Wait = 30.0
     name: Annotated[Text, Field(max_length=LONGEST_NAME_CHARACTERS)] | None = None
-    """What people read of this program. Absent: the name of its file, never an argument."""
+    """The name under which people read of this program. Absent: that of its file, never an argument."""
 
 
 class PagedCall(ArgvCall):

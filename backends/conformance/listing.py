@@ -23,7 +23,7 @@ class ListingContract:
 
     @pytest_asyncio.fixture
     async def removal(self, lists: Lists, executor: Executor, work: Work) -> Removal:
-        """What a run has done."""
+        """Restores after an undo point was saved, and returns what that has removed."""
         saved = await kept(executor, work)
         assert saved is not None
         restore = replace(work, undo=saved.id, undo_content=saved.fingerprint)

@@ -14,7 +14,7 @@ NO_PASSWORD = "`credentials` must name a `password`, as {env: NAME} or {file: PA
 
 
 def _faults(settings: GitSettings, target: Target) -> Iterator[Fault]:
-    """What only names a value is judged when the value is known."""
+    """Yields what is wrong with the settings. A reference is judged only when its value is known."""
     asked = (
         ("remote", settings.remote, why_not_remote),
         ("branch", settings.branch, why_not_branch),

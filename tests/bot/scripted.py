@@ -372,7 +372,7 @@ class Backend(Scripted):
         self.live = work.point
 
     async def points(self, limit: int = 50) -> Points:
-        return Points(tuple(self.offered.values()), self.current)
+        return Points(tuple(self.offered.values())[:limit], self.current)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         self.goals.append(goal)

@@ -8,7 +8,7 @@ import pytest
 from bot import machine, presses
 from bot.configuration import Target
 from bot.contract import Busy, Ended, Fate, Found, PointUnavailable, Unreachable
-from bot.model import Do, Left, Outcome, State, Unit
+from bot.model import Do, Left, Outcome, RestorePoint, State, Unit
 from bot.run import Pause
 from bot.suggesting import Hold
 from tests.bot.configured import CAREFUL, configuration
@@ -258,6 +258,16 @@ async def test_an_undo_point_stays_while_a_run_of_its_target_is_open(play: Play)
     kept = next(record for record in run.work.steps if record.step.drops is Do.SAVE)
     assert kept.words == "RB-43 is under way on `orders`."
     assert "undo-v42" in play.backend.offered
+
+
+async def test_an_undo_point_that_is_not_among_the_newest_is_looked_at_as_closely(play: Play) -> None:
+    await kept_for_a_week(play)
+    saved = play.backend.offered.pop("undo-v42")
+    newer = {f"b{n}": RestorePoint(f"b{n}", T0 + timedelta(days=1)) for n in range(60)}
+    play.backend.offered |= newer | {saved.id: replace(saved, at=T0 - timedelta(days=30))}
+    run = await play.due()
+    kept = next(record for record in run.work.steps if record.step.drops is Do.SAVE)
+    assert kept.words == "It is older than RB-42, so the backend had it already."
 
 
 async def test_what_is_kept_for_longer_is_looked_at_again(play: Play) -> None:
