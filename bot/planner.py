@@ -3,7 +3,6 @@
 It changes nothing, so it needs no claim and no key: whoever may read a target may plan.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +24,7 @@ from bot.spans import Lived
 from bot.suggesting import Hold, Offer, offer, taken_back
 
 POINTS_OFFERED = 50  # as many as people read in a list
-EVERY_POINT = sys.maxsize  # an undo point is seldom among the newest when its days are over
+EVERY_POINT = 10_000_000  # an undo point is seldom among the newest when its days are over
 PLAN_READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
 
 

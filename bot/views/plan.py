@@ -106,7 +106,7 @@ def _outage_is(plan: Plan) -> str:
 
 
 def warnings(plan: Plan, most: int = WARNINGS_ON_A_CARD) -> list[str]:
-    shown = [f"⚠️ {escape(warning, 120)}" for warning in plan.warnings[:most]]
+    shown = [f"⚠️ {escape(warning, 80)}" for warning in plan.warnings[:most]]
     more = len(plan.warnings) - most
     return shown + ([f"⚠️ {more} more: press *Details*"] if more > 0 else [])
 
