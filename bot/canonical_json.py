@@ -7,13 +7,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Any
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical(value: Mapping[str, Any] | list[Any]) -> bytes:
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return canonical_text(value).encode()
+
+
+def canonical_text(value: object) -> str:
+    """Returns the canonical form of any JSON value, before it is encoded."""
+    return _ENCODER.encode(value)
+
+
+def quoted(text: str) -> str:
+    """Returns the canonical form of a text. Raises TypeError on anything else."""
+    return encode_basestring(text)
 
 
 def digest(value: Mapping[str, Any] | list[Any]) -> str:
@@ -23,7 +34,7 @@ def digest(value: Mapping[str, Any] | list[Any]) -> str:
 
 def iso(at: datetime) -> str:
     """Milliseconds and a Z, always UTC: sorts as text in the order of time."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"  # instead of +00:00
 
 
 def iso_if(at: datetime | None) -> str | None:

@@ -516,17 +516,21 @@ def _changed(fact: Fact, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Planned, run: Run, event: Event) -> Run:
-    told = {"digest": fact.digest, "awaited": fact.awaited, "target_down": fact.target_down}
-    steps = tuple(StepRecord(step) for step in fact.plan.steps)
-    planned = replace(run, why="")  # of what held it up
-    return _worked(_decided(planned, planned=fact.plan, **told), steps=steps)
+    decision = replace(
+        run.approval,
+        planned=fact.plan,
+        digest=fact.digest,
+        awaited=fact.awaited,
+        target_down=fact.target_down,
+    )
+    work = replace(run.work, steps=tuple(StepRecord(step) for step in fact.plan.steps))
+    return replace(run, approval=decision, work=work, why="")  # `why`: of what held it up
 
 
 @_changed.register
 def _(fact: events.Posted, run: Run, event: Event) -> Run:
-    return _decided(
-        run, posted_at=event.at, approve_by=event.at + timedelta(seconds=run.approval.plan.expires)
-    )
+    approve_by = event.at + timedelta(seconds=run.approval.plan.expires)
+    return _decided(run, posted_at=event.at, approve_by=approve_by)
 
 
 @_changed.register

@@ -1,5 +1,6 @@
 """Events as rows of the database."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
@@ -35,7 +36,10 @@ def event_row(run_id: str, event: Event) -> dict[str, Any]:
     }
 
 
-def event_in(row: Row[Any]) -> Event:
-    """Returns the event of a row. Raises ValueError on a kind that this version does not know."""
-    stored, at = Stored(row.kind, row.data), loaded(row.at)
+def event_in(row: Row[Any], data: Mapping[str, Any] | None = None) -> Event:
+    """Returns the event of a row. `data`: of a row that holds it as text; None: it is read already.
+
+    Raises ValueError on a kind that this version does not know.
+    """
+    stored, at = Stored(row.kind, row.data if data is None else data), loaded(row.at)
     return Event(decode(stored, row.by, at), at, row.by, row.seq, row.signature, stored)

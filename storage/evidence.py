@@ -102,9 +102,5 @@ def _is_linked(row: Row[Any]) -> bool:
     if not isinstance(row.body, str) or row.hash != link(row.prev, row.body.encode()):
         return False
     body = from_json(row.body)
-    return all(body[key] == value for key, value in _about(row).items())
-
-
-def _about(row: Row[Any]) -> dict[str, Any]:
-    """What stands in columns for queries, and in the body for the hash."""
-    return {"n": row.n, "at": row.at, "kind": row.kind, "by": row.by, "run": row.run_id}
+    in_body = (body["n"], body["at"], body["kind"], body["by"], body["run"])
+    return in_body == (row.n, row.at, row.kind, row.by, row.run_id)  # columns are for queries

@@ -13,19 +13,19 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json  # half the time of the standard library's
-from sqlalchemy import Row, Select, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Row, Select, Text, cast, func, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
-from bot.canonical_json import canonical, digest, iso
+from bot.canonical_json import canonical, digest, iso, quoted
 from bot.errors import TemporaryError
 from bot.event_kinds import EventKind
 from bot.model import Purpose, State
@@ -48,6 +48,7 @@ from storage.tables import (
 RESTORED = "database_restored"  # kinds of evidence, of `storage.restored`; no event of a run has them
 CONFIRMED = "database_confirmed"
 FULLY_UP_TO_ENTRIES = 20_000  # about 1.5 s after a crash, and some years of one bot's life
+SQLITE_CHECK = "pragma integrity_check(1)"
 NOT_DAMAGE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -135,9 +136,21 @@ async def _has_grown(database: Database, seal: Seal) -> bool:
 async def _looked_through(
     database: Database, path: Path | None, seal: Seal | None, fully_up_to: int | None
 ) -> str | None:
+    """What the database says of itself comes first, but nobody waits for it with the rest."""
+    of_file = asyncio.to_thread(_sqlite_says, path)
+    of_rows = _held_together(database, path, seal, fully_up_to)
+    for found in await asyncio.gather(of_file, of_rows, return_exceptions=True):
+        if isinstance(found, BaseException):
+            raise found
+        if found is not None:
+            return found
+    return None
+
+
+async def _held_together(
+    database: Database, path: Path | None, seal: Seal | None, fully_up_to: int | None
+) -> str | None:
     async with database.snapshot() as connection:
-        if path is not None and (damage := await _sqlite_says(connection)):
-            return damage
         found = await revision(database)
         if found is None:
             return None if path is None else await _without_version(connection)
@@ -149,8 +162,15 @@ async def _looked_through(
         return None if found != HEAD else await _differs(connection, only_open=not fully)
 
 
-async def _sqlite_says(connection: AsyncConnection) -> str | None:
-    said = (await connection.execute(text("pragma integrity_check(1)"))).scalar()
+def _sqlite_says(path: Path | None) -> str | None:
+    """Raises OperationalError when it cannot be read."""
+    if path is None:
+        return None
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            said = connection.execute(SQLITE_CHECK).fetchone()[0]
+    except sqlite3.DatabaseError as problem:
+        raise OperationalError(SQLITE_CHECK, None, problem) from problem
     return None if said == "ok" else " ".join(str(said).split())
 
 
@@ -203,15 +223,17 @@ def _one_differs(three: Sequence[list[Row[Any]]], follows: "_Follows") -> str | 
     if len(named) > 1 or not all(three):
         return f"{named[0]} is not complete"
     events, proofs, (row,) = three
-    if damage := _unproven(events, proofs):
+    data = [from_json(event.data) for event in events]
+    if damage := _unproven(events, data, proofs):
         return damage
-    run = machine.fold(row.run_id, [event_in(event) for event in events])
+    run = machine.fold(row.run_id, map(event_in, events, data))
     follows.from_run(run)
     return _misprojected(run, row)
 
 
 def _of_runs(only_open: bool) -> tuple[Select[Any], Select[Any], Select[Any]]:
-    events = select(run_events).order_by(run_events.c.run_id, run_events.c.seq)
+    as_text = [cast(each, Text) if each is run_events.c.data else each for each in run_events.c]
+    events = select(*as_text).order_by(run_events.c.run_id, run_events.c.seq)
     proofs = select(evidence).where(evidence.c.run_id.is_not(None)).order_by(evidence.c.run_id, evidence.c.n)
     rows = select(runs).order_by(runs.c.run_id)
     if not only_open:
@@ -240,15 +262,39 @@ async def _by_run(connection: AsyncConnection, query: Select[Any]) -> AsyncGener
         await rows.close()
 
 
-def _unproven(events: Sequence[Row[Any]], proofs: Sequence[Row[Any]]) -> str | None:
-    """The log holds refusals too: those have no seq."""
-    bodies = [body for body in (from_json(proof.body) for proof in proofs) if "seq" in body]
-    for seq, event in enumerate(events, start=1):
-        body = bodies[seq - 1] if seq <= len(bodies) else {}
-        proven = {name: body.get(name) for name in ("seq", "at", "kind", "by", "data", "signature")}
-        if event.seq != seq or proven != {name: getattr(event, name) for name in proven}:
+def _unproven(
+    events: Sequence[Row[Any]], told: Sequence[Mapping[str, Any]], proofs: Sequence[Row[Any]]
+) -> str | None:
+    """The log holds refusals too: those have no seq. `told`: the data of each event, read."""
+    rest = iter(proofs)
+    for seq, (event, data) in enumerate(zip(events, told, strict=True), start=1):
+        if event.seq != seq or not _is_next(rest, event, data):
             return f"event {seq} of {event.run_id} is not what its evidence says"
-    return None if len(bodies) == len(events) else f"{events[0].run_id} lacks events that its evidence has"
+    lacks = any("seq" in from_json(proof.body) for proof in rest)
+    return f"{events[0].run_id} lacks events that its evidence has" if lacks else None
+
+
+def _is_next(proofs: Iterator[Row[Any]], event: Row[Any], data: Mapping[str, Any]) -> bool:
+    """Reads on to the next event. What was written in one form is compared as text: that is most of it."""
+    for proof in proofs:
+        if proof.body == _as_proven(event, proof.n):
+            return True
+        body = from_json(proof.body)
+        if "seq" in body:
+            said = {name: getattr(event, name) for name in ("seq", "at", "kind", "by", "signature")}
+            return bool(body.items() >= {**said, "data": data}.items())
+    return False
+
+
+def _as_proven(event: Row[Any], n: int) -> str:
+    """Returns the canonical body of an event's evidence, of an event whose data are stored so as well."""
+    at, by, kind, run_id, signature = map(
+        quoted, (event.at, event.by, event.kind, event.run_id, event.signature)
+    )
+    return (
+        f'{{"at":{at},"by":{by},"data":{event.data},"kind":{kind},"n":{n},'
+        f'"run":{run_id},"seq":{event.seq},"signature":{signature}}}'
+    )
 
 
 def _misprojected(run: Run, row: Row[Any]) -> str | None:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from bot.canonical_json import canonical_text
 from storage.writing import CHANNEL, CommitUnknown, DatabaseBehaviour, NoneFree, NotAccepted
 
 T = TypeVar("T")
@@ -107,6 +108,7 @@ def _engine(url: str, connections: int, settings: Mapping[str, str], **how: Any)
         pool_size=connections,
         max_overflow=0,
         pool_timeout=ROWS_READ_WITHIN_SECONDS,
+        json_serializer=canonical_text,
         use_native_hstore=False,  # otherwise each new connection asks for a type that nobody uses
         connect_args={"async_creator_fn": _Connection.connect, "options": options, **CONNECTING},
         **how,

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from bot.canonical_json import canonical_text
 from storage.writing import CommitUnknown, DatabaseBehaviour, DiskFailed, NotAccepted
 
 T = TypeVar("T")
@@ -69,10 +70,9 @@ BEHAVIOUR = DatabaseBehaviour(
 def engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
     """The writer's and the readers'."""
     how = {"async_creator_fn": _in_place, "check_same_thread": False, "timeout": 0}
-    writer = create_async_engine(url, poolclass=StaticPool, connect_args=how, json_deserializer=from_json)
-    readers = create_async_engine(
-        url, pool_size=1, max_overflow=READERS - 1, connect_args=how, json_deserializer=from_json
-    )
+    json = {"json_serializer": canonical_text, "json_deserializer": from_json}
+    writer = create_async_engine(url, poolclass=StaticPool, connect_args=how, **json)
+    readers = create_async_engine(url, pool_size=1, max_overflow=READERS - 1, connect_args=how, **json)
     event.listen(writer.sync_engine, "connect", _prepare_writer)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     event.listen(readers.sync_engine, "connect", _prepare_reader)

@@ -1,16 +1,18 @@
 """A database that was damaged is not used, and what is wrong is said; a sound one is never refused."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Text, cast, select, text
 
 from bot.model import Do
 from storage.database import Database, open_database, sqlite_url
 from storage.integrity import beside, damage_of, forget_seal, seal, take_seal_off, why_not_sound
 from storage.runs import Store, open_store
+from storage.tables import run_events
 from tests.bot.stories import T0
 from tests.people import BEN
 from tests.storage.told import ask, driven
@@ -31,6 +33,20 @@ async def broken_by(database: Database, statement: str) -> str | None:
 async def test_what_the_bot_has_written_is_sound(database: Database, store: Store) -> None:
     await lived(store)
     assert await why_not_sound(database) is None
+
+
+async def test_events_that_an_earlier_version_has_spaced_otherwise_are_sound(
+    database: Database, store: Store
+) -> None:
+    await lived(store)
+    stored = select(run_events.c.run_id, run_events.c.seq, cast(run_events.c.data, Text))
+    spaced = text("update run_events set data = :data where run_id = :of and seq = :n")
+    async with database.read() as connection:
+        told = (await connection.execute(stored)).all()
+    rows = [{"of": of, "n": n, "data": json.dumps(json.loads(data))} for of, n, data in told]
+    await database.write(lambda connection: connection.execute(spaced, rows))
+    assert any(row["data"] != data for row, (_, _, data) in zip(rows, told, strict=True))
+    assert await damage_of(database) is None
 
 
 async def test_a_database_that_is_only_just_made_is_sound(tmp_path: Path) -> None:
