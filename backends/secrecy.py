@@ -57,6 +57,11 @@ class Secrets:
             longest_first = sorted(self._known, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
+    @property
+    def known(self) -> list[str]:
+        """Returns what is struck, for a process that strikes for itself. It is told nowhere else."""
+        return sorted(self._known)
+
     def struck(self, text: str) -> str:
         """Path and query of an address may hold a token, in whatever spelling a library has given them.
 

@@ -73,12 +73,21 @@ def patience(work: Work) -> float:
     return min(BACKEND_ANSWERS_WITHIN_SECONDS, work.timeout)
 
 
+def after(before: Progress | None, progress: Progress) -> Progress:
+    """Returns the progress with how far it has been, where it is less than it was: nothing falls silently."""
+    if before is None or before.done is None or progress.done is None or before.unit != progress.unit:
+        return progress
+    furthest = max(before.done, before.furthest or 0.0)
+    return replace(progress, furthest=furthest) if furthest > progress.done else progress
+
+
 def shown(progress: Progress) -> dict[str, Any]:
     """Returns what is stored of it, for cards."""
-    return {
+    told = {
         "done": progress.done,
         "total": progress.total,
         "unit": progress.unit,
         "rate": progress.rate,
         "words": progress.words,
     }
+    return told if progress.furthest is None else {**told, "furthest": progress.furthest}

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from json.encoder import encode_basestring
 from typing import Any
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -20,11 +19,6 @@ def canonical(value: Mapping[str, Any] | list[Any]) -> bytes:
 def canonical_text(value: object) -> str:
     """Returns the canonical form of any JSON value, before it is encoded."""
     return _ENCODER.encode(value)
-
-
-def quoted(text: str) -> str:
-    """Returns the canonical form of a text. Raises TypeError on anything else."""
-    return encode_basestring(text)
 
 
 def digest(value: Mapping[str, Any] | list[Any]) -> str:

@@ -152,6 +152,7 @@ class Progress:
     unit: str = ""
     rate: float | None = None  # of `unit` a second; None: not known
     retry_after: float = 0.2  # seconds until it is worth asking again
+    furthest: float | None = None  # of `unit`, where it has been before it fell back; the engine sees that
 
     @property
     def time_left(self) -> float | None:

@@ -19,6 +19,7 @@ from bot.contract import (
     Operation,
     OutcomeUnknown,
     PointUnavailable,
+    Progress,
     Taken,
     Work,
     answered,
@@ -26,6 +27,7 @@ from bot.contract import (
 from bot.envelope import Event
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.facts import Fact
+from bot.made import copies_of, copy_of
 from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Step
 from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
@@ -252,7 +254,7 @@ class Effects:
             if ended.left is Left.BEFORE and run.work.stop_requested:
                 return await self._driver.write_outcome(run, events.StepTakenBack(step.n, ended.words))
             return await self._driver.write_outcome(run, machine.failure(step, ended.words, ended.left))
-        if step.drops is Do.PREPARE and len(copies := machine.copies_of(run, step.target)) > 1:
+        if step.drops is Do.PREPARE and len(copies := copies_of(run, step.target)) > 1:
             why = f"{copies[0]} is dropped, and {len(copies) - 1} more of its attempts may stand"
             another = events.DropPutOff(step.n, self._clock(), why, anew=True, gone=copies[0])
             return await self._driver.write_outcome(run, another)
@@ -271,6 +273,7 @@ class Effects:
         until = self._clock() + timedelta(seconds=step.timeout)
         stopped: Left | None = None
         asked_to_stop = False
+        seen: Progress | None = None
         while True:
             work = self.work(run, step)
             answer = await asking.poll(operation, work, self._sleep)
@@ -282,7 +285,8 @@ class Effects:
                 found = await asking.find_out_of_time(operation, work, self._sleep)
                 return await self._settle(run, step, found)
             if answer is not None:
-                await self._driver.progress(run, asking.shown(answer))
+                seen = asking.after(seen, answer)
+                await self._driver.progress(run, asking.shown(seen))
             await self._sleep(answer.retry_after if answer else 1.0)
             run = await self._driver.load(run.id)
             if self._driver.doubt:
@@ -309,8 +313,8 @@ def _is_unwanted(run: Run, step: Step) -> bool:
 def _copy(run: Run, step: Step) -> str | None:
     """Returns the id of the copy that a step is about: those of earlier attempts are dropped, too."""
     if step.do is not Do.DROP:
-        return machine.copy_of(run, step.target)
-    return next(iter(machine.copies_of(run, step.target)), None) if step.drops is Do.PREPARE else None
+        return copy_of(run, step.target)
+    return next(iter(copies_of(run, step.target)), None) if step.drops is Do.PREPARE else None
 
 
 def _keep_until(run: Run, step: Step) -> datetime | None:

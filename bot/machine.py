@@ -4,7 +4,7 @@
 Neither performs anything: the engine does. Who may cause an event is in `policy`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import singledispatch
@@ -14,6 +14,7 @@ from bot import events
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.facts import Fact, OfStep
+from bot.made import drop_due_at, droppable
 from bot.model import BESIDE, EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
 from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 
@@ -341,48 +342,7 @@ def _next_of_dropping(run: Run) -> Action:
     for record in run.work.steps:
         if record.step.do in BESIDE and record.state is StepState.STARTED:
             return FindStep(record)
-    return next((Drop(record.step) for record in _droppable(run) if record.due), Wait())
-
-
-def _droppable(run: Run) -> Iterator[StepRecord]:
-    """Yields each DROP of something that this run has made and that nothing of its own needs any more."""
-    if run.state.final and not run.work.forgotten:
-        for record in run.work.steps:
-            if record.step.do is Do.DROP and record.state is StepState.WAITING and has_made(run, record.step):
-                yield record
-
-
-def has_made(run: Run, drop: Step) -> bool:
-    """Whether there is something to drop."""
-    if drop.drops is Do.SAVE:
-        return drop.target in run.work.undo_points
-    return bool(copies_of(run, drop.target))
-
-
-def copies_of(run: Run, target: str) -> tuple[str, ...]:
-    """Returns the ids of the copies that may stand beside a target, those of earlier attempts first.
-
-    Where no id was told, it is the op id. A copy that a restore may have switched to is what is live now.
-    """
-    of_target = [record for record in run.work.steps if record.step.target == target]
-    gone = {copy for record in of_target for copy in record.gone}
-    tried = [op for record in of_target if record.step.do is Do.PREPARE for op in record.tried]
-    if all(record.left in {None, Left.BEFORE} for record in of_target if record.step.do is Do.RESTORE):
-        tried += filter(None, [copy_of(run, target)])
-    return tuple(copy for copy in tried if copy not in gone)
-
-
-def copy_of(run: Run, target: str) -> str | None:
-    """Returns the id of the copy of the attempt that counts; None: none was begun."""
-    begun = (r.op for r in run.work.steps if r.step.do is Do.PREPARE and r.step.target == target)
-    return run.work.prepared.get(target) or next(begun, None)
-
-
-def drop_due_at(run: Run, record: StepRecord) -> datetime | None:
-    """Returns when a DROP may be done at the earliest; None: its run is not over."""
-    if record.kept_until is not None or run.end.at is None:
-        return record.kept_until
-    return run.end.at if record.step.drops is Do.PREPARE else run.approval.plan.undo_until(run.end.at)
+    return next((Drop(record.step) for record in droppable(run) if record.due), Wait())
 
 
 WAITS_FOR_A_DECISION = frozenset(
@@ -427,7 +387,7 @@ def due(run: Run) -> tuple[datetime, Fact] | None:
         case _:
             drops = [
                 (at, events.DropDue(record.step.n))
-                for record in _droppable(run)
+                for record in droppable(run)
                 if not record.due and (at := drop_due_at(run, record)) is not None
             ]
             return min(drops, key=lambda each: (each[0], each[1].n), default=None)

@@ -4,7 +4,7 @@ It changes nothing, so it needs no claim and no key: whoever may read a target m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -86,7 +86,8 @@ class Planner:
         for name in names:
             asked = goal if name == target.name else _other(ways[target.name], goal)
             wanted = await self._resolved(name, asked) if name == target.name else asked
-            ways[name] = await self.way(name, own[name].goal if name in own else wanted)
+            way = await self.way(name, own[name].goal if name in own else wanted)
+            ways[name] = await self._timed(name, way)
             _refuse_other_content(own.get(name), ways[name])
             if goal.undo_of is None:  # what an undo goes to was live before its run, and that is meant
                 doubts += await self._doubts(name, asked, ways[name])
@@ -111,6 +112,12 @@ class Planner:
     async def _asked(self, target: str, goal: Goal) -> Way:
         answer = self.executors.executor(target).plan(goal, self.clock())
         return await answered(answer, PLAN_READ_WITHIN_SECONDS)
+
+    async def _timed(self, target: str, way: Way) -> Way:
+        """Returns the way with how long its copy takes, as earlier ones took where the backend cannot say."""
+        if way.takes is not None or Do.PREPARE not in self.executors.executor(target).capabilities.does:
+            return way
+        return replace(way, takes=planning.slowest_copy(target, await self.past.moved(target)))
 
     async def points(self, target: str, limit: int = POINTS_OFFERED) -> Points:
         """Returns what a target can go back to, and when it was live. Raises what executors raise."""

@@ -10,9 +10,10 @@ from datetime import datetime
 from bot.configuration import Configuration, Rule, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
 from bot.loss import ceiling_of, erase_again, is_short, joint, people_return
-from bot.model import PLAN_FORMAT, Current, Do, Leg, Loss, LossQuality, Plan, Purpose, UndoMode, Way
+from bot.model import PLAN_FORMAT, Current, Do, Leg, Loss, LossQuality, Outcome, Plan, Purpose, UndoMode, Way
 from bot.pins import OF_CHECK, OF_MAINTENANCE, PROGRAM, Pin
 from bot.procedures import Aside, steps_for
+from bot.run import Run
 from bot.suggesting import Hold
 from bot.times import is_of_the_future
 
@@ -110,6 +111,19 @@ def _until_it_begins(rule: Rule, copies: Sequence[float | None]) -> float:
     """Returns the seconds until the first effect at the latest. A copy of unknown duration adds none: what is
     lost more by then voids."""
     return rule.expires + rule.start_within + sum(takes or 0.0 for takes in copies)
+
+
+def slowest_copy(target: str, earlier: Sequence[Run]) -> float | None:
+    """Returns the seconds that the slowest copy beside the target took in these runs; None: none was made."""
+    took = [
+        (record.ended_at - record.started_at).total_seconds()
+        for run in earlier
+        for record in run.work.steps
+        if (record.step.do, record.step.target, record.outcome) == (Do.PREPARE, target, Outcome.SUCCEEDED)
+        and record.started_at is not None
+        and record.ended_at is not None
+    ]
+    return max(took, default=None)
 
 
 def loss_of(target: Target, measured: Loss | None) -> Loss:

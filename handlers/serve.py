@@ -42,9 +42,10 @@ from storage.database import (
     why_not_current,
     why_not_upgrade,
 )
-from storage.integrity import Unsound, seal, take_seal_off, why_not_sound
+from storage.integrity import Unsound, why_not_sound
 from storage.restored import RestoredStore, restored
 from storage.runs import open_store
+from storage.sealing import seal, take_seal_off
 from storage.shared_clock import SharedClock
 
 if TYPE_CHECKING:

@@ -27,8 +27,9 @@ from storage.database import (
     upgrade,
 )
 from storage.evidence import head_of
-from storage.integrity import Unsound, beside, damage_of, sync_folder
+from storage.integrity import Unsound, damage_of
 from storage.restored import RestoredDatabase, mark_restored
+from storage.sealing import beside, sync_folder
 from storage.sqlite import copy
 from storage.tables import evidence
 from storage.times import loaded_if

@@ -9,9 +9,7 @@ runs only; a backup always looks at everything.
 """
 
 import asyncio
-import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
@@ -25,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
-from bot.canonical_json import canonical, digest, iso, quoted
+from bot.canonical_json import canonical_text, iso
 from bot.errors import TemporaryError
 from bot.event_kinds import EventKind
 from bot.model import Purpose, State
@@ -34,6 +32,7 @@ from storage.database import HEAD, Database, file_of, revision
 from storage.event_rows import event_in
 from storage.evidence import FIRST_PREV, ROWS_AT_ONCE, first_break
 from storage.projection import fixed_columns, moving_columns
+from storage.sealing import Seal, digest_of, read_seal
 from storage.tables import (
     evidence,
     evidence_head,
@@ -63,15 +62,6 @@ NOT_DAMAGE = frozenset(
 
 class Unsound(TemporaryError):
     """The database is damaged, or not ours: nothing is done with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """What was known to be sound, kept beside the file. `file` None: it was in use since."""
-
-    n: int  # the newest entry of the log
-    hash: str
-    file: str | None  # SHA-256 of all of it
 
 
 async def why_not_sound(database: Database) -> str | None:
@@ -117,10 +107,10 @@ def _code(problem: DBAPIError) -> int:
 
 
 async def _damage(database: Database, path: Path | None, fully_up_to: int | None) -> str | None:
-    seal = None if path is None else _read_seal(path)
+    seal = None if path is None else read_seal(path)
     if path is None or seal is None or seal.file is None:
         return await _looked_through(database, path, seal, fully_up_to)
-    if await asyncio.to_thread(_digest_of, path) == seal.file:
+    if await asyncio.to_thread(digest_of, path) == seal.file:
         return None
     if damage := await _looked_through(database, path, seal, fully_up_to):
         return damage
@@ -288,9 +278,8 @@ def _is_next(proofs: Iterator[Row[Any]], event: Row[Any], data: Mapping[str, Any
 
 def _as_proven(event: Row[Any], n: int) -> str:
     """Returns the canonical body of an event's evidence, of an event whose data are stored so as well."""
-    at, by, kind, run_id, signature = map(
-        quoted, (event.at, event.by, event.kind, event.run_id, event.signature)
-    )
+    told = (event.at, event.by, event.kind, event.run_id, event.signature)
+    at, by, kind, run_id, signature = map(canonical_text, told)
     return (
         f'{{"at":{at},"by":{by},"data":{event.data},"kind":{kind},"n":{n},'
         f'"run":{run_id},"seq":{event.seq},"signature":{signature}}}'
@@ -384,95 +373,3 @@ async def _beside_is_unreadable(connection: AsyncConnection) -> str | None:
         if table not in {evidence, run_events, runs}:
             (await connection.execute(select(table))).all()
     return None
-
-
-# The seal ------------------------------------------------------------------------------------------
-
-
-async def seal(url: str) -> None:
-    """After a clean stop: the file as it is has to be there at the next start. Nothing for a server.
-
-    Nothing either while somebody else has it open: then the next start looks through it all.
-    """
-    path = file_of(url)
-    if path is not None and path.exists():
-        await asyncio.to_thread(_seal, path)
-
-
-def _seal(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        busy = connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
-        if busy:
-            return
-        connection.execute("begin immediate")  # nobody writes while it is read
-        head = connection.execute("select n, hash from evidence_head").fetchone()
-        if head is not None:
-            _write_seal(path, Seal(head[0], head[1], _digest_of(path)))
-        connection.execute("rollback")
-
-
-async def take_seal_off(database: Database) -> None:
-    """Before the first write: from now on the file changes. What was known of the log stays known."""
-    path = file_of(database.url)
-    if path is None or not path.exists():
-        return
-    async with database.read() as connection:
-        head = (await connection.execute(select(evidence_head))).one_or_none()
-    if head is not None:
-        _write_seal(path, Seal(head.n, head.hash, None))
-
-
-def forget_seal(database: Database) -> None:
-    """For whoever writes without `serve`, in its transaction: the file will be another one."""
-    path = file_of(database.url)
-    if path is not None:
-        beside(path).unlink(missing_ok=True)
-
-
-def beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.seal")
-
-
-def _write_seal(path: Path, of: Seal) -> None:
-    body = {"n": of.n, "hash": of.hash, "file": of.file}
-    temporary = path.with_name(f"{path.name}.seal.new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(canonical({**body, "of_this": digest(body)}))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, beside(path))
-    sync_folder(path.parent)
-
-
-def _read_seal(path: Path) -> Seal | None:
-    """None as well when the seal itself is damaged: it proves nothing then."""
-    try:
-        body = json.loads(beside(path).read_bytes())
-        if body.pop("of_this") != digest(body):
-            return None
-        return Seal(body["n"], body["hash"], body["file"])
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
-def _digest_of(path: Path) -> str:
-    """With the write-ahead log, where there is one: it is part of the database."""
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256")
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists():
-        found.update(log.read_bytes())
-    return found.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes names durable, not only what stands under them.
-
-    Backends have a copy of their own: they and the storage never import each other, and `bot`, which both
-    import, touches no files.
-    """
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

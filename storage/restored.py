@@ -23,8 +23,9 @@ from bot.run import Run
 from bot.times import moment
 from storage.database import Database
 from storage.evidence import Entry, head_of, write
-from storage.integrity import CONFIRMED, RESTORED, forget_seal
+from storage.integrity import CONFIRMED, RESTORED
 from storage.runs import Store
+from storage.sealing import forget_seal
 from storage.tables import evidence, installation, runs
 from storage.times import loaded, loaded_if
 from storage.transaction import Opening, Transaction

@@ -6,19 +6,19 @@ What acts is looked for, and never run. `executor` reads the answers; here is wh
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from backends.command.answers import PrintedState
 from backends.command.calls import ProgramCall, Programs
+from backends.examining import about_points
 from backends.surroundings import Surroundings
 from backends.threads import Threads
 from bot.contract import Trouble, Unreachable
 from bot.model import Points
 
 NEVER_BEGUN: Final = "doctor.RB-0.0"  # an op id that no run ever has
-CLOCKS_APART: Final = timedelta(minutes=5)
-SELDOM: Final = timedelta(days=31)  # a newest point that is older is worth a look
+UNDATED: Final = "No restore point has a `created_at`: nobody can go back to a time. Print it."
 NO_FIND: Final = (
     "`find` is not set: what another worker has begun, and what was cut off together with its supervisor, "
     "people have to look up. Add `find` where the tool can tell."
@@ -59,25 +59,12 @@ def _why_not_executable(call: ProgramCall, surroundings: Surroundings) -> str:
     return f"`{call.title}` is not {where}. Install it, or correct argv."
 
 
-def about_points(points: Points, saves: bool, now: datetime) -> Iterator[Trouble]:
-    """Yields what is odd about them. `saves`: whether the target keeps what is live by a program."""
-    newest = max((point.at for point in points.points if point.at is not None), default=None)
-    if newest is None and points.points:
-        words = "No restore point has a `created_at`: nobody can go back to a time. Print it."
-        yield Trouble(words, serious=False)
-    elif newest is not None and newest > now + CLOCKS_APART:
-        words = "The newest restore point is of a time to come. Compare the clocks of the tool and of this"
-        yield Trouble(f"{words} machine.")
-    elif newest is not None and newest < now - SELDOM:
-        words = f"The newest restore point is {(now - newest).days} days old."
-        yield Trouble(f"{words} See whether new ones are still made.", serious=False)
+def about_answers(points: Points, saves: bool, now: datetime) -> Iterator[Trouble]:
+    """Yields what is odd about the points. `saves`: whether the target keeps what is live by a program."""
+    yield from about_points(points, now, undated=UNDATED)
     if not saves and not any(point.current for point in points.points):
         words = f"`{points.current.id}` is live and no restore point: going back could not be undone."
         yield Trouble(f"{words} Let `points` list it, or add `save`.", serious=False)
-    if points.left_out:
-        more = len(points.left_out) - 1
-        others = f" And {more} more: `rollback-bot points` names them." if more else ""
-        yield Trouble(f"Left out of the restore points: {points.left_out[0]}{others}", serious=False)
 
 
 def about_find(call: ProgramCall, state: PrintedState) -> Iterable[Trouble]:

@@ -25,7 +25,7 @@ from backends.command.answers import (
 )
 from backends.command.calls import ProgramCall, Programs, why_not_a_point
 from backends.command.comparing import compare_content, compare_live, other_content, point_listed
-from backends.command.examining import NEVER_BEGUN, NO_FIND, about_find, about_points, cannot_run
+from backends.command.examining import NEVER_BEGUN, NO_FIND, about_answers, about_find, cannot_run
 from backends.command.listing import listed
 from backends.command.offering import gone_by, offered
 from backends.command.settings import ActingCall, ArgvCall, CommandSettings
@@ -340,7 +340,7 @@ class Command:
                 await self.measure(earlier, now)
         except (TemporaryError, PermanentError) as problem:
             return (Trouble(str(problem)),)
-        return tuple(about_points(points, Do.SAVE in self._acting, now))
+        return tuple(about_answers(points, Do.SAVE in self._acting, now))
 
     async def _examined_find(self) -> tuple[Trouble, ...]:
         if self._find is None:

@@ -26,16 +26,9 @@ from backends.conformance.harness import (
     work_for,
 )
 from backends.conformance.listing import ListingContract
+from backends.conformance.troubles import TroubleContract
 from bot.clock import utc_now
-from bot.contract import (
-    Ended,
-    Executor,
-    Fate,
-    PointUnavailable,
-    StateChanged,
-    Taken,
-    Work,
-)
+from bot.contract import Ended, Executor, Fate, PointUnavailable, StateChanged, Taken, Work
 from bot.errors import PermanentError
 from bot.model import Beside, Do, Fence, Goal, Left, RestorePoint, Verdict
 
@@ -50,7 +43,7 @@ EVIL = (
 hostile_names = st.one_of(st.lists(st.sampled_from(EVIL), min_size=1, max_size=5).map("".join), st.text())
 
 
-class ExecutorContract(ListingContract):
+class ExecutorContract(ListingContract, TroubleContract):
     world_type: ClassVar[type[World]]
 
     @pytest.fixture

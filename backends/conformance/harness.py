@@ -11,11 +11,11 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from bot.contract import Ended, Executor, Operation, Taken, Work
 from bot.looking import PatientCheck
@@ -68,6 +68,40 @@ class World(Protocol):
         """After a restore: something other than the restore point goes live, and nobody says so."""
 
     def close(self) -> None: ...
+
+
+class Plight(StrEnum):
+    """What may be the matter with a backend."""
+
+    AWAY = "away"  # it is not there, or cannot be reached
+    BUSY = "busy"  # it works on something else, and will not for ever
+    SILENT = "silent"  # it takes a question and does not answer
+
+
+@runtime_checkable
+class TroubledWorld(Protocol):
+    """A world that can be brought into trouble, and out of it again."""
+
+    plights: frozenset[Plight]  # those that it knows
+
+    def troubled(self, plight: Plight) -> AbstractContextManager[Executor]:
+        """Inside, the executor that it yields meets that trouble. It waits for nobody longer than it must."""
+
+
+@runtime_checkable
+class SlowWorld(Protocol):
+    """What the world of a backend needs whose restores can be cancelled."""
+
+    def slow(self) -> Executor:
+        """Returns one whose restore goes on for longer than any test, unless it is cancelled."""
+
+
+@runtime_checkable
+class ElsewhereWorld(Protocol):
+    """What the world of a backend needs whose op ids are taken at a place of the worker's own."""
+
+    def elsewhere(self) -> Executor:
+        """Returns one as another machine has it: it sees the backend, and nothing of our place."""
 
 
 class CheckWorld(Protocol):

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from backends.choosing import named, point_for, skew
 from backends.ended import ended
+from backends.examining import about_points
 from backends.git.address import Address, Credentials
 from backends.git.authorship import USUAL_AUTHORSHIP, Authorship, Signing
 from backends.git.definition import NOT_ON_THE_WEB, TWICE
@@ -38,6 +39,7 @@ from bot.contract import (
     StateChanged,
     Taken,
     TargetMissing,
+    Trouble,
     Work,
 )
 from bot.errors import ConfigurationError
@@ -218,6 +220,10 @@ class Git:
                 f"what it was at {work.point[:8]}.",
             ),
         )
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        seen = await self._look()
+        return tuple(about_points(Points(seen.points, seen.current), self._clock(), seldom=None))
 
     async def _look(self) -> FetchedBranch:
         tip = await self._repository.fetch()

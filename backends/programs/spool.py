@@ -20,12 +20,13 @@ not end our supervisors with us (systemd: KillMode=process; a container takes th
 """
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -199,7 +200,7 @@ class CommandOperation:
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", supervisor.__file__, str(attempt)),
-                stdin=DEVNULL,
+                stdin=PIPE,
                 stdout=DEVNULL,
                 stderr=DEVNULL,
                 env=dict(self._surroundings.environment),
@@ -207,6 +208,9 @@ class CommandOperation:
             )
         except OSError as error:
             raise Unreachable(f"No process could be started: {error}.") from error
+        assert process.stdin is not None  # it is a pipe
+        process.stdin.write(json.dumps(self._surroundings.secrets.known).encode())
+        process.stdin.close()
         match await process.wait():
             case supervisor.BEGAN:
                 return attempts.handle(int(attempt.name))
@@ -293,8 +297,10 @@ def _harmless(value: str) -> str:
 
 def why_not_an_argument(value: str) -> str | None:
     """None: a command cannot take it for anything but a value."""
-    if not value or len(value) > LONGEST_VALUE_CHARACTERS:
-        return f"is empty or longer than {LONGEST_VALUE_CHARACTERS} characters"
+    if not value:
+        return "is empty"
+    if len(value) > LONGEST_VALUE_CHARACTERS:
+        return f"is longer than {LONGEST_VALUE_CHARACTERS} characters"
     if value.startswith("-"):
         return "looks like an option"
     return None if value.isprintable() else "holds characters that cannot be printed"

@@ -2,7 +2,8 @@
 
 A plain script over the standard library, started by `spool` as `python -I -S supervisor.py FOLDER`: up in
 milliseconds, alone in its session, and never a child of the bot (-I also keeps the files beside it from
-being taken for modules). It decides nothing: `spool` says what the files in the folder mean.
+being taken for modules). It decides nothing: `spool` says what the files in the folder mean. On standard
+input it gets what must be struck from the output, as a JSON list of texts; without one it begins nothing.
 
   request.json   what to run; written by who asks
   taken.json     which process runs it; exactly one ever makes this file
@@ -15,12 +16,13 @@ being taken for modules). It decides nothing: `spool` says what the files in the
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 REQUEST: Final = "request.json"
@@ -36,6 +38,7 @@ NEVER_RAN: Final = "never_ran"
 NOT_RUNNABLE: Final = "not_runnable"
 TIMED_OUT: Final = "timed_out"
 CANCELLED: Final = "cancelled"
+STRUCK: Final = b"***"
 CALLED_OFF: Final = "called_off"  # before it was run, by whoever might have asked for it
 
 LOG_BYTES = 512 * 1024  # in each log: at most three of them, however much is said
@@ -46,17 +49,18 @@ TERM_TO_KILL_SECONDS = 5.0  # in which a process group may end by itself
 
 def main(folder: str) -> int:
     """Answers as soon as the job is taken or refused, and leaves a process of its own behind."""
+    strike = Strike(json.load(sys.stdin.buffer))
     answer, tell = os.pipe()
     if os.fork() == 0:
         os.close(answer)
-        supervise(folder, tell)
+        supervise(folder, tell, strike)
         return 0
     os.close(tell)
     said = os.read(answer, 1)
     return said[0] if said else DIED
 
 
-def supervise(folder: str, tell: int) -> None:
+def supervise(folder: str, tell: int, strike: "Strike") -> None:
     # Asked to end with the bot's service, we stay to say how the command ended. A handler, not
     # SIG_IGN: the command must not inherit it.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -66,7 +70,7 @@ def supervise(folder: str, tell: int) -> None:
         os.write(tell, bytes([verdict]))
     os.close(tell)
     if verdict == BEGAN:
-        finish(folder, carry_out(folder, read(folder, REQUEST)))
+        finish(folder, carry_out(folder, read(folder, REQUEST), strike))
 
 
 def begin(folder: str) -> int:
@@ -98,9 +102,9 @@ def is_stale(request: Mapping[str, Any]) -> bool:
     return boot_id() != request["boot"] or not 0 <= age <= request["begin_within"]
 
 
-def carry_out(folder: str, request: Mapping[str, Any]) -> dict[str, Any]:
+def carry_out(folder: str, request: Mapping[str, Any], strike: "Strike") -> dict[str, Any]:
     try:
-        log = Log(folder)
+        log = Log(folder, strike)
         child = subprocess.Popen(
             request["argv"],
             cwd=request["cwd"],
@@ -140,6 +144,7 @@ def watch(folder: str, child: "subprocess.Popen[bytes]", log: "Log", deadline: f
     if why:
         signal_group(child.pid, signal.SIGKILL)  # of a stopped command nothing may go on
     drain(pipe, log)
+    log.end()
     return why
 
 
@@ -172,15 +177,51 @@ def drain(pipe: int, log: "Log") -> bool:
     return True
 
 
+class Strike:
+    """Takes what is secret out of a stream, wherever that is cut into chunks."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = sorted((secret.encode() for secret in secrets), key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(map(re.escape, self._secrets))) if secrets else None
+        self._held = b""
+
+    def passed(self, chunk: bytes) -> bytes:
+        """Returns what may be written by now: what a secret may begin with is held back."""
+        if self._pattern is None:
+            return chunk
+        text = self._held + chunk
+        end = len(text) - max(begun(text, secret) for secret in self._secrets)
+        torn = (found.start() for found in self._pattern.finditer(text) if found.start() < end < found.end())
+        end = next(torn, end)
+        self._held = text[end:]
+        return self._pattern.sub(STRUCK, text[:end])
+
+    def rest(self) -> bytes:
+        return self._held if self._pattern is None else self._pattern.sub(STRUCK, self._held)
+
+
+def begun(text: bytes, secret: bytes) -> int:
+    """Returns how many of the last bytes of a text are the first of a secret, and not all of it."""
+    longest = min(len(secret) - 1, len(text))
+    return next((n for n in range(longest, 0, -1) if text.endswith(secret[:n])), 0)
+
+
 class Log:
     """The first and the last of any amount of output, in files of a fixed size."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, strike: Strike) -> None:
+        self._strike = strike
         self._first, self._older, self._newest = (os.path.join(folder, name) for name in LOGS)
         self._file = os.open(self._first, os.O_WRONLY | os.O_CREAT, 0o600)
         self._room = LOG_BYTES
 
     def write(self, chunk: bytes) -> None:
+        self._write(self._strike.passed(chunk))
+
+    def end(self) -> None:
+        self._write(self._strike.rest())
+
+    def _write(self, chunk: bytes) -> None:
         """A full disk costs output, never the command: it would die of a closed pipe."""
         with contextlib.suppress(OSError):
             while chunk:

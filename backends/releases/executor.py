@@ -8,7 +8,7 @@ moment between the two is the one thing that cannot be closed here.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from backends.choosing import named, point_for
 from backends.ended import ended
+from backends.examining import about_points
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of
 from backends.patience import Readings
 from backends.programs.process import printable
@@ -42,6 +43,7 @@ from bot.contract import (
     Progress,
     StateChanged,
     Taken,
+    Trouble,
     UnknownPoint,
     Work,
 )
@@ -124,6 +126,10 @@ class Releases:
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await self._threads.run(self._verify, work)
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        listed = await self.points()
+        return (*about_points(listed, self._clock(), seldom=None), *_few(listed))
 
     @refusals()
     def _points(self) -> Points:
@@ -341,6 +347,13 @@ class Releases:
         first = ids.index(live.id)
         going = listed.points[first : max(ids.index(point.id), first + 1)]
         return tuple(Gone(one.id, _told(one), one.at, one.author or "") for one in going)
+
+
+def _few(listed: Points) -> Iterator[Trouble]:
+    earlier = [point.id for point in listed.points if not point.current]
+    if len(earlier) == 1:
+        words = f"{earlier[0]} is the only release besides what is live: whoever goes there has no other way."
+        yield Trouble(f"{words} Let whatever deploys keep more of them.", serious=False)
 
 
 def _refuse_if_moved(work: Work, current: Current) -> None:

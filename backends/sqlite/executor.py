@@ -18,6 +18,7 @@ from pathlib import Path
 
 from backends.choosing import named, point_for
 from backends.ended import ended
+from backends.examining import about_points
 from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
@@ -28,6 +29,7 @@ from backends.sqlite.condition import GONE, Condition, Looks
 from backends.sqlite.copying import Copy, CopyRoute
 from backends.sqlite.counting import Counting
 from backends.sqlite.dropping import drop_once
+from backends.sqlite.examining import about_undo_points
 from backends.sqlite.fates import Fates
 from backends.sqlite.held import held
 from backends.sqlite.in_thread import InThread, Restoring
@@ -71,6 +73,7 @@ from bot.contract import (
     TableNotListed,
     Taken,
     TargetMissing,
+    Trouble,
     Work,
 )
 from bot.model import (
@@ -186,6 +189,11 @@ class Sqlite:
         self, removal: Removal, table: str, *, personal: bool = False
     ) -> AsyncGenerator[tuple[RowListed, ...], None]:
         return self._listings.rows(removal, table, personal)
+
+    async def examine(self) -> tuple[Trouble, ...]:
+        found, current = await self._threads.run(self._listed)
+        listed = Points(found.points, current, found.left_out)
+        return (*about_points(listed, self._clock()), *about_undo_points(found.points))
 
     # Reading
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot import machine
 from bot.loss import LONGEST_WARNING_CHARACTERS, deleted_people, people_return
+from bot.made import has_made
 from bot.model import Do, Kind, Left, LossQuality, Outcome, State, Unit, Verdict, When
 from bot.run import Run, StepRecord
 from bot.views.decision import proposal_rows
@@ -294,7 +294,7 @@ def _copies(run: Run) -> list[str]:
     return [
         _copy(record)
         for record in run.work.steps
-        if record.step.drops is Do.PREPARE and machine.has_made(run, record.step)
+        if record.step.drops is Do.PREPARE and has_made(run, record.step)
     ]
 
 

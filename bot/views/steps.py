@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bot import machine
 from bot.contract import Progress
+from bot.made import drop_due_at, has_made
 from bot.model import Do, Finding, Outcome, Phase, State, Step, Verdict, When
 from bot.run import Run, StepRecord, StepState
 from bot.views.limits import code, escape
@@ -104,6 +104,8 @@ def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
     far = ""
     if here and progress is not None and record.state is StepState.STARTED:
         far = f" {progress_words(progress)}"
+    if here and record.state is StepState.STARTED and (times := len(record.tried) + record.begun) > 1:
+        far = f", begun {times} times:{far}" if far else f", begun {times} times"
     said = " (people said so)" if record.by_people else ""
     return f"{sign} {_verb(run, record)}{when}{_object(run, record)}{far}{said}"
 
@@ -140,9 +142,9 @@ def _object(run: Run, record: StepRecord) -> str:
 
 def _later(run: Run, drop: StepRecord) -> str:
     """When something is dropped, which is after the run; and why it stands longer than it was to."""
-    if run.state.final and not machine.has_made(run, drop.step):
+    if run.state.final and not has_made(run, drop.step):
         return ": there is nothing to drop"
-    due = machine.drop_due_at(run, drop)
+    due = drop_due_at(run, drop)
     if due is None or not run.state.final:
         return f", after {run.approval.plan.undo_days} days" if drop.step.drops is Do.SAVE else ", at the end"
     why = f": {escape(drop.words, 160)}" if drop.kept_until is not None else ""
@@ -162,10 +164,18 @@ def progress_words(progress: Progress) -> str:
     if progress.done is None:
         return f"– {escape(progress.words, 60)}" if progress.words else ""
     if not progress.total:
-        return so_far(progress.done, progress.unit)
-    percent = min(progress.done / progress.total, 1.0) * 100
+        been = (
+            "" if progress.furthest is None else f", has been at {so_far(progress.furthest, progress.unit)}"
+        )
+        return f"{so_far(progress.done, progress.unit)}{been.removesuffix(' so far')}"
+    been = "" if progress.furthest is None else f", has been at {_percent(progress.furthest, progress.total)}"
     left = f", about {duration(progress.time_left)} left" if progress.time_left else ""
-    return f"{percent:.0f} % ({of_total(progress.done, progress.total, progress.unit)}){left}"
+    far = of_total(progress.done, progress.total, progress.unit)
+    return f"{_percent(progress.done, progress.total)} ({far}){been}{left}"
+
+
+def _percent(done: float, total: float) -> str:
+    return f"{min(done / total, 1.0) * 100:.0f} %"
 
 
 # Checks ----------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from storage.database import (
     upgrade,
     why_not_upgrade,
 )
-from storage.integrity import forget_seal
 from storage.runs import Store, open_store
+from storage.sealing import forget_seal
 
 
 @asynccontextmanager

@@ -82,6 +82,7 @@ def _progress(stored: dict[str, Any] | None, now: datetime) -> Progress | None:
         stored.get("total"),
         stored.get("unit", ""),
         stored.get("rate"),
+        furthest=stored.get("furthest"),
     )
 
 

@@ -5,15 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from bot import machine, presses
+from bot import machine, planning, presses
 from bot.configuration import Target
 from bot.contract import Busy, Ended, Fate, Found, PointUnavailable, Unreachable
-from bot.model import Do, Left, Outcome, RestorePoint, State, Unit
+from bot.made import has_made
+from bot.model import Do, Goal, Left, Outcome, RestorePoint, State, Unit
 from bot.run import Pause
 from bot.suggesting import Hold
 from tests.bot.configured import CAREFUL, configuration
 from tests.bot.scripted import Claim, Play
-from tests.bot.stories import LOSS, T0
+from tests.bot.stories import LOSS, POINT, T0
 from tests.people import ANA, BEN
 
 MADE = frozenset({Do.PREPARE, Do.SAVE})
@@ -82,7 +83,7 @@ async def test_a_copy_that_became_what_is_live_is_never_dropped(play: Play) -> N
     run = await play.driven()
     dropped = [record for record in run.work.steps if record.step.drops is Do.PREPARE]
     assert (run.state, play.backend.copies) == (State.SUCCEEDED, [COPY])
-    assert not any(machine.has_made(run, record.step) for record in dropped)
+    assert not any(has_made(run, record.step) for record in dropped)
 
 
 async def test_a_run_that_only_makes_its_copy_has_touched_nothing(play: Play) -> None:
@@ -174,6 +175,23 @@ async def test_the_time_to_begin_counts_from_when_the_copy_was_ready(play: Play)
 
     play.backend.preparing.meanwhile = hours
     assert (await play.drive()).state is State.SUCCEEDED
+
+
+async def test_a_copy_is_expected_to_take_as_long_as_the_slowest_before_it(play: Play) -> None:
+    play.backend.takes = timedelta(hours=3).total_seconds()
+    await preparing(play)
+
+    async def two_hours() -> None:
+        play.clock.now += timedelta(hours=2)
+
+    play.backend.preparing.meanwhile = two_hours
+    run = await play.drive()
+    assert run.state is State.SUCCEEDED
+    play.backend.takes, play.backend.live = None, "v42"
+    again = await play.planner().plan(play.configuration.targets["orders"], Goal(point=POINT.id))
+    assert planning.slowest_copy("orders", [run]) == pytest.approx(7200.0, abs=60.0)
+    covered = (again.ceiling.seconds or 0.0) - (again.loss.window(again.made_at) or 0.0)
+    assert covered == pytest.approx(again.expires + again.start_within + 7200.0, abs=60.0)
 
 
 async def test_a_copy_that_fails_pauses_with_everything_as_before(play: Play) -> None:

@@ -540,6 +540,26 @@ async def test_progress_is_shown_and_is_no_event(play: Play) -> None:
     ]
 
 
+async def test_progress_that_falls_back_says_how_far_it_has_been(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.backend.polls = [Progress(T0, done=done, total=9.0, unit="files") for done in (6.0, 1.0, 2.0, 7.0)]
+    await play.driven()
+    restored = [told for told in play.notes.progressed if told["total"] == 9.0]
+    assert [(told["done"], told.get("furthest")) for told in restored] == [
+        (6.0, None),
+        (1.0, 6.0),
+        (2.0, 6.0),
+        (7.0, None),
+    ]
+
+
+async def test_progress_in_other_units_is_not_compared(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.backend.polls = [Progress(T0, done=5e6, unit="bytes"), Progress(T0, done=0.5, unit="files")]
+    await play.driven()
+    assert not any("furthest" in told for told in play.notes.progressed)
+
+
 async def test_what_does_not_end_in_its_time_is_lost(play: Play) -> None:
     play.backend.starts = ["takes_long"]
     play.backend.polls = [Progress(T0, "copying", retry_after=500.0)] * 2

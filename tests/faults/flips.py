@@ -23,9 +23,10 @@ from bot.event_kinds import EventKind as E
 from bot.model import Do, Purpose
 from storage.cards import CardKind, CardStore
 from storage.database import open_database, sqlite_url, upgrade, why_not_current
-from storage.integrity import beside, seal, why_not_sound
+from storage.integrity import why_not_sound
 from storage.looks import LookStore
 from storage.runs import Store, open_store
+from storage.sealing import beside, seal
 from storage.tables import metadata
 from tests.bot.stories import T0, later, plan_data
 from tests.people import ANA, BEN, CHANNEL

@@ -22,7 +22,8 @@ from bot.signatures import Signer
 from handlers.keys import signer_at
 from storage.database import HEAD, open_database, revision, sqlite_url
 from storage.evidence import FIRST_PREV, link
-from storage.integrity import beside, damage_of
+from storage.integrity import damage_of
+from storage.sealing import beside
 from tests.handlers.killed_world import KilledWorld
 from tests.handlers.world import STANDARD
 

@@ -20,9 +20,10 @@ from storage.backup import DUMP, LOAD, Backup, PutBack, back_up, put_back
 from storage.claims import Claims, Due
 from storage.database import NewerDatabase, open_database, sqlite_url
 from storage.evidence import FIRST_PREV
-from storage.integrity import Unsound, damage_of, seal
+from storage.integrity import Unsound, damage_of
 from storage.restored import READ_ONLY, ReadOnly, RestoredStore, confirm, mark_restored, restored
 from storage.runs import Store, open_store
+from storage.sealing import seal
 from storage.tables import evidence_head, installation, runs
 from tests.bot.stories import T0, later
 from tests.people import ANA

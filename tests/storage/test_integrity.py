@@ -10,8 +10,9 @@ from sqlalchemy import Text, cast, select, text
 
 from bot.model import Do
 from storage.database import Database, open_database, sqlite_url
-from storage.integrity import beside, damage_of, forget_seal, seal, take_seal_off, why_not_sound
+from storage.integrity import damage_of, why_not_sound
 from storage.runs import Store, open_store
+from storage.sealing import beside, forget_seal, seal, take_seal_off
 from storage.tables import run_events
 from tests.bot.stories import T0
 from tests.people import BEN

@@ -91,7 +91,8 @@ async def _planned(target: Target, planner: Planner | None, listed: Points) -> E
         return Examined((fail(name, f"it could not go back now: {' '.join(plan.blockers)}"),), quorum)
     if plan.point.at is not None:
         answers += f", the newest earlier one {duration((plan.made_at - plan.point.at).total_seconds())} old"
-    return Examined((ok(name, answers), *freshness(plan)), plan.approvals_needed)
+    surprises = [warn(name, _stopped(words)) for words in plan.warnings]
+    return Examined((ok(name, answers), *surprises, *freshness(plan)), plan.approvals_needed)
 
 
 def freshness(plan: Plan) -> tuple[Result, ...]:

@@ -159,6 +159,15 @@ async def test_a_secret_of_its_own_is_laid_down_nowhere(world: ConfiguredWorld, 
     assert "canary" not in laid_down
 
 
+async def test_a_secret_that_a_program_prints_is_not_in_the_spool_either(
+    world: ConfiguredWorld, folder: Path
+) -> None:
+    executor = world.executor("shop")
+    await ended(executor, await started(executor))
+    printed = (folder / "spool" / WORK.op_id / "1" / supervisor.LOGS[0]).read_text()
+    assert printed == "with ***\n"
+
+
 async def test_a_secret_that_is_away_for_a_moment_lets_nothing_begin_and_is_named(
     world: ConfiguredWorld, folder: Path
 ) -> None:

@@ -207,8 +207,8 @@ async def test_a_point_that_a_command_could_mistake_for_an_option_is_not_offered
     assert listed.left_out == (
         "`--force` looks like an option.",
         "`v1 v2` holds characters that cannot be printed.",
-        "`` is empty or longer than 200 characters.",
-        f"`{'x' * 59}…` is empty or longer than 200 characters.",
+        "`` is empty.",
+        f"`{'x' * 59}…` is longer than 200 characters.",
     )
 
 

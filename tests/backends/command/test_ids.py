@@ -109,8 +109,8 @@ async def test_an_id_with_a_dash_is_offered_only_where_every_program_takes_it(
     [
         ("-{op}", "looks like an option and holds a placeholder"),
         ("-a\nb", "holds characters that cannot be printed"),
-        ("-" * 201, "is empty or longer than 200 characters"),
-        ("", "is empty or longer than 200 characters"),
+        ("-" * 201, "is longer than 200 characters"),
+        ("", "is empty"),
     ],
     ids=["placeholder", "lines", "long", "empty"],
 )

@@ -5,20 +5,21 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from backends.command.calls import ProgramCall
 from backends.command.check import CommandCheck
 from backends.command.executor import Command
-from backends.conformance.harness import PATIENCE_SECONDS, SHORT_SECONDS, Moment
+from backends.conformance.harness import PATIENCE_SECONDS, SHORT_SECONDS, Moment, Plight
 from backends.programs import supervisor
 from backends.references import Resolver
 from backends.surroundings import Surroundings
 from bot.contract import Handle, Taken, Work
 from bot.model import When
+from tests.backends.away import moved_away
 from tests.backends.command import ctl
 
 SETTLES_SECONDS = 0.05
@@ -30,6 +31,8 @@ FIND = ProgramCall(
 
 
 class CommandWorld:
+    plights = frozenset({Plight.AWAY, Plight.SILENT})
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -58,6 +61,23 @@ class CommandWorld:
         if dies is None:
             return Command(**calls, resolver=self.resolver(), settles=SETTLES_SECONDS)
         return DyingCommand(self, dies, calls)
+
+    @contextmanager
+    def troubled(self, plight: Plight) -> Iterator[Command]:
+        """What its `points` reads is gone, or is a pipe into which nobody writes."""
+        points = self.root / "points.json"
+        with moved_away(points):
+            if plight is Plight.SILENT:
+                os.mkfifo(points)
+            yield self.executor()
+
+    def slow(self) -> Command:
+        self.wishes(wait_for=NEVER)
+        return self.executor()
+
+    def elsewhere(self) -> Command:
+        """It has no `find`, so that it cannot ask the tool either."""
+        return Command(**self.calls(), resolver=self.resolver("elsewhere"), settles=SETTLES_SECONDS)
 
     def calls(self) -> dict[str, Any]:
         """The least that an executor needs."""

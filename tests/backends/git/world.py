@@ -6,21 +6,25 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Self
 
-from backends.conformance.harness import Moment
+from backends.conformance.harness import Moment, Plight
 from backends.git.authorship import USUAL_AUTHORSHIP, Authorship
 from backends.git.executor import Git
 from backends.git.remote import USUAL_ACCESS, Access
 from backends.git.repository import Push, Repository
+from tests.backends.away import moved_away
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
 
 
 class GitWorld:
     path = "prod/"
+    plights = frozenset({Plight.AWAY})
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,6 +61,11 @@ class GitWorld:
         if dies is not None:
             executor._repository = DyingRepository(str(self.remote), "main", self.path, work, dies)
         return executor
+
+    @contextmanager
+    def troubled(self, plight: Plight) -> Iterator[Git]:
+        with moved_away(self.remote):
+            yield self.executor()
 
     def live(self) -> str:
         return self.holds("main")

@@ -120,9 +120,11 @@ def laid_down(place: Surroundings, age: float = 0.0) -> Path:
 
 async def supervised(folder: Path) -> int:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", supervisor.__file__, str(folder)
+        *(sys.executable, "-I", "-S", supervisor.__file__, str(folder)), stdin=asyncio.subprocess.PIPE
     )
-    return await process.wait()
+    await process.communicate(b"[]")
+    assert process.returncode is not None
+    return process.returncode
 
 
 async def started(operation: CommandOperation, work: Work = WORK) -> Work:

@@ -5,13 +5,16 @@ import os
 import shutil
 import signal
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from backends.conformance.harness import Moment
+from backends.conformance.harness import Moment, Plight
 from backends.marker import FOLDER, Marker, Markers, MarkerStage, Slot
 from backends.releases.executor import Releases
 from backends.worker_key import WorkerKey
+from tests.backends.away import moved_away
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
 IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE = 0x40, 0x80, 0x100
@@ -21,6 +24,7 @@ class ReleasesWorld:
     link = "current"
     releases = "releases"
     page = "index.html"  # in a release
+    plights = frozenset({Plight.AWAY})
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -58,6 +62,11 @@ class ReleasesWorld:
         if dies is not None:
             executor._markers = DyingMarkers(self.root, self.key, dies)
         return executor
+
+    @contextmanager
+    def troubled(self, plight: Plight) -> Iterator[Releases]:
+        with moved_away(self.root):
+            yield self.executor()
 
     def live(self) -> str:
         return (self.root / self.link / "index.html").read_text()

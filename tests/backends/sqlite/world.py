@@ -2,13 +2,15 @@
 
 import hashlib
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
-from backends.conformance.harness import Moment
+from backends.conformance.harness import SHORT_SECONDS, Moment, Plight
 from backends.sqlite.executor import Sqlite
 from backends.worker_key import WorkerKey
+from tests.backends.away import moved_away
 from tests.backends.releases.world import DyingMarkers
 
 
@@ -16,6 +18,7 @@ class SqliteWorld:
     """In WAL mode."""
 
     journal = "wal"
+    plights = frozenset({Plight.AWAY, Plight.BUSY})
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -84,6 +87,20 @@ class SqliteWorld:
         other = sqlite3.connect(self.backups / "20261122T090000Z.db")
         with closing(other), closing(sqlite3.connect(self.database)) as live:
             other.backup(live)
+
+    @contextmanager
+    def troubled(self, plight: Plight) -> Iterator[Sqlite]:
+        impatient = Sqlite(self.database, self.backups, self.key, wait=SHORT_SECONDS)
+        if plight is Plight.AWAY:
+            with moved_away(self.root):
+                yield impatient
+        else:
+            with closing(sqlite3.connect(self.database, isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                yield impatient
+
+    def slow(self) -> Sqlite:
+        return Sqlite(self.database, self.backups, self.key, pages_per_second=1)
 
     def version(self) -> int:
         with closing(sqlite3.connect(self.database)) as live:

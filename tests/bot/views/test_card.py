@@ -343,6 +343,21 @@ def test_an_end_that_is_not_known_gives_no_percentage() -> None:
     assert "%" not in body(RESTORING, facts)
 
 
+@pytest.mark.parametrize(
+    ("total", "said"),
+    [(1.8e9, "61 % (1.1 of 1.8 GB), has been at 83 %"), (None, "1.1 GB so far, has been at 1.5 GB")],
+)
+def test_progress_that_fell_back_says_how_far_it_has_been(total: float | None, said: str) -> None:
+    assert RUNNING_FACTS.progress
+    fallen = replace(RUNNING_FACTS.progress, total=total, furthest=1.5e9)
+    assert said in body(RESTORING, replace(RUNNING_FACTS, progress=fallen)).splitlines()[4]
+
+
+def test_a_step_that_was_begun_anew_says_how_often() -> None:
+    again = tuple(replace(record, begun=2) for record in RESTORING.work.steps)
+    assert "Restoring, begun 2 times: 61 %" in body(having(RESTORING, work_steps=again), RUNNING_FACTS)
+
+
 # New messages ----------------------------------------------------------------------------------
 
 

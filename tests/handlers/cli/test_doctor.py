@@ -147,6 +147,12 @@ async def test_a_target_with_nothing_to_go_back_to_is_a_warning(clinic: Clinic) 
     assert (await clinic.troubles())["target storefront"].grade is Grade.WARN
 
 
+async def test_what_a_plan_would_warn_of_is_a_warning(clinic: Clinic) -> None:
+    (clinic.folder / "shop").chmod(0o777)
+    warned = (await clinic.troubles())["target storefront"]
+    assert (warned.grade, "Others may write to" in warned.words) == (Grade.WARN, True)
+
+
 async def test_restore_points_older_than_the_rpo_are_a_warning(clinic: Clinic) -> None:
     measured = """{type: command, points: {argv: [cat, points.json]}, current: {argv: [echo, '{"id": "b"}']},
       restore: {argv: [ctl, "{point}"]}, measure: {argv: [echo, '{"seconds": 7200}']}}"""
