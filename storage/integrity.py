@@ -4,8 +4,8 @@ A byte that changed on the disk is found in one of two ways. After a clean stop 
 byte, the one that `seal` saw. After a crash there is no such seal, and everything is held against everything:
 the database's own check, the chain of evidence, each event against its evidence, each run against the fold of
 its events. That cannot see into what nothing is decided from: cards, modals, looks, deliveries, leases, a
-run's epoch and progress. Above FULLY_UP_TO_ENTRIES it looks at what came since it last looked and at the open
-runs only; a backup always looks at everything.
+run's epoch and progress, the time when the installation was made. Above FULLY_UP_TO_ENTRIES it looks at what
+came since it last looked and at the open runs only; a backup always looks at everything.
 """
 
 import asyncio
@@ -43,6 +43,7 @@ from storage.tables import (
     runs,
     target_locks,
 )
+from storage.times import loaded
 
 RESTORED = "database_restored"  # kinds of evidence, of `storage.restored`; no event of a run has them
 CONFIRMED = "database_confirmed"
@@ -346,6 +347,7 @@ async def _installation_differs(connection: AsyncConnection) -> str | None:
     found = (await connection.execute(select(installation))).one_or_none()
     if found is None:
         return None  # made by the first opening
+    loaded(found.made_at)  # raises ValueError where it is no time
     restored = await _newest(connection, RESTORED)
     confirmed = await _newest(connection, CONFIRMED)
     waits = restored is not None and (confirmed is None or confirmed["n"] < restored["n"])

@@ -48,7 +48,10 @@ JSON_COLUMNS = {
 }
 # What the docstring of `storage.integrity` says that it cannot see after a crash.
 NOTHING_IS_DECIDED_FROM = frozenset({"cards", "modals", "looks", "deliveries", "leases"})
-OF_A_RUN = frozenset({"epoch", "lease_until", "progress", "shown_seq"})
+NOT_DECIDED_FROM = {
+    "runs": frozenset({"epoch", "lease_until", "progress", "shown_seq"}),
+    "installation": frozenset({"made_at"}),
+}
 
 
 async def populated(path: Path) -> None:
@@ -137,16 +140,17 @@ def _difference(before: Content, after: Content) -> Noticed:
     if before.keys() != after.keys():
         return Noticed.MISSED
     differing = {name for name in before if before[name] != after[name]} - NOTHING_IS_DECIDED_FROM
-    if differing <= {"runs"} and _without(before["runs"]) == _without(after["runs"]):
+    if all(_decided(name, before[name]) == _decided(name, after[name]) for name in differing):
         return Noticed.UNDECIDED
     print(f"missed: {differing} differ")
     return Noticed.MISSED
 
 
-def _without(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
-    names = rows[0]
+def _decided(table: str, rows: list[tuple[Any, ...]]) -> list[list[Any]]:
+    """Returns the rows without what nothing is decided from."""
+    names, left_out = rows[0], NOT_DECIDED_FROM.get(table, frozenset())
     return [
-        [value for name, value in zip(names, row, strict=True) if name not in OF_A_RUN] for row in rows[1:]
+        [value for name, value in zip(names, row, strict=True) if name not in left_out] for row in rows[1:]
     ]
 
 

@@ -57,6 +57,10 @@ async def test_a_database_that_is_only_just_made_is_sound(tmp_path: Path) -> Non
 
 
 DAMAGED = {
+    "when the installation was made is no time": (
+        "update installation set made_at = '2026-11-22T03:02:0x.000Z'",
+        "it holds what was never written",
+    ),
     "an event was changed": (
         "update run_events set by = 'U01EVE' where run_id = 'RB-1' and seq = 4",
         "event 4 of RB-1 is not what its evidence says",
