@@ -17,6 +17,7 @@ from backends.secrecy import Secrets
 from bot import codec
 from bot.contract import (
     Capabilities,
+    Closes,
     Ended,
     Examines,
     Executor,
@@ -67,6 +68,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "measure": Expected(Loss, (Loss,), "a Loss"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
     "examine": Expected(tuple[Trouble, ...], (tuple,), "a tuple of Troubles"),
+    "close": Expected(None, (type(None),), "None"),
     "start": Expected(Ended | Taken | Handle, (Mapping, Taken, Ended), "a Handle, Taken or Ended"),
     "find": Expected(Found, (Found,), "Found"),
     "bar": Expected(Found, (Found,), "Found"),
@@ -251,6 +253,14 @@ class DiscreetExecutor(DiscreetOperation):
             words = f"Type `{self._type_name}` cannot list what a run has removed"
             raise Unsupported(f"{words}: look at the backend itself.")
         return self._executor
+
+    async def close(self) -> None:
+        """Does nothing where the executor holds nothing open."""
+        await self._hearing.of("close", self._closed)
+
+    async def _closed(self) -> None:
+        if isinstance(self._executor, Closes):
+            await self._executor.close()
 
     async def examine(self) -> tuple[Trouble, ...]:
         """Returns nothing as well where the executor does not examine itself."""

@@ -1,5 +1,6 @@
 """The configured backends, built from the configuration when they are first needed."""
 
+import asyncio
 from collections.abc import Sequence
 
 from backends.discreet import DiscreetCheck, DiscreetExecutor, DiscreetOperation
@@ -11,10 +12,13 @@ from backends.threads import Threads
 from bot.configuration import Configuration
 from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings
-from bot.contract import Executor, Operation
+from bot.contract import Executor, Operation, OutcomeUnknown, answered
+from bot.errors import PermanentError, TemporaryError, words_of
 from bot.looking import PatientCheck
 from bot.model import Do
 from bot.pins import OF_CHECK, OF_MAINTENANCE, Pin
+
+CLOSED_WITHIN_SECONDS = 5.0
 
 
 class ConfiguredWorld:
@@ -27,6 +31,7 @@ class ConfiguredWorld:
         self._resolver = resolver
         self._threads = {target: Threads() for target in configuration.targets}  # files may hang, too
         self._executors: dict[str, tuple[tuple[Pin, ...], DiscreetExecutor]] = {}  # with what they lead to
+        self._left: list[DiscreetExecutor] = []  # those that led elsewhere, maybe still asked something
 
     def executor(self, target: str) -> DiscreetExecutor:
         """Returns the executor for where the references of its settings lead now.
@@ -43,8 +48,17 @@ class ConfiguredWorld:
             executor: Executor = built(definition, settings, self._resolver, Executor)
             secrets = self._resolver.surroundings.secrets
             discreet = DiscreetExecutor(executor, settings.type, secrets).looked_over()
+            if target in self._executors:
+                self._left.append(self._executors[target][1])
             self._executors[target] = places, discreet
         return self._executors[target][1]
+
+    async def close(self, within: float = CLOSED_WITHIN_SECONDS) -> tuple[str, ...]:
+        """Lets go of what executors hold open. Returns a sentence for each that could not, or not in time."""
+        every = [*self._left, *(executor for _, executor in self._executors.values())]
+        self._left, self._executors = [], {}
+        said = await asyncio.gather(*(_why_not_closed(executor, within) for executor in every))
+        return tuple(filter(None, said))
 
     async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
         """Returns what the settings of the target lead to now. Raises ConfigurationError, and Busy.
@@ -90,3 +104,11 @@ class ConfiguredWorld:
         assert definition is not None  # the configuration was loaded with these definitions
         check: PatientCheck = built(definition, settings, self._resolver, PatientCheck)
         return DiscreetCheck(check, settings.type, self._resolver.surroundings.secrets).looked_over()
+
+
+async def _why_not_closed(executor: DiscreetExecutor, within: float) -> str | None:
+    try:
+        await answered(executor.close(), within)
+    except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+        return words_of(problem)
+    return None

@@ -291,6 +291,14 @@ class Examines(Protocol):
         """Says what is wrong, for `doctor`, and changes nothing. Raises what `points` raises."""
 
 
+@runtime_checkable
+class Closes(Protocol):
+    """An executor that holds something open from its first use on, such as a client; no executor has to."""
+
+    async def close(self) -> None:
+        """Lets go of it. It is not used any more, and what was begun at the backend goes on."""
+
+
 class Check(Protocol):
     @property
     def name(self) -> str: ...

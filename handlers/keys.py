@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from bot.errors import ConfigurationError
 from bot.signatures import Signer
 
 
@@ -37,6 +38,21 @@ def signer_at(path: Path) -> Signer:
 def key_id(key: Ed25519PublicKey) -> str:
     """Returns a short name of a key, by which people compare two: 8 hex digits."""
     return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:8]
+
+
+def believed_keys(path: Path | None, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:
+    """Returns the keys of the fronts whose decisions are carried out here, our own first.
+
+    Raises ConfigurationError. `path` None: no other front is known.
+    """
+    own = (signer.public,) if signer is not None else ()
+    if path is None:
+        return own
+    try:
+        return (*own, *public_keys(path))
+    except (OSError, ValueError) as problem:
+        words = f"ROLLBACK_FRONT_KEYS_FILE: {path} holds no public key: {problem}."
+        raise ConfigurationError((words,)) from None
 
 
 def public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:

@@ -171,7 +171,7 @@ async def _start(
     parts = await _parts(settings, configuration, database, role, zone, clock, shared, resources)
     front = await open_front(parts, windows) if role.hears else None
     directory = front.context.directory if front else None
-    worker = await open_worker(parts, zone, directory) if role.drives else None
+    worker = await open_worker(parts, zone, directory, resources) if role.drives else None
     readiness = _readiness(parts, shared, front, worker)
     runner, url = await _listen(parts, readiness, front)
     resources.push_async_callback(runner.cleanup)

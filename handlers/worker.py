@@ -6,12 +6,11 @@ as long as it may, and others leave it to its worker for a while when it has gon
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.exc import DBAPIError
 
 from backends.installed import definitions
@@ -22,20 +21,18 @@ from bot.clock import Clock
 from bot.configuration import MAIN_ZONE, Configuration
 from bot.contract import OutcomeUnknown
 from bot.engine import Engine
-from bot.errors import ClaimLost, ConfigurationError, PermanentError, TemporaryError, UserError, words_of
+from bot.errors import ClaimLost, PermanentError, TemporaryError, UserError, words_of
 from bot.machine import in_flight
 from bot.model import Goal, Left, Plan, State
 from bot.planner import Planner
 from bot.preflight import Directory
 from bot.processes import SEEN_WITHIN, can_start, workers_of
 from bot.run import Run
-from bot.signatures import Signer
 from bot.suggesting import Offer, why_none_suggested
 from handlers.context import Parts, Wake, running
 from handlers.heartbeat import Heartbeat, pins_of, this_process
 from handlers.housekeeping import Housekeeping
-from handlers.keys import public_keys
-from handlers.settings import ProcessSettings
+from handlers.keys import believed_keys
 from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
 from handlers.told import Outage
@@ -385,16 +382,19 @@ class _Heart:
 # Opening ---------------------------------------------------------------------------------------------
 
 
-async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> Worker:
+async def open_worker(
+    parts: Parts, zone: str, directory: Directory | None, resources: AsyncExitStack
+) -> Worker:
     """Returns a worker that does nothing yet, see `at_work`. Raises ConfigurationError.
 
-    `directory` None: it asks Slack who stands where with a token of its own.
+    `directory` None: it asks Slack who stands where with a token of its own. `resources` close its backends.
     """
     configuration, store, clock = parts.configuration, parts.store, parts.clock
-    keys = _keys(parts.settings, parts.signer)
+    keys = believed_keys(parts.settings.front_keys, parts.signer)
     directory = directory or await _directory(parts)
     resolver = resolver_for(configuration, parts.settings.state, parts.settings.worker_key)
     world = ConfiguredWorld(configuration, definitions(), resolver)
+    resources.push_async_callback(_close, world)
     planner = Planner(configuration, store, world, clock)
     claims, place, heartbeat = Claims(store), resolver.surroundings.place, None
     if parts.jobs is not None:
@@ -419,17 +419,9 @@ async def open_worker(parts: Parts, zone: str, directory: Directory | None) -> W
     )
 
 
-def _keys(settings: ProcessSettings, signer: Signer | None) -> tuple[Ed25519PublicKey, ...]:
-    """Returns the keys of the fronts whose decisions are carried out here."""
-    own = (signer.public,) if signer is not None else ()
-    if settings.front_keys is None:
-        return own
-    try:
-        return (*own, *public_keys(settings.front_keys))
-    except (OSError, ValueError) as problem:
-        raise ConfigurationError(
-            (f"ROLLBACK_FRONT_KEYS_FILE: {settings.front_keys} holds no public key: {problem}.",)
-        ) from None
+async def _close(world: ConfiguredWorld) -> None:
+    for words in await world.close():
+        log.warning("backend not closed", error=words)
 
 
 async def _directory(parts: Parts) -> Directory:

@@ -5,6 +5,7 @@ reason.
 """
 
 import asyncio
+import os
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from backends.conformance.harness import (
     carried_out,
 )
 from bot.clock import utc_now
-from bot.contract import Busy, Executor, Fate, Taken, Work
+from bot.contract import Busy, Closes, Executor, Fate, Taken, Work
 from bot.errors import PermanentError, TemporaryError
 from bot.model import Goal, Left
 
@@ -59,6 +60,14 @@ class TroubleContract:
             with pytest.raises(asyncio.CancelledError):
                 await asked
         assert (await executor.points()).points
+
+    async def test_an_executor_that_is_closed_has_left_nothing_open(self, executor: Executor) -> None:
+        if not isinstance(executor, Closes):
+            pytest.skip("this backend holds nothing open")
+        before = len(os.listdir("/proc/self/fd"))
+        await executor.points()
+        await executor.close()
+        assert len(os.listdir("/proc/self/fd")) <= before
 
     async def test_what_is_cancelled_in_the_middle_has_left_what_was_said_before(
         self, world: World, executor: Executor, work: Work

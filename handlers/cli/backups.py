@@ -16,7 +16,7 @@ from bot.errors import TemporaryError, UserError
 from bot.run import Run
 from handlers.cli.database import alone, opened, stored, why_not_readable
 from handlers.cli.forgotten import RUN_ID, Forgotten, look
-from handlers.cli.reading import world_of
+from handlers.cli.reading import opened_world
 from handlers.settings import ProcessSettings
 from storage.backup import Backup, PutBack, back_up, put_back
 from storage.database import revision
@@ -52,8 +52,7 @@ async def forgotten(settings: ProcessSettings) -> tuple[RestoredDatabase, Forgot
         if told is None:
             return None
         configuration = load(settings.config, definitions())
-        world = world_of(configuration, settings)
-        async with _slack(settings) as client:
+        async with opened_world(configuration, settings) as world, _slack(settings) as client:
             return told, await look(told, store, configuration, world, client)
 
 

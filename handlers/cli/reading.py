@@ -23,6 +23,7 @@ from bot.spans import Lived
 from bot.spelling import did_you_mean
 from bot.suggesting import Offer, why_none_suggested
 from handlers.cli.database import stored
+from handlers.cli.output import aside
 from handlers.settings import ProcessSettings
 from storage.projection import Summary
 from storage.runs import Store
@@ -70,8 +71,8 @@ async def targets(settings: ProcessSettings) -> list[TargetReport]:
 async def points(settings: ProcessSettings, name: str) -> Offer:
     """Raises ConfigurationError, UserError, and what executors raise."""
     configuration = load(settings.config, definitions())
-    target, world = known(configuration, name), world_of(configuration, settings)
-    async with stored(settings) as store, _patience(target):
+    target = known(configuration, name)
+    async with stored(settings) as store, opened_world(configuration, settings) as world, _patience(target):
         planner = Planner(configuration, store, world, SteadyClock())
         return await planner.offer(target.name, await planner.points(target.name))
 
@@ -79,8 +80,8 @@ async def points(settings: ProcessSettings, name: str) -> Offer:
 async def plan(settings: ProcessSettings, name: str, point: str | None) -> Plan:
     """Back to `point`, else to the one that is suggested. Raises as `points` does."""
     configuration = load(settings.config, definitions())
-    target, world = known(configuration, name), world_of(configuration, settings)
-    async with stored(settings) as store, _patience(target):
+    target = known(configuration, name)
+    async with stored(settings) as store, opened_world(configuration, settings) as world, _patience(target):
         planner = Planner(configuration, store, world, SteadyClock())
         if point is None:
             point = await suggested(target.name, await planner.points(target.name), planner)
@@ -138,9 +139,17 @@ async def suggested(target: str, listed: Points, planner: Planner) -> str:
     return point
 
 
-def world_of(configuration: Configuration, settings: ProcessSettings) -> ConfiguredWorld:
+@asynccontextmanager
+async def opened_world(
+    configuration: Configuration, settings: ProcessSettings
+) -> AsyncIterator[ConfiguredWorld]:
+    """The backends, for one command. What could not be closed ends with the process, and is said."""
     resolver = resolver_for(configuration, settings.state, settings.worker_key)
-    return ConfiguredWorld(configuration, definitions(), resolver)
+    world = ConfiguredWorld(configuration, definitions(), resolver)
+    try:
+        yield world
+    finally:
+        aside(*await world.close())
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from bot.spelling import did_you_mean
 from bot.times import moment
 from handlers.cli.backups import operator
 from handlers.cli.database import stored
-from handlers.cli.reading import run_called, world_of
+from handlers.cli.reading import opened_world, run_called
 from handlers.settings import ProcessSettings
 
 SHOWN = "removed_shown"  # the kind of its evidence
@@ -70,19 +70,19 @@ class Printer(Protocol):
 async def show(settings: ProcessSettings, typed: str, wanted: Wanted, printer: Printer) -> bool:
     """Returns whether every target could be listed. Raises UserError, and what executors raise."""
     configuration = load(settings.config, definitions())
-    async with stored(settings) as store:
-        run = await run_called(store, typed)
-        world = world_of(configuration, settings)
-        targets, refused = await _look(run, configuration, world, wanted)
-        await store.note(SHOWN, SteadyClock()(), operator(), _evidence(targets, wanted), run.id)
-    printer.begin(run, wanted, targets, refused)
-    for one in targets:
-        for table in one.tables:
-            printer.begin_table(one, table)
-            if isinstance(table, TableListed) and wanted.shows_rows_of(table):
-                await _rows(world, one, table, printer)
-            printer.end_table()
-    printer.end()
+    async with opened_world(configuration, settings) as world:
+        async with stored(settings) as store:
+            run = await run_called(store, typed)
+            targets, refused = await _look(run, configuration, world, wanted)
+            await store.note(SHOWN, SteadyClock()(), operator(), _evidence(targets, wanted), run.id)
+        printer.begin(run, wanted, targets, refused)
+        for one in targets:
+            for table in one.tables:
+                printer.begin_table(one, table)
+                if isinstance(table, TableListed) and wanted.shows_rows_of(table):
+                    await _rows(world, one, table, printer)
+                printer.end_table()
+        printer.end()
     return not refused
 
 

@@ -20,7 +20,7 @@ from bot.planner import Planner
 from handlers.cli.database import stored
 from handlers.cli.doctor import installation, people, rehearsal, slack, targets
 from handlers.cli.doctor.results import Result, exit_code
-from handlers.cli.reading import world_of
+from handlers.cli.reading import opened_world
 from handlers.settings import ProcessSettings
 from handlers.slack.directory import SlackDirectory
 
@@ -78,8 +78,8 @@ async def _backends(
     settings: ProcessSettings, configuration: Configuration, clock: Clock
 ) -> dict[str, targets.Examined]:
     """All at once: the slowest says how long it takes."""
-    world = world_of(configuration, settings)
     async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(opened_world(configuration, settings))
         try:
             store = await stack.enter_async_context(stored(settings))
             planner = Planner(configuration, store, world, clock)
