@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,6 @@ from backends.git.executor import Git
 from backends.git.fetching import SILENT_SECONDS, _far
 from backends.git.program import Program
 from backends.git.remote import Access
-from backends.programs.supervisor import identity
 from bot.contract import Blocked, Busy, Denied, StillReading, TargetMissing, Unreachable
 from bot.model import Points
 from tests.backends.git.server import GitServer, served
@@ -174,10 +175,9 @@ async def test_a_server_without_a_repository_is_not_said_to_answer(
 
 
 def _ends(pid: int) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while identity(pid) is not None:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    """Waits for a process that is no child of ours."""
+    with suppress(ProcessLookupError), os.fdopen(os.pidfd_open(pid)) as ended:
+        assert select.select([ended], [], [], PATIENCE_SECONDS)[0]
 
 
 @pytest.mark.parametrize(
