@@ -257,7 +257,8 @@ async def test_after_a_storm_of_everything_the_cards_are_true(world: World, seed
     world.slack.faults.storm(0.08)
     while not await world.store.summaries():  # a person whom Slack does not let through tries again
         await world.says("ana", "shop to v41")
-    await calm(world, lambda: bool(cards(world)))
+    # What is posted first may be the card of a request that is not planned yet.
+    await calm(world, lambda: bool(cards(world)) and "Approve and start" in buttons(world.card_message()))
     world.later(seconds=2)
     for _ in range(100):
         await world.clicks("ben", "Approve and start")
