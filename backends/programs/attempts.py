@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from backends.programs import supervisor
 from backends.programs.process import last_line
+from bot.canonical_json import canonical_text
 from bot.contract import Fate, Found
 from bot.model import Left
 
@@ -58,6 +59,7 @@ class _Ended(BaseModel):
     rc: int | None
     why: str
     words: str = ""
+    id: str | None = None  # that it has printed in its last line; None: none
 
 
 class _Request(BaseModel):
@@ -144,6 +146,13 @@ def _tail(file: Path) -> bytes:
 
 def _words(said: str) -> str:
     return last_line("\n".join(lines(said)[-20:]).encode(), limit=LATEST_OUTPUT_BYTES)
+
+
+def last_said(attempt: Path) -> str:
+    """Returns the last line of what was printed, progress apart, with an id as it was; empty: nothing was."""
+    if (ended := _ended(attempt / supervisor.ENDED)) and ended.id is not None:
+        return canonical_text({"id": ended.id})
+    return next((line for line in reversed(lines(output(attempt))) if line.strip()), "")
 
 
 def lines(said: str) -> list[str]:

@@ -178,9 +178,7 @@ class CommandOperation:
 
     def last_said(self, work: Work) -> str:
         """Returns the last line of what it has printed here, progress apart; empty: it said nothing."""
-        attempt = self._attempt(work)
-        lines = attempts.lines(attempts.output(attempt))
-        return next((line for line in reversed(lines) if line.strip()), "")
+        return attempts.last_said(self._attempt(work))
 
     async def cancel(self, work: Work) -> Left | None:
         """TERM for the command and all its children, 5 seconds later KILL."""

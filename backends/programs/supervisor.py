@@ -16,7 +16,6 @@ input it gets what must be struck from the output, as a JSON list of texts; with
 import contextlib
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -39,8 +38,10 @@ NOT_RUNNABLE: Final = "not_runnable"
 TIMED_OUT: Final = "timed_out"
 CANCELLED: Final = "cancelled"
 STRUCK: Final = b"***"
+SHORTEST_BYTES: Final = 6  # of a secret; what is shorter is told by nobody as one
 CALLED_OFF: Final = "called_off"  # before it was run, by whoever might have asked for it
 
+NEWEST_BYTES: Final = 4 * 1024
 LOG_BYTES = 512 * 1024  # in each log: at most three of them, however much is said
 CHUNK_BYTES = 64 * 1024
 TICK_SECONDS = 0.05  # between looks at the clock and at `cancel`
@@ -120,7 +121,20 @@ def carry_out(folder: str, request: Mapping[str, Any], strike: "Strike") -> dict
         if known := identity(child.pid):
             write(folder, CHILD, known)
     why = watch(folder, child, log, time.monotonic() + request["timeout"])
-    return {"rc": child.wait(), "why": why}
+    return {"rc": child.wait(), "why": why, "id": printed_id(log.newest)}
+
+
+def printed_id(newest: bytes) -> str | None:
+    """Returns the id in the last line, where that is JSON with one.
+
+    It is kept beside the log: a name may hold what is secret elsewhere, and nobody could go there any more.
+    """
+    lines = [line for line in newest.splitlines() if line.strip() and not line.startswith(b"progress ")]
+    try:
+        found = json.loads(lines[-1])["id"]
+    except (IndexError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return found if isinstance(found, str) and found.isprintable() else None
 
 
 def watch(folder: str, child: "subprocess.Popen[bytes]", log: "Log", deadline: float) -> str:
@@ -166,7 +180,7 @@ def signal_group(pid: int, number: int) -> None:
 
 def drain(pipe: int, log: "Log") -> bool:
     """What is there now, but not for ever: the clock must be looked at. False: nobody can write more."""
-    for _ in range(64):
+    for _ in range(8):
         try:
             chunk = os.read(pipe, CHUNK_BYTES)
         except BlockingIOError:
@@ -181,28 +195,51 @@ class Strike:
     """Takes what is secret out of a stream, wherever that is cut into chunks."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        self._secrets = sorted((secret.encode() for secret in secrets), key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, self._secrets))) if secrets else None
+        # A variable may hold any bytes: here they are spelled as in `os.environ`.
+        self._secrets = sorted(map(os.fsencode, secrets), key=len, reverse=True)
         self._held = b""
 
     def passed(self, chunk: bytes) -> bytes:
         """Returns what may be written by now: what a secret may begin with is held back."""
-        if self._pattern is None:
-            return chunk
         text = self._held + chunk
-        end = len(text) - max(begun(text, secret) for secret in self._secrets)
-        torn = (found.start() for found in self._pattern.finditer(text) if found.start() < end < found.end())
-        end = next(torn, end)
+        end = len(text) - self._begun(text)
+        while (torn := self._torn(text, end)) is not None:
+            end = torn
         self._held = text[end:]
-        return self._pattern.sub(STRUCK, text[:end])
+        return self._struck(text[:end])
 
     def rest(self) -> bytes:
-        return self._held if self._pattern is None else self._pattern.sub(STRUCK, self._held)
+        """Returns what was held back. What may be most of a secret is struck as well."""
+        told, self._held = self._struck(self._held), b""
+        begun = self._begun(told)
+        return told[:-begun] + STRUCK if begun >= SHORTEST_BYTES else told
+
+    def _struck(self, text: bytes) -> bytes:
+        for secret in self._secrets:
+            text = text.replace(secret, STRUCK)
+        return text
+
+    def _begun(self, text: bytes) -> int:
+        return max((begun(text, secret) for secret in self._secrets), default=0)
+
+    def _torn(self, text: bytes, end: int) -> int | None:
+        """Returns where a secret begins that stands across `end`; None: none does."""
+        for secret in self._secrets:
+            at = text.find(secret, max(0, end - len(secret) + 1), end + len(secret) - 1)
+            if at != -1:
+                return at
+        return None
 
 
 def begun(text: bytes, secret: bytes) -> int:
     """Returns how many of the last bytes of a text are the first of a secret, and not all of it."""
-    longest = min(len(secret) - 1, len(text))
+    first = secret[:SHORTEST_BYTES]
+    at = text.find(first, max(0, len(text) - len(secret) + 1))
+    while at != -1:
+        if secret.startswith(text[at:]):
+            return len(text) - at
+        at = text.find(first, at + 1)
+    longest = min(len(first), len(secret) - 1, len(text))
     return next((n for n in range(longest, 0, -1) if text.endswith(secret[:n])), 0)
 
 
@@ -210,12 +247,14 @@ class Log:
     """The first and the last of any amount of output, in files of a fixed size."""
 
     def __init__(self, folder: str, strike: Strike) -> None:
+        self.newest = b""  # as it was printed
         self._strike = strike
         self._first, self._older, self._newest = (os.path.join(folder, name) for name in LOGS)
         self._file = os.open(self._first, os.O_WRONLY | os.O_CREAT, 0o600)
         self._room = LOG_BYTES
 
     def write(self, chunk: bytes) -> None:
+        self.newest = (self.newest + chunk)[-NEWEST_BYTES:]
         self._write(self._strike.passed(chunk))
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ from backends.world import ConfiguredWorld
 from bot.configuration import load
 from bot.contract import Ended, Executor, Fate, Taken, Unreachable, Work
 from bot.errors import ConfigurationError
-from bot.model import Left, RestorePoint
+from bot.model import Beside, Left, RestorePoint
 from tests.backends.command.test_executor import NOW, WORK
 from tests.backends.command.world import kill, until
 
@@ -157,6 +157,19 @@ async def test_a_secret_of_its_own_is_laid_down_nowhere(world: ConfiguredWorld, 
     laid_down = (folder / "spool" / WORK.op_id / "1" / supervisor.REQUEST).read_text()
     assert "OWN" in laid_down
     assert "canary" not in laid_down
+
+
+async def test_an_id_that_holds_what_is_secret_elsewhere_is_kept_as_it_is(folder: Path) -> None:
+    prints = """'printf "{\\"id\\": \\"copy-of-%s\\"}" "$SHARED"', sh, prepare"""
+    (folder / "rollback.yaml").write_text(FILE.replace(f"'{SEES}', sh, prepare", prints))
+    surroundings = Surroundings(folder, folder / "spool", {"PATH": os.environ["PATH"]}, place="7f3a")
+    configuration = load(folder / "rollback.yaml", definitions())
+    executor = ConfiguredWorld(configuration, definitions(), Resolver(surroundings, {})).executor("shop")
+    work = preparing(WORK)
+    end = await ended(executor, await started(executor, work))
+    assert end.made == Beside("copy-of-canary-shared-1")
+    printed = (folder / "spool" / work.op_id / "1" / supervisor.LOGS[0]).read_text()
+    assert printed == '{"id": "copy-of-***"}'
 
 
 async def test_a_secret_that_a_program_prints_is_not_in_the_spool_either(

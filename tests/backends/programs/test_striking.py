@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.programs.supervisor import Strike
+from backends.programs.supervisor import Strike, printed_id
 
 SECRETS = ["canary-7f3a91", "canary-7f3a91-long", "7f3a91"]
 
@@ -21,9 +21,33 @@ def cut(text: bytes, at: list[int]) -> list[bytes]:
 
 @given(at=st.lists(st.integers(0, 80)))
 def test_a_secret_is_struck_wherever_it_is_cut(at: list[int]) -> None:
-    said = b"with canary-7f3a91, canary-7f3a91-long and canary-7f3b\nand 7f3a91, the end: canary-"
-    told = b"with ***, *** and canary-7f3b\nand ***, the end: canary-"
+    said = b"with canary-7f3a91, canary-7f3a91-long and canary-7f3b\nand 7f3a91, the end: cana"
+    told = b"with ***, *** and canary-7f3b\nand ***, the end: cana"
     assert through(Strike(SECRETS), cut(said, at)) == told
+
+
+def test_most_of_a_secret_at_the_end_is_struck_as_well() -> None:
+    assert through(Strike(SECRETS), [b"stopped at canary-7f3a9"]) == b"stopped at ***"
+
+
+def test_a_secret_may_hold_any_bytes() -> None:
+    assert through(Strike(["pass\udcffword"]), [b"with pass\xff", b"word"]) == b"with ***"
+
+
+@pytest.mark.parametrize(
+    ("printed", "found"),
+    [
+        (b'done\n{"id": "orders_copy"}\nprogress 2/2\n\n', "orders_copy"),
+        (b'{"id": "orders_copy"}\ndone\n', None),
+        (b'{"id": 7}\n', None),
+        (b'{"id": "\\ud800"}\n', None),
+        (b"[" * 4_000, None),
+        (b"", None),
+    ],
+    ids=["last", "not last", "number", "no text", "deep", "nothing"],
+)
+def test_the_id_in_the_last_line_is_kept_as_it_was_printed(printed: bytes, found: str | None) -> None:
+    assert printed_id(printed) == found
 
 
 def test_what_begins_no_secret_is_written_at_once() -> None:
