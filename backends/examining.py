@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.contract import Trouble
-from bot.model import Points
+from bot.model import PointKind, Points
 
 CLOCKS_APART: Final = timedelta(minutes=5)
 SELDOM: Final = timedelta(
@@ -17,9 +17,13 @@ UNDATED: Final = "No restore point says of when it is: nobody can go back to a t
 def about_points(
     points: Points, now: datetime, *, seldom: timedelta | None = SELDOM, undated: str = UNDATED
 ) -> Iterator[Trouble]:
-    """Yields what is odd about them. `seldom` None: a point is made when somebody changes something."""
-    newest = max((point.at for point in points.points if point.at is not None), default=None)
-    if newest is None and points.points:
+    """Yields what is odd about them. `seldom` None: a point is made when somebody changes something.
+
+    What the bot has saved itself before a run says nothing about whether points are still made.
+    """
+    made = [point for point in points.points if point.kind is not PointKind.UNDO]
+    newest = next((point.at for point in made if point.at is not None), None)  # as the backend orders them
+    if newest is None and made:
         yield Trouble(undated, serious=False)
     elif newest is not None and newest > now + CLOCKS_APART:
         words = "The newest restore point is of a time to come."
@@ -28,6 +32,5 @@ def about_points(
         words = f"The newest restore point is {(now - newest).days} days old."
         yield Trouble(f"{words} See whether new ones are still made.", serious=False)
     if points.left_out:
-        more = len(points.left_out) - 1
-        others = f" And {more} more: `rollback-bot points` names them." if more else ""
+        others = " `rollback-bot points` says what else." if len(points.left_out) > 1 else ""
         yield Trouble(f"Left out of the restore points: {points.left_out[0]}{others}", serious=False)

@@ -73,12 +73,17 @@ def patience(work: Work) -> float:
     return min(BACKEND_ANSWERS_WITHIN_SECONDS, work.timeout)
 
 
-def after(before: Progress | None, progress: Progress) -> Progress:
-    """Returns the progress with how far it has been, where it is less than it was: nothing falls silently."""
-    if before is None or before.done is None or progress.done is None or before.unit != progress.unit:
+def after(furthest: dict[tuple[str, bool], float], progress: Progress) -> Progress:
+    """Returns the progress with how far it has been, where that was further: nothing falls silently.
+
+    `furthest`: how far its step has been so far, in each unit with and without a known end. It is kept here.
+    """
+    far, measured_in = progress.far, (progress.unit, progress.total is not None)
+    if far is None:
         return progress
-    furthest = max(before.done, before.furthest or 0.0)
-    return replace(progress, furthest=furthest) if furthest > progress.done else progress
+    before = furthest.get(measured_in, far)
+    furthest[measured_in] = max(before, far)
+    return replace(progress, furthest=before) if before > far else progress
 
 
 def shown(progress: Progress) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 from bot.errors import PermanentError, TemporaryError
 from bot.model import Beside, Change, Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
 
+LONGEST_TIME_LEFT_SECONDS = 365 * 86_400.0
+
 T = TypeVar("T")
 Handle = Mapping[str, Any]  # JSON; stored before the first `poll`, and given back with the work
 Cell: TypeAlias = str | int | float | bytes | None  # of a row, as the backend stores it; None: NULL
@@ -152,14 +154,24 @@ class Progress:
     unit: str = ""
     rate: float | None = None  # of `unit` a second; None: not known
     retry_after: float = 0.2  # seconds until it is worth asking again
-    furthest: float | None = None  # of `unit`, where it has been before it fell back; the engine sees that
+    furthest: float | None = None  # where it has been before it fell back: 0 to 1, without a total in `unit`
 
     @property
     def time_left(self) -> float | None:
-        """Returns seconds at the present rate; None: that cannot be told."""
-        if self.done is None or self.total is None or not self.rate:
+        """Returns seconds at the present rate; None: that cannot be told, or is too long to say anything."""
+        if self.done is None or self.total is None or not self.rate or self.rate < 0:
             return None
-        return max(0.0, (self.total - self.done) / self.rate)
+        left = max(0.0, (self.total - self.done) / self.rate)
+        return left if left <= LONGEST_TIME_LEFT_SECONDS else None
+
+    @property
+    def far(self) -> float | None:
+        """Returns how far it is: from 0 to 1 where the end is known, else in `unit`; None: nobody knows."""
+        if self.done is None or self.done < 0:
+            return None
+        if self.total is None:
+            return self.done
+        return min(self.done / self.total, 1.0) if self.total > 0 else None
 
 
 class Operation(Protocol):

@@ -19,7 +19,6 @@ from bot.contract import (
     Operation,
     OutcomeUnknown,
     PointUnavailable,
-    Progress,
     Taken,
     Work,
     answered,
@@ -273,7 +272,7 @@ class Effects:
         until = self._clock() + timedelta(seconds=step.timeout)
         stopped: Left | None = None
         asked_to_stop = False
-        seen: Progress | None = None
+        furthest: dict[tuple[str, bool], float] = {}
         while True:
             work = self.work(run, step)
             answer = await asking.poll(operation, work, self._sleep)
@@ -285,8 +284,7 @@ class Effects:
                 found = await asking.find_out_of_time(operation, work, self._sleep)
                 return await self._settle(run, step, found)
             if answer is not None:
-                seen = asking.after(seen, answer)
-                await self._driver.progress(run, asking.shown(seen))
+                await self._driver.progress(run, asking.shown(asking.after(furthest, answer)))
             await self._sleep(answer.retry_after if answer else 1.0)
             run = await self._driver.load(run.id)
             if self._driver.doubt:

@@ -25,14 +25,27 @@ def has_made(run: Run, drop: Step) -> bool:
 def copies_of(run: Run, target: str) -> tuple[str, ...]:
     """Returns the ids of the copies that may stand beside a target, those of earlier attempts first.
 
-    Where no id was told, it is the op id. A copy that a restore may have switched to is what is live now.
+    Where no id was told, it is the op id. A copy that a restore has switched to is what is live; one that it
+    may have switched to is none of these before another run has taken the target somewhere else.
     """
     of_target = [record for record in run.work.steps if record.step.target == target]
     gone = {copy for record in of_target for copy in record.gone}
     tried = [op for record in of_target if record.step.do is Do.PREPARE for op in record.tried]
-    if all(record.left in {None, Left.BEFORE} for record in of_target if record.step.do is Do.RESTORE):
+    lefts = _lefts(run, target)
+    if not lefts or (Left.POINT not in lefts and run.end.superseded_by is not None):
         tried += filter(None, [copy_of(run, target)])
     return tuple(copy for copy in tried if copy not in gone)
+
+
+def may_be_live(run: Run, target: str) -> bool:
+    """Whether a copy stands that nobody knows to be live or not: it is kept."""
+    return copy_of(run, target) is not None and bool(_lefts(run, target)) and not copies_of(run, target)
+
+
+def _lefts(run: Run, target: str) -> frozenset[Left]:
+    """Returns what the restores of a target have left, where they may have used the copy."""
+    restores = (record for record in run.work.restores if record.step.target == target)
+    return frozenset(record.left for record in restores if record.left not in {None, Left.BEFORE})
 
 
 def copy_of(run: Run, target: str) -> str | None:

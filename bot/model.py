@@ -208,6 +208,7 @@ class Points:
     points: tuple[RestorePoint, ...]
     current: Current
     left_out: tuple[str, ...] = ()  # why something is no restore point, a sentence each
+    whole: bool = True  # False: there are more than could be read, so what is not listed may be there
 
 
 @dataclass(frozen=True, slots=True)

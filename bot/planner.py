@@ -22,6 +22,7 @@ from bot.processes import LiveProcess, why_no_plan
 from bot.run import Run
 from bot.spans import Lived
 from bot.suggesting import Hold, Offer, offer, taken_back
+from bot.views.words import duration
 
 POINTS_OFFERED = 50  # as many as people read in a list
 EVERY_POINT = 10_000_000  # an undo point is seldom among the newest when its days are over
@@ -117,7 +118,12 @@ class Planner:
         """Returns the way with how long its copy takes, as earlier ones took where the backend cannot say."""
         if way.takes is not None or Do.PREPARE not in self.executors.executor(target).capabilities.does:
             return way
-        return replace(way, takes=planning.slowest_copy(target, await self.past.moved(target)))
+        slowest = planning.slowest_copy(target, await self.past.moved(target))
+        if slowest is None:
+            return way
+        seconds, run = slowest
+        words = f"Up to {duration(seconds)} are counted in for the copy, as it took in {run}"
+        return replace(way, takes=seconds, warnings=(*way.warnings, words))
 
     async def points(self, target: str, limit: int = POINTS_OFFERED) -> Points:
         """Returns what a target can go back to, and when it was live. Raises what executors raise."""

@@ -17,6 +17,7 @@ from bot.run import Run
 from bot.suggesting import Hold
 from bot.times import is_of_the_future
 
+COPIES_LOOKED_AT = 5
 NOT_SEEN = frozenset({LossQuality.UNKNOWN, LossQuality.NONE})
 
 
@@ -113,17 +114,20 @@ def _until_it_begins(rule: Rule, copies: Sequence[float | None]) -> float:
     return rule.expires + rule.start_within + sum(takes or 0.0 for takes in copies)
 
 
-def slowest_copy(target: str, earlier: Sequence[Run]) -> float | None:
-    """Returns the seconds that the slowest copy beside the target took in these runs; None: none was made."""
+def slowest_copy(target: str, earlier: Sequence[Run]) -> tuple[float, str] | None:
+    """Returns the seconds of the slowest of the newest copies beside the target, and its run; None: no copy.
+
+    `earlier`: newest first. A copy that was found late took no longer than its step may take.
+    """
     took = [
-        (record.ended_at - record.started_at).total_seconds()
+        (min(max(0.0, (record.ended_at - record.started_at).total_seconds()), record.step.timeout), run.id)
         for run in earlier
         for record in run.work.steps
         if (record.step.do, record.step.target, record.outcome) == (Do.PREPARE, target, Outcome.SUCCEEDED)
         and record.started_at is not None
         and record.ended_at is not None
     ]
-    return max(took, default=None)
+    return max(took[:COPIES_LOOKED_AT], default=None)
 
 
 def loss_of(target: Target, measured: Loss | None) -> Loss:

@@ -92,7 +92,7 @@ async def damage_of(database: Database, *, fully_up_to: int | None = FULLY_UP_TO
         if path is None or _code(problem) in NOT_DAMAGE:
             raise
         return f"it cannot be read ({problem.orig})"
-    except (ValueError, TypeError) as problem:  # a time, a number or JSON that is none any more
+    except (ValueError, TypeError, KeyError) as problem:  # a time, a number or JSON that is none any more
         return f"it holds what was never written ({problem})"
 
 

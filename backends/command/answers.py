@@ -16,6 +16,9 @@ from bot.model import Change, Measure, PointKind, RestorePoint, Span
 
 T = TypeVar("T")
 
+MOST_COUNTED: Final = 2**63 - 1
+LONGEST_SECONDS: Final = 100 * 365.25 * 86_400
+
 SHAPES: Final = {
     "points": '[{"id": "v41", "label": "…", "created_at": "2026-11-22T10:00:00Z", "author": "…"}]',
     "current": '{"id": "v42"}',
@@ -90,13 +93,13 @@ class PrintedMade(BaseModel):
 
 class PrintedUnit(BaseModel):
     name: str
-    count: Annotated[int, Field(ge=0)]
+    count: Annotated[int, Field(ge=0, le=MOST_COUNTED)]
     change: Change = Change.NEW
     measure: Measure = Measure.COUNT
 
 
 class PrintedLoss(BaseModel):
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)] | None = None
     units: tuple[PrintedUnit, ...] = ()
 
 

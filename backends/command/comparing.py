@@ -1,8 +1,10 @@
 """What a tool says now against what a plan or a run knows: the same state, the same content."""
 
 from backends.programs.process import printable
-from bot.contract import StateChanged, Work
+from bot.contract import Busy, PointUnavailable, StateChanged, Work
 from bot.model import Current, Points, RestorePoint
+
+NOT_ALL_IS_READ = "The points command lists more than can be read: let it print fewer, or pages."
 
 
 def compare_live(current: Current, work: Work) -> None:
@@ -17,6 +19,16 @@ def compare_live(current: Current, work: Work) -> None:
 
 def point_listed(name: str, points: Points) -> RestorePoint | None:
     return next((point for point in points.points if point.id == name), None)
+
+
+def listed_still(name: str, points: Points) -> RestorePoint:
+    """Raises PointUnavailable, and Busy where not all points could be read."""
+    found = point_listed(name, points)
+    if found is not None:
+        return found
+    if points.whole:
+        raise PointUnavailable(f"`{name}` is not listed any more.")
+    raise Busy(f"Nobody knows whether `{name}` is still there. {NOT_ALL_IS_READ}")
 
 
 def compare_content(point: RestorePoint, known: str, when: str) -> None:

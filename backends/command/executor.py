@@ -24,7 +24,14 @@ from backends.command.answers import (
     read,
 )
 from backends.command.calls import ProgramCall, Programs, why_not_a_point
-from backends.command.comparing import compare_content, compare_live, other_content, point_listed
+from backends.command.comparing import (
+    NOT_ALL_IS_READ,
+    compare_content,
+    compare_live,
+    listed_still,
+    other_content,
+    point_listed,
+)
 from backends.command.examining import NEVER_BEGUN, NO_FIND, about_answers, about_find, cannot_run
 from backends.command.listing import listed
 from backends.command.offering import gone_by, offered
@@ -43,7 +50,6 @@ from bot.contract import (
     Found,
     Handle,
     OutcomeUnknown,
-    PointUnavailable,
     Progress,
     Taken,
     Trouble,
@@ -202,10 +208,7 @@ class Command:
         if work.do in {Do.PREPARE, Do.RESTORE}:
             compare_content(named(work.point, points.points), work.fingerprint, "approved")
         if work.do is Do.DROP and work.undo:
-            saved = point_listed(work.undo, points)
-            if saved is None:
-                raise PointUnavailable(f"`{work.undo}` is not listed any more.")
-            compare_content(saved, work.undo_content, "saved")
+            compare_content(listed_still(work.undo, points), work.undo_content, "saved")
         call = self._call(work)
         surroundings = await self._programs.surroundings_of(call)
         return await self._spooled(call, surroundings, work.point).start(work, after=found.handle)
@@ -259,14 +262,19 @@ class Command:
             return Beside(name or work.op_id)
         if not name:
             return f"The save command must print {SHAPES['save']} as its last line."
-        saved = point_listed(name, await self._read_points())
-        return saved or f"It says that it has kept `{name}`, which the points command does not list."
+        points = await self._read_points()
+        unread = "" if points.whole else ", as far as that can be read"
+        words = f"It says that it has kept `{name}`, which the points command does not list{unread}."
+        return point_listed(name, points) or words
 
     async def _why_not_gone(self, work: Work) -> str | None:
         """A copy beside is listed nowhere: of that the program's word is all there is."""
-        if not work.undo or point_listed(work.undo, await self._read_points()) is None:
+        if not work.undo:
             return None
-        return f"It says that `{work.undo}` is gone, which the points command still lists."
+        points = await self._read_points()
+        if point_listed(work.undo, points) is not None:
+            return f"It says that `{work.undo}` is gone, which the points command still lists."
+        return None if points.whole else f"It says that `{work.undo}` is gone. {NOT_ALL_IS_READ}"
 
     async def bar(self, work: Work) -> Found:
         """Only in this spool: what another one has begun is not ours to bar."""

@@ -33,7 +33,7 @@ def offered(listing: Listing, current: PrintedCurrent, struck: Strike, after_das
         f"`{printable(struck(name), 60)}` is listed more than once: the newest counts." for name in twice
     ]
     left_out = (*shortened(list(filter(None, reasons))), *listing.left_out)
-    return Points(points, _live(current, points, struck), left_out)
+    return Points(points, _live(current, points, struck), left_out, whole=not listing.left_out)
 
 
 def gone_by(points: Points, point: RestorePoint) -> tuple[Gone, ...]:

@@ -128,7 +128,7 @@ class Releases:
         return await self._threads.run(self._verify, work)
 
     async def examine(self) -> tuple[Trouble, ...]:
-        listed = await self.points()
+        listed = await self._threads.run(self._points)
         return (*about_points(listed, self._clock(), seldom=None), *_few(listed))
 
     @refusals()

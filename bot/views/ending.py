@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.loss import LONGEST_WARNING_CHARACTERS, deleted_people, people_return
-from bot.made import has_made
+from bot.made import has_made, may_be_live
 from bot.model import Do, Kind, Left, LossQuality, Outcome, State, Unit, Verdict, When
 from bot.run import Run, StepRecord
 from bot.views.decision import proposal_rows
@@ -14,7 +14,7 @@ from bot.views.limits import code, escape, mention
 from bot.views.live import customers, goal, live, maintenance_unclear, restored_at, where
 from bot.views.loss import removed
 from bot.views.plan import current_name, goes_back, was_live
-from bot.views.steps import check_rows, passed
+from bot.views.steps import KEPT_COPY, check_rows, passed
 from bot.views.words import (
     clock,
     clock_seconds,
@@ -292,14 +292,17 @@ def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 def _copies(run: Run) -> list[str]:
     """What became of copies that nobody switched to."""
     return [
-        _copy(record)
+        _copy(run, record)
         for record in run.work.steps
-        if record.step.drops is Do.PREPARE and has_made(run, record.step)
+        if record.step.drops is Do.PREPARE
+        and (has_made(run, record.step) or may_be_live(run, record.step.target))
     ]
 
 
-def _copy(drop: StepRecord) -> str:
+def _copy(run: Run, drop: StepRecord) -> str:
     name = target_name(drop.step.target)
+    if may_be_live(run, drop.step.target):
+        return f"⚠️ The copy beside {name} {KEPT_COPY}"
     match drop.outcome:
         case Outcome.SUCCEEDED:
             when = f" {clock_seconds(drop.ended_at)}" if drop.ended_at else ""

@@ -1,10 +1,11 @@
 """The steps of a run and its checks, a row each, folded where there are many."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bot.contract import Progress
-from bot.made import drop_due_at, has_made
+from bot.made import drop_due_at, has_made, may_be_live
 from bot.model import Do, Finding, Outcome, Phase, State, Step, Verdict, When
 from bot.run import Run, StepRecord, StepState
 from bot.views.limits import code, escape
@@ -26,6 +27,9 @@ _VERDICTS: Mapping[Verdict | None, str] = {
     Verdict.PASSED: "✅",
     None: "▫️",
 }
+
+
+KEPT_COPY = "stands: nobody knows whether it is what is live"
 
 
 class _StepWords(NamedTuple):
@@ -143,7 +147,8 @@ def _object(run: Run, record: StepRecord) -> str:
 def _later(run: Run, drop: StepRecord) -> str:
     """When something is dropped, which is after the run; and why it stands longer than it was to."""
     if run.state.final and not has_made(run, drop.step):
-        return ": there is nothing to drop"
+        kept = drop.step.drops is Do.PREPARE and may_be_live(run, drop.step.target)
+        return f": it {KEPT_COPY}" if kept else ": there is nothing to drop"
     due = drop_due_at(run, drop)
     if due is None or not run.state.final:
         return f", after {run.approval.plan.undo_days} days" if drop.step.drops is Do.SAVE else ", at the end"
@@ -161,21 +166,22 @@ def _check_names(run: Run, when: When) -> str:
 
 def progress_words(progress: Progress) -> str:
     """`62 % (1.1 of 1.8 GB), about 2 min left`; without a known end only how far."""
-    if progress.done is None:
+    if progress.done is None or progress.far is None:
         return f"– {escape(progress.words, 60)}" if progress.words else ""
+    been = "" if progress.furthest is None else f", has been at {_furthest(progress, progress.furthest)}"
     if not progress.total:
-        been = (
-            "" if progress.furthest is None else f", has been at {so_far(progress.furthest, progress.unit)}"
-        )
-        return f"{so_far(progress.done, progress.unit)}{been.removesuffix(' so far')}"
-    been = "" if progress.furthest is None else f", has been at {_percent(progress.furthest, progress.total)}"
+        return f"{so_far(progress.done, progress.unit)}{been}"
     left = f", about {duration(progress.time_left)} left" if progress.time_left else ""
-    far = of_total(progress.done, progress.total, progress.unit)
-    return f"{_percent(progress.done, progress.total)} ({far}){been}{left}"
+    return f"{_percent(progress.far)} ({of_total(progress.done, progress.total, progress.unit)}){been}{left}"
 
 
-def _percent(done: float, total: float) -> str:
-    return f"{min(done / total, 1.0) * 100:.0f} %"
+def _furthest(progress: Progress, furthest: float) -> str:
+    return _percent(furthest) if progress.total else so_far(furthest, progress.unit).removesuffix(" so far")
+
+
+def _percent(share: float) -> str:
+    """Never more than was done: 100 % is the end."""
+    return f"{math.floor(share * 100 + 1e-9)} %"
 
 
 # Checks ----------------------------------------------------------------------------------------

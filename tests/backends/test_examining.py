@@ -9,7 +9,7 @@ import pytest
 from backends.examining import about_points
 from backends.sqlite.executor import Sqlite
 from bot.contract import Trouble
-from bot.model import Current, Points, RestorePoint
+from bot.model import Current, PointKind, Points, RestorePoint
 from tests.backends.git.world import GitWorld
 from tests.backends.releases.world import ReleasesWorld
 from tests.backends.sqlite.world import SqliteWorld
@@ -38,6 +38,18 @@ def test_points_that_nobody_makes_any_more_are_told() -> None:
     assert said(dated(NOW - timedelta(days=40))) == [(old, False)]
 
 
+def test_what_was_saved_before_a_run_is_no_sign_that_points_are_still_made() -> None:
+    saved = RestorePoint("pre-RB-7", NOW, kind=PointKind.UNDO)
+    old = RestorePoint("p1", NOW - timedelta(days=40))
+    [(words, _)] = said(Points((saved, old), Current("p1", "token")))
+    assert "40 days old" in words
+
+
+def test_a_wrong_date_further_back_is_no_clock_that_is_ahead() -> None:
+    wrong = RestorePoint("p0", NOW + timedelta(days=3_000))
+    assert said(Points((RestorePoint("p1", NOW), wrong), Current("p1", "token"))) == []
+
+
 def test_points_of_a_time_to_come_are_serious() -> None:
     ahead = "The newest restore point is of a time to come."
     assert said(dated(NOW + timedelta(hours=1))) == [
@@ -50,11 +62,9 @@ def test_points_without_a_time_are_told() -> None:
     assert said(dated(None)) == [(undated, False)]
 
 
-def test_what_is_left_out_is_told_with_how_many_reasons_there_are() -> None:
+def test_what_is_left_out_is_told_with_where_the_rest_is_named() -> None:
     [(words, serious)] = said(dated(NOW, "`a` is empty.", "`b` is a link."))
-    assert (
-        words == "Left out of the restore points: `a` is empty. And 1 more: `rollback-bot points` names them."
-    )
+    assert words == "Left out of the restore points: `a` is empty. `rollback-bot points` says what else."
     assert not serious
 
 

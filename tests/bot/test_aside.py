@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot import machine, planning, presses
+from bot import machine, presses
 from bot.configuration import Target
 from bot.contract import Busy, Ended, Fate, Found, PointUnavailable, Unreachable
-from bot.made import has_made
-from bot.model import Do, Goal, Left, Outcome, RestorePoint, State, Unit
+from bot.made import copies_of, has_made, may_be_live
+from bot.model import Do, Goal, Left, Outcome, Plan, RestorePoint, State, Unit
 from bot.run import Pause
 from bot.suggesting import Hold
 from tests.bot.configured import CAREFUL, configuration
@@ -177,21 +177,37 @@ async def test_the_time_to_begin_counts_from_when_the_copy_was_ready(play: Play)
     assert (await play.drive()).state is State.SUCCEEDED
 
 
-async def test_a_copy_is_expected_to_take_as_long_as_the_slowest_before_it(play: Play) -> None:
+async def copied_in(play: Play, time: timedelta) -> Plan:
+    """What is planned after a run whose copy took that long, by a backend that cannot say it beforehand."""
     play.backend.takes = timedelta(hours=3).total_seconds()
     await preparing(play)
 
-    async def two_hours() -> None:
-        play.clock.now += timedelta(hours=2)
+    async def passes() -> None:
+        play.clock.now += time
 
-    play.backend.preparing.meanwhile = two_hours
-    run = await play.drive()
-    assert run.state is State.SUCCEEDED
+    play.backend.preparing.meanwhile = passes
+    assert (await play.drive()).state is State.SUCCEEDED
     play.backend.takes, play.backend.live = None, "v42"
-    again = await play.planner().plan(play.configuration.targets["orders"], Goal(point=POINT.id))
-    assert planning.slowest_copy("orders", [run]) == pytest.approx(7200.0, abs=60.0)
-    covered = (again.ceiling.seconds or 0.0) - (again.loss.window(again.made_at) or 0.0)
-    assert covered == pytest.approx(again.expires + again.start_within + 7200.0, abs=60.0)
+    return await play.planner().plan(play.configuration.targets["orders"], Goal(point=POINT.id))
+
+
+def counted_in(plan: Plan) -> float:
+    """The seconds that the approval covers for the copy."""
+    covered = (plan.ceiling.seconds or 0.0) - (plan.loss.window(plan.made_at) or 0.0)
+    return covered - plan.expires - plan.start_within
+
+
+async def test_a_copy_is_expected_to_take_as_long_as_the_slowest_before_it_and_that_is_said(
+    play: Play,
+) -> None:
+    plan = await copied_in(play, timedelta(minutes=10))
+    assert counted_in(plan) == pytest.approx(600.0, abs=60.0)
+    assert "Up to 10 min are counted in for the copy, as it took in RB-42" in plan.warnings
+
+
+async def test_a_copy_that_was_found_late_is_counted_with_no_more_than_its_step_may_take(play: Play) -> None:
+    plan = await copied_in(play, timedelta(hours=2))
+    assert counted_in(plan) == pytest.approx(plan.steps[0].timeout)
 
 
 async def test_a_copy_that_fails_pauses_with_everything_as_before(play: Play) -> None:
@@ -387,3 +403,23 @@ async def test_all_copies_go_of_a_run_that_ends_without_them(play: Play) -> None
     second = COPY.replace(".1", ".1.2")
     assert play.effects[-2:] == ["DROP orders k7f3a91c.RB-42.1", f"DROP orders {second}"]
     assert (play.backend.copies, machine.due(run)) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("left", "by_run", "kept", "goes"),
+    [
+        (Left.POINT, None, True, False),
+        (Left.POINT, "RB-43", True, False),
+        (Left.UNKNOWN, None, True, False),
+        (Left.PARTIAL, None, True, False),
+        (Left.UNKNOWN, "RB-43", False, True),
+        (Left.BEFORE, None, False, True),
+    ],
+)
+async def test_a_copy_that_may_be_live_is_kept_and_goes_when_another_run_has_moved_the_target(
+    play: Play, left: Left, by_run: str | None, kept: bool, goes: bool
+) -> None:
+    run = await play.driven()
+    steps = tuple(replace(r, left=left) if r.step.do is Do.RESTORE else r for r in run.work.steps)
+    ended = replace(run, work=replace(run.work, steps=steps), end=replace(run.end, superseded_by=by_run))
+    assert (may_be_live(ended, "orders"), copies_of(ended, "orders")) == (kept, (COPY,) * goes)

@@ -7,7 +7,7 @@ from bot.configuration import Target
 from bot.contract import Examines, OutcomeUnknown, Trouble
 from bot.errors import ConfigurationError, PermanentError, TemporaryError, UserError, words_of
 from bot.model import Goal, LossQuality, Plan, Points
-from bot.planner import Executors, Planner
+from bot.planner import EVERY_POINT, Executors, Planner
 from bot.views.words import duration
 from handlers.cli.doctor.results import Result, fail, ok, warn
 from handlers.cli.endings import ending
@@ -38,7 +38,7 @@ async def _answers(target: Target, planner: Planner | None, executors: Executors
     name = f"target {target.name}"
     try:
         async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
-            listed = await executors.executor(target.name).points()
+            listed = await executors.executor(target.name).points(EVERY_POINT)
             return await _planned(target, planner, listed)
     except TimeoutError:
         result = fail(

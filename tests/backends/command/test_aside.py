@@ -13,7 +13,7 @@ from backends.command.executor import Command
 from backends.conformance.harness import carried_out, dropping, preparing, saving
 from backends.installed import definitions
 from bot.configuration import load
-from bot.contract import Ended, Fate, PointUnavailable, StateChanged, Work
+from bot.contract import Busy, Ended, Fate, PointUnavailable, StateChanged, Work
 from bot.errors import ConfigurationError
 from bot.model import Beside, Do, Goal, Left, UndoMode
 from tests.backends.command.world import FIND, CommandWorld
@@ -130,6 +130,17 @@ async def test_what_is_said_to_be_gone_and_is_listed_is_not_gone(shop: CommandWo
     end = await end_of(executor(shop, drop=program("echo no such bucket, skipped", "{handle}")), work)
     said = "`sh`: It says that `v40` is gone, which the points command still lists."
     assert (end.ok, end.words) == (False, said)
+
+
+CUT_OFF = ProgramCall(("echo", '{"points": [{"id": "v42"}], "next": "page 2"}'))  # of which nobody reads more
+
+
+async def test_what_a_list_that_was_cut_does_not_show_is_not_called_gone(shop: CommandWorld) -> None:
+    work = replace(dropping(WORK), undo="v39")
+    drop = program('echo "$@" > said', "{handle}")
+    with pytest.raises(Busy, match="Nobody knows whether `v39` is still there"):
+        await end_of(executor(shop, points=CUT_OFF, drop=drop), work)
+    assert not (shop.root / "said").exists()
 
 
 async def test_another_content_than_was_saved_is_never_dropped(shop: CommandWorld) -> None:

@@ -152,7 +152,7 @@ async def test_what_is_left_out_of_the_points_is_told_with_how_many_there_are(sh
     now = "2026-11-22T12:00:00Z"
     shop.offers({"id": "v42", "created_at": now}, {"id": "--a"}, {"id": "--b"})
     said = "Left out of the restore points: `--a` looks like an option."
-    assert await only(executor(shop)) == (f"{said} And 1 more: `rollback-bot points` names them.", False)
+    assert await only(executor(shop)) == (f"{said} `rollback-bot points` says what else.", False)
 
 
 # Through the guard, and as doctor prints it ----------------------------------------------------

@@ -356,6 +356,15 @@ async def test_a_measure_command_that_says_nothing_leaves_the_loss_unknown(shop:
     assert (loss.quality, loss.basis) == (LossQuality.UNKNOWN, "the measure command said nothing")
 
 
+@pytest.mark.parametrize(
+    "said", ['{"seconds": 1e13}', '{"units": [{"name": "orders", "count": 1' + "0" * 400 + "}]}"]
+)
+async def test_a_loss_beyond_all_measure_is_told_as_another_shape(shop: CommandWorld, said: str) -> None:
+    measure = ProgramCall(("echo", said))
+    with pytest.raises(PermanentError, match="The measure command `echo` must print"):
+        await executor(shop, measure=measure).measure(RestorePoint("v41", None), NOW)
+
+
 async def test_loss_is_what_the_measure_command_says(shop: CommandWorld) -> None:
     way = await executor(shop, measure=shop.call("measure", "{point}")).plan(Goal(point="v41"), NOW)
     assert (way.loss.quality, way.loss.since, way.loss.units, way.loss.measured_at) == (

@@ -344,13 +344,27 @@ def test_an_end_that_is_not_known_gives_no_percentage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "said"),
-    [(1.8e9, "61 % (1.1 of 1.8 GB), has been at 83 %"), (None, "1.1 GB so far, has been at 1.5 GB")],
+    ("total", "furthest", "said"),
+    [
+        (1.8e9, 0.834, "61 % (1.1 of 1.8 GB), has been at 83 %"),
+        (None, 1.5e9, "1.1 GB so far, has been at 1.5 GB"),
+    ],
 )
-def test_progress_that_fell_back_says_how_far_it_has_been(total: float | None, said: str) -> None:
+def test_progress_that_fell_back_says_how_far_it_has_been(
+    total: float | None, furthest: float, said: str
+) -> None:
     assert RUNNING_FACTS.progress
-    fallen = replace(RUNNING_FACTS.progress, total=total, furthest=1.5e9)
+    fallen = replace(RUNNING_FACTS.progress, total=total, furthest=furthest)
     assert said in body(RESTORING, replace(RUNNING_FACTS, progress=fallen)).splitlines()[4]
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "said"), [(999, 1_000, "Restoring 99 % (999"), (-5, 10, "Restoring – copying pages")]
+)
+def test_a_percentage_says_no_more_than_was_done(done: float, total: float, said: str) -> None:
+    assert RUNNING_FACTS.progress
+    odd = replace(RUNNING_FACTS.progress, done=done, total=total, unit="files")
+    assert said in body(RESTORING, replace(RUNNING_FACTS, progress=odd))
 
 
 def test_a_step_that_was_begun_anew_says_how_often() -> None:

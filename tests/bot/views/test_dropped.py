@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.model import Do, Outcome, Phase, Plan, Step
+from bot.model import Do, Left, Outcome, Phase, Plan, Step
 from bot.run import Run, StepRecord
 from bot.views.ending import rows
 from bot.views.plan import outage, undo
 from bot.views.steps import step_row
 from tests.bot.stories import having
-from tests.bot.views.examples import FACTS, ORDERS, SUCCEEDED, at
+from tests.bot.views.examples import FACTS, FAILED_UNKNOWN, ORDERS, SUCCEEDED, at
 
 NOW = at("03:32")
 DROP = Step(99, Phase.FINISH, Do.DROP, "orders", drops=Do.SAVE)
@@ -84,6 +84,16 @@ def test_a_copy_of_an_earlier_attempt_that_still_stands_is_on_the_card_of_a_succ
     drop = StepRecord(COPY, kept_until=NOW, words="503 Service Unavailable")
     run = having(SUCCEEDED, work_steps=(*SUCCEEDED.work.steps, prepare, drop))
     assert "⚠️ The copy beside orders still stands: 503 Service Unavailable" in rows(run, FACTS, NOW)
+
+
+def test_a_copy_that_may_be_live_is_never_called_gone() -> None:
+    prepare = StepRecord(Step(98, Phase.PREPARE, Do.PREPARE, "orders"), op="k7f3a91c.RB-42.1")
+    done = FAILED_UNKNOWN.work.steps
+    restored = tuple(replace(r, left=Left.UNKNOWN) if r.step.do is Do.RESTORE else r for r in done)
+    run = having(FAILED_UNKNOWN, work_steps=(*restored, prepare, StepRecord(COPY)))
+    words = "stands: nobody knows whether it is what is live"
+    assert step_row(run, run.work.steps[-1], None) == f"▫️ Drop the copy: it {words}"
+    assert f"⚠️ The copy beside orders {words}" in rows(run, FACTS, NOW)
 
 
 def test_maintenance_that_begins_before_the_copy_is_said_to_who_approves() -> None:
