@@ -41,8 +41,8 @@ def test_points_that_nobody_makes_any_more_are_told() -> None:
 def test_what_was_saved_before_a_run_is_no_sign_that_points_are_still_made() -> None:
     saved = RestorePoint("pre-RB-7", NOW, kind=PointKind.UNDO)
     old = RestorePoint("p1", NOW - timedelta(days=40))
-    [(words, _)] = said(Points((saved, old), Current("p1", "token")))
-    assert "40 days old" in words
+    words = [words for words, _ in said(Points((saved, old), Current("p1", "token")))]
+    assert words == ["The newest restore point is 40 days old. See whether new ones are still made."]
 
 
 def test_a_wrong_date_further_back_is_no_clock_that_is_ahead() -> None:
