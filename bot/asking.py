@@ -1,7 +1,8 @@
 """Asks a backend what became of a step, patiently but not for ever. The engine decides what follows."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from bot.clock import Sleep
@@ -73,17 +74,30 @@ def patience(work: Work) -> float:
     return min(BACKEND_ANSWERS_WITHIN_SECONDS, work.timeout)
 
 
-def after(furthest: dict[tuple[str, bool], float], progress: Progress) -> Progress:
+Furthest = dict[tuple[str, bool], float]  # how far a step has been, in each unit with and without a known end
+
+
+def after(furthest: Furthest, progress: Progress) -> Progress:
     """Returns the progress with how far it has been, where that was further: nothing falls silently.
 
-    `furthest`: how far its step has been so far, in each unit with and without a known end. It is kept here.
+    `furthest` is kept up to date here.
     """
-    far, measured_in = progress.far, (progress.unit, progress.total is not None)
-    if far is None:
+    if progress.far is None:
         return progress
-    before = furthest.get(measured_in, far)
-    furthest[measured_in] = max(before, far)
-    return replace(progress, furthest=before) if before > far else progress
+    before = furthest.get(_measured_in(progress), progress.far)
+    furthest[_measured_in(progress)] = max(before, progress.far)
+    return replace(progress, furthest=before) if before > progress.far else progress
+
+
+def before(shown: Progress | None) -> Furthest:
+    """Returns how far a step had been when somebody else followed it, who has shown this last."""
+    if shown is None or shown.far is None:
+        return {}
+    return {_measured_in(shown): max(shown.far, shown.furthest or 0.0)}
+
+
+def _measured_in(progress: Progress) -> tuple[str, bool]:
+    return progress.unit, progress.total is not None
 
 
 def shown(progress: Progress) -> dict[str, Any]:
@@ -96,3 +110,18 @@ def shown(progress: Progress) -> dict[str, Any]:
         "words": progress.words,
     }
     return told if progress.furthest is None else {**told, "furthest": progress.furthest}
+
+
+def seen(shown: Mapping[str, Any] | None, at: datetime) -> Progress | None:
+    """Returns what was stored as `shown`; None: nothing was. `at`: of the look."""
+    if not shown:
+        return None
+    return Progress(
+        at,
+        shown.get("words", ""),
+        shown.get("done"),
+        shown.get("total"),
+        shown.get("unit", ""),
+        shown.get("rate"),
+        furthest=shown.get("furthest"),
+    )

@@ -60,6 +60,9 @@ class Driver(Protocol):
 
     async def progress(self, run: Run, progress: dict[str, Any]) -> None: ...
 
+    async def shown(self, run: Run) -> dict[str, Any] | None:
+        """Returns the progress of the step under way as it was stored last, maybe by another worker."""
+
     def hold_the_lease(self, run: Run) -> None:
         """Raises ClaimLost. Asked just before each effect."""
 
@@ -272,7 +275,7 @@ class Effects:
         until = self._clock() + timedelta(seconds=step.timeout)
         stopped: Left | None = None
         asked_to_stop = False
-        furthest: dict[tuple[str, bool], float] = {}
+        furthest = asking.before(asking.seen(await self._driver.shown(run), self._clock()))
         while True:
             work = self.work(run, step)
             answer = await asking.poll(operation, work, self._sleep)

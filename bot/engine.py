@@ -40,6 +40,7 @@ class Records(Protocol):
     async def load(self, run_id: str) -> Run: ...
     async def events(self, run_id: str) -> tuple[Event, ...]: ...
     async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None: ...
+    async def progress_of(self, run_id: str) -> dict[str, Any] | None: ...
 
 
 class Backends(Operations, Protocol):
@@ -200,6 +201,9 @@ class _Drive:
 
     async def progress(self, run: Run, progress: dict[str, Any]) -> None:
         await self._records.progress(run.id, self._epoch, progress)
+
+    async def shown(self, run: Run) -> dict[str, Any] | None:
+        return await self._records.progress_of(run.id)
 
     def hold_the_lease(self, run: Run) -> None:
         """Raises ClaimLost, on the monotonic clock: who has stood still may have been taken over."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot import asking
 from bot.configuration import Configuration, Target
-from bot.contract import Progress
 from bot.model import Kind, Purpose, State
 from bot.run import Run
 from bot.views.facts import CardFacts
@@ -40,7 +40,7 @@ def facts_for(
         messaged_at=run.approval.posted_at if direct else None,
         dnd=dnd,
         usergroups=_usergroups(configuration, target),
-        progress=_progress(progress, now) if run.state is State.RUNNING else None,
+        progress=asking.seen(progress, now) if run.state is State.RUNNING else None,
         next_news_by=now + NEWS_WITHIN if run.state is State.RUNNING and _is_the_card(card) else None,
         holds=_holds(run),
         not_undone=target.not_undone if target else None,
@@ -70,20 +70,6 @@ def _usergroups(configuration: Configuration, target: Target | None) -> tuple[st
         return ()
     groups = (configuration.groups.get(name) for name in target.approval.from_)
     return tuple(group.slack_usergroup for group in groups if group and group.slack_usergroup)
-
-
-def _progress(stored: dict[str, Any] | None, now: datetime) -> Progress | None:
-    if not stored:
-        return None
-    return Progress(
-        now,
-        stored.get("words", ""),
-        stored.get("done"),
-        stored.get("total"),
-        stored.get("unit", ""),
-        stored.get("rate"),
-        furthest=stored.get("furthest"),
-    )
 
 
 def _holds(run: Run) -> tuple[str, ...]:

@@ -124,6 +124,7 @@ class Notebook:
         self.runs: dict[str, list[Event]] = {}
         self.epoch = 1
         self.progressed: list[dict[str, Any]] = []
+        self.left_by_another: dict[str, Any] | None = None  # the progress that another worker has stored
         self.held: tuple[Hold, ...] = ()
         self.seen_live: dict[str, tuple[Lived, ...]] = {}  # by target
         self.there: tuple[LiveProcess, ...] = ()
@@ -160,6 +161,9 @@ class Notebook:
     async def progress(self, run_id: str, epoch: int, progress: dict[str, Any]) -> None:
         if epoch == self.epoch:
             self.progressed.append(progress)
+
+    async def progress_of(self, run_id: str) -> dict[str, Any] | None:
+        return self.left_by_another
 
     async def holds(self, targets: Sequence[str]) -> tuple[Hold, ...]:
         return tuple(hold for hold in self.held if hold.target in targets)

@@ -553,6 +553,14 @@ async def test_progress_that_falls_back_says_how_far_it_has_been(play: Play) -> 
     ]
 
 
+async def test_whoever_takes_over_knows_how_far_the_one_before_had_come(play: Play) -> None:
+    play.backend.starts = ["takes_long"]
+    play.notes.left_by_another = {"done": 6.0, "total": 9.0, "unit": "files"}
+    play.backend.polls = [Progress(T0, done=1.0, total=9.0, unit="files")]
+    await play.driven()
+    assert [told["furthest"] for told in play.notes.progressed if "furthest" in told][-1:] == [6 / 9]
+
+
 async def test_what_does_not_end_in_its_time_is_lost(play: Play) -> None:
     play.backend.starts = ["takes_long"]
     play.backend.polls = [Progress(T0, "copying", retry_after=500.0)] * 2
