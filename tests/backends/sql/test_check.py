@@ -1,6 +1,7 @@
 """Checks `sql`, beyond what all checks must do."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 from contextlib import closing
@@ -252,6 +253,7 @@ async def test_a_whole_number_is_told_and_compared_to_its_last_digit(
     finding = await ask(base, f"select {BIGGEST}", **conditions)
     assert (finding.verdict, finding.words) == (verdict, words)
     assert number(finding.value) == "9,223,372,036,854,775,807"
+    assert json.loads(json.dumps(finding.value), parse_int=float) == finding.value  # by any reader of JSON
 
 
 @pytest.mark.parametrize(
