@@ -1,4 +1,4 @@
-"""What is odd about the restore points of a backend, whichever it is: for `doctor`."""
+"""Finds what is odd about the restore points of a backend, whichever it is: for `doctor`."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a run has made beside its targets: undo points and copies, and from when each may be dropped."""
+"""Tells what a run has made beside its targets, undo points and copies, and when each may be dropped."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a tool says now against what a plan or a run knows: the same state, the same content."""
+"""Holds what a tool says now against what a plan or a run knows: the same state, the same content."""
 
 from backends.programs.process import printable
 from bot.contract import Busy, PointUnavailable, StateChanged, Work

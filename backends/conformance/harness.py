@@ -71,7 +71,7 @@ class World(Protocol):
 
 
 class Plight(StrEnum):
-    """What may be the matter with a backend."""
+    """Names what may be the matter with a backend."""
 
     AWAY = "away"  # it is not there, or cannot be reached
     BUSY = "busy"  # it works on something else, and will not for ever
@@ -90,7 +90,7 @@ class TroubledWorld(Protocol):
 
 @runtime_checkable
 class SlowWorld(Protocol):
-    """What the world of a backend needs whose restores can be cancelled."""
+    """A backend whose restores can be cancelled needs a world that can be slow."""
 
     def slow(self) -> Executor:
         """Returns one whose restore goes on for longer than any test, unless it is cancelled."""
@@ -98,7 +98,7 @@ class SlowWorld(Protocol):
 
 @runtime_checkable
 class ElsewhereWorld(Protocol):
-    """What the world of a backend needs whose op ids are taken at a place of the worker's own."""
+    """A backend whose op ids are taken at a place of the worker's own needs another machine."""
 
     def elsewhere(self) -> Executor:
         """Returns one as another machine has it: it sees the backend, and nothing of our place."""

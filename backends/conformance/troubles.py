@@ -1,4 +1,4 @@
-"""What a backend in trouble may do to us: nothing. Also part of the contract of an executor.
+"""A backend in trouble must do nothing, and say so. This is part of the contract of an executor.
 
 A world that can be brought into trouble says so, see `TroubledWorld`; others skip these tests, with the
 reason.

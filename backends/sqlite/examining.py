@@ -1,4 +1,4 @@
-"""What `doctor` wants to know of a folder of backups that planning does not ask."""
+"""Looks at a folder of backups for what `doctor` wants to know and planning does not ask."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -70,6 +70,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def world(folder: Path) -> ConfiguredWorld:
+    return configured(folder)
+
+
+def configured(folder: Path) -> ConfiguredWorld:
     surroundings = Surroundings(folder, folder / "spool", {"PATH": os.environ["PATH"]}, place="7f3a")
     configuration = load(folder / "rollback.yaml", definitions())
     return ConfiguredWorld(configuration, definitions(), Resolver(surroundings, {}))
@@ -162,9 +166,7 @@ async def test_a_secret_of_its_own_is_laid_down_nowhere(world: ConfiguredWorld, 
 async def test_an_id_that_holds_what_is_secret_elsewhere_is_kept_as_it_is(folder: Path) -> None:
     prints = """'printf "{\\"id\\": \\"copy-of-%s\\"}" "$SHARED"', sh, prepare"""
     (folder / "rollback.yaml").write_text(FILE.replace(f"'{SEES}', sh, prepare", prints))
-    surroundings = Surroundings(folder, folder / "spool", {"PATH": os.environ["PATH"]}, place="7f3a")
-    configuration = load(folder / "rollback.yaml", definitions())
-    executor = ConfiguredWorld(configuration, definitions(), Resolver(surroundings, {})).executor("shop")
+    executor = configured(folder).executor("shop")
     work = preparing(WORK)
     end = await ended(executor, await started(executor, work))
     assert end.made == Beside("copy-of-canary-shared-1")
