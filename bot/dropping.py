@@ -38,6 +38,8 @@ def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime
         return Keep(f"{around.open_run} is under way on `{step.target}`.", SOON_SECONDS)
     if step.drops is not Do.SAVE:
         return None
+    if not points.whole and all(point.id != run.work.undo_points[step.target] for point in points.points):
+        return Keep("Not all restore points could be read, so nobody knows what it holds.", SOON_SECONDS)
     why = _why_open(run) or _why_needed(run, step, around, points, now) or _why_foreign(run, step, points)
     return None if why is None else Keep(why, LATER_SECONDS)
 

@@ -110,3 +110,13 @@ def test_what_is_older_than_the_run_was_the_backends_own() -> None:
     assert why(Points((LIVE, P41, nightly, OLD), CURRENT), work_started_at=later(0)) == (
         "It is older than RB-42, so the backend had it already."
     )
+
+
+def test_what_a_list_that_was_cut_does_not_show_stays() -> None:
+    assert why(Points((LIVE, P41, OLD), CURRENT, whole=False)) == (
+        "Not all restore points could be read, so nobody knows what it holds."
+    )
+
+
+def test_what_a_list_that_was_cut_does_show_may_go() -> None:
+    assert why(replace(OTHERS, whole=False)) is None
