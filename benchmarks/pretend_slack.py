@@ -15,6 +15,7 @@ from workspace.slack.state import Workspace
 CARD_TOO_YOUNG = 1.1  # seconds; the bot takes no approval in the first second of a card
 LOOK_EVERY = 0.02  # seconds
 SHOWN_WITHIN = 20.0  # seconds
+SHOWN_AT_MOST = 3  # messages of a channel in which the card did not appear
 
 
 async def main() -> None:
@@ -53,7 +54,8 @@ async def _approve(server: PretendSlack, person: str, channel: str, run: str) ->
     deadline = time.monotonic() + SHOWN_WITHIN
     while (card := _ripe(server.workspace, channel, run)) is None:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"no card to approve in {channel}")
+            shown = [message.text for message in server.workspace.messages(channel)[-SHOWN_AT_MOST:]]
+            raise TimeoutError(f"no card of {run} to approve in {channel}, which shows {shown}")
         await asyncio.sleep(LOOK_EVERY)
     sent = time.monotonic_ns()
     reply = await server.click(person, card, "approve")

@@ -5,7 +5,7 @@ Neither performs anything: the engine does. Who may cause an event is in `policy
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
@@ -16,7 +16,7 @@ from bot.event_kinds import EventKind
 from bot.facts import Fact, OfStep
 from bot.made import drop_due_at, droppable
 from bot.model import BESIDE, EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
-from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
+from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState, renewed
 
 S, P = State, Phase
 Move = tuple[State, Phase | None]
@@ -433,7 +433,7 @@ def apply(run: Run, event: Event) -> Run:
     if not allows(run, event.kind):
         raise NotAllowed(f"{run.id} is {run.state}: {event.kind} is not possible")
     state, phase = TABLE[run.state, run.phase][event.kind]
-    moved = replace(run, state=state, phase=phase, seq=event.seq, changed_at=event.at)
+    moved = renewed(run, state=state, phase=phase, seq=event.seq, changed_at=event.at)
     moved = _changed(event.fact, moved, event)
     if state in WAITS_FOR_PEOPLE and run.state is not state:
         moved = _asked(moved, since=event.at)
@@ -453,19 +453,19 @@ def fold(run_id: str, history: Iterable[Event]) -> Run:
 
 
 def _decided(run: Run, **changes: Any) -> Run:
-    return replace(run, approval=replace(run.approval, **changes))
+    return renewed(run, approval=renewed(run.approval, **changes))
 
 
 def _worked(run: Run, **changes: Any) -> Run:
-    return replace(run, work=replace(run.work, **changes))
+    return renewed(run, work=renewed(run.work, **changes))
 
 
 def _asked(run: Run, **changes: Any) -> Run:
-    return replace(run, question=replace(run.question, **changes))
+    return renewed(run, question=renewed(run.question, **changes))
 
 
 def _ended_so(run: Run, **changes: Any) -> Run:
-    return replace(run, end=replace(run.end, **changes))
+    return renewed(run, end=renewed(run.end, **changes))
 
 
 @singledispatch
@@ -476,15 +476,15 @@ def _changed(fact: Fact, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Planned, run: Run, event: Event) -> Run:
-    decision = replace(
+    decision = renewed(
         run.approval,
         planned=fact.plan,
         digest=fact.digest,
         awaited=fact.awaited,
         target_down=fact.target_down,
     )
-    work = replace(run.work, steps=tuple(StepRecord(step) for step in fact.plan.steps))
-    return replace(run, approval=decision, work=work, why="")  # `why`: of what held it up
+    work = renewed(run.work, steps=tuple(StepRecord(step) for step in fact.plan.steps))
+    return renewed(run, approval=decision, work=work, why="")  # `why`: of what held it up
 
 
 @_changed.register
@@ -506,44 +506,44 @@ def _(fact: events.QuorumReached, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Refused, run: Run, event: Event) -> Run:
-    return replace(_ended_so(run, private=fact.private), why=fact.why)
+    return renewed(_ended_so(run, private=fact.private), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.CardImpossible | events.HeldUp, run: Run, event: Event) -> Run:
-    return replace(run, why=fact.why)
+    return renewed(run, why=fact.why)
 
 
 @_changed.register
 def _(fact: events.Voided, run: Run, event: Event) -> Run:
-    return replace(_ended_so(run, seen=fact.seen), why=fact.why)
+    return renewed(_ended_so(run, seen=fact.seen), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.Vetoed | events.Cancelled | events.ReasonGiven, run: Run, event: Event) -> Run:
-    return replace(run, why=fact.why)
+    return renewed(run, why=fact.why)
 
 
 @_changed.register
 def _(fact: events.Started, run: Run, event: Event) -> Run:
-    started = replace(run, why="")  # of what held it up
+    started = renewed(run, why="")  # of what held it up
     return _worked(started, started_at=event.at, loss=fact.loss or run.work.loss)
 
 
 @_changed.register
 def _(fact: events.Reviewed, run: Run, event: Event) -> Run:
-    reviewed = replace(run, why="")  # of what held it up
+    reviewed = renewed(run, why="")  # of what held it up
     return _worked(reviewed, review_due=False, loss=fact.loss or run.work.loss)
 
 
 @_changed.register
 def _(fact: events.LossOutgrown, run: Run, event: Event) -> Run:
-    return replace(_worked(_asked(run, pause=Pause.LOSS), loss=fact.loss), why=fact.why)
+    return renewed(_worked(_asked(run, pause=Pause.LOSS), loss=fact.loss), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.CheckpointReached, run: Run, event: Event) -> Run:
-    return replace(_asked(run, pause=Pause.CHECKPOINT), why=_in_progress(run).step.text)
+    return renewed(_asked(run, pause=Pause.CHECKPOINT), why=_in_progress(run).step.text)
 
 
 @_changed.register
@@ -553,20 +553,20 @@ def _(fact: events.StopRequested, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Stopped, run: Run, event: Event) -> Run:
-    return replace(_asked(run, pause=Pause.STOPPED), why="")
+    return renewed(_asked(run, pause=Pause.STOPPED), why="")
 
 
 @_changed.register
 def _(fact: events.Halted | events.HaltedByRestore, run: Run, event: Event) -> Run:
     """A failed run that was leaving maintenance stays in it."""
     if run.state is S.FAILED:
-        return replace(_ended_so(run, leave_agreed=False), why=fact.why)
-    return replace(_asked(run, pause=Pause.HALTED), why=fact.why)
+        return renewed(_ended_so(run, leave_agreed=False), why=fact.why)
+    return renewed(_asked(run, pause=Pause.HALTED), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.VoidedByRestore, run: Run, event: Event) -> Run:
-    return _forgotten(replace(run, why=fact.why))
+    return _forgotten(renewed(run, why=fact.why))
 
 
 @_changed.register
@@ -584,12 +584,12 @@ def _(fact: events.DoubtedByRestore, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.EndedByPeople, run: Run, event: Event) -> Run:
-    return replace(_asked(run, pause=None), why=fact.why)
+    return renewed(_asked(run, pause=None), why=fact.why)
 
 
 @_changed.register
 def _(fact: events.EndedByUndo, run: Run, event: Event) -> Run:
-    return replace(_asked(_ended_so(run, undone_by=fact.undone_by), pause=None), why=fact.why)
+    return renewed(_asked(_ended_so(run, undone_by=fact.undone_by), pause=None), why=fact.why)
 
 
 @_changed.register
@@ -613,17 +613,17 @@ def _(fact: events.DropPutOff, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.Succeeded, run: Run, event: Event) -> Run:
-    return replace(_asked(run, pause=None), why="")
+    return renewed(_asked(run, pause=None), why="")
 
 
 def _in_doubt(run: Run, steps: Collection[int], why: str, at: datetime) -> Run:
     records = tuple(
-        replace(r, state=StepState.ENDED, outcome=Outcome.LOST, ended_at=at, words=why)
+        renewed(r, state=StepState.ENDED, outcome=Outcome.LOST, ended_at=at, words=why)
         if r.step.n in steps
         else r
         for r in run.work.steps
     )
-    return replace(_asked(_worked(run, steps=records), pause=None, proposals=(), times_asked=None), why=why)
+    return renewed(_asked(_worked(run, steps=records), pause=None, proposals=(), times_asked=None), why=why)
 
 
 def _forgotten(run: Run) -> Run:
@@ -638,7 +638,7 @@ def _in_progress(run: Run) -> StepRecord:
 
 
 def _with_step(run: Run, n: int, **changes: Any) -> Run:
-    records = tuple(replace(r, **changes) if r.step.n == n else r for r in run.work.steps)
+    records = tuple(renewed(r, **changes) if r.step.n == n else r for r in run.work.steps)
     return _worked(run, steps=records)
 
 
@@ -674,7 +674,7 @@ def _(fact: events.StepTakenBack, run: Run, event: Event) -> Run:
     """Who goes on begins it under another op id: its own has ended."""
     again = _anew(run.work.record_of(fact.n))
     run = _leaving(_with_step(run, fact.n, **again, begun=0, **_WAITING), fact.n, Left.BEFORE)
-    return replace(_asked(run, pause=Pause.STOPPED), why=fact.words)
+    return renewed(_asked(run, pause=Pause.STOPPED), why=fact.words)
 
 
 @_changed.register
@@ -713,7 +713,7 @@ def _ended(run: Run, n: int, outcome: Outcome, words: str, at: datetime) -> Run:
 
 def _without_success(run: Run, words: str) -> Run:
     pause = Pause.STEP_FAILED if run.state is S.PAUSED else None
-    return replace(_ended_so(_asked(run, pause=pause, times_asked=None), leave_agreed=False), why=words)
+    return renewed(_ended_so(_asked(run, pause=pause, times_asked=None), leave_agreed=False), why=words)
 
 
 def _leaving(run: Run, n: int, left: Left) -> Run:
@@ -769,7 +769,7 @@ def _(fact: events.Checked, run: Run, event: Event) -> Run:
     kept = tuple(f for f in run.work.findings if (f.name, f.when) not in fresh)
     run = _worked(run, findings=(*kept, *fact.findings))
     if not isinstance(fact, events.ChecksPassed):
-        return replace(_asked(run, pause=Pause.CHECKS), why=fact.why)
+        return renewed(_asked(run, pause=Pause.CHECKS), why=fact.why)
     return _with_step(run, fact.n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at)
 
 
@@ -803,7 +803,7 @@ def _settled(at: datetime) -> Mapping[str, Any]:
 
 
 def _resumed(run: Run) -> Run:
-    return replace(_worked(_asked(run, pause=None, proposals=()), review_due=True), why="")
+    return renewed(_worked(_asked(run, pause=None, proposals=()), review_due=True), why="")
 
 
 def _once_more(run: Run, failed: StepRecord) -> Run:
@@ -829,7 +829,7 @@ def _(fact: events.ResolvedPoint, run: Run, event: Event) -> Run:
     if run.work.forgotten:
         return _all_of_it_done(run, event.at)
     run = _with_step(run, record.step.n, outcome=Outcome.SUCCEEDED, by_people=True)
-    return _achieved(replace(_worked(run, review_due=True), why=""), record.step, event.at)
+    return _achieved(renewed(_worked(run, review_due=True), why=""), record.step, event.at)
 
 
 @_changed.register
@@ -842,7 +842,7 @@ def _(fact: events.ResolvedUnchanged, run: Run, event: Event) -> Run:
     else:
         told = _with_step(run, record.step.n, outcome=Outcome.FAILED, by_people=True)
         run = _leaving(told, record.step.n, Left.BEFORE)
-    return replace(_asked(run, pause=Pause.AS_BEFORE), why=fact.why)
+    return renewed(_asked(run, pause=Pause.AS_BEFORE), why=fact.why)
 
 
 @_changed.register
@@ -853,7 +853,7 @@ def _(fact: events.ResolvedUnclear, run: Run, event: Event) -> Run:
 def _none_of_it_done(run: Run) -> Run:
     """After a restored backup: no restore of the plan was done since."""
     back = tuple(
-        replace(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True, left=Left.BEFORE)
+        renewed(r, state=StepState.ENDED, outcome=Outcome.FAILED, by_people=True, left=Left.BEFORE)
         if r.step.do is Do.RESTORE
         else r
         for r in run.work.steps
@@ -864,7 +864,7 @@ def _none_of_it_done(run: Run) -> Run:
 def _all_of_it_done(run: Run, at: datetime) -> Run:
     """After a restored backup: all of the way there was done since."""
     there = tuple(
-        replace(
+        renewed(
             r,
             state=StepState.ENDED,
             outcome=Outcome.SUCCEEDED,
@@ -876,7 +876,7 @@ def _all_of_it_done(run: Run, at: datetime) -> Run:
         else r
         for r in run.work.steps
     )
-    return _leaving_again(replace(_worked(run, steps=there, live=Left.POINT), why=""))
+    return _leaving_again(renewed(_worked(run, steps=there, live=Left.POINT), why=""))
 
 
 @_changed.register
@@ -901,7 +901,7 @@ def _(fact: events.LeaveAgreed, run: Run, event: Event) -> Run:
 def _leaving_again(run: Run) -> Run:
     """People decided anew: what did not leave maintenance before is another operation now."""
     records = tuple(
-        replace(r, attempt=r.attempt + 1, **_WAITING)
+        renewed(r, attempt=r.attempt + 1, **_WAITING)
         if r.step.do is Do.MAINTENANCE_OFF and r.outcome in {Outcome.FAILED, Outcome.LOST}
         else r
         for r in run.work.steps

@@ -38,6 +38,10 @@ class Wake:
     def __call__(self) -> None:
         self._event.set()
 
+    def in_a_moment(self, seconds: float) -> None:
+        """Leaves the work that it is about time to come further."""
+        asyncio.get_running_loop().call_later(seconds, self._event.set)
+
     async def wait(self, at_most: float) -> None:
         """Returns when woken, or after `at_most` seconds."""
         try:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.model import State
 from bot.run import Run
+from handlers.context import Wake
 from handlers.slack.sending import Budget, MustWait
 from storage.cards import Card, CardKind, ToDraw
 
@@ -16,6 +17,7 @@ STEPS_EVERY = timedelta(seconds=1)
 PROGRESS_EVERY = timedelta(seconds=3)
 PLANNING_IS_QUICK = timedelta(seconds=1.5)  # a plan within this time makes its card's first drawing
 STARTING_IS_QUICK = timedelta(seconds=0.3)  # and so does what is done this soon after the last approval
+SOON_SECONDS = 0.1  # until what is about to change is looked at again
 HELD_AT_LEAST = timedelta(seconds=0.2)
 
 
@@ -83,6 +85,14 @@ def is_about_to_change(run: Run, now: datetime) -> bool:
             return now - (run.work.started_at or now) < STARTING_IS_QUICK
         case _:
             return False
+
+
+def show(publish: Wake, run: Run, now: datetime) -> None:
+    """Wakes the publisher for a run that was moved: when it can draw more than that it is about to move."""
+    if is_about_to_change(run, now):
+        publish.in_a_moment(SOON_SECONDS)
+    else:
+        publish()
 
 
 def _is_progress(run: Run, card: Card) -> bool:

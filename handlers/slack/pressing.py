@@ -15,6 +15,7 @@ from bot.run import Run
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack import asking
+from handlers.slack.holding import show
 from handlers.slack.sending import MustWait
 from storage.cards import Card, CardKind
 from storage.transaction import Transaction
@@ -142,7 +143,7 @@ async def _record(
 
     moved = await delivery.change(ctx.store, work)
     ctx.work()
-    ctx.publish()
+    show(ctx.publish, moved, now)
     return moved
 
 

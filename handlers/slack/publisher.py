@@ -30,7 +30,7 @@ from bot.views.limits import MessageContent, message
 from handlers.context import Context
 from handlers.slack import start_modal
 from handlers.slack.facts import facts_for
-from handlers.slack.holding import Holding, is_about_to_change
+from handlers.slack.holding import SOON_SECONDS, Holding, is_about_to_change
 from handlers.slack.posting import CannotPost, MessageGone, PostedMessage, Posting, ThreadGone
 from handlers.slack.sending import MustWait
 from handlers.slack.undrawn import Undrawn
@@ -44,7 +44,6 @@ log = structlog.get_logger()
 ROUND_EVERY_SECONDS = 1.0
 SHOWN_AT_ONCE_RUNS = 4  # a storm of cards leaves room for the next command
 COPIES_AFTER = timedelta(seconds=1)  # so that copies of a run that is over by then are drawn once
-SOON_SECONDS = 0.1
 POSTED_AGAIN_EVERY = timedelta(seconds=30)  # a card that Slack keeps losing must not flood the channel
 LEFT_ALONE_AT_MOST = timedelta(seconds=10)  # an older copy of its card may have to be marked
 REACHED_FOR_EVERY = timedelta(seconds=20)  # a channel may be opened again, or the bot invited again
