@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,7 +17,7 @@ from handlers.role import Role
 VERSIONS = ("v40", "v41", "v42")
 HOUR = 3600
 READY = "listening on "
-SHOWN_AT_MOST = 2_000  # characters of the log of a bot that did not start
+SHOWN_AT_MOST = 2_000  # characters of the log of a bot that did not start, or with which a measurement failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,11 @@ class Installation:
                     line = await program.line()
                 except RuntimeError as ended:
                     raise RuntimeError(told.read_text()[-SHOWN_AT_MOST:]) from ended
-                yield Bot(program, line.removeprefix(READY), time.monotonic() - began)
+                try:
+                    yield Bot(program, line.removeprefix(READY), time.monotonic() - began)
+                except BaseException:
+                    print(told.read_text()[-SHOWN_AT_MOST:], file=sys.stderr)
+                    raise
 
 
 def _secrets_of(role: Role, slack: Slack, folder: Path) -> dict[str, str]:
