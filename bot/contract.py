@@ -81,6 +81,7 @@ class Capabilities:
     fence: Fence
     settles: float = 0.0  # seconds after which a request that was sent cannot land any more; only with ONCE
     does: frozenset[Do] = frozenset({Do.RESTORE})
+    switches: bool = False  # a restore goes to the copy that PREPARE has made, so every run begins with one
     drops: frozenset[Do] = frozenset()  # whose work DROP removes, PREPARE and SAVE: never what it owns anyway
     cancels: Left | None = None  # what a cancelled restore leaves; None: it cannot be cancelled
     timeouts: Mapping[Do, float] = field(default_factory=dict)  # seconds; not in it: as its procedure says
@@ -95,7 +96,7 @@ class Work:
     digest: str  # of the approved plan; a marker that carries another is `unknown`
     do: Do
     point: str  # "" for operations without a point (maintenance)
-    expected: str  # the identity token to compare with; "" where there is none
+    expected: str  # the identity token to compare with; "" where nothing live is meant: maintenance, drills
     timeout: float = 900.0
     in_maintenance: bool = False  # nobody else writes to the target
     fingerprint: str = ""  # of the restore point's content as it was approved; "": its id says it
@@ -221,7 +222,10 @@ class Executor(Operation, Protocol):
         """Measures what going back to `point` would remove now. That no data is touched is said, too."""
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
-        """Says what the backend itself can see of having arrived exactly there."""
+        """Says what the backend itself can see of having arrived exactly there.
+
+        Of a PREPARE: what it can see of the copy; empty where only checks can tell.
+        """
 
 
 @dataclass(frozen=True, slots=True)

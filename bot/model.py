@@ -176,9 +176,10 @@ class RestorePoint:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A copy that PREPARE has made beside the target: nothing uses it until the restore switches to it."""
+    """A copy that PREPARE has made beside the target: a restore switches to it, or a drill looks into it."""
 
     id: str
+    environment: Mapping[str, str] = field(default_factory=dict)  # for checks on the copy; holds no secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +291,9 @@ class Way:
 class Do(StrEnum):
     """What a step does. The first six are effects with an op id; the rest only look or ask."""
 
-    PREPARE = "prepare"  # a copy beside, which the restore switches to; nothing live is touched
+    PREPARE = (
+        "prepare"  # a copy beside, for a restore that switches to it, or a drill; nothing live is touched
+    )
     MAINTENANCE_ON = "maintenance_on"
     SAVE = "undo_point"  # the state before the restore; stored under its first name
     RESTORE = "restore"

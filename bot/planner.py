@@ -116,7 +116,7 @@ class Planner:
 
     async def _timed(self, target: str, way: Way) -> Way:
         """Returns the way with how long its copy takes, as earlier ones took where the backend cannot say."""
-        if way.takes is not None or Do.PREPARE not in self.executors.executor(target).capabilities.does:
+        if way.takes is not None or not self.executors.executor(target).capabilities.switches:
             return way
         slowest = planning.slowest_copy(target, await self.past.moved(target))
         if slowest is None:

@@ -103,7 +103,8 @@ def _leg(target: Target, way: Way, pins: tuple[Pin, ...], capabilities: Capabili
 def _aside(leg: Leg, capabilities: Capabilities, target: Target) -> Aside:
     """A copy is made for this run alone and goes with it. An undo point goes by the clock, which somebody has
     to have asked for: then its days are written down."""
-    makes = capabilities.does & ({Do.PREPARE, Do.SAVE} if _has_undo(leg) else {Do.PREPARE})
+    wanted = ({Do.PREPARE} if capabilities.switches else set()) | ({Do.SAVE} if _has_undo(leg) else set())
+    makes = capabilities.does & wanted
     dropped = {Do.PREPARE, Do.SAVE} if target.drops_undo_points else {Do.PREPARE}
     return Aside(makes, makes & dropped & capabilities.drops, capabilities.timeouts)
 

@@ -124,15 +124,14 @@ class Command:
         Without `save` the way back is a point of the tool's own, which nobody drops.
         """
         made = self._acting.keys() & {Do.PREPARE, Do.SAVE}
+        around = self._programs.surroundings
         return Capabilities(
             Fence.BARRED,
             does=frozenset({Do.SAVE, *self._acting} - {Do.DROP}),
+            switches=Do.PREPARE in self._acting,
             drops=frozenset(made) if Do.DROP in self._acting else frozenset(),
             cancels=Left.UNKNOWN,
-            timeouts={
-                do: self._spooled(call, self._programs.surroundings).ends_within
-                for do, call in self._acting.items()
-            },
+            timeouts={do: self._spooled(call, around).ends_within for do, call in self._acting.items()},
         )
 
     @property
@@ -320,6 +319,8 @@ class Command:
 
         No longer than half of the step's time, so that it can still be said.
         """
+        if work.do is Do.PREPARE:
+            return ()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(self._settles, work.timeout / 2)
         while True:

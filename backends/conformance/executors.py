@@ -14,13 +14,13 @@ import pytest_asyncio
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from backends.conformance.copies import CopyContract
 from backends.conformance.harness import (
     Moment,
     World,
     carried_out,
     dropping,
     kept,
-    preparing,
     saving,
     strangers,
     work_for,
@@ -30,7 +30,7 @@ from backends.conformance.troubles import TroubleContract
 from bot.clock import utc_now
 from bot.contract import Ended, Executor, Fate, PointUnavailable, StateChanged, Taken, Work
 from bot.errors import PermanentError
-from bot.model import Beside, Do, Fence, Goal, Left, RestorePoint, Verdict
+from bot.model import Do, Fence, Goal, Left, RestorePoint, Verdict
 
 # fmt: off
 EVIL = (
@@ -43,7 +43,7 @@ EVIL = (
 hostile_names = st.one_of(st.lists(st.sampled_from(EVIL), min_size=1, max_size=5).map("".join), st.text())
 
 
-class ExecutorContract(ListingContract, TroubleContract):
+class ExecutorContract(CopyContract, ListingContract, TroubleContract):
     world_type: ClassVar[type[World]]
 
     @pytest.fixture
@@ -361,48 +361,6 @@ class ExecutorContract(ListingContract, TroubleContract):
         with pytest.raises(PermanentError):
             await carried_out(executor, dropping(work, undo=replace(undone, fingerprint="f" * 64)))
         assert (await executor.points()).points == points
-
-    @pytest.fixture
-    def copying(self, executor: Executor) -> Executor:
-        if Do.PREPARE not in executor.capabilities.does:
-            pytest.skip("this backend makes no copy beside")
-        return executor
-
-    async def test_a_copy_beside_leaves_everything_as_before(
-        self, world: World, copying: Executor, work: Work
-    ) -> None:
-        before = world.live()
-        end = await carried_out(copying, preparing(work))
-        assert isinstance(end, Ended)
-        assert (end.ok, end.left, isinstance(end.made, Beside)) == (True, Left.BEFORE, True)
-        assert (world.live(), world.effects()) == (before, 0)
-
-    async def test_a_copy_that_was_made_is_found_by_anybody(
-        self, world: World, copying: Executor, work: Work
-    ) -> None:
-        end = await carried_out(copying, preparing(work))
-        assert isinstance(end, Ended)
-        found = await world.executor().find(preparing(work))
-        assert (found.fate, found.made) == (Fate.DONE, end.made)
-        assert await copying.start(preparing(work)) is Taken.TAKEN
-
-    async def test_no_copy_is_made_for_a_state_that_moved(
-        self, world: World, copying: Executor, work: Work
-    ) -> None:
-        world.drifts()
-        with pytest.raises(StateChanged):
-            await carried_out(copying, preparing(work))
-
-    async def test_a_copy_that_is_not_needed_any_more_is_dropped(
-        self, world: World, copying: Executor, work: Work
-    ) -> None:
-        before, end = world.live(), await carried_out(copying, preparing(work))
-        assert isinstance(end, Ended)
-        assert isinstance(end.made, Beside)
-        dropped = await carried_out(copying, dropping(work, prepared=end.made.id))
-        assert isinstance(dropped, Ended)
-        assert (dropped.ok, dropped.left) == (True, Left.BEFORE)
-        assert (world.live(), world.effects()) == (before, 0)
 
     # Hostile names
 

@@ -24,6 +24,7 @@ from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_er
 from backends.patience import Readings
 from backends.references import Resolver
 from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_raw
+from backends.sqlite.beside import Copying, copy_file
 from backends.sqlite.comparing import Compared
 from backends.sqlite.condition import GONE, Condition, Looks
 from backends.sqlite.copying import Copy, CopyRoute
@@ -52,7 +53,7 @@ from backends.sqlite.saving import SAVES, Kept, Saving, UndoFile, free_name
 from backends.sqlite.settings import SqliteSettings
 from backends.sqlite.stands import Stands
 from backends.sqlite.telling import changes, loss_of, without_words
-from backends.sqlite.verifying import Arrival
+from backends.sqlite.verifying import Arrival, of_a_copy
 from backends.threads import Threads
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
@@ -74,6 +75,7 @@ from bot.contract import (
     Taken,
     TargetMissing,
     Trouble,
+    Unsupported,
     Work,
 )
 from bot.model import (
@@ -98,8 +100,8 @@ class Sqlite:
     place = None
     capabilities = Capabilities(
         Fence.BARRED,
-        does=frozenset({Do.SAVE, Do.RESTORE}),
-        drops=frozenset({Do.SAVE}),
+        does=frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE}),
+        drops=frozenset({Do.PREPARE, Do.SAVE}),
         cancels=Left.BEFORE,
     )
 
@@ -148,8 +150,7 @@ class Sqlite:
         """Returns once it holds the database; it goes on in a thread. What is dropped is gone at once."""
         if work.do is Do.DROP:
             return await self._threads.run(self._drop, work)
-        begin = self._start_saving if work.do is Do.SAVE else self._start_restore
-        going = await self._threads.run(begin, work)
+        going = await self._threads.run(self._begin, work)
         if going is None:
             return Taken.TAKEN
         await asyncio.wrap_future(going.begun)
@@ -294,11 +295,12 @@ class Sqlite:
         with self._reading() as live, reading_backup(self._file(point.id)) as old:
             yield from changes(live, old)
 
-    # The undo point
+    # What goes on in a thread
 
     @file_errors()
-    def _start_saving(self, work: Work) -> Saving | None:
-        """None: it was taken before."""
+    def _begin(self, work: Work) -> InThread | None:
+        """None: it was taken before. From here on the slot is closed by the thread."""
+        make = {Do.PREPARE: self._copying, Do.SAVE: self._saving}.get(work.do, self._restoring)
         slot = self._markers.take(work.op_id)
         if slot is None:
             return None
@@ -306,29 +308,36 @@ class Sqlite:
             unless_begun.enter_context(slot)
             if fate_of(work, slot.read(), self._fates.of).fate is not Fate.ABSENT:
                 return None
-            marker = self._saving(work, slot)
-            refuse_unplaced(work)
-            self._refuse_other_damage(work)
-            undo = self._undo_file(id_of(str(marker.facts[SAVES])), work)
-            saving = Saving(self._database, undo, work.timeout, marker, slot, min(self._wait, work.timeout))
-            self._begin(work, saving)
+            going: InThread = make(work, slot)
+            going.start()
+            self._going[work.op_id] = going
             unless_begun.pop_all()
-        return saving
+        return going
 
-    def _saving(self, work: Work, slot: Slot) -> Marker:
-        """Returns the marker with the name of a file that nobody has yet."""
+    def _copying(self, work: Work, slot: Slot) -> Copying:
+        """What is copied for a drill has nothing to do with what is live: it expects nothing."""
+        if work.expected:
+            self._refuse_moved(work)
+        backup, copy = self._named(work.point), copy_file(self._markers.folder, work.op_id)
+        if is_raw(work.point):
+            raise Unsupported(
+                f"`{work.point}` is a damaged database, kept as it was: it cannot be looked into."
+            )
+        taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
+        return Copying(backup, work.fingerprint, copy, taken, slot)
+
+    def _saving(self, work: Work, slot: Slot) -> Saving:
+        """The marker has the name of a file that nobody has yet."""
         name = free_name(self._backups, work, RAW if damage_of(work.expected) else ENDING)
         marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: name})
         slot.write(marker)
-        return marker
+        refuse_unplaced(work)
+        self._refuse_other_damage(work)
+        undo = self._undo_file(id_of(name), work)
+        return Saving(self._database, undo, work.timeout, marker, slot, min(self._wait, work.timeout))
 
     def _undo_file(self, point: str, work: Work) -> UndoFile:
         return UndoFile(self._file(point), self._markers.folder / f"{work.op_id}.db")
-
-    def _begin(self, work: Work, going: InThread) -> None:
-        """From here on the slot is closed by the thread."""
-        going.start()
-        self._going[work.op_id] = going
 
     def _forget(self, work: Work) -> None:
         """Lets go of what has ended, and keeps the connection that knows whether anybody writes since."""
@@ -344,24 +353,9 @@ class Sqlite:
 
     # The restore
 
-    @file_errors()
-    def _start_restore(self, work: Work) -> Restoring | None:
-        """None: it was taken before."""
-        slot = self._markers.take(work.op_id)
-        if slot is None:
-            return None
-        with ExitStack() as unless_begun:
-            unless_begun.enter_context(slot)
-            if fate_of(work, slot.read(), self._fates.of).fate is not Fate.ABSENT:
-                return None
-            taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
-            restoring = self._restoring(work, taken, slot)
-            self._begin(work, restoring)
-            unless_begun.pop_all()
-        return restoring
-
-    def _restoring(self, work: Work, taken: Marker, slot: Slot) -> Restoring:
+    def _restoring(self, work: Work, slot: Slot) -> Restoring:
         """SQLite copies where it can; else the file itself is replaced."""
+        taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
         route = self._route(work)
         if schema_of(work.expected) and not is_raw(work.point):
             return Copy(route, taken, slot)
@@ -369,12 +363,7 @@ class Sqlite:
 
     def _route(self, work: Work) -> CopyRoute:
         """Looked at once more before anybody is locked out; what counts is what the copy sees."""
-        refuse_unplaced(work)
-        self._refuse_other_damage(work)
-        if schema_of(work.expected):
-            with self._reading() as live:
-                recognise(live, work.expected)
-                recognise_place(self._database, work.expected)
+        self._refuse_moved(work)
         backup = self._named(work.point)
         return CopyRoute(
             backup,
@@ -386,6 +375,15 @@ class Sqlite:
             work.undo_content,
             self._kept.pop(work.run_id, None),
         )
+
+    def _refuse_moved(self, work: Work) -> None:
+        """Raises StateChanged."""
+        refuse_unplaced(work)
+        self._refuse_other_damage(work)
+        if schema_of(work.expected):
+            with self._reading() as live:
+                recognise(live, work.expected)
+                recognise_place(self._database, work.expected)
 
     def _refuse_other_damage(self, work: Work) -> None:
         """Raises StateChanged where the database is not as damaged as the plan says, or repaired."""
@@ -407,6 +405,8 @@ class Sqlite:
 
     @file_errors()
     def _verify(self, work: Work) -> tuple[Finding, ...]:
+        if work.do is Do.PREPARE:
+            return of_a_copy(copy_file(self._markers.folder, work.op_id), work.fingerprint)
         arrival = Arrival(self._database, self._counting, self._wait)
         found = self._find(work)
         return arrival.findings(work, found, partial(self._named, work.point), lambda: self._current().id)

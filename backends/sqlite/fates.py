@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from backends.file_digests import DIGESTS
-from backends.marker import Marker, MarkerStage
+from backends.marker import FOLDER, Marker, MarkerStage
 from backends.sqlite.backups import file_of, id_of
+from backends.sqlite.beside import COPIES, fate_of_copying
 from backends.sqlite.dropping import DROPS, fate_of_dropping
 from backends.sqlite.reading import identity, version
 from backends.sqlite.replacing import fate_of_replacing, is_of_replacing
@@ -38,6 +39,8 @@ class Fates:
         match marker.stage:
             case MarkerStage.FAILED:
                 return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
+            case _ if COPIES in marker.facts:
+                return fate_of_copying(marker, self._backups / FOLDER)
             case _ if DROPS in marker.facts:
                 return fate_of_dropping(marker, self._backups)
             case _ if "schema" not in marker.facts and SAVES in marker.facts:

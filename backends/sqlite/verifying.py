@@ -1,21 +1,25 @@
 """Looks at what has arrived: whether it is whole, or byte by byte what was kept."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from backends.file_digests import DIGESTS
 from backends.sqlite import bytewise
 from backends.sqlite.backups import is_raw
 from backends.sqlite.counting import Counting
 from backends.sqlite.held import held
-from backends.sqlite.reading import Damaged, OutOfTime, checked, reading
+from backends.sqlite.reading import Damaged, OutOfTime, checked, reading, reading_backup
 from backends.sqlite.stands import CHECKING_SECONDS
 from backends.sqlite.telling import finding, rows_of, sentence
 from bot.contract import Blocked, Fate, Found, PointUnavailable, StateChanged, Work
 from bot.model import Finding, Verdict
 
 ARRIVED: Final = "restored database"
+COPY: Final = "copy"
 VERDICTS: Final = {Fate.DONE: Verdict.PASSED, Fate.OVERTAKEN: Verdict.FAILED}
 
 
@@ -40,7 +44,7 @@ class Arrival:
             doubt = sentence(reason) if isinstance(reason, StateChanged) else ""
             words = f"Nothing to compare with: {sentence(reason)}"
             rows = (finding("rows", Verdict.INCONCLUSIVE, None, words),)
-        return (integrity(self.database, self.wait), self._arrived(found, doubt, live), *rows)
+        return (integrity(reading(self.database, self.wait)), self._arrived(found, doubt, live), *rows)
 
     def _arrived(self, found: Found, doubt: str, live: Callable[[], str]) -> Finding:
         """`doubt`: why nobody can say any more what was to arrive."""
@@ -57,10 +61,22 @@ class Arrival:
         return tuple(rows_of(one, behind_maintenance=work.in_maintenance) for one in found)
 
 
-def integrity(database: Path, wait: float) -> Finding:
+def of_a_copy(file: Path, fingerprint: str) -> tuple[Finding, ...]:
+    """Returns what is seen of a copy beside. `fingerprint`: of the backup, as it was approved."""
     try:
-        with reading(database, wait) as live:
-            found = checked(live, "integrity_check", CHECKING_SECONDS)
+        digest = DIGESTS.of(file)
+    except OSError as error:
+        return (finding(COPY, Verdict.FAILED, None, f"It cannot be read: {error.strerror}."),)
+    if digest != fingerprint:
+        return (finding(COPY, Verdict.FAILED, digest, "It is not the backup that was approved."),)
+    same = finding(COPY, Verdict.PASSED, digest, "Byte for byte the backup.")
+    return (same, integrity(reading_backup(file)))
+
+
+def integrity(opened: AbstractContextManager[sqlite3.Connection]) -> Finding:
+    try:
+        with opened as database:
+            found = checked(database, "integrity_check", CHECKING_SECONDS)
     except Damaged as damage:
         return finding("integrity", Verdict.FAILED, str(damage), str(damage))
     except (OutOfTime, Blocked) as reason:

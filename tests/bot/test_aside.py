@@ -26,7 +26,7 @@ def playing(drops: frozenset[Do] = MADE, target: Target = WEEK) -> Play:
     """With a backend that makes copies beside, and undo points that go after a week."""
     play = Play(configuration(target))
     able = play.backend.capabilities
-    play.backend.capabilities = replace(able, does=able.does | MADE, drops=drops)
+    play.backend.capabilities = replace(able, does=able.does | MADE, switches=True, drops=drops)
     return play
 
 

@@ -54,7 +54,9 @@ SLOW = 3.0  # seconds
 COPIED = "archive"  # the target that is copied before it is switched, and whose undo points are dropped
 POLLS = {"slow": 3, "takes minutes": 300}  # how often it goes on yet
 RESTORES = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
-COPIES = replace(RESTORES, does=RESTORES.does | {Do.PREPARE}, drops=frozenset({Do.PREPARE, Do.SAVE}))
+COPIES = replace(
+    RESTORES, does=RESTORES.does | {Do.PREPARE}, switches=True, drops=frozenset({Do.PREPARE, Do.SAVE})
+)
 LOSS = Loss(LossQuality.MEASURED, later(-1020), (Unit("rows", 212),))
 Ask = Callable[[str, str, Any], Awaitable[Any]]  # place, what, given
 

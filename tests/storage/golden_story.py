@@ -165,7 +165,7 @@ def copies(s: Stage, target: str) -> Scripted:
     """The backend makes copies beside, and drops what it has made."""
     backend = s.backend(target)
     does, drops = frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE}), frozenset({Do.PREPARE, Do.SAVE})
-    backend.capabilities = replace(backend.capabilities, does=does, drops=drops)
+    backend.capabilities = replace(backend.capabilities, does=does, switches=True, drops=drops)
     return backend.preparing
 
 

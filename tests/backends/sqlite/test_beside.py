@@ -1,0 +1,148 @@
+"""A copy of a backup beside the live database: who may read it, what is left of one that was not finished."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from backends.conformance.harness import carried_out, dropping, preparing, work_for
+from backends.marker import FOLDER
+from backends.sqlite.beside import COPY, COPY_URL, copy_file, refuse_without_room, unfinished_of
+from backends.sqlite.executor import Sqlite
+from bot.clock import utc_now
+from bot.contract import Blocked, Ended, PointUnavailable, StateChanged, Unsupported, Work
+from bot.model import Beside, Do, Finding, Goal, Verdict
+from tests.backends.sqlite.world import SqliteWorld
+
+POINT = "20261122T080000Z"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[SqliteWorld]:
+    world = SqliteWorld.make(tmp_path / "world")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def executor(world: SqliteWorld) -> Sqlite:
+    return world.executor()
+
+
+@pytest_asyncio.fixture
+async def work(executor: Sqlite) -> Work:
+    """For a drill: it expects nothing of what is live."""
+    return preparing(replace(work_for(await executor.plan(Goal(point=POINT), utc_now())), expected=""))
+
+
+async def copied(executor: Sqlite, work: Work) -> Beside:
+    end = await carried_out(executor, work)
+    assert isinstance(end, Ended)
+    assert isinstance(end.made, Beside)
+    return end.made
+
+
+def verdicts(findings: tuple[Finding, ...]) -> dict[str, Verdict | None]:
+    return {finding.name: finding.verdict for finding in findings}
+
+
+async def test_the_copy_has_every_row_of_the_backup_and_nobody_else_may_read_it(
+    executor: Sqlite, work: Work
+) -> None:
+    file = Path((await copied(executor, work)).environment[COPY])
+    with closing(sqlite3.connect(file)) as copy:
+        assert copy.execute("select count(*) from orders").fetchone() == (200,)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+async def test_checks_are_told_where_the_copy_is_as_a_path_and_as_an_address(
+    executor: Sqlite, work: Work
+) -> None:
+    told = (await copied(executor, work)).environment
+    assert told[COPY_URL] == f"sqlite:///{told[COPY]}"
+
+
+async def test_the_copy_is_no_restore_point(executor: Sqlite, work: Work) -> None:
+    before = await executor.points()
+    await copied(executor, work)
+    assert await executor.points() == before
+
+
+async def test_a_copy_in_which_a_byte_differs_does_not_pass(executor: Sqlite, work: Work) -> None:
+    file = Path((await copied(executor, work)).environment[COPY])
+    with file.open("r+b") as copy:
+        copy.seek(5000)
+        copy.write(b"\xff")
+    assert verdicts(await executor.verify(work)) == {"copy": Verdict.FAILED}
+
+
+async def test_what_is_whole_is_seen_in_its_bytes_and_by_the_check_of_sqlite(
+    executor: Sqlite, work: Work
+) -> None:
+    await copied(executor, work)
+    seen = verdicts(await executor.verify(work))
+    assert seen == {"copy": Verdict.PASSED, "integrity": Verdict.PASSED}
+
+
+async def test_another_backup_than_the_approved_one_is_not_copied(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    world.back_up(POINT)
+    with pytest.raises(StateChanged, match="is not what was approved"):
+        await carried_out(executor, work)
+    assert not copy_file(world.backups / FOLDER, work.op_id).exists()
+
+
+async def test_the_state_of_a_damaged_database_is_not_copied(world: SqliteWorld, executor: Sqlite) -> None:
+    world.close()  # which empties its WAL into the file
+    world.database.write_bytes(b"not a database at all, and longer than its header is" * 100)
+    way = await executor.plan(Goal(point=POINT), utc_now())
+    saved = await carried_out(executor, replace(work_for(way, n=2), do=Do.SAVE))
+    assert isinstance(saved, Ended)
+    assert saved.made is not None
+    raw = preparing(replace(work_for(way, run="RB-43"), point=saved.made.id, fingerprint="", expected=""))
+    with pytest.raises(Unsupported, match="cannot be looked into"):
+        await carried_out(executor, raw)
+
+
+async def test_what_somebody_who_was_killed_has_left_goes_with_the_copy(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    left = unfinished_of(copy_file(world.backups / FOLDER, work.op_id))
+    copy = await copied(executor, work)
+    left.write_bytes(b"half")
+    await carried_out(executor, dropping(work, prepared=copy.id))
+    assert not left.exists()
+    assert not Path(copy.environment[COPY]).exists()
+
+
+async def test_a_copy_that_nobody_finished_is_begun_anew(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    left = unfinished_of(copy_file(world.backups / FOLDER, work.op_id))
+    left.parent.mkdir(mode=0o700, exist_ok=True)
+    left.write_bytes(b"half")
+    await copied(executor, work)
+    assert verdicts(await executor.verify(work))["copy"] is Verdict.PASSED
+
+
+async def test_nothing_outside_the_folder_of_copies_is_dropped(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    (world.root / "outside.copy.db").write_text("mine")
+    with pytest.raises(PointUnavailable, match="is no copy of ours"):
+        await carried_out(executor, dropping(work, prepared="../../outside"))
+    assert (world.root / "outside.copy.db").exists()
+
+
+def test_a_disk_without_room_is_said_before_the_first_byte(tmp_path: Path) -> None:
+    free = os.statvfs(tmp_path)
+    with pytest.raises(Blocked, match="the copy needs"):
+        refuse_without_room(tmp_path, free.f_blocks * free.f_frsize + 1)
