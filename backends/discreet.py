@@ -37,7 +37,7 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError, TemporaryError, words_of
-from bot.looking import PatientCheck
+from bot.looking import LooksBeside, PatientCheck
 from bot.model import Finding, Goal, Left, Loss, Points, RestorePoint, Verdict, Way, When
 
 T = TypeVar("T")
@@ -131,6 +131,16 @@ class Hearing:
                 yield tuple(struck_row(row, self.secrets) for row in batch)
         finally:
             await self._awaited(name, asked.aclose())
+
+    def made(self, name: str, ask: Callable[[], T | None], kind: Any) -> T | None:
+        """Returns an object of the backend's own that a method has made, if it made one.
+
+        Raises PermanentError when that breaks the contract.
+        """
+        made = self._told(name, ask)
+        if made is not None and not isinstance(made, kind):
+            self._say(name, f"returned {type(made).__name__}, not {kind.__name__} or None")
+        return made
 
     def _told(self, name: str, ask: Callable[[], T]) -> T:
         try:
@@ -274,6 +284,7 @@ class DiscreetExecutor(DiscreetOperation):
 class DiscreetCheck:
     def __init__(self, check: PatientCheck, type_name: str, secrets: Secrets) -> None:
         self._check = check
+        self._type_name = type_name
         self._hearing = Hearing(type_name, secrets)
 
     def looked_over(self) -> Self:
@@ -301,6 +312,16 @@ class DiscreetCheck:
     @property
     def wait(self) -> float:
         return self._hearing.read("wait", lambda: self._check.wait)
+
+    def beside(self, environment: Mapping[str, str]) -> "DiscreetCheck | None":
+        """Returns the same check on a copy; None: it cannot look at one."""
+        check = self._check
+        if not isinstance(check, LooksBeside):
+            return None
+        found = self._hearing.made("beside", lambda: check.beside(environment), PatientCheck)
+        if found is None:
+            return None
+        return DiscreetCheck(found, self._type_name, self._hearing.secrets).looked_over()
 
     async def look(self, before: Finding | None, now: datetime) -> Finding:
         """Returns what it saw. A check that raises saw nothing, and its finding says why."""

@@ -1,7 +1,7 @@
 """The configured backends, built from the configuration when they are first needed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backends.discreet import DiscreetCheck, DiscreetExecutor, DiscreetOperation
 from backends.installed import built
@@ -14,8 +14,8 @@ from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings
 from bot.contract import Executor, Operation, OutcomeUnknown, answered
 from bot.errors import PermanentError, TemporaryError, words_of
-from bot.looking import PatientCheck
-from bot.model import Do
+from bot.looking import ChecksOfCopy, PatientCheck
+from bot.model import Do, When
 from bot.pins import OF_CHECK, OF_MAINTENANCE, Pin
 
 CLOSED_WITHIN_SECONDS = 5.0
@@ -87,9 +87,9 @@ class ConfiguredWorld:
         operation = CommandOperation(call.argv, call.timeout, surroundings)
         return DiscreetOperation(operation, call.type, surroundings.secrets)
 
-    def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
+    def checks(self, targets: Sequence[str]) -> tuple[DiscreetCheck, ...]:
         """Under names of their own: before and after are compared by name. Raises as `executor` does."""
-        found: dict[str, PatientCheck] = {}
+        found: dict[str, DiscreetCheck] = {}
         for target in targets:
             for settings in self._configuration.targets[target].checks:
                 check = self._check(settings)
@@ -99,7 +99,21 @@ class ConfiguredWorld:
                 found[name] = self._check(settings.model_copy(update={"name": name}))
         return tuple(found.values())
 
-    def _check(self, settings: CheckSettings) -> PatientCheck:
+    def checks_of_copy(self, target: str, environment: Mapping[str, str]) -> ChecksOfCopy:
+        """Those of a target that can look at its copy, and only behind maintenance: a copy has no traffic.
+
+        Raises PermanentError when a check breaks the contract.
+        """
+        able, left_out = list[PatientCheck](), list[str]()
+        for check in self.checks([target]):
+            of_copy = check.beside(environment) if check.when is When.OFFLINE else None
+            if of_copy is None:
+                left_out.append(check.name)
+            else:
+                able.append(of_copy)
+        return ChecksOfCopy(tuple(able), tuple(left_out))
+
+    def _check(self, settings: CheckSettings) -> DiscreetCheck:
         definition = self._definitions.check(settings.type)
         assert definition is not None  # the configuration was loaded with these definitions
         check: PatientCheck = built(definition, settings, self._resolver, PatientCheck)

@@ -5,7 +5,7 @@ Fenced by an op id that this process remembers: each run is driven to its end by
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from bot.contract import (
     Taken,
     Work,
 )
-from bot.looking import PatientCheck
+from bot.looking import ChecksOfCopy, PatientCheck
 from bot.model import (
     Current,
     Do,
@@ -154,6 +154,9 @@ class SleepingWorld:
 
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
         return ()
+
+    def checks_of_copy(self, target: str, environment: Mapping[str, str]) -> ChecksOfCopy:
+        return ChecksOfCopy((), ())
 
 
 class TwoPeople:

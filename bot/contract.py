@@ -15,6 +15,8 @@ from bot.errors import PermanentError, TemporaryError
 from bot.model import Beside, Change, Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
 
 LONGEST_TIME_LEFT_SECONDS = 365 * 86_400.0
+# In `Beside.environment`: the path of the copy, its address, and the path of what it is a copy of.
+COPY, COPY_URL, COPY_OF = "ROLLBACK_COPY", "ROLLBACK_COPY_URL", "ROLLBACK_COPY_OF"
 
 T = TypeVar("T")
 Handle = Mapping[str, Any]  # JSON; stored before the first `poll`, and given back with the work

@@ -105,7 +105,7 @@ class Effects:
             digest=run.approval.digest,
             do=step.do,
             point=leg.point.id if leg else "",
-            expected=leg.current.token if leg else "",
+            expected=leg.current.token if leg and not run.is_drill else "",
             timeout=step.timeout,
             in_maintenance=run.work.in_maintenance,
             fingerprint=leg.point.fingerprint if leg else "",
@@ -274,12 +274,14 @@ class Effects:
         operation = self._operation(step)
         until = self._clock() + timedelta(seconds=step.timeout)
         stopped: Left | None = None
-        asked_to_stop = False
+        asked_to_stop, gave_way_to = False, None
         furthest = asking.before(asking.seen(await self._driver.shown(run), self._clock()))
         while True:
             work = self.work(run, step)
             answer = await asking.poll(operation, work, self._sleep)
             if isinstance(answer, Ended):
+                if gave_way_to is not None and not answer.ok:
+                    answer = replace(answer, words=f"it gave way to {gave_way_to}")
                 return await self._end(run, step, asking.as_stopped(answer, stopped))
             if isinstance(answer, Found):
                 return await self._settle(run, step, answer)
@@ -292,7 +294,10 @@ class Effects:
             run = await self._driver.load(run.id)
             if self._driver.doubt:
                 return run
-            if _is_unwanted(run, step) and not asked_to_stop and self._can_stop(step):
+            if run.is_drill:
+                gave_way_to = gave_way_to or await self._planner.under_way(step.target)
+            unwanted = _is_unwanted(run, step) or gave_way_to is not None
+            if unwanted and not asked_to_stop and self._can_stop(step):
                 asked_to_stop = True
                 self._driver.hold_the_lease(run)
                 with suppress(TemporaryError, PermanentError, OutcomeUnknown):

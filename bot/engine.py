@@ -5,7 +5,7 @@ about states (`machine`) and none about people (`policy`); it may not drive with
 not or cannot drive, it ends visibly (`machine.broken_off`): no run is silent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -20,7 +20,16 @@ from bot.effects import Effects, Operations
 from bot.envelope import Event
 from bot.errors import ClaimLost, PermanentError, StaleRun, TemporaryError, UserError, words_of
 from bot.facts import Fact
-from bot.looking import PatientCheck, arrived, is_down, judged, look_once, look_until_sure
+from bot.looking import (
+    ChecksOfCopy,
+    PatientCheck,
+    arrived,
+    environment_of,
+    is_down,
+    judged,
+    look_once,
+    look_until_sure,
+)
 from bot.loss import outgrown
 from bot.model import Do, Finding, Phase, Step, When
 from bot.planner import Now, Planner
@@ -47,6 +56,7 @@ class Backends(Operations, Protocol):
     """The configured backends of this worker's zone."""
 
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]: ...
+    def checks_of_copy(self, target: str, environment: Mapping[str, str]) -> ChecksOfCopy: ...
 
 
 class ClaimedRun(Protocol):
@@ -307,11 +317,23 @@ class _Drive:
         return self._world.checks([leg.target for leg in run.approval.plan.legs])
 
     async def _look_around(self, run: Run, step: Step) -> Run:
+        if run.is_drill:
+            return await self._look_at_copy(run, step)
         when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
         before = {finding.name: finding for finding in run.work.before}
         seen = await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
         said = await self._arrived(run) if when is When.OFFLINE else []
         return await self.write(run, judged(step, [*said, *seen]))
+
+    async def _look_at_copy(self, run: Run, step: Step) -> Run:
+        """Only at what was copied: a check that cannot do that is named, and looks at nothing."""
+        executor = self._world.executor(step.target)
+        copying = next(r.step for r in run.work.steps if r.step.do is Do.PREPARE)
+        work = self._effects.work(run, copying)
+        said = await arrived(executor, step.target, work)
+        checks = self._world.checks_of_copy(step.target, await environment_of(executor, work))
+        seen = await look_until_sure(checks.able, When.OFFLINE, {}, self._clock, self._engine.sleep)
+        return await self.write(run, replace(judged(step, [*said, *seen]), left_out=checks.left_out))
 
     async def _arrived(self, run: Run) -> list[Finding]:
         """What each backend itself says about having arrived."""

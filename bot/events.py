@@ -79,6 +79,7 @@ class Approved(Word):
 @dataclass(frozen=True, slots=True)
 class QuorumReached(Fact):
     kind = EventKind.QUORUM_REACHED
+    standing: str = ""  # the digest of the policy by which nobody else had to agree; empty: people have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +261,7 @@ class Restored(Fact):
 class Checked(OfStep):
     findings: tuple[Finding, ...] = ()
     why: str = ""
+    left_out: tuple[str, ...] = ()  # of a drill: the names of checks that cannot look at a copy
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bot import events
 from bot.clock import Clock, Sleep
 from bot.contract import Check, Executor, OutcomeUnknown, Work, answered
 from bot.errors import PermanentError, TemporaryError, words_of
-from bot.model import Finding, Step, Verdict, When
+from bot.model import Beside, Finding, Step, Verdict, When
 
 DOWN_WITHIN_SECONDS = 2.0  # for whether the target itself is up: a plan does not wait longer
 
@@ -35,6 +35,20 @@ class PatientCheck(Check, Protocol):
 
     @property
     def wait(self) -> float: ...
+
+
+@runtime_checkable
+class LooksBeside(Protocol):
+    """A check that can look at a copy beside its target; no check has to."""
+
+    def beside(self, environment: Mapping[str, str]) -> PatientCheck | None:
+        """Returns the same look at the copy that `environment` tells of; None: it would look elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksOfCopy:
+    able: tuple[PatientCheck, ...]
+    left_out: tuple[str, ...]  # names of those that cannot look at it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +115,15 @@ async def arrived(executor: Executor, target: str, work: Work) -> tuple[Finding,
     except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
         words = words_of(problem)
         return (Finding(f"{target} arrived", When.OFFLINE, Verdict.INCONCLUSIVE, words=words),)
+
+
+async def environment_of(executor: Executor, work: Work) -> Mapping[str, str]:
+    """Returns what checks are told of the copy that `work` has made; empty: nobody can tell where it is."""
+    try:
+        made = (await answered(executor.find(work), work.timeout)).made
+    except (PermanentError, TemporaryError, OutcomeUnknown):
+        return {}
+    return made.environment if isinstance(made, Beside) else {}
 
 
 async def _until_sure(check: PatientCheck, before: Finding | None, clock: Clock, sleep: Sleep) -> Finding:

@@ -61,6 +61,7 @@ def _paused(phase: Phase) -> dict[EventKind, Move]:
         EventKind.CONTINUED: (S.RUNNING, phase),
         EventKind.ENDED: (S.FAILED, phase),
         EventKind.ENDED_BY_UNDO: (S.FAILED, phase),
+        EventKind.STEP_STOPPED: (S.FAILED, phase),
         EventKind.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
@@ -86,6 +87,7 @@ def _dropping(state: State, phase: Phase | None) -> dict[EventKind, Move]:
         EventKind.STEP_SUCCEEDED,
         EventKind.STEP_ABSENT,
         EventKind.STEP_FAILED,
+        EventKind.STEP_STOPPED,
         EventKind.STEP_LOST,
     )
     return dict.fromkeys(kinds, (state, phase))
@@ -275,6 +277,11 @@ def next_action(run: Run) -> Action:
             return MakePlan()
         case S.AWAITING_APPROVAL | S.APPROVED if not run.approval.plan.pins:
             return Write(events.Voided(PLANNED_BEFORE))
+        case S.AWAITING_APPROVAL if may_stand_alone(run):
+            return Write(events.QuorumReached(run.approval.plan.policy_digest))
+        case S.PAUSED if run.is_drill and run.work.current is not None:
+            why = run.why or "somebody has stopped it"
+            return Write(events.StepStopped(run.work.current.step.n, why, Left.BEFORE))
         case S.APPROVED:
             return Preflight()
         case S.RUNNING:
@@ -309,6 +316,14 @@ def _next_of_running(run: Run) -> Action:
             return Review()
         case _:
             return StartStep(record.step)
+
+
+def may_stand_alone(run: Run) -> bool:
+    """Whether the word of who asked is enough: of a drill whose every effect is beside its target."""
+    plan = run.approval.planned
+    if plan is None or not run.is_drill or plan.approvals_needed > 0:
+        return False
+    return all(step.do in BESIDE or step.do is Do.CHECK for step in plan.steps)
 
 
 def needs_review(run: Run) -> bool:
@@ -703,8 +718,8 @@ def _(fact: events.StepLost, run: Run, event: Event) -> Run:
 
 
 def _is_over(run: Run, fact: OfStep) -> bool:
-    """Whether it tells of something beside the target, of a run that has ended: nobody is asked anything."""
-    return run.state.final and run.work.record_of(fact.n).step.do in BESIDE
+    """Whether it tells of something beside the target, of a run that had ended before: nobody is asked."""
+    return run.end.at is not None and run.work.record_of(fact.n).step.do in BESIDE
 
 
 def _ended(run: Run, n: int, outcome: Outcome, words: str, at: datetime) -> Run:
@@ -767,7 +782,7 @@ def _looked(run: Run, n: int, at: datetime) -> Run:
 def _(fact: events.Checked, run: Run, event: Event) -> Run:
     fresh = {(finding.name, finding.when) for finding in fact.findings}
     kept = tuple(f for f in run.work.findings if (f.name, f.when) not in fresh)
-    run = _worked(run, findings=(*kept, *fact.findings))
+    run = _worked(run, findings=(*kept, *fact.findings), unchecked=fact.left_out)
     if not isinstance(fact, events.ChecksPassed):
         return renewed(_asked(run, pause=Pause.CHECKS), why=fact.why)
     return _with_step(run, fact.n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at)

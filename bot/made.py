@@ -1,10 +1,12 @@
 """Tells what a run has made beside its targets, undo points and copies, and when each may be dropped."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from bot.model import Do, Left, Step
+from bot.model import Do, Left, State, Step
 from bot.run import Run, StepRecord, StepState
+
+KEPT_FOR_A_LOOK = timedelta(days=2)  # the copy of a drill that failed
 
 
 def droppable(run: Run) -> Iterator[StepRecord]:
@@ -58,4 +60,6 @@ def drop_due_at(run: Run, record: StepRecord) -> datetime | None:
     """Returns when a DROP may be done at the earliest; None: its run is not over."""
     if record.kept_until is not None or run.end.at is None:
         return record.kept_until
-    return run.end.at if record.step.drops is Do.PREPARE else run.approval.plan.undo_until(run.end.at)
+    if record.step.drops is Do.SAVE:
+        return run.approval.plan.undo_until(run.end.at)
+    return run.end.at + KEPT_FOR_A_LOOK if run.is_drill and run.state is State.FAILED else run.end.at

@@ -46,17 +46,8 @@ class State(StrEnum):
         return self in FINAL
 
 
-FINAL = frozenset(
-    {
-        State.REFUSED,
-        State.SUCCEEDED,
-        State.FAILED,
-        State.VETOED,
-        State.EXPIRED,
-        State.VOID,
-        State.CANCELLED,
-    }
-)
+_OPEN = {State.REQUESTED, State.AWAITING_APPROVAL, State.APPROVED, State.RUNNING, State.PAUSED, State.STUCK}
+FINAL = frozenset(State) - _OPEN
 
 
 class Phase(StrEnum):
@@ -172,6 +163,8 @@ class RestorePoint:
     doubt: str = ""  # why nobody should go there unasked; empty: no reason known
     saved_before: str = ""  # of an undo point: the run before which it was live; empty: not known
     proven_at: datetime | None = None  # when a drill last restored and verified it
+    failed_at: datetime | None = None  # when its newest drill ended, if that did not
+    failed: tuple[str, ...] = ()  # the names of the checks that failed then
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +244,13 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Where to: exactly one of the first three is set."""
+    """Where to: exactly one of the first three and the last is set."""
 
     point: str | None = None
     before: datetime | None = None
     undo_of: str | None = None  # the id of the run to undo
     offline_first: bool = False  # maintenance from the start, not only for the switch to a copy
+    drawn: int | None = None  # of a drill: the seed by which a point of its window is drawn
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from bot import planning, spans
+from bot import drilling, planning, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
@@ -38,6 +38,7 @@ class PastRuns(Protocol):
     async def outages(self, target: str) -> list[float]: ...
     async def lived(self, target: str) -> tuple[Lived, ...]: ...
     async def moved(self, target: str) -> tuple[Run, ...]: ...
+    async def drills(self, target: str) -> tuple[Run, ...]: ...
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]: ...
 
 
@@ -106,9 +107,40 @@ class Planner:
             now=self.clock(),
         )
 
+    async def plan_drill(self, target: Target, goal: Goal) -> Plan:
+        """Returns what a drill on a copy would do. Raises what executors raise, and UserError."""
+        if reason := why_no_plan(target.zone, await self.past.processes(self.clock())):
+            raise UserError(reason)
+        point = goal.point
+        if point is None:
+            listed = await self.points(target.name, EVERY_POINT)
+            point = drilling.drawn(target, listed, goal.drawn or 0, self.clock())
+        way = await self.way(target.name, Goal(point=point))
+        pins = await self.executors.pins(target.name)
+        able = self.executors.executor(target.name).capabilities
+        return drilling.compose(self.configuration, target, way, pins, able, self.clock())
+
+    async def look_before_drill(self, plan: Plan) -> Now:
+        """Returns whether a drill may begin: what is live may move, a restore point may not."""
+        leg = plan.legs[0]
+        if (other := await self.under_way(plan.target)) is not None:
+            return Now(f"{other} is under way on `{plan.target}`, and a drill gives way to it", passing=True)
+        await self.refuse_other_place(plan, plan.target, begun=False)
+        reason = planning.replaced(leg, await self._asked(plan.target, Goal(point=leg.point.id)))
+        return Now(reason)
+
+    async def under_way(self, target: str) -> str | None:
+        """Returns the run of the target that has begun to work; None: none has."""
+        other = await self.past.open_run_of(target)
+        if other is None or (await self.past.load(other)).work.started_at is None:
+            return None
+        return other
+
     async def way(self, target: str, goal: Goal) -> Way:
         """Returns where a target stands and what going to `goal` would cost. Raises what executors raise."""
-        return spans.way_with_lives(await self._asked(target, goal), await self.past.lived(target))
+        way = spans.way_with_lives(await self._asked(target, goal), await self.past.lived(target))
+        shown = drilling.shown_by(await self.past.drills(target)).get(way.point.id)
+        return replace(way, point=drilling.with_proof(way.point, shown))
 
     async def _asked(self, target: str, goal: Goal) -> Way:
         answer = self.executors.executor(target).plan(goal, self.clock())
@@ -127,7 +159,8 @@ class Planner:
 
     async def points(self, target: str, limit: int = POINTS_OFFERED) -> Points:
         """Returns what a target can go back to, and when it was live. Raises what executors raise."""
-        return spans.with_lives(await self._listed(target, limit), await self.past.lived(target))
+        listed = spans.with_lives(await self._listed(target, limit), await self.past.lived(target))
+        return drilling.with_proofs(listed, await self.past.drills(target))
 
     async def why_keep(self, run: Run, step: Step) -> Keep | None:
         """Returns why something that the run has made is not dropped now; None: it may go."""

@@ -250,6 +250,11 @@ def _warnings(
         for leg in legs
         if leg.point.at is not None and is_of_the_future(leg.point.at, now)
     ]
+    unproven = [(leg, leg.point.failed_at) for leg in legs if leg.point.failed_at is not None]
+    found += [
+        f"{leg.point.label or leg.point.id} of {leg.target} did not come back in a drill on {at:%d %b}"
+        for leg, at in unproven
+    ]
     window = loss.window(now)
     if target.rpo is not None and window is not None and window > target.rpo:
         found.append(f"Loses more than the RPO of {target.rpo / 60:.0f} min allows")

@@ -98,6 +98,8 @@ def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int
 
 def why_not_start(run: Run, entitled: Entitled) -> str | None:
     """The last look at the people, by the worker, just before the first intent."""
+    if run.is_drill and PersonRole.MAY_ASK not in entitled.roles(run.request.requester, None):
+        return "Who asked for the drill may not ask for a rollback any more."
     counted: list[frozenset[str]] = []
     for approval in run.approval.given:
         still = any(approval.marks & marks(p) for p in entitled.able())

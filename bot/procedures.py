@@ -5,7 +5,7 @@ time limits and what a failure does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.configuration import Configuration, Procedure, ProcedureStep, Target
 from bot.model import Do, OnFailure, Phase, Step, When
@@ -85,10 +85,24 @@ def steps_for(
         *_finish(target.name, targets),
         *_drops(sides),
     ]
+    return _numbered(drafts)
+
+
+def _numbered(drafts: Iterable[_Draft]) -> tuple[Step, ...]:
     return tuple(
         Step(n, d.phase, d.do, d.target, d.timeout, d.on_failure, d.text, d.drops)
         for n, d in enumerate(drafts, start=1)
     )
+
+
+def drill_steps(target: str, aside: Aside) -> tuple[Step, ...]:
+    """A copy beside, the checks on it, and its end. What fails ends the drill: nobody has to decide."""
+    drafts = [
+        _Draft(Phase.RESTORE, Do.PREPARE, target, aside.seconds(Do.PREPARE)),
+        _Draft(Phase.VERIFY, Do.CHECK, target),
+        *_drops([(target, aside)]),
+    ]
+    return _numbered([replace(draft, on_failure=OnFailure.STOP) for draft in drafts])
 
 
 def _asked(steps: tuple[ProcedureStep, ...], phase: Phase, target: str) -> Iterator[_Draft]:

@@ -161,6 +161,7 @@ class WorkDone:
     steps: tuple[StepRecord, ...] = ()
     before: tuple[Finding, ...] = ()
     findings: tuple[Finding, ...] = ()  # newest of each check
+    unchecked: tuple[str, ...] = ()  # of a drill: the names of checks that cannot look at a copy
     loss: Loss | None = None  # as measured at the start, or once more behind maintenance
     live: Left = Left.BEFORE
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
@@ -252,6 +253,10 @@ class Run:
     question: Question = Question()
     end: End = End()
     why: str = ""  # of a refusal, a veto, a void, a pause, an end: one sentence
+
+    @property
+    def is_drill(self) -> bool:
+        return self.request.purpose is Purpose.DRILL
 
     @property
     def code(self) -> str:

@@ -1,8 +1,8 @@
 """Which restore points are offered, in which groups, and which one is suggested. One rule for everybody.
 
 Suggested is the newest point that is older than what is live, on no hold, not saved before a rollback, not of
-a time that a rollback took back, and without a doubt of its backend. Where there is none such, nothing is
-chosen for anybody.
+a time that a rollback took back, and without a doubt of its backend or of its newest drill. Where there is
+none such, nothing is chosen for anybody.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,9 +87,9 @@ def offer(listed: Points, holds: Sequence[Hold], abandoned: Sequence[Abandoned],
 
 def _is_good(point: RestorePoint, bad: set[str], now: datetime) -> bool:
     """A point without a time may be newer than what is live, as may one whose time cannot be right; a doubted
-    one is nobody's default."""
+    one, or one that did not come back in a drill, is nobody's default."""
     dated = point.at is not None and not is_of_the_future(point.at, now)
-    return dated and point.id not in bad and not point.doubt
+    return dated and point.id not in bad and not point.doubt and point.failed_at is None
 
 
 def _saved_before(listed: Points, abandoned: Sequence[Abandoned]) -> Iterator[tuple[str, str]]:

@@ -12,12 +12,21 @@ from bot.run import Run
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.tables import holds, runs, spans
 
+LOOKED_BACK_DRILLS = 50  # of a target: what an older one has shown is shown no more
 LOOKED_BACK_RUNS = 20  # for those that moved a target; most have touched nothing
 _ENDED = (
     select(runs.c.run_id)
     .where(runs.c.state.in_([State.SUCCEEDED.value, State.FAILED.value]))
+    .where(runs.c.purpose != Purpose.DRILL.value)
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_RUNS)
+)
+_DRILLS = (
+    select(runs.c.run_id)
+    .where(runs.c.purpose == Purpose.DRILL.value, runs.c.target == bindparam("target"))
+    .where(runs.c.state.in_([State.SUCCEEDED.value, State.FAILED.value]))
+    .order_by(runs.c.number.desc())
+    .limit(LOOKED_BACK_DRILLS)
 )
 _OTHERS_OF_TARGET = _ENDED.where(runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run"))
 _WITH_TARGET = _ENDED.where(
@@ -30,8 +39,8 @@ _WITH_TARGET = _ENDED.where(
 
 
 async def place_holds(connection: AsyncConnection, run: Run) -> None:
-    """Holds the version that a run has left; an undo lifts what the undone run held."""
-    if run.approval.planned is None or run.state is not State.SUCCEEDED:
+    """Holds the version that a run has left; an undo lifts what the undone run held. A drill leaves none."""
+    if run.approval.planned is None or run.state is not State.SUCCEEDED or run.is_drill:
         return
     at = iso(run.end.at or run.request.at)
     if run.request.purpose is Purpose.UNDO:
@@ -64,6 +73,11 @@ async def runs_that_moved(connection: AsyncConnection, target: str) -> tuple[Run
     """
     ended = [run async for run in _runs(connection, _WITH_TARGET, {"target": target})]
     return tuple(run for run in ended if run.work.live is not Left.BEFORE)
+
+
+async def drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
+    """Returns the drills of a target that have ended, newest first."""
+    return tuple([run async for run in _runs(connection, _DRILLS, {"target": target})])
 
 
 async def _runs(

@@ -23,7 +23,7 @@ from bot.run import Run
 from bot.signatures import Signer
 from bot.spans import Lived
 from bot.suggesting import Hold
-from storage.aftermath import runs_that_moved
+from storage.aftermath import drills_of, runs_that_moved
 from storage.database import Database
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.evidence import FIRST_PREV
@@ -207,6 +207,11 @@ class Store:
         """Runs that may have changed what is live in a target, newest first."""
         async with self.database.read() as connection:
             return await runs_that_moved(connection, target)
+
+    async def drills(self, target: str) -> tuple[Run, ...]:
+        """Drills of a target that have ended, newest first."""
+        async with self.database.read() as connection:
+            return await drills_of(connection, target)
 
     async def progress_of(self, run_id: str) -> dict[str, Any] | None:
         async with self.database.read() as connection:

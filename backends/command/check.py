@@ -5,7 +5,8 @@ Any other end is `failed`: a program that can tell that it saw nothing has no wa
 """
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePath
 
@@ -13,6 +14,7 @@ from backends.command.settings import CommandCheckSettings
 from backends.programs.process import run
 from backends.references import Resolver
 from backends.surroundings import Surroundings
+from bot.contract import COPY
 from bot.looking import Habits
 from bot.model import Finding, Verdict
 
@@ -21,6 +23,7 @@ from bot.model import Finding, Verdict
 class CommandCheck(Habits):
     argv: tuple[str, ...]
     surroundings: Surroundings
+    looks_beside: bool = False  # at the copy that its environment tells of
 
     @property
     def name(self) -> str:
@@ -41,6 +44,13 @@ class CommandCheck(Habits):
         verdict = Verdict.PASSED if said.rc == 0 else Verdict.FAILED
         return Finding(self.name, self.when, verdict, said.rc, was, said.last or _ended(said.rc))
 
+    def beside(self, environment: Mapping[str, str]) -> "CommandCheck | None":
+        """Returns nothing where nobody has said that the program knows copies: it would look elsewhere."""
+        if not self.looks_beside or COPY not in environment:
+            return None
+        seen = {**self.surroundings.environment, **environment}
+        return replace(self, surroundings=replace(self.surroundings, environment=seen))
+
 
 def _ended(rc: int) -> str:
     """A negative code is a signal that nobody of us has sent."""
@@ -50,4 +60,6 @@ def _ended(rc: int) -> str:
 def build(settings: CommandCheckSettings, resolver: Resolver) -> CommandCheck:
     """Raises ConfigurationError when a reference cannot be resolved."""
     surroundings = resolver.with_variables(settings.environment)
-    return CommandCheck(argv=settings.argv, surroundings=surroundings, **settings.habits())
+    return CommandCheck(
+        argv=settings.argv, surroundings=surroundings, looks_beside=settings.beside, **settings.habits()
+    )

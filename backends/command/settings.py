@@ -195,5 +195,7 @@ class CommandCheckSettings(CheckSettings):
 
     type: Literal["command"]
     argv: Argv
+    beside: bool = False
+    """Whether it looks at the copy of a drill where ROLLBACK_COPY is set, and then at nothing else."""
     environment: Environment = Field(default_factory=dict)
     """Variables that this program sees, and nobody else. The place for a secret."""

@@ -11,8 +11,8 @@ was there before: people judge that.
 """
 
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -31,6 +31,7 @@ from backends.sql.definition import SQLITE, USABLE, is_postgres, is_sqlite
 from backends.sql.settings import SqlCheckSettings
 from backends.sql.sqlite_file import SqliteFile
 from bot.configuration.values import Reference
+from bot.contract import COPY_OF, COPY_URL
 from bot.errors import ConfigurationError
 from bot.looking import Habits
 from bot.model import Contents, Finding, Rows, Value, Verdict
@@ -63,6 +64,10 @@ class QueryCheck(Habits):
 
         return await _look(self, before, lambda database: database.answer(self.query), value, expected.judge)
 
+    def beside(self, environment: Mapping[str, str]) -> "QueryCheck | None":
+        url = _url_of_copy(self.url, self.base, environment)
+        return None if url is None else replace(self, url=url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TablesCheck(Habits):
@@ -85,6 +90,19 @@ class TablesCheck(Habits):
         return await _look(
             self, before, lambda database: database.contents(self.tables), lambda value: value, judge
         )
+
+    def beside(self, environment: Mapping[str, str]) -> "TablesCheck | None":
+        url = _url_of_copy(self.url, self.base, environment)
+        return None if url is None else replace(self, url=url)
+
+
+def _url_of_copy(url: str, base: Path, environment: Mapping[str, str]) -> str | None:
+    """Returns the address of the copy in the place of this one; None: it is not what the copy is one of."""
+    live, copy = environment.get(COPY_OF), environment.get(COPY_URL)
+    if live is None or copy is None or not is_sqlite(url):
+        return None
+    same = (base / url.removeprefix(SQLITE)).resolve() == Path(live).resolve()
+    return copy if same else None
 
 
 async def _look(

@@ -15,11 +15,10 @@ from backends.marker import MADE_HERE, OP_ID, Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
 from backends.sqlite.held import held
 from backends.sqlite.in_thread import InThread
-from bot.contract import Blocked, Fate, Found, PointUnavailable
+from bot.contract import COPY, COPY_OF, COPY_URL, Blocked, Fate, Found, PointUnavailable
 from bot.model import Beside, Left
 
 COPIES: Final = "copies"  # in a marker: the name of the file
-COPY, COPY_URL = "ROLLBACK_COPY", "ROLLBACK_COPY_URL"  # what checks on the copy are told
 AT_ONCE_BYTES: Final = 8 << 20  # between two goes it can be stopped
 
 
@@ -34,9 +33,9 @@ def unfinished_of(copy: Path) -> Path:
     return copy.with_suffix(".new")
 
 
-def described(folder: Path, copy: str) -> Beside:
+def described(folder: Path, copy: str, database: Path) -> Beside:
     file = copy_file(folder, copy).absolute()
-    return Beside(copy, {COPY: str(file), COPY_URL: f"sqlite:///{file}"})
+    return Beside(copy, {COPY: str(file), COPY_URL: f"sqlite:///{file}", COPY_OF: str(database.absolute())})
 
 
 class Copying(InThread):
@@ -90,12 +89,13 @@ def refuse_without_room(folder: Path, size: int) -> None:
         )
 
 
-def fate_of_copying(marker: Marker, folder: Path) -> Found:
-    """A copy is whole where it has its name."""
+def fate_of_copying(marker: Marker, folder: Path, database: Path) -> Found:
+    """A copy is whole where it has its name. `database`: what it stands for."""
     name = str(marker.facts[COPIES])
     copy = name.removesuffix(".copy.db")
     if (folder / name).exists():
-        return Found(Fate.DONE, "The copy is there.", left=Left.BEFORE, made=described(folder, copy))
+        made = described(folder, copy, database)
+        return Found(Fate.DONE, "The copy is there.", left=Left.BEFORE, made=made)
     if marker.stage is MarkerStage.DONE:
         return Found(Fate.FAILED, "The copy is gone.", left=Left.BEFORE)
     return Found(Fate.ABSENT, "The copy was never finished.")

@@ -40,7 +40,7 @@ class Fates:
             case MarkerStage.FAILED:
                 return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
             case _ if COPIES in marker.facts:
-                return fate_of_copying(marker, self._backups / FOLDER)
+                return fate_of_copying(marker, self._backups / FOLDER, self._database)
             case _ if DROPS in marker.facts:
                 return fate_of_dropping(marker, self._backups)
             case _ if "schema" not in marker.facts and SAVES in marker.facts:

@@ -12,7 +12,11 @@ from pydantic import BaseModel
 from bot.canonical_json import digest
 from bot.configuration.settings import Configuration, Target
 
-POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval", "undo"}
+POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval", "undo", "drill"}
+SINCE_ADDED = (
+    "undo",
+    "drill",
+)  # absent they count for nothing: what was approved before still holds
 WORK = {"kind", "environment", "executor", "maintenance", "checks", "undo_days"}
 
 
@@ -58,9 +62,7 @@ def _policy(target: Target) -> dict[str, Any]:
     policy = target.model_dump(mode="json", include=POLICY)
     policy["requesters"].sort()
     policy["approval"]["from_"].sort()
-    if policy["undo"] is None:
-        del policy["undo"]  # as it was before there was such a setting: what was approved then still counts
-    return policy
+    return {name: value for name, value in policy.items() if name not in SINCE_ADDED or value is not None}
 
 
 def _unordered(model: BaseModel) -> dict[str, Any]:

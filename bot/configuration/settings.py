@@ -147,6 +147,20 @@ def _untouched_data(fields: Mapping[str, Any]) -> Declared | None:
     return Declared(declared="none", by="the bot's default", because="a system holds no data of its own")
 
 
+class DrillPoints(Settings):
+    from_: Wait = Field(default=14 * 86_400.0, alias="from")
+    """How old a restore point may be that is drawn for a drill."""
+
+
+class Drill(Settings):
+    """That the way back may be walked on a copy, by the word of one person who may ask for a rollback."""
+
+    mode: Literal["beside"] = "beside"
+    """beside: a restore point is copied beside the target, checked there, and dropped."""
+    points: DrillPoints = DrillPoints()
+    """Which restore points are drawn from, so that it is not always the newest."""
+
+
 class TargetSettings(Settings):
     """What the file says of a target. Its name is the key it stands under."""
 
@@ -187,6 +201,8 @@ class TargetSettings(Settings):
     """What stays done: e-mails and payments already sent. Shown on the card."""
     watch: Wait | None = None
     """How often to look what is live, so that somebody knows since when. Absent: 30m, `command` never."""
+    drill: Drill | None = None
+    """Drills of this target. Absent: there are none."""
     undo_days: Annotated[Count, Field(le=3650)] = 7
     """How long the undo point is kept at least. Written down, one that we have made is dropped after that."""
 

@@ -69,6 +69,8 @@ Make = Callable[[Run, str, datetime], Block]
 
 
 def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
+    if run.is_drill:
+        return () if run.state.final or run.work.stop_requested else (_cancel,)
     match run.state:
         case State.REQUESTED:
             return (_cancel,)

@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.model import Goal, Plan, State
 from bot.run import Run
 from bot.spelling import listed
-from bot.views import buttons, decision, ending
+from bot.views import buttons, decision, drill_card, ending
 from bot.views.facts import CardFacts
 from bot.views.limits import (
     MessageContent,
@@ -87,7 +87,7 @@ def thread_line(run: Run, url: str | None) -> MessageContent:
 def lock_screen(run: Run, now: datetime) -> str:
     """Who asks, what, loss, until when: complete without the blocks."""
     plan = run.approval.planned
-    if run.state is not State.AWAITING_APPROVAL or plan is None:
+    if run.state is not State.AWAITING_APPROVAL or plan is None or run.is_drill:
         return f"{_headline(run, now)} · {run.id}"
     what = f"{deed(run)} ({_environment(plan)}) to {goal(run, now)}"
     until = f" Approve by {utc(run.approval.approve_by, now)}." if run.approval.approve_by else ""
@@ -104,6 +104,8 @@ def _older(run: Run, now: datetime) -> MessageContent:
 
 
 def _headline(run: Run, now: datetime) -> str:
+    if run.is_drill:
+        return drill_card.headline(run, now)
     where = f" · {_environment(run.approval.plan)}" if run.approval.planned else ""
     match run.state:
         case State.REQUESTED | State.AWAITING_APPROVAL:
@@ -125,6 +127,8 @@ def _environment(plan: Plan) -> str:
 
 
 def _rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    if run.is_drill:
+        return drill_card.rows(run, facts, now)
     match run.state, run.approval.planned:
         case State.AWAITING_APPROVAL, Plan() as plan:
             return request_rows(run, plan, facts, now)
@@ -146,7 +150,7 @@ def _foot(run: Run, facts: CardFacts, now: datetime) -> str:
     known = [run.id]
     match run.state:
         case State.AWAITING_APPROVAL if run.approval.planned:
-            known += [f"plan {run.code}", drill(run.approval.plan)]
+            known += [f"plan {run.code}"] + ([] if run.is_drill else [drill(run.approval.plan)])
         case State.RUNNING:
             known.append(_next_news(facts, now))
         case State.PAUSED | State.STUCK:

@@ -140,7 +140,7 @@ def _succeeded_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         *_erase_again(run),
         *_checked(run),
         *[f"Still open: {escape(hold, 90)}" for hold in facts.holds[:2]],
-        *_copies(run),
+        *copies(run),
         *_done_by(run, now),
         *_way_back(run, now),
     ]
@@ -243,7 +243,7 @@ def _failed_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         *_stands(run, now),
         *_why_failed(run, now),
         *_kept_alone(run),
-        *_copies(run),
+        *copies(run),
         *_erase_again(run),
         *(check_rows(run) if run.work.findings else []),
         *_leaving(run),
@@ -286,10 +286,10 @@ def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     asked = f"No maintenance was put on · {who} asked {utc(run.request.at, now)}"
     wanted = [goes_back(run.approval.plan, now)] if run.approval.planned else []
     reason = f"{asked}: {given_reason(run.request.reason)}"
-    return [*_why_untouched(run, now), *wanted, *_copies(run), reason]
+    return [*why_untouched(run, now), *wanted, *copies(run), reason]
 
 
-def _copies(run: Run) -> list[str]:
+def copies(run: Run) -> list[str]:
     """What became of copies that nobody switched to."""
     return [
         _copy(run, record)
@@ -315,7 +315,7 @@ def _copy(run: Run, drop: StepRecord) -> str:
             return f"⚠️ The copy beside {name} could not be dropped: {escape(drop.words, 100)}"
 
 
-def _why_untouched(run: Run, now: datetime) -> list[str]:
+def why_untouched(run: Run, now: datetime) -> list[str]:
     when = f" {utc(run.end.at, now)}" if run.end.at else ""
     match run.state:
         case State.VETOED:

@@ -125,4 +125,6 @@ def _step_of(run: Run, step: Step | None, shown: Shown) -> str:
 def _deed(run: Run, shown: Shown) -> str:
     if run.request.purpose is Purpose.UNDO and run.request.undo_of:
         return f"undo {run.request.undo_of} on {shown(run.request.target)}"
+    if run.is_drill:
+        return f"a drill of {shown(run.request.target)}"
     return f"roll back {shown(run.request.target)}"

@@ -9,7 +9,7 @@ from bot.suggesting import Offer, is_live
 from bot.views.home import Linked, line
 from bot.views.limits import MessageContent, code, escape, message, sections
 from bot.views.start_form import PLAIN, UNDATED, grouped
-from bot.views.words import ago, date, target_name, utc, version
+from bot.views.words import ago, drill_words, target_name, utc, version
 
 ROWS = 20  # more would push the incident out of sight
 
@@ -73,7 +73,7 @@ def _listing(title: str, rows: Sequence[str], none: str) -> MessageContent:
 def _point(point: RestorePoint, now: datetime, mark: str) -> str:
     when = utc(point.at, now) if point.at else UNDATED
     age = ago(point.at, now) if point.at else ""
-    drill = f"drill {date(point.proven_at)}: restored, verified" if point.proven_at else ""
+    drill = drill_words(point)
     label = version(point.label) if point.label and point.label != point.id else ""
     author = f"by {escape(point.author, 40)}" if point.author else ""
     return "• " + " · ".join(filter(None, (mark, when, age, code(point.id), label, author, drill)))

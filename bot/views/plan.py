@@ -5,12 +5,13 @@ The card, the start modal and the approval show the same rows: nobody agrees to 
 
 from datetime import datetime
 
-from bot.model import Current, Do, Gone, Kind, Leg, Plan, UndoMode
+from bot.model import Current, Do, Gone, Kind, Leg, Plan, Purpose, UndoMode
 from bot.views import loss
 from bot.views.limits import code, escape
 from bot.views.words import (
     both_zones,
     date,
+    drill_words,
     duration,
     duration_range,
     local,
@@ -112,6 +113,8 @@ def warnings(plan: Plan, most: int = WARNINGS_ON_A_CARD) -> list[str]:
 
 
 def undo(plan: Plan) -> str:
+    if plan.purpose is Purpose.DRILL:
+        return "Nothing to undo: nothing live is touched"
     mode = min((leg.undo for leg in plan.legs), key=_WORST_FIRST.index)
     if mode is UndoMode.IMPOSSIBLE:
         return "⚠️ *Cannot be undone*"
@@ -122,10 +125,14 @@ def undo(plan: Plan) -> str:
 
 
 def drill(plan: Plan) -> str:
-    """Proven is a date, never an adjective."""
-    if plan.point.proven_at is None:
-        return "no drill yet"
-    return f"drill {date(plan.point.proven_at)}: restored, verified"
+    return drill_words(plan.point) or "no drill yet"
+
+
+def approvals(plan: Plan) -> str:
+    """`2, from managers`: how many others have to agree, and who they may be."""
+    if plan.purpose is Purpose.DRILL and not plan.approvals_needed:
+        return "none: the configuration agrees to drills on a copy"
+    return f"{plan.approvals_needed}, from {', '.join(plan.approvers)}"
 
 
 def current_name(current: Current) -> str:
@@ -142,6 +149,9 @@ def was_live(plan: Plan) -> str:
 
 def in_full(plan: Plan, now: datetime) -> list[str]:
     """Every row, for the long form: nothing is folded."""
+    if plan.purpose is Purpose.DRILL:
+        copied = f"Copied beside {target_name(plan.target)}: {point_name(plan.point, now)}"
+        return [copied, *[f"⚠️ {escape(warning)}" for warning in plan.warnings], undo(plan), *_pinned(plan)]
     rows = [
         goes_back(plan, now),
         *[
@@ -155,16 +165,21 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
         *[f"⚠️ {escape(warning)}" for warning in plan.warnings],
         *[f"⛔ {escape(blocker)}" for blocker in plan.blockers],
         undo(plan),
-        *[
-            f"Pinned: {escape(leg.point.label or leg.point.id, 40)} of {target_name(leg.target)} is "
-            f"{code(leg.point.fingerprint)}"
-            for leg in plan.legs
-            if leg.point.fingerprint
-        ],
-        *[
-            f"Pinned: {escape(pin.name, 80)} of {target_name(leg.target)} is {code(pin.digest[:16])}"
-            for leg in plan.legs
-            for pin in leg.pins
-        ],
+        *_pinned(plan),
     ]
     return [row for row in rows if row]
+
+
+def _pinned(plan: Plan) -> list[str]:
+    points = [
+        f"Pinned: {escape(leg.point.label or leg.point.id, 40)} of {target_name(leg.target)} is "
+        f"{code(leg.point.fingerprint)}"
+        for leg in plan.legs
+        if leg.point.fingerprint
+    ]
+    pins = [
+        f"Pinned: {escape(pin.name, 80)} of {target_name(leg.target)} is {code(pin.digest[:16])}"
+        for leg in plan.legs
+        for pin in leg.pins
+    ]
+    return [*points, *pins]

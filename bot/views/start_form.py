@@ -31,7 +31,7 @@ from bot.views.limits import (
     unmarked,
 )
 from bot.views.plan import comes_from, cost, goes_back, others_go_back, outage, undo, warnings
-from bot.views.words import ago, date, target_name, utc, version
+from bot.views.words import ago, date, drill_words, target_name, utc, version
 
 PLAIN = "Restore points"
 SAVED_BEFORE = "Saved before a rollback (bad then)"
@@ -192,6 +192,7 @@ def point_option(point: RestorePoint, kind: Kind, offer: Offer, now: datetime) -
     when = [UNDATED] if point.at is None else [utc(point.at, now), ago(point.at, now)]
     parts = [name, *when] if kind is Kind.SYSTEM else [*when, name]
     parts += [f"drill {date(point.proven_at)} ok"] if point.proven_at else []
+    parts += [drill_words(point)] if point.failed_at else []
     about = ", ".join(filter(None, _about(point, offer)))
     return option(unmarked(" · ".join(parts)), point_value(point.id), about)
 

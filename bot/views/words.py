@@ -177,11 +177,15 @@ def state_words(run: Run) -> str:
 
 
 def deed(run: Run) -> str:
-    """`Roll back orders`, `Undo RB-42 on orders`."""
+    """`Roll back orders`, `Undo RB-42 on orders`, `Drill orders on a copy`."""
+    if run.is_drill:
+        return f"Drill {_object(run)} on a copy"
     return f"{'Undo' if _undoes(run) else 'Roll back'} {_object(run)}"
 
 
 def doing(run: Run) -> str:
+    if run.is_drill:
+        return f"Drilling {_object(run)} on a copy"
     return f"{'Undoing' if _undoes(run) else 'Rolling back'} {_object(run)}"
 
 
@@ -197,3 +201,10 @@ def _object(run: Run) -> str:
 def uncapped(sentence: str) -> str:
     """For the middle of another sentence."""
     return sentence[:1].lower() + sentence[1:]
+
+
+def drill_words(point: RestorePoint) -> str:
+    """`drill 12 Nov: restored, verified`; empty: none has shown anything. Proven is a date."""
+    if point.failed_at is not None:
+        return f"drill {date(point.failed_at)} FAILED: {escape(listed(point.failed[:3]), 60)}"
+    return f"drill {date(point.proven_at)}: restored, verified" if point.proven_at else ""

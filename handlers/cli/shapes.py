@@ -57,6 +57,7 @@ def _point(point: RestorePoint, offer: Offer) -> Json:
         "author": point.author,
         "current": is_live(point, offer.points),
         "proven_at": iso_if(point.proven_at),
+        "drill_failed_at": iso_if(point.failed_at),
         "kind": point.kind.value or None,
         "live": [{"since": iso_if(span.since), "until": iso_if(span.until)} for span in point.live],
         "fingerprint": point.fingerprint or None,

@@ -9,7 +9,7 @@ from bot.suggesting import Offer, is_live
 from bot.times import moment
 from bot.views.lines import event_words
 from bot.views.live import customers, live
-from bot.views.plan import in_full
+from bot.views.plan import approvals, in_full
 from bot.views.steps import step_name
 from bot.views.words import age, deed, number, state_words
 from handlers.cli.output import aside, say, table
@@ -45,7 +45,7 @@ def points(offer: Offer, now: datetime) -> None:
             point.label if point.label != point.id else "",
             point.author or "",
             _mark(point, offer),
-            f"{point.proven_at:%Y-%m-%d}" if point.proven_at else NOT_KNOWN,
+            _drill(point),
         )
         for point in offer.points.points
     ]
@@ -65,11 +65,17 @@ def _mark(point: RestorePoint, offer: Offer) -> str:
     return f"was live before {run}" if run is not None else ""
 
 
+def _drill(point: RestorePoint) -> str:
+    if point.failed_at is not None:
+        return f"FAILED {point.failed_at:%Y-%m-%d}"
+    return f"{point.proven_at:%Y-%m-%d}" if point.proven_at else NOT_KNOWN
+
+
 def plan(of: Plan, code: str, now: datetime) -> None:
     """Blockers are said where they end the command."""
     say(f"{of.target} · {of.environment} · plan {code}")
     say(*(f"  {plain(row, str)}" for row in in_full(of, now) if not row.startswith("⛔")))
-    say(f"  Approvals needed: {of.approvals_needed}, from {', '.join(of.approvers)}")
+    say(f"  Approvals needed: {approvals(of)}")
 
 
 def runs(found: Sequence[Summary]) -> None:

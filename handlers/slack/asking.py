@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot import machine, policy
+from bot import drilling, machine, policy
 from bot.configuration import Target
 from bot.envelope import Event
 from bot.errors import UserError
@@ -28,6 +28,10 @@ class Wish:
     reason: str = ""
     thread: str | None = None  # where it was asked
     ask_first: str | None = None
+
+    @property
+    def is_drill(self) -> bool:
+        return self.purpose is Purpose.DRILL
 
 
 async def ask(ctx: Context, person: Person, wish: Wish, delivery: Delivery, ending: Run | None = None) -> Run:
@@ -60,14 +64,21 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish, endin
     place = await ctx.channels.place(wish.channel)
     if place.why_not:
         raise UserError(place.why_not)
+    if wish.is_drill:
+        drilling.rule_of(target)
     entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
     already = await ctx.store.open_requests_of(person.human)
-    if reason := policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum):
+    if reason := policy.why_not_ask(person, target.name, entitled, already, _others_needed(target, wish)):
         raise UserError(reason)
     holder = await ctx.store.open_run_of(target.name)
-    if holder is not None and ending is None:
+    if holder is not None and ending is None and not wish.is_drill:
         raise TargetTaken(target.name, holder)
     return entitled
+
+
+def _others_needed(target: Target, wish: Wish) -> int:
+    """A drill on a copy touches nothing that is live: the configuration has agreed to it."""
+    return 0 if wish.is_drill else target.approval.quorum
 
 
 async def _open(
@@ -95,7 +106,8 @@ async def _open(
         now,
         person.id,
     )
-    opening = Opening(event, targets_of(ctx.configuration, target), wish.channel)
+    locks = () if wish.is_drill else targets_of(ctx.configuration, target)
+    opening = Opening(event, locks, wish.channel)
 
     async def work(change: Transaction) -> Run:
         await change.once(delivery.key, now)
@@ -105,7 +117,7 @@ async def _open(
             ended = EndedByUndo(marks=marks, why="ended by its undo", undone_by=next_id)
             await change.append(ending, (Event(ended, now, person.id),))
         already = await change.open_requests_of(person.human)
-        if reason := policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum):
+        if reason := policy.why_not_ask(person, target.name, entitled, already, _others_needed(target, wish)):
             raise UserError(reason)
         run = await change.open(opening)
         if ctx.configuration.audit_channel:

@@ -4,6 +4,7 @@ A command that is not in the table is closed to everyone.
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from bot import commands, presses
 from bot.errors import UserError
-from bot.model import Goal, Left, Person
+from bot.model import Goal, Left, Person, Purpose
 from bot.presses import Click
 from bot.run import Run
 from bot.spelling import Misunderstood
@@ -31,6 +32,7 @@ from handlers.slack.typed import plain
 from storage.projection import Summary
 
 COMMAND_ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
+SEEDS = 2**31  # a drill keeps the one by which its restore point was drawn
 RESOLUTION = {Left.BEFORE: "unchanged", Left.POINT: "point", Left.UNKNOWN: "unclear"}
 
 
@@ -95,6 +97,12 @@ async def _ask(ctx: Context, said: TypedLine, asked: commands.Ask) -> Answer:
         return OpenForm(asked.target, asked.reason)
     goal = Goal(point=asked.point) if asked.point else Goal(before=asked.before)
     wish = Wish(asked.target, goal, said.channel, reason=asked.reason, thread=said.thread)
+    return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
+
+
+async def _drill(ctx: Context, said: TypedLine, asked: commands.StartDrill) -> Answer:
+    goal = Goal(point=asked.point) if asked.point else Goal(drawn=secrets.randbelow(SEEDS))
+    wish = Wish(asked.target, goal, said.channel, Purpose.DRILL, asked.reason, said.thread)
     return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
 
 
@@ -174,6 +182,7 @@ async def _misunderstood(ctx: Context, said: TypedLine, asked: Misunderstood) ->
 ANSWERS: Mapping[type, Row[Any]] = {
     commands.OpenModal: Row(OpenTo.MEMBER, _open_form, changes=True),
     commands.Ask: Row(OpenTo.RIGHTS, _ask, changes=True),
+    commands.StartDrill: Row(OpenTo.RIGHTS, _drill, changes=True),
     commands.ListPoints: Row(OpenTo.MEMBER, _points),
     commands.ListTargets: Row(OpenTo.MEMBER, _targets),
     commands.Status: Row(OpenTo.MEMBER, _status),

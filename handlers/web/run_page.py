@@ -20,7 +20,7 @@ from bot.views.limits import clean, escape, sentence, unmarked
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.loss import cost, removed
-from bot.views.plan import goes, outage, undo
+from bot.views.plan import approvals, drill, goes, outage, undo
 from bot.views.steps import step_name
 from bot.views.words import deed, duration, number, state_words, uncapped
 from handlers.web.plot import Bar, bars
@@ -256,10 +256,8 @@ def _plan(run: Run, said: Said) -> list[FactRow]:
         FactRow("Made", at=plan.made_at),
         FactRow("Expected", said(outage(plan))),
         FactRow("Way back", said(undo(plan))),
-        FactRow("Approvals", f"{plan.approvals_needed}, from {', '.join(plan.approvers)}"),
-        FactRow("Drill", "restored, verified", plan.point.proven_at)
-        if plan.point.proven_at
-        else FactRow("Drill", "no drill yet"),
+        FactRow("Approvals", approvals(plan)),
+        FactRow("Drill", drill(plan)),
         FactRow("Policy digest", plan.policy_digest),
         FactRow("Procedure digest", plan.procedure_digest),
     ]

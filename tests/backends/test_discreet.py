@@ -320,6 +320,43 @@ def test_a_habit_of_another_type_is_found_before_a_check_looks(name: str, value:
         check(toy).looked_over()
 
 
+class BesideCheck(ToyCheck):
+    def __init__(self, beside: Callable[[], object]) -> None:
+        super().__init__()
+        self._beside = beside
+
+    def beside(self, environment: Mapping[str, str]) -> Any:
+        return self._beside()
+
+
+def test_a_check_that_looks_at_a_copy_is_heard_like_any_other() -> None:
+    other = ToyCheck()
+    other.name = f"rows with {SECRET}"
+    known = Secrets()
+    known.add(SECRET)
+    beside = DiscreetCheck(BesideCheck(lambda: other), "toy", known).beside({})
+    assert beside is not None
+    assert SECRET not in beside.name
+
+
+def test_a_check_that_knows_no_copies_looks_at_none() -> None:
+    assert check(ToyCheck()).beside({}) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda: "yes", "its `beside` returned str"),
+        (raising(KeyError(SECRET)), "its `beside` raised KeyError"),
+    ],
+)
+def test_a_check_that_breaks_the_contract_about_copies_is_named(
+    answer: Callable[[], object], words: str
+) -> None:
+    with pytest.raises(PermanentError, match=words):
+        check(BesideCheck(answer)).beside({})
+
+
 # Those that list rows --------------------------------------------------------------------------
 
 REMOVAL = Removal("pre-RB-42", "f" * 64, "p41", "e" * 64)

@@ -14,7 +14,7 @@ from backends.references import Resolver
 from backends.surroundings import Surroundings
 from backends.world import ConfiguredWorld
 from bot.configuration import load
-from bot.contract import Ended, Unreachable, Work
+from bot.contract import COPY, COPY_OF, COPY_URL, Ended, Unreachable, Work
 from bot.errors import ConfigurationError
 from bot.model import Do, When
 from tests.backends.command.world import kill
@@ -126,3 +126,33 @@ def test_an_executor_is_built_again_when_a_reference_leads_elsewhere(tmp_path: P
     assert world.executor("orders") is before
     (tmp_path / "place").write_text("other.db")
     assert world.executor("orders") is not before
+
+
+COPIED = """\
+version: 1
+defaults: {approval: {from: [U1]}}
+targets:
+  orders:
+    kind: database
+    executor: {type: sqlite, database: orders.db, backups: backups}
+    checks:
+      - {type: sql, name: rows, url: "sqlite:///orders.db", query: "select 1", equals: 1}
+      - {type: sql, name: later, when: online, url: "sqlite:///orders.db", query: "select 1", equals: 1}
+      - {type: command, name: knows copies, argv: ["true"], beside: true}
+      - {type: command, name: knows none, argv: ["true"]}
+      - {type: http, name: front page, when: offline, url: "http://127.0.0.1:9"}
+"""
+
+
+def test_only_checks_that_can_look_at_a_copy_look_and_the_others_are_named(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "rollback.yaml").write_text(COPIED)
+    found = definitions()
+    configuration = load(tmp_path / "rollback.yaml", found)
+    surroundings = Surroundings(tmp_path, tmp_path / "spool")
+    world = ConfiguredWorld(configuration, found, Resolver(surroundings, {}))
+    told = {COPY: "/c.db", COPY_URL: "sqlite:////c.db", COPY_OF: str(tmp_path / "orders.db")}
+    checks = world.checks_of_copy("orders", told)
+    assert [check.name for check in checks.able] == ["rows", "knows copies"]
+    assert checks.left_out == ("later", "knows none", "front page")

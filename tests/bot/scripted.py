@@ -5,7 +5,7 @@ happened. `kill_at` ends the driver at one of those moments, as SIGKILL would.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,7 @@ from backends.programs.spool import ELSEWHERE
 from bot import codec, machine, presses
 from bot.configuration import Configuration, Target
 from bot.contract import (
+    COPY,
     Capabilities,
     Ended,
     Fate,
@@ -32,6 +33,7 @@ from bot.engine import Engine
 from bot.envelope import Event
 from bot.errors import ClaimLost, ConfigurationError, StaleRun
 from bot.event_kinds import EventKind as E
+from bot.looking import ChecksOfCopy
 from bot.model import (
     Beside,
     Current,
@@ -175,12 +177,17 @@ class Notebook:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
         return tuple(run for run in newest if run.state.final and run.work.live is not Left.BEFORE)
 
+    async def drills(self, target: str) -> tuple[Run, ...]:
+        newest = [self._load(run_id) for run_id in reversed(self.runs)]
+        return tuple(run for run in newest if run.state.final and run.is_drill)
+
     async def lived(self, target: str) -> tuple[Lived, ...]:
         return self.seen_live.get(target, ())
 
     async def open_run_of(self, target: str) -> str | None:
         runs = [self._load(run_id) for run_id in self.runs]
-        return next((run.id for run in runs if run.request.target == target and not run.state.final), None)
+        others = (run for run in runs if run.request.target == target and not run.is_drill)
+        return next((run.id for run in others if not run.state.final), None)
 
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]:
         return self.there
@@ -419,6 +426,10 @@ class Backend(Scripted):
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         if self.verified:
             return (_raised(self.verified.pop(0)),)
+        if work.do is Do.PREPARE:
+            made = self.preparing.made(work).id
+            there = Verdict.PASSED if made in self.copies else Verdict.FAILED
+            return (Finding("copy", When.OFFLINE, there, made),)
         verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
         return (Finding(f"{self.target} arrived", When.OFFLINE, verdict, self.live),)
 
@@ -464,7 +475,7 @@ class Preparing(Scripted):
         return await super().start(work)
 
     def made(self, work: Work) -> Beside:
-        return Beside(f"copy-{work.op_id}")
+        return Beside(f"copy-{work.op_id}", {COPY: f"/copies/{work.op_id}"})
 
     def arrive(self, work: Work) -> None:
         self._backend.copies.append(self.made(work).id)
@@ -517,6 +528,7 @@ class Check:
 
 class World:
     def __init__(self, known: Configuration, journal: Journal, clock: HandClock) -> None:
+        self.told_of_copy: list[dict[str, str]] = []  # what the checks on copies were told
         self.backends = {name: Backend(name, journal, clock) for name in known.targets}
         self.maintenances = {
             (name, do): Scripted(f"{do.name} {name}", journal, clock)
@@ -541,6 +553,10 @@ class World:
 
     def checks(self, targets: Sequence[str]) -> tuple[Check, ...]:
         return (self.offline, self.online)
+
+    def checks_of_copy(self, target: str, environment: Mapping[str, str]) -> ChecksOfCopy:
+        self.told_of_copy.append(dict(environment))
+        return ChecksOfCopy((self.offline,), (self.online.name,))
 
 
 class Directory(Protocol):
@@ -592,13 +608,13 @@ class Play:
     def kinds(self) -> list[str]:
         return [event.kind.value for event in self.notes.runs[self.run.id]]
 
-    def ask(self, goal: Goal | None = None) -> Run:
+    def ask(self, goal: Goal | None = None, purpose: Purpose | None = None) -> Run:
         number = 42 + len(self.notes.runs)
         name = next(iter(self.configuration.targets))
         data = {
             "target": name,
             "goal": codec.dump(Goal, goal or Goal(point="p41")),
-            "purpose": (Purpose.UNDO if goal and goal.undo_of else Purpose.ROLLBACK).value,
+            "purpose": (purpose or (Purpose.UNDO if goal and goal.undo_of else Purpose.ROLLBACK)).value,
         }
         return self.notes.open(requested(ANA, self.clock(), **data), f"RB-{number}")
 

@@ -203,7 +203,7 @@ def test_what_is_nearly_right_is_asked_and_never_guessed(text: str, example: str
         ("resolve RB-42", "Say what is live", "resolve RB-42 live unchanged because …"),
         ("resolve 42 dead because x", "Say what is live", "resolve RB-42 live unchanged because …"),
         ("resolve 42 live v41", "Say how you know", "resolve 42 live v41 because …"),
-        ("drill orders", "`drill` does not work yet.", "help"),
+        ("drills", "`drills` does not work yet.", "help"),
         ("break-glass", "`break-glass` does not work yet.", "help"),
         ("orders to " + "x" * 3000, "is too long for a restore point", "points orders"),
     ],

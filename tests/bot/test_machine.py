@@ -116,6 +116,7 @@ def test_an_end_is_followed_only_by_reasons_leaving_maintenance_and_what_is_drop
         E.STEP_SUCCEEDED,
         E.STEP_ABSENT,
         E.STEP_FAILED,
+        E.STEP_STOPPED,
         E.STEP_LOST,
     }
     leave = {E.LEAVE_PROPOSED, E.LEAVE_AGREED, E.HALTED, E.HALTED_BY_RESTORE, E.SUPERSEDED}

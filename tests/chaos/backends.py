@@ -6,7 +6,7 @@ late, or to lose the answer of what it did.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError
+from bot.looking import ChecksOfCopy
 from bot.model import (
     Beside,
     Current,
@@ -284,3 +285,6 @@ class RemoteWorld:
             for target in targets
             for when in (When.OFFLINE, When.ONLINE)
         )
+
+    def checks_of_copy(self, target: str, environment: Mapping[str, str]) -> ChecksOfCopy:
+        return ChecksOfCopy((), tuple(check.name for check in self.checks([target])))

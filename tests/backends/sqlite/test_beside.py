@@ -13,10 +13,20 @@ import pytest_asyncio
 
 from backends.conformance.harness import carried_out, dropping, preparing, work_for
 from backends.marker import FOLDER
-from backends.sqlite.beside import COPY, COPY_URL, copy_file, refuse_without_room, unfinished_of
+from backends.sqlite.beside import copy_file, refuse_without_room, unfinished_of
 from backends.sqlite.executor import Sqlite
 from bot.clock import utc_now
-from bot.contract import Blocked, Ended, PointUnavailable, StateChanged, Unsupported, Work
+from bot.contract import (
+    COPY,
+    COPY_OF,
+    COPY_URL,
+    Blocked,
+    Ended,
+    PointUnavailable,
+    StateChanged,
+    Unsupported,
+    Work,
+)
 from bot.model import Beside, Do, Finding, Goal, Verdict
 from tests.backends.sqlite.world import SqliteWorld
 
@@ -62,11 +72,12 @@ async def test_the_copy_has_every_row_of_the_backup_and_nobody_else_may_read_it(
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-async def test_checks_are_told_where_the_copy_is_as_a_path_and_as_an_address(
-    executor: Sqlite, work: Work
+async def test_checks_are_told_where_the_copy_is_and_what_it_is_a_copy_of(
+    world: SqliteWorld, executor: Sqlite, work: Work
 ) -> None:
     told = (await copied(executor, work)).environment
     assert told[COPY_URL] == f"sqlite:///{told[COPY]}"
+    assert told[COPY_OF] == str(world.database)
 
 
 async def test_the_copy_is_no_restore_point(executor: Sqlite, work: Work) -> None:

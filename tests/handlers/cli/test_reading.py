@@ -18,6 +18,7 @@ V41: dict[str, object] = {
     "author": None,
     "current": False,
     "proven_at": None,
+    "drill_failed_at": None,
     "kind": None,
     "live": [],
     "fingerprint": None,

@@ -71,6 +71,7 @@ def test_a_point_is_told_with_its_time_in_milliseconds() -> None:
             "author": "cy",
             "current": False,
             "proven_at": None,
+            "drill_failed_at": None,
             "kind": None,
             "live": [],
             "fingerprint": None,
@@ -84,7 +85,17 @@ def test_a_point_is_told_with_its_time_in_milliseconds() -> None:
 def test_what_a_backend_does_not_say_of_a_point_is_null() -> None:
     points = Points((RestorePoint("a", None),), Current("b", "b"))
     unsaid = dict.fromkeys(
-        ("at", "label", "author", "proven_at", "kind", "fingerprint", "held_by", "saved_before")
+        (
+            "at",
+            "label",
+            "author",
+            "proven_at",
+            "drill_failed_at",
+            "kind",
+            "fingerprint",
+            "held_by",
+            "saved_before",
+        )
     )
     (told_point,) = shapes.points(offer(points, (), (), at("03:02")))
     assert told_point == {"id": "a", "current": False, "live": [], "suggested": False, **unsaid}

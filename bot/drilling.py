@@ -1,0 +1,150 @@
+"""Drills on a copy: which restore point is drawn, what would be done, and what earlier ones have shown.
+
+A drill touches nothing that is live: it copies a restore point beside its target, looks at the copy, and
+drops it. Pure: who reads backends and past runs is the planner.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.configuration import Configuration, Drill, Target, policy_digest, procedure_digest
+from bot.contract import Capabilities
+from bot.errors import UserError
+from bot.model import (
+    PLAN_FORMAT,
+    Ceiling,
+    Do,
+    Leg,
+    Loss,
+    LossQuality,
+    Plan,
+    PointKind,
+    Points,
+    Purpose,
+    RestorePoint,
+    State,
+    UndoMode,
+    Verdict,
+    Way,
+)
+from bot.pins import Pin
+from bot.procedures import Aside, drill_steps
+from bot.run import Run
+from bot.views.words import duration
+
+NOTHING_LOST = Loss(LossQuality.NONE, basis="a drill touches nothing that is live")
+
+
+def rule_of(target: Target) -> Drill:
+    """Raises UserError where the configuration has no drills of this target."""
+    if target.drill is None:
+        raise UserError(
+            f"`{target.name}` has no drills. Whoever keeps the configuration may write "
+            "`drill: {mode: beside}` under it."
+        )
+    return target.drill
+
+
+def drawn(target: Target, listed: Points, seed: int, now: datetime) -> str:
+    """Returns the id of the restore point that the seed draws. Raises UserError where there is none.
+
+    Anybody can draw it again: by the names in alphabetical order, round and round.
+    """
+    within = rule_of(target).points.from_
+    since = now - timedelta(seconds=within)
+    window = [point for point in listed.points if _can_be_drawn(point, since, now)]
+    if not window:
+        words = f"`{target.name}` has no restore point of the last {duration(within)} to draw from"
+        raise UserError(f"{words}. Name one: `drill {target.name} POINT`.")
+    return sorted(point.id for point in window)[seed % len(window)]
+
+
+def _can_be_drawn(point: RestorePoint, since: datetime, now: datetime) -> bool:
+    is_of_the_window = point.at is not None and since <= point.at <= now
+    return is_of_the_window and not point.current and point.kind is not PointKind.UNDO
+
+
+def compose(
+    configuration: Configuration,
+    target: Target,
+    way: Way,
+    pins: tuple[Pin, ...],
+    capabilities: Capabilities,
+    now: datetime,
+) -> Plan:
+    """The plan of a drill on a copy. Raises UserError where the backend makes none."""
+    rule_of(target)
+    if Do.PREPARE not in capabilities.does:
+        raise UserError(f"The backend of `{target.name}` makes no copies, so there are no drills beside it.")
+    kept = () if Do.PREPARE in capabilities.drops else ("The backend drops no copies: somebody has to do it",)
+    aside = Aside(frozenset({Do.PREPARE}), capabilities.drops & {Do.PREPARE}, capabilities.timeouts)
+    leg = Leg(target.name, way.current, way.point, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
+    return Plan(
+        target=target.name,
+        kind=target.kind,
+        environment=target.environment,
+        purpose=Purpose.DRILL,
+        risk=target.risk,
+        legs=(leg,),
+        loss=NOTHING_LOST,
+        ceiling=Ceiling(None),
+        rpo=target.rpo,
+        rto=target.rto,
+        outage=0.0,
+        outage_range=None,
+        outage_runs=0,
+        undo_days=target.undo_days,
+        steps=drill_steps(target.name, aside),
+        warnings=kept,
+        blockers=(),
+        approvals_needed=0,
+        approvers=(),
+        expires=target.approval.expires,
+        start_within=target.approval.start_within,
+        policy_digest=policy_digest(configuration, target),
+        procedure_digest=procedure_digest(configuration, target),
+        made_at=now,
+        format=PLAN_FORMAT,
+    )
+
+
+# What drills have shown ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DrillResult:
+    """What the newest drill of a restore point has shown of it."""
+
+    run: str
+    at: datetime
+    content: str  # the fingerprint that it had; empty: its id says it
+    failed: tuple[str, ...]  # names of checks; empty: it was restored and verified
+
+
+def shown_by(drills: Iterable[Run]) -> dict[str, DrillResult]:
+    """By id of the restore point. `drills`: ended, newest first. One that was broken off shows nothing."""
+    found: dict[str, DrillResult] = {}
+    for run in drills:
+        if run.approval.planned is None or run.end.at is None:
+            continue
+        point = run.approval.plan.point
+        failed = tuple(finding.name for finding in run.work.findings if finding.verdict is Verdict.FAILED)
+        verified = run.state is State.SUCCEEDED and run.work.verdict is Verdict.PASSED
+        if verified or failed:
+            found.setdefault(point.id, DrillResult(run.id, run.end.at, point.fingerprint, failed))
+    return found
+
+
+def with_proof(point: RestorePoint, shown: DrillResult | None) -> RestorePoint:
+    """A name is not the thing: where the content is another one now, nothing was shown of it."""
+    if shown is None or (point.fingerprint and point.fingerprint != shown.content):
+        return point
+    if shown.failed:
+        return replace(point, failed_at=shown.at, failed=shown.failed)
+    return replace(point, proven_at=shown.at)
+
+
+def with_proofs(listed: Points, drills: Sequence[Run]) -> Points:
+    shown = shown_by(drills)
+    return replace(listed, points=tuple(with_proof(point, shown.get(point.id)) for point in listed.points))

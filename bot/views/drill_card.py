@@ -1,0 +1,134 @@
+"""What the card of a drill says: a restore point that came back on a copy, or did not.
+
+The first line says what was seen, as every card does; what is live was not touched, and that is said too.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.model import Do, Outcome, Plan, State, Verdict
+from bot.run import Run, StepRecord
+from bot.views.ending import copies, why_untouched
+from bot.views.facts import CardFacts
+from bot.views.limits import code, escape, mention
+from bot.views.plan import goal_name, warnings
+from bot.views.steps import check_rows, passed, step_rows
+from bot.views.words import duration, given_reason, target_name, utc
+
+NAMED_AT_MOST = 4  # checks that did not look
+
+_NOT_MADE: Mapping[State, str] = {
+    State.REFUSED: "🚫 Drill refused",
+    State.VETOED: "🚫 Drill rejected",
+    State.EXPIRED: "⌛ Drill not begun in time",
+    State.VOID: "⚪ Drill not begun",
+    State.CANCELLED: "⚪ Drill cancelled",
+}
+
+
+def headline(run: Run, now: datetime) -> str:
+    name = target_name(run.request.target)
+    match run.state:
+        case State.SUCCEEDED if run.work.verdict is Verdict.PASSED:
+            return f"✅ Drill: {name} came back on a copy, verified"
+        case State.SUCCEEDED:
+            return f"☑️ Drill: {name} was copied, and NOTHING was checked"
+        case State.FAILED | State.PAUSED:
+            return _failed_headline(run, name, now)
+        case State.RUNNING:
+            return f"▶️ Drill: {name} on a copy"
+        case State.STUCK:
+            return f"🟥 NOT KNOWN: what became of the copy of {name}?"
+        case state if state in _NOT_MADE:
+            return f"{_NOT_MADE[state]}: {name}"
+        case _:
+            return f"⏳ Drill: {name} on a copy"
+
+
+def _failed_headline(run: Run, name: str, now: datetime) -> str:
+    point = goal_name(run.approval.plan, now) if run.approval.planned else "its restore point"
+    match run.work.verdict:
+        case Verdict.FAILED:
+            return f"❌ Drill: {name} did NOT come back from {point}"
+        case Verdict.INCONCLUSIVE:
+            return f"❔ Drill: nobody can say whether {name} came back from {point}"
+        case _:
+            return f"⚪ Drill broken off: {name} was not tried from {point}"
+
+
+def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
+    plan = run.approval.planned
+    if plan is None:
+        said = f"{escape(run.why.rstrip('.'), 240)}." if run.why else "Reading restore points…"
+        return [said, untouched(run), _asked(run, now)]
+    return [
+        _point(run, plan, now),
+        *_how_far(run, plan, facts, now),
+        *_checked(run),
+        *warnings(plan),
+        untouched(run),
+        *copies(run),
+        *_what_follows(run),
+        _asked(run, now),
+    ]
+
+
+def untouched(run: Run) -> str:
+    where = escape(run.approval.plan.environment.upper(), 20) if run.approval.planned else "What is live"
+    return f"{where} is not touched by a drill"
+
+
+def _point(run: Run, plan: Plan, now: datetime) -> str:
+    seed = run.request.goal.drawn
+    chosen = "named" if seed is None else f"drawn by chance, seed {seed}"
+    return f"{goal_name(plan, now)}, {chosen}"
+
+
+def _how_far(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]:
+    if run.state is State.RUNNING:
+        return step_rows(run, facts.progress)
+    if not run.state.final:
+        waits = f"⚠️ {escape(run.why, 200).rstrip('.')}. Nothing was begun; it is tried again"
+        return [waits] if run.why else []
+    copied = next(record for record in run.work.steps if record.step.do is Do.PREPARE)
+    if copied.outcome is Outcome.SUCCEEDED:
+        return [f"Restored on the copy{_took(copied)} ({_objective(plan)})"]
+    if run.state is State.FAILED:
+        return [f"❌ {escape(run.why, 160) or 'the backend did not say why'}"]
+    return why_untouched(run, now)
+
+
+def _took(copied: StepRecord) -> str:
+    if copied.started_at is None or copied.ended_at is None:
+        return ""
+    return f" in {duration((copied.ended_at - copied.started_at).total_seconds())}"
+
+
+def _objective(plan: Plan) -> str:
+    return f"RTO {duration(plan.rto)}" if plan.rto is not None else "no RTO declared"
+
+
+def _checked(run: Run) -> list[str]:
+    """Those that looked, and those that could not: nothing passes by being left out."""
+    found = run.work.findings
+    left = [escape(name, 24) for name in run.work.unchecked[:NAMED_AT_MOST]]
+    more = len(run.work.unchecked) - len(left)
+    left += [f"{more} more"] if more > 0 else []
+    not_looked = f"Not on a copy: {', '.join(left)}" if left else ""
+    if not found:
+        return [not_looked]
+    if run.work.verdict is Verdict.PASSED:
+        return [f"Checked: {passed(found)}", not_looked]
+    return [*check_rows(run), not_looked]
+
+
+def _what_follows(run: Run) -> list[str]:
+    """What a drill that failed means for the next rollback."""
+    if not run.state.final or run.work.verdict is not Verdict.FAILED:
+        return []
+    return [f"{code(run.approval.plan.point.id, 60)} is not suggested any more, until a drill of it passes"]
+
+
+def _asked(run: Run, now: datetime) -> str:
+    asked = f"{mention(run.request.requester.id)} asked {utc(run.request.at, now)}"
+    return f"{asked}: {given_reason(run.request.reason, 100)}"
