@@ -62,4 +62,5 @@ def drop_due_at(run: Run, record: StepRecord) -> datetime | None:
         return record.kept_until
     if record.step.drops is Do.SAVE:
         return run.approval.plan.undo_until(run.end.at)
-    return run.end.at + KEPT_FOR_A_LOOK if run.is_drill and run.state is State.FAILED else run.end.at
+    is_worth_a_look = run.is_drill and run.state is State.FAILED and run.work.findings
+    return run.end.at + KEPT_FOR_A_LOOK if is_worth_a_look else run.end.at

@@ -6,6 +6,7 @@ The first line says what was seen, as every card does; what is live was not touc
 from collections.abc import Mapping
 from datetime import datetime
 
+from bot.made import drop_due_at, droppable
 from bot.model import Do, Outcome, Plan, State, Verdict
 from bot.run import Run, StepRecord
 from bot.views.ending import copies, why_untouched
@@ -67,7 +68,7 @@ def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         *_checked(run),
         *warnings(plan),
         untouched(run),
-        *copies(run),
+        *(_copy(run, now) if run.state.final else []),
         *_what_follows(run),
         _asked(run, now),
     ]
@@ -120,6 +121,15 @@ def _checked(run: Run) -> list[str]:
     if run.work.verdict is Verdict.PASSED:
         return [f"Checked: {passed(found)}", not_looked]
     return [*check_rows(run), not_looked]
+
+
+def _copy(run: Run, now: datetime) -> list[str]:
+    """What becomes of it. That of a drill that failed is there for whoever wants to see why."""
+    waiting = next((drop for drop in droppable(run) if drop.kept_until is None), None)
+    until = drop_due_at(run, waiting) if waiting is not None and not waiting.due else None
+    if until is None or until <= now:
+        return copies(run)
+    return [f"The copy is kept for a look until {utc(until, now)}"]
 
 
 def _what_follows(run: Run) -> list[str]:

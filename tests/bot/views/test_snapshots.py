@@ -7,6 +7,7 @@ import pytest
 
 from bot.views.card import card, direct, notice, thread_line
 from bot.views.limits import MessageContent
+from tests.bot.views.drills import DRILLS
 from tests.bot.views.examples import AWAITING, CARDS, FACTS, LISTS, MODALS, at
 from tests.bot.views.snapshots import kept, matches
 
@@ -15,9 +16,10 @@ def _plain(message: MessageContent) -> Mapping[str, Any]:
     return {"text": message.text, "blocks": list(message.blocks)}
 
 
-NOTICES = {name: drawn for name, (run, facts, now) in CARDS.items() if (drawn := notice(run, facts, now))}
+EVERY = {**CARDS, **DRILLS}
+NOTICES = {name: drawn for name, (run, facts, now) in EVERY.items() if (drawn := notice(run, facts, now))}
 DRAWN: dict[str, Any] = {
-    **{f"card_{name}": _plain(card(run, facts, now)) for name, (run, facts, now) in CARDS.items()},
+    **{f"card_{name}": _plain(card(run, facts, now)) for name, (run, facts, now) in EVERY.items()},
     **{f"notice_{name}": _plain(drawn) for name, drawn in NOTICES.items()},
     **{f"modal_{name}": view for name, view in MODALS.items()},
     **{f"list_{name}": _plain(drawn) for name, drawn in LISTS.items()},
