@@ -19,6 +19,7 @@ from bot.envelope import Stored
 from bot.events import FACTS
 from bot.facts import Fact
 from bot.model import Plan
+from bot.times import tellable
 
 
 @cache
@@ -39,23 +40,24 @@ def load(noun: Any, data: object) -> Any:
 def exactly(noun: Any, value: object) -> Any:
     """Returns a copy of a noun in which every field, however deep, is of its type.
 
-    Raises pydantic's errors, which are ValueErrors, and ValueError for a time without a zone.
+    Raises pydantic's errors, which are ValueErrors, and ValueError for a time without a zone, or one that
+    cannot be told in every zone.
     """
     adapter = _adapter(noun)
     found = adapter.validate_json(adapter.dump_json(value, warnings=False), strict=True)
-    if _has_time_without_zone(found):
-        raise ValueError("a time has no zone")
+    if _has_untold_time(found):
+        raise ValueError("a time has no zone, or is none that can be told")
     return found
 
 
-def _has_time_without_zone(value: object) -> bool:
+def _has_untold_time(value: object) -> bool:
     match value:
         case datetime():
-            return value.tzinfo is None
+            return value.tzinfo is None or tellable(value) is None
         case tuple():
-            return any(map(_has_time_without_zone, value))
+            return any(map(_has_untold_time, value))
     if is_dataclass(value):
-        return any(_has_time_without_zone(getattr(value, field.name)) for field in fields(value))
+        return any(_has_untold_time(getattr(value, field.name)) for field in fields(value))
     return False
 
 

@@ -61,9 +61,12 @@ def _why_needed(run: Run, step: Step, around: Around, points: Points, now: datet
     if held:
         return f"It is on hold since {held[0]}."
     for other in around.moved:
-        names = other.work.undo_points.get(step.target) == undo_point
-        if other.id != run.id and names and other.can_be_undone(now):
+        if other.id == run.id or not other.can_be_undone(now):
+            continue
+        if other.work.undo_points.get(step.target) == undo_point:
             return f"It is the undo point of {other.id} as well."
+        if (step.target, undo_point) in {(leg.target, leg.point.id) for leg in other.approval.plan.legs}:
+            return f"{other.id} was restored from it, and what that has removed can be listed for as long."
     newest = next(earlier(points), None)
     if newest is not None and newest.id == undo_point:
         return f"It is the newest restore point of `{step.target}` that is older than what is live."
@@ -76,7 +79,9 @@ def _why_foreign(run: Run, step: Step, points: Points) -> str | None:
     for point in _listed(run.work.undo_points[step.target], points):
         if content and point.fingerprint and point.fingerprint != content:
             return f"Under its name is another content now, `{point.fingerprint[:16]}`."
-        if point.at is not None and begun is not None and is_of_the_future(begun, point.at):
+        if point.at is None:
+            return f"Nobody knows when it was made, so the backend may have had it before {run.id}."
+        if begun is not None and is_of_the_future(begun, point.at):
             return f"It is older than {run.id}, so the backend had it already."
     return None
 

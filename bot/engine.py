@@ -31,7 +31,7 @@ from bot.looking import (
     look_until_sure,
 )
 from bot.loss import outgrown
-from bot.model import Do, Finding, Phase, Step, When
+from bot.model import Do, Finding, Phase, Step, Verdict, When
 from bot.planner import Now, Planner
 from bot.preflight import Directory, failover, look_before_start, plan_for, why_not_with_these_settings
 from bot.run import Run, StepRecord
@@ -322,8 +322,10 @@ class _Drive:
         when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
         before = {finding.name: finding for finding in run.work.before}
         seen = await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
-        said = await self._arrived(run) if when is When.OFFLINE else []
-        return await self.write(run, judged(step, [*said, *seen]))
+        said = await self._arrived(run) if when is When.OFFLINE else {}
+        astray = tuple(target for target, findings in said.items() if any(map(_is_elsewhere, findings)))
+        findings = [finding for found in said.values() for finding in found]
+        return await self.write(run, replace(judged(step, [*findings, *seen]), astray=astray))
 
     async def _look_at_copy(self, run: Run, step: Step) -> Run:
         """Only at what was copied: a check that cannot do that is named, and looks at nothing."""
@@ -335,13 +337,18 @@ class _Drive:
         seen = await look_until_sure(checks.able, When.OFFLINE, {}, self._clock, self._engine.sleep)
         return await self.write(run, replace(judged(step, [*said, *seen]), left_out=checks.left_out))
 
-    async def _arrived(self, run: Run) -> list[Finding]:
-        """What each backend itself says about having arrived."""
-        answers = [
-            await arrived(self._world.executor(r.step.target), r.step.target, self._effects.work(run, r.step))
+    async def _arrived(self, run: Run) -> dict[str, tuple[Finding, ...]]:
+        """What each backend itself says about having arrived, by target."""
+        return {
+            r.step.target: await arrived(
+                self._world.executor(r.step.target), r.step.target, self._effects.work(run, r.step)
+            )
             for r in run.work.restores
-        ]
-        return [finding for findings in answers for finding in findings]
+        }
+
+
+def _is_elsewhere(finding: Finding) -> bool:
+    return finding.arrived and finding.verdict is Verdict.FAILED
 
 
 def _why_given_up(problem: Exception) -> str:

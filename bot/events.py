@@ -262,6 +262,7 @@ class Checked(OfStep):
     findings: tuple[Finding, ...] = ()
     why: str = ""
     left_out: tuple[str, ...] = ()  # of a drill: the names of checks that cannot look at a copy
+    astray: tuple[str, ...] = ()  # targets whose backend says that something else is live
 
 
 @dataclass(frozen=True, slots=True)

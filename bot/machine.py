@@ -783,9 +783,21 @@ def _(fact: events.Checked, run: Run, event: Event) -> Run:
     fresh = {(finding.name, finding.when) for finding in fact.findings}
     kept = tuple(f for f in run.work.findings if (f.name, f.when) not in fresh)
     run = _worked(run, findings=(*kept, *fact.findings), unchecked=fact.left_out)
+    if run.work.record_of(fact.n).step.phase is P.VERIFY:
+        run = _as_seen(run, fact.astray)
     if not isinstance(fact, events.ChecksPassed):
         return renewed(_asked(run, pause=Pause.CHECKS), why=fact.why)
     return _with_step(run, fact.n, state=StepState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=event.at)
+
+
+def _as_seen(run: Run, astray: Collection[str]) -> Run:
+    """What a backend says of what is live counts more than that its restore has ended well."""
+    for record in run.work.restores:
+        if record.left is Left.POINT and record.step.target in astray:
+            run = _leaving(run, record.step.n, Left.UNKNOWN)
+        elif record.left is Left.UNKNOWN and record.outcome is Outcome.SUCCEEDED:
+            run = _leaving(run, record.step.n, Left.UNKNOWN if record.step.target in astray else Left.POINT)
+    return run
 
 
 @_changed.register

@@ -79,8 +79,7 @@ class Planner:
 
     async def plan(self, target: Target, goal: Goal) -> Plan:
         """Returns what would be done now. Raises what executors raise, and UserError."""
-        if reason := why_no_plan(target.zone, await self.past.processes(self.clock())):
-            raise UserError(reason)
+        await self._refuse_in_doubt(target)
         own = await self._undo_points(goal)
         names = targets_of(self.configuration, target)
         ways: dict[str, Way] = {}
@@ -107,10 +106,14 @@ class Planner:
             now=self.clock(),
         )
 
-    async def plan_drill(self, target: Target, goal: Goal) -> Plan:
-        """Returns what a drill on a copy would do. Raises what executors raise, and UserError."""
+    async def _refuse_in_doubt(self, target: Target) -> None:
+        """Raises UserError where the processes of its zone would not carry a plan out."""
         if reason := why_no_plan(target.zone, await self.past.processes(self.clock())):
             raise UserError(reason)
+
+    async def plan_drill(self, target: Target, goal: Goal) -> Plan:
+        """Returns what a drill on a copy would do. Raises what executors raise, and UserError."""
+        await self._refuse_in_doubt(target)
         point = goal.point
         if point is None:
             listed = await self.points(target.name, EVERY_POINT)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.model import Current, Left, PointKind, Points, Purpose, RestorePoint
+from bot.model import Current, Left, PointKind, Points, RestorePoint
 from bot.run import Run
 from bot.times import is_of_the_future
 
@@ -36,17 +36,22 @@ class Abandoned:
 def taken_back(target: str, moved: Sequence[Run]) -> tuple[Abandoned, ...]:
     """Returns the times that runs have taken back. `moved`: those that changed what is live, newest first.
 
-    What counts is what is live and not how a run ended: one that failed its checks has taken back, too. Whose
-    rollback was undone has not.
+    What counts is what is live and not how a run ended: one that failed its checks has taken back, too. An
+    undo takes back as well; whose run was undone has not, unless that undo was undone itself.
     """
-    undone = {run.request.undo_of for run in moved if _arrived(run) and run.request.purpose is Purpose.UNDO}
-    return tuple(
-        Abandoned(run.id, leg.point.at, run.end.at or run.changed_at or run.request.at)
-        for run in moved
-        if _arrived(run) and run.request.purpose is Purpose.ROLLBACK and run.id not in undone
-        for leg in run.approval.plan.legs
-        if leg.target == target and leg.point.at is not None
-    )
+    undone: set[str | None] = set()
+    found: list[Abandoned] = []
+    for run in moved:
+        if not _arrived(run) or run.id in undone:
+            continue
+        undone.add(run.request.undo_of)
+        until = run.end.at or run.changed_at or run.request.at
+        found += [
+            Abandoned(run.id, leg.point.at, until)
+            for leg in run.approval.plan.legs
+            if leg.target == target and leg.point.at is not None
+        ]
+    return tuple(found)
 
 
 def _arrived(run: Run) -> bool:

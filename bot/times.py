@@ -34,6 +34,25 @@ class _Zone:
     suffix: str = ""  # says it once more behind a time; empty: the person's own
 
 
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+
+
+def tellable(at: datetime | None) -> datetime | None:
+    """Returns the time where it can be told in every zone; None: nobody knows one, or it is no time.
+
+    Programs print the zero of their calendar where they know none, and its end for "never".
+    """
+    return at if at is not None and EARLIEST <= at <= LATEST else None
+
+
+def at_second(text: str) -> datetime | None:
+    """Returns the time of so many seconds since 1970; None: it is no number, or no time that can be told."""
+    try:
+        return tellable(datetime.fromtimestamp(int(text), UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def time_of(text: str, now: datetime, timezone: str) -> datetime | Misunderstood:
     """A past moment in UTC, from `14:05`, `yesterday 23:10 UTC`, `17 min ago`, ISO 8601 and the like.
 

@@ -7,12 +7,13 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from backends.programs.process import MOST_OUTPUT_BYTES, printable
 from bot.model import Change, Measure, PointKind, RestorePoint, Span
+from bot.times import tellable
 
 T = TypeVar("T")
 
@@ -28,15 +29,19 @@ SHAPES: Final = {
 }
 
 
+# Others print the zero of their calendar, or its end: that is no time.
+PrintedTime: TypeAlias = Annotated[AwareDatetime | None, AfterValidator(tellable)]
+
+
 class PrintedSpan(BaseModel):
-    since: AwareDatetime
-    until: AwareDatetime | None = None
+    since: PrintedTime
+    until: PrintedTime = None
 
 
 class PrintedPoint(BaseModel):
     id: str
     label: str = ""
-    created_at: AwareDatetime | None = None
+    created_at: PrintedTime = None
     author: str | None = None
     kind: str | None = None
     live: tuple[PrintedSpan, ...] | bool | None = None  # yes or no: says nothing about times
@@ -57,7 +62,8 @@ class PrintedPoint(BaseModel):
     def _spans(self) -> tuple[Span, ...]:
         if not isinstance(self.live, tuple):
             return ()
-        return tuple(sorted((Span(one.since, one.until) for one in self.live), key=lambda span: span.since))
+        spans = (Span(one.since, one.until) for one in self.live if one.since is not None)
+        return tuple(sorted(spans, key=lambda span: span.since))
 
 
 class PrintedPage(BaseModel):
@@ -68,7 +74,7 @@ class PrintedPage(BaseModel):
 class PrintedCurrent(BaseModel):
     id: str
     token: str | None = None
-    since: AwareDatetime | None = None
+    since: PrintedTime = None
     author: str | None = None
     fingerprint: str | None = None
 

@@ -373,7 +373,7 @@ class Command:
             words = f"`{current.id}` is live, but {other_content(work.fingerprint, current.fingerprint)}."
         else:
             verdict, words = Verdict.PASSED, f"`{current.id}` is live."
-        return Finding(name, When.OFFLINE, verdict, current.id, work.expected or None, words)
+        return Finding(name, When.OFFLINE, verdict, current.id, work.expected or None, words, arrived=True)
 
     async def _find_anywhere(self, work: Work) -> Found:
         """ABSENT comes with the handle of a dead attempt, when the tool says that it changed nothing."""

@@ -218,6 +218,7 @@ class Git:
                 before=work.expected,
                 words=f"At the tip of the branch it is {'' if live == wanted else 'not '}"
                 f"what it was at {work.point[:8]}.",
+                arrived=True,
             ),
         )
 
@@ -253,7 +254,8 @@ class Git:
 
     async def _blockers(self, point: RestorePoint, seen: FetchedBranch) -> tuple[str, ...]:
         same = (f"What {point.id[:8]} holds is live already.",) if await self._same(point, seen) else ()
-        return (*same, *await self._repository.why_not_push(seen.tip))
+        in_the_way = await self._repository.in_the_way(seen.tip)
+        return (*same, *filter(None, [in_the_way]), *await self._repository.why_not_push(seen.tip))
 
     async def _refuse_same(self, point: RestorePoint, seen: FetchedBranch) -> None:
         if await self._same(point, seen):
@@ -300,7 +302,8 @@ def _expanded(goal: Goal, seen: FetchedBranch) -> RestorePoint:
 def _refuse_if_moved(work: Work, seen: FetchedBranch) -> None:
     if seen.current.token != work.expected:
         last = seen.commits[0]
-        raise StateChanged(f"Commit {last.id[:8]} of {moment(last.at)} changed it since the plan was made.")
+        when = f" of {moment(last.at)}" if last.at is not None else ""
+        raise StateChanged(f"Commit {last.id[:8]}{when} changed it since the plan was made.")
 
 
 def build(settings: GitSettings, resolver: Resolver) -> Git:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from backends.marker import file_errors
 from backends.programs.process import printable
 from bot.contract import Blocked, Busy, Denied, OutcomeUnknown, TargetMissing, Unreachable
 from bot.errors import ConfigurationError
+from bot.times import at_second
 
 HISTORY_COMMITS: Final = 2_000  # that are offered; further back is no rollback any more
 FIELDS: Final = 4  # of a commit in the history
@@ -48,7 +49,7 @@ OPTIONS: Final = (
 @dataclass(frozen=True, slots=True)
 class Commit:
     id: str
-    at: datetime  # of the committer
+    at: datetime | None  # of the committer; None: what stands there is no time
     author: str
     subject: str
 
@@ -142,7 +143,7 @@ class Repository:
             with file_errors():
                 _keep(self._history, "\0".join([tip, *kept]))
         return tuple(
-            Commit(commit, datetime.fromtimestamp(int(at), UTC), printable(author, 80), printable(subject))
+            Commit(commit, at_second(at), printable(author, 80), printable(subject))
             for commit, at, author, subject in _grouped(kept, FIELDS)
         )
 
@@ -314,8 +315,22 @@ class Repository:
         )
         return out.decode("utf-8", "replace").split("\0")
 
+    async def in_the_way(self, tip: str) -> str | None:
+        """Returns why `path` has no room at a commit: a part of it is a file there, which would go."""
+        parts = self.path.split("/")
+        for above in ("/".join(parts[:n]) for n in range(1, len(parts))):
+            entry = await self._read("ls-tree", "-z", tip, "--", above)
+            if entry and entry.split()[1] != b"tree":
+                return f"`{above}` is a file on the branch now, so `{self.path}` cannot come back: move it."
+        return None
+
     async def _tree(self, tip: str, point: str) -> str:
-        """Made in an index that is thrown away: the tip, without `path`, and `path` from the point."""
+        """Made in an index that is thrown away: the tip, without `path`, and `path` from the point.
+
+        Raises Blocked where that would remove something beside `path`.
+        """
+        if reason := await self.in_the_way(tip):
+            raise Blocked(reason)
         with tempfile.TemporaryDirectory(dir=self._work, prefix="index-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             await self._read("read-tree", tip, extra=index)

@@ -306,6 +306,7 @@ class Releases:
             value=live,
             before=_release_in(work.expected),
             words=f"The link names {live}, it must name {work.point}.",
+            arrived=True,
         )
         return arrived, self._folder_of(work, listed)
 

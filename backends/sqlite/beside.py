@@ -6,7 +6,6 @@ backup that was approved, or not there at all. Nothing of the live database is r
 
 import os
 import shutil
-from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 from backends.marker import MADE_HERE, OP_ID, Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
 from backends.sqlite.held import held
-from backends.sqlite.in_thread import InThread
+from backends.sqlite.in_thread import Restoring
 from bot.contract import COPY, COPY_OF, COPY_URL, Blocked, Fate, Found, PointUnavailable
 from bot.model import Beside, Left
 
@@ -38,7 +37,7 @@ def described(folder: Path, copy: str, database: Path) -> Beside:
     return Beside(copy, {COPY: str(file), COPY_URL: f"sqlite:///{file}", COPY_OF: str(database.absolute())})
 
 
-class Copying(InThread):
+class Copying(Restoring):
     called = "sqlite-beside"
     words = "Copying."
 
@@ -61,7 +60,6 @@ class Copying(InThread):
                 self._has_begun()
                 self._write_to(unfinished, source)
                 backup.check()
-            self._marker = replace(self._marker, facts={COPIES: self._copy.name})
             self._write(MarkerStage.CLOSING)  # from here on what stands there under its name is the copy
             os.replace(unfinished, self._copy)
             sync_folder(self._copy.parent)
@@ -93,7 +91,7 @@ def fate_of_copying(marker: Marker, folder: Path, database: Path) -> Found:
     """A copy is whole where it has its name. `database`: what it stands for."""
     name = str(marker.facts[COPIES])
     copy = name.removesuffix(".copy.db")
-    if (folder / name).exists():
+    if (folder / name).is_file():
         made = described(folder, copy, database)
         return Found(Fate.DONE, "The copy is there.", left=Left.BEFORE, made=made)
     if marker.stage is MarkerStage.DONE:

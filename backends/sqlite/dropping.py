@@ -1,14 +1,15 @@
 """Drops what a run has made when nobody needs it any more: its copy, or that undo point with that content."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from backends.file_digests import DIGESTS
-from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of
+from backends.marker import BARRED, Marker, Markers, MarkerStage, Slot, fate_of
 from backends.programs.supervisor import sync_folder
 from backends.sqlite.beside import copy_file, unfinished_of
-from bot.contract import Ended, Fate, Found, PointUnavailable, StateChanged, Taken, Work
+from bot.contract import Busy, Ended, Fate, Found, PointUnavailable, StateChanged, Taken, Work
 from bot.model import Left
 
 DROPS = "drops"  # the file as it is called from the folder of the backups, in the facts of a marker
@@ -27,12 +28,28 @@ def drop_once(
         taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
         if work.prepared is not None:
             copy = copy_file(markers.folder, work.prepared)
-            _remove((copy, unfinished_of(copy)), markers.folder.parent, taken, slot)
+            with _barred(markers, work.prepared, taken):
+                _remove((copy, unfinished_of(copy)), markers.folder.parent, taken, slot)
         else:
             saved = undo_point()
             _refuse_other(saved, work.undo_content)
             _remove((saved,), saved.parent, taken, slot)
     return Ended(True, Left.BEFORE, f"{work.undo or work.prepared} is dropped.")
+
+
+@contextmanager
+def _barred(markers: Markers, copy: str, taken: Marker) -> Iterator[None]:
+    """Holds the op id under which it was made, for good: nobody makes it while it is dropped, or after.
+
+    Raises Busy while it is being made.
+    """
+    slot = markers.take(copy)
+    if slot is None:
+        raise Busy("The copy is still being made.")
+    with slot:
+        if slot.read() is None:
+            slot.write(replace(taken, stage=MarkerStage.FAILED, words=BARRED))
+        yield
 
 
 def _refuse_other(saved: Path, content: str) -> None:

@@ -24,7 +24,7 @@ from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_er
 from backends.patience import Readings
 from backends.references import Resolver
 from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_raw
-from backends.sqlite.beside import Copying, copy_file
+from backends.sqlite.beside import COPIES, Copying, copy_file
 from backends.sqlite.comparing import Compared
 from backends.sqlite.condition import GONE, Condition, Looks
 from backends.sqlite.copying import Copy, CopyRoute
@@ -323,7 +323,8 @@ class Sqlite:
             raise Unsupported(
                 f"`{work.point}` is a damaged database, kept as it was: it cannot be looked into."
             )
-        taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN)
+        taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {COPIES: copy.name})
+        slot.write(taken)
         return Copying(backup, work.fingerprint, copy, taken, slot)
 
     def _saving(self, work: Work, slot: Slot) -> Saving:

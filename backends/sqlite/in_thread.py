@@ -89,7 +89,7 @@ class InThread(ABC):
 
 
 class Restoring(InThread):
-    """A restore. One that has begun and came to nothing is noted, so that nobody begins it again."""
+    """A restore, or a copy. One that has begun and came to nothing is noted: nobody begins it again."""
 
     def _attempt(self) -> Exception | None:
         error = super()._attempt()

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from bot.times import tellable
+
 DEFAULT_NAMES: Final = ("%Y%m%dT%H%M%SZ.db",)
 PARTS: Final = "YmdHMS"  # each needs those before it
 FORMS: Final = {
@@ -67,10 +69,10 @@ class Pattern:
         if _compiled(self.text).fullmatch(name) is None:
             return False
         try:
-            self.period(name)
+            period = self.period(name)
         except (ValueError, OverflowError):
             return False
-        return True
+        return period is None or tellable(period.since) is not None
 
     def period(self, name: str) -> Period | None:
         """Returns the time in a name that fits; None: this form has none."""

@@ -119,5 +119,5 @@ def sentence(reason: Exception) -> str:
     return f"{str(reason).rstrip('.')}."
 
 
-def finding(name: str, verdict: Verdict, value: Value, words: str) -> Finding:
-    return Finding(name, When.OFFLINE, verdict, value, words=words)
+def finding(name: str, verdict: Verdict, value: Value, words: str, *, arrived: bool = False) -> Finding:
+    return Finding(name, When.OFFLINE, verdict, value, words=words, arrived=arrived)

@@ -51,7 +51,7 @@ class Arrival:
         verdict = VERDICTS.get(found.fate, Verdict.INCONCLUSIVE)
         if doubt and verdict is Verdict.PASSED:
             return finding(ARRIVED, Verdict.INCONCLUSIVE, live(), doubt)
-        return finding(ARRIVED, verdict, live(), found.words)
+        return finding(ARRIVED, verdict, live(), found.words, arrived=True)
 
     def _rows(self, work: Work, path: Path) -> tuple[Finding, ...]:
         with held(path) as backup:

@@ -28,18 +28,23 @@ def figures(units: Sequence[Unit], *, past: bool = False, most: int = FIGURES_ON
 
     What is 0 is left out. Empty: every figure is 0.
     """
-    shown = [unit for unit in units if unit.count]
-    goes = _NOW if not past else _THEN
-    new = [unit for unit in shown[:most] if unit.change is Change.NEW]
+    shown, goes = largest(units, most), _THEN if past else _NOW
+    new = [unit for unit in shown if unit.change is Change.NEW]
     names = [unit.name for unit in shown]
-    others = sorted(
-        (u for u in shown[:most] if u.change is not Change.NEW), key=lambda u: names.index(u.name)
-    )
+    others = sorted((u for u in shown if u.change is not Change.NEW), key=lambda u: names.index(u.name))
     pairs = zip(others, (None, *others), strict=False)
     said = (_new(new), ", ".join(_other(unit, before, goes) for unit, before in pairs))
-    left = len(shown) - most
+    left = sum(1 for unit in units if unit.count) - len(shown)
     more = f" and {left} more {noun('figures', left)}" if left > 0 else ""
     return "; ".join(filter(None, said)) + more
+
+
+def largest(units: Sequence[Unit], most: int = FIGURES_ON_A_CARD) -> list[Unit]:
+    """Returns the figures that are not 0 in their own order, of many the largest: those weigh most."""
+    counted = [unit for unit in units if unit.count]
+    by_size = sorted(counted, key=lambda unit: (unit.measure is Measure.BYTES, unit.count), reverse=True)
+    kept = {id(unit) for unit in by_size[:most]}
+    return [unit for unit in counted if id(unit) in kept]
 
 
 def _new(units: Sequence[Unit]) -> str:
@@ -54,8 +59,9 @@ def _other(unit: Unit, before: Unit | None, goes: Mapping[Change, str]) -> str:
     return f"{figure}{goes[unit.change]}"
 
 
-def _figure(unit: Unit, how: str) -> str:
-    name = escape(noun(unit.name, unit.count), NAME_CHARACTERS)
+def _figure(unit: Unit, how: str, most: int = 1) -> str:
+    """`most`: the largest of several figures that share the name."""
+    name = escape(noun(unit.name, max(unit.count, most)), NAME_CHARACTERS)
     if unit.measure is Measure.BYTES:
         return f"{byte_size(unit.count)} of {how}{name}"
     return f"{unit.count:,} {how}{name}"
@@ -72,10 +78,10 @@ def covered(ceiling: Ceiling, shown: Sequence[Unit] | None = None) -> str:
 
     `shown`: only the limits of these figures, as far as they are not 0. Empty: no figure has a limit.
     """
-    seen = None if shown is None else {(unit.name, unit.change) for unit in shown if unit.count}
+    seen = None if shown is None else {(unit.name, unit.change) for unit in largest(shown)}
     limits = [u for u in ceiling.units if seen is None or (u.name, u.change) in seen]
     by_name: dict[str, list[Unit]] = {}
-    for unit in limits[: FIGURES_ON_A_CARD if shown is not None else None]:
+    for unit in limits:
         by_name.setdefault(unit.name, []).append(unit)
     return ", ".join(_covered(units, n == 0) for n, units in enumerate(by_name.values()))
 
@@ -83,8 +89,9 @@ def covered(ceiling: Ceiling, shown: Sequence[Unit] | None = None) -> str:
 def _covered(units: Sequence[Unit], first: bool) -> str:
     """The limits of one name. New ones alone say so only where they stand first."""
     plain = not first and all(unit.change is Change.NEW for unit in units)
+    most = max(unit.count for unit in units)
     return ", ".join(
-        _figure(unit, "" if plain else f"{HOW[unit.change]} ")
+        _figure(unit, "" if plain else f"{HOW[unit.change]} ", most)
         if unit is units[-1]
         else f"{unit.count:,} {HOW[unit.change]}"
         for unit in units

@@ -160,6 +160,7 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
         ],
         f"{comes_from(plan, now)}, {code(plan.current.id)}",
         *cost(plan, now),
+        *_every_figure(plan),
         f"Covered in full: {loss.covered(plan.ceiling)}" if plan.ceiling.units else "",
         outage(plan),
         *[f"⚠️ {escape(warning)}" for warning in plan.warnings],
@@ -168,6 +169,14 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
         *_pinned(plan),
     ]
     return [row for row in rows if row]
+
+
+def _every_figure(plan: Plan) -> list[str]:
+    """Those that a card has no room for, too."""
+    counted = [unit for unit in plan.loss.units if unit.count]
+    if len(counted) <= loss.FIGURES_ON_A_CARD:
+        return []
+    return [f"In full: {loss.figures(counted, most=len(counted))}"]
 
 
 def _pinned(plan: Plan) -> list[str]:

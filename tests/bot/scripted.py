@@ -431,7 +431,7 @@ class Backend(Scripted):
             there = Verdict.PASSED if made in self.copies else Verdict.FAILED
             return (Finding("copy", When.OFFLINE, there, made),)
         verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
-        return (Finding(f"{self.target} arrived", When.OFFLINE, verdict, self.live),)
+        return (Finding(f"{self.target} arrived", When.OFFLINE, verdict, self.live, arrived=True),)
 
 
 SAVED = "5a5e" * 16  # what an undo point holds

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import jsonschema
@@ -16,7 +17,7 @@ from bot.envelope import Stored
 from bot.event_kinds import EventKind
 from bot.events import FACTS
 from bot.facts import Fact
-from bot.model import Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
+from bot.model import Current, Finding, Goal, Loss, Person, Plan, Points, RestorePoint, When
 from tests.bot import nouns
 from tests.bot.stories import ORDERS, T0, any_of, plan_data, requested
 from tests.people import ANA
@@ -158,3 +159,11 @@ def test_what_says_no_more_than_the_default_is_not_stored() -> None:
     asked = codec.encode(requested().fact)
     assert "thread" not in asked.data
     assert asked.data["reason"] == "totals are broken"
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-11-22T10:00:00"]
+)
+def test_a_time_that_cannot_be_told_in_every_zone_is_none_of_a_noun(text: str) -> None:
+    with pytest.raises(ValueError, match="is none that can be told"):
+        codec.exactly(Current, Current("v42", "token", at=datetime.fromisoformat(text)))

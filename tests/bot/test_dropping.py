@@ -112,6 +112,29 @@ def test_what_is_older_than_the_run_was_the_backends_own() -> None:
     )
 
 
+def test_of_what_has_no_time_nobody_knows_whether_the_backend_had_it() -> None:
+    undated = replace(SAVED, at=None)
+    assert why(Points((LIVE, P41, undated, OLD), CURRENT)) == (
+        "Nobody knows when it was made, so the backend may have had it before RB-42."
+    )
+
+
+def test_what_another_run_was_restored_from_stays_as_long_as_that_can_be_undone() -> None:
+    plan = Story().posted().plan
+    leg = replace(plan.legs[0], point=SAVED)
+    undo = having(
+        Story().posted().run,
+        approval_planned=replace(plan, legs=(leg,)),
+        work_undo_points={"orders": "undo-v41"},
+        work_live=Left.POINT,
+        end_at=later(60),
+    )
+    other = replace(undo, id="RB-43")
+    assert why(around=Around(moved=(other, RUN))) == (
+        "RB-43 was restored from it, and what that has removed can be listed for as long."
+    )
+
+
 def test_what_a_list_that_was_cut_does_not_show_stays() -> None:
     assert why(Points((LIVE, P41, OLD), CURRENT, whole=False)) == (
         "Not all restore points could be read, so nobody knows what it holds."

@@ -873,6 +873,20 @@ def _does_nothing(work: object) -> None:
     """It says that it is done."""
 
 
+async def test_what_is_live_is_not_known_where_the_backend_sees_something_else(play: Play) -> None:
+    play.backend.arrive = _does_nothing  # type: ignore[method-assign]
+    assert (await play.driven()).work.live is Left.UNKNOWN
+
+
+async def test_what_arrives_late_is_live_once_the_backend_sees_it(play: Play) -> None:
+    play.backend.arrive = _does_nothing  # type: ignore[method-assign]
+    await play.driven()
+    play.backend.live = "p41"
+    await play.press(BEN, presses.RETRY)
+    run = await play.drive()
+    assert (run.state, run.work.live) == (State.SUCCEEDED, Left.POINT)
+
+
 @pytest.mark.parametrize("problem", [Unreachable("no route"), Denied("no"), OutcomeUnknown("no answer")])
 async def test_a_backend_that_cannot_say_whether_it_arrived_is_inconclusive(
     play: Play, problem: Exception

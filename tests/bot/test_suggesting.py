@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.model import Current, Left, PointKind, Points, Purpose, RestorePoint, Span, State
+from bot.run import Run
 from bot.suggesting import Abandoned, Hold, offer, taken_back
 from tests.bot.scripted import Play
 from tests.bot.stories import T0, later
@@ -109,10 +110,20 @@ async def test_a_failed_run_has_taken_back_what_it_left(live: Left, taken: Seque
     assert [each.run for each in taken_back("orders", (failed,))] == taken
 
 
-async def test_a_run_that_was_undone_has_taken_back_nothing() -> None:
+def undo_of(run: Run, name: str) -> Run:
+    return replace(run, id=name, request=replace(run.request, purpose=Purpose.UNDO, undo_of=run.id))
+
+
+async def test_of_a_run_that_was_undone_only_the_undo_has_taken_back() -> None:
     run = await Play().driven()
-    undo = replace(run, id="RB-43", request=replace(run.request, purpose=Purpose.UNDO, undo_of=run.id))
-    assert taken_back("orders", (undo, run)) == ()
+    assert [each.run for each in taken_back("orders", (undo_of(run, "RB-43"), run))] == ["RB-43"]
+
+
+async def test_a_run_whose_undo_was_undone_has_taken_back_again() -> None:
+    run = await Play().driven()
+    undo = undo_of(run, "RB-43")
+    again = undo_of(undo, "RB-44")
+    assert [each.run for each in taken_back("orders", (again, undo, run))] == ["RB-44", "RB-42"]
 
 
 async def test_what_a_run_took_back_is_the_time_from_its_point_to_its_end() -> None:

@@ -174,6 +174,19 @@ async def test_a_lying_backend_is_found_out_by_the_verification(world: World) ->
     assert run.work.verdict == "failed"
 
 
+async def test_where_a_backend_sees_something_else_live_no_card_says_otherwise(world: World) -> None:
+    world.backend.will("lie")
+    await world.asks("ana")
+    await world.clicks("ben", "Approve and start")
+    await world.reaches("paused")
+    card = await world.shows("is live, not")
+    assert "in place" not in card
+    await world.clicks("ben", "End it…")
+    await world.fills_in("ben", reason="it does nothing")
+    await world.reaches("failed")
+    assert "NOT KNOWN what is live" in await world.shows("NOT KNOWN")
+
+
 async def lost_restore(world: World) -> None:
     """The restore's supervisor is shot and its program ends unseen: nobody knows what became of it."""
     world.backend.will("hang")

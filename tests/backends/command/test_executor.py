@@ -86,6 +86,15 @@ def attempts(shop: CommandWorld) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
 
 
+@pytest.mark.parametrize(
+    "at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z"]
+)
+async def test_the_zero_and_the_end_of_a_calendar_are_no_times(shop: CommandWorld, at: str) -> None:
+    shop.offers({"id": "v41", "created_at": at, "live": [{"since": at}]})
+    (point,) = (await executor(shop).points()).points
+    assert (point.at, point.live) == (None, ())
+
+
 async def test_points_come_newest_first_with_the_current_one_marked(shop: CommandWorld) -> None:
     shop.offers(
         {"id": "v40", "created_at": "2026-11-20T10:00:00Z"},

@@ -496,3 +496,17 @@ async def test_a_repository_that_does_not_answer_is_unreachable_and_its_address_
     with pytest.raises(Unreachable) as refused:
         await Git(str(tmp_path / "nowhere.git"), "main", "", tmp_path / "w").points()
     assert "nowhere" not in str(refused.value)
+
+
+@pytest.mark.parametrize("date", ["99999999999999 +0000", "-5 +0000", "tomorrow", ""])
+async def test_a_commit_whose_date_is_none_is_listed_without_one(world: GitWorld, date: str) -> None:
+    tree, parent = (git(world.colleague, "rev-parse", of).strip() for of in ("HEAD~1^{tree}", "HEAD"))
+    raw = f"tree {tree}\nparent {parent}\nauthor A <a@x> 1700000000 +0000\ncommitter A <a@x> {date}\n\nodd\n"
+    written = world.root / "odd-commit"
+    written.write_text(raw)
+    odd = git(world.colleague, "hash-object", "-t", "commit", "-w", "--literally", str(written)).strip()
+    git(world.colleague, "push", "--quiet", "origin", f"{odd}:refs/heads/main")
+    points = (await world.executor().points()).points
+    told = {point.label: point.at for point in points}
+    assert told["odd"] is None or date == "-5 +0000"
+    assert len(points) > 1

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from backends.conformance.harness import carried_out, dropping, preparing, work_for
-from backends.marker import FOLDER
-from backends.sqlite.beside import copy_file, refuse_without_room, unfinished_of
+from backends.marker import FOLDER, Marker, Markers, MarkerStage
+from backends.sqlite.beside import COPIES, copy_file, refuse_without_room, unfinished_of
 from backends.sqlite.executor import Sqlite
 from bot.clock import utc_now
 from bot.contract import (
@@ -21,9 +21,12 @@ from bot.contract import (
     COPY_OF,
     COPY_URL,
     Blocked,
+    Busy,
     Ended,
+    Fate,
     PointUnavailable,
     StateChanged,
+    Taken,
     Unsupported,
     Work,
 )
@@ -157,3 +160,41 @@ def test_a_disk_without_room_is_said_before_the_first_byte(tmp_path: Path) -> No
     free = os.statvfs(tmp_path)
     with pytest.raises(Blocked, match="the copy needs"):
         refuse_without_room(tmp_path, free.f_blocks * free.f_frsize + 1)
+
+
+async def test_what_stands_in_the_place_of_a_copy_is_none(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    copy_file(world.backups / FOLDER, work.op_id).mkdir(parents=True)
+    (world.backups / FOLDER).chmod(0o700)
+    end = await carried_out(executor, work)
+    assert isinstance(end, Ended)
+    assert not end.ok
+    assert (await world.executor().find(work)).fate is Fate.ABSENT
+
+
+async def test_a_copy_whose_maker_was_killed_is_absent_and_begun_anew(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    slot = Markers(world.backups, world.key).take(work.op_id)
+    assert slot is not None
+    with slot:
+        copy = copy_file(world.backups / FOLDER, work.op_id)
+        slot.write(Marker(work.digest, work.point, "", MarkerStage.TAKEN, {COPIES: copy.name}))
+    assert (await executor.find(replace(work, handle={"op_id": work.op_id}))).fate is Fate.ABSENT
+    await copied(executor, work)
+
+
+async def test_a_copy_that_is_being_made_is_not_dropped(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    slot = Markers(world.backups, world.key).take(work.op_id)
+    assert slot is not None
+    with slot, pytest.raises(Busy, match="still being made"):
+        await carried_out(executor, dropping(work, prepared=work.op_id))
+
+
+async def test_what_was_dropped_before_it_was_made_is_never_made(executor: Sqlite, work: Work) -> None:
+    await carried_out(executor, dropping(work, prepared=work.op_id))
+    assert await executor.start(work) is Taken.TAKEN
+    assert (await executor.find(work)).fate is Fate.FAILED

@@ -103,9 +103,20 @@ def test_figures_without_a_limit_are_no_change() -> None:
     assert said.figures(commits) == "1 new commit, 1 author, 2 files"
 
 
-def test_many_figures_are_folded() -> None:
+def test_of_many_figures_the_largest_are_told() -> None:
     units = [Unit(f"t{n}", n) for n in range(1, 8)]
-    assert said.figures(units) == "1 new t1, 2 t2, 3 t3, 4 t4 and 3 more figures"
+    assert said.figures(units) == "4 new t4, 5 t5, 6 t6, 7 t7 and 3 more figures"
+
+
+def test_an_approval_covers_the_figures_that_it_tells() -> None:
+    units = [Unit(f"t{n}", n) for n in range(1, 8)]
+    ceiling = Ceiling(None, tuple(replace(unit, count=unit.count * 2) for unit in units))
+    assert said.covered(ceiling, units) == "8 new t4, 10 t5, 12 t6, 14 t7"
+
+
+def test_several_figures_of_one_name_are_told_in_the_plural() -> None:
+    ceiling = Ceiling(None, (Unit("payments", 5015), Unit("payments", 1, Change.RETURNS)))
+    assert said.covered(ceiling) == "5,015 new, 1 returning payments"
 
 
 def test_afterwards_it_is_said_as_done() -> None:
