@@ -3,7 +3,7 @@
 The restore point is a commit. Going back adds one commit on top of the branch, in which the path is as it
 was; nothing of the history goes away. Its trailers carry the op id and the plan digest, so the branch itself
 says what became of an operation. Identity is the last commit that changed the path: other people's commits
-elsewhere are no change. How git is spoken to is in `repository`.
+elsewhere are no change. How git is spoken to is in `repository`, the copy beside in `beside`.
 """
 
 import re
@@ -18,12 +18,15 @@ from backends.ended import ended
 from backends.examining import about_points
 from backends.git.address import Address, Credentials
 from backends.git.authorship import USUAL_AUTHORSHIP, Authorship, Signing
+from backends.git.beside import CommitCopies
 from backends.git.definition import NOT_ON_THE_WEB, TWICE
 from backends.git.message import CommitMessage, listed
 from backends.git.remote import USUAL_ACCESS, Access
 from backends.git.repository import Commit, Push, Repository
 from backends.git.settings import CommitSettings, GitSettings, SigningSettings
+from backends.marker import Markers
 from backends.references import Resolver
+from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.configuration.values import Reference
 from bot.contract import (
@@ -44,6 +47,7 @@ from bot.contract import (
 )
 from bot.errors import ConfigurationError
 from bot.model import (
+    BESIDE,
     Current,
     Do,
     Fence,
@@ -95,8 +99,12 @@ class FetchedBranch:
 
 
 class Git:
-    place = None
-    capabilities = Capabilities(Fence.ONCE, settles=SETTLES_SECONDS, does=frozenset({Do.SAVE, Do.RESTORE}))
+    capabilities = Capabilities(
+        Fence.ONCE,
+        settles=SETTLES_SECONDS,
+        does=frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE}),
+        drops=frozenset({Do.PREPARE}),
+    )
 
     def __init__(
         self,
@@ -108,8 +116,12 @@ class Git:
         clock: Clock = utc_now,
         access: Access = USUAL_ACCESS,
         authorship: Authorship = USUAL_AUTHORSHIP,
+        markers: Markers | None = None,  # of copies; None: in `work`, under a key that nobody else has
+        place: str | None = None,  # where their op ids are taken: those of a restore are in the branch
     ) -> None:
+        self.place = place
         self._repository = Repository(remote, branch, path, work, environment, access, authorship)
+        self._copies = CommitCopies(markers or Markers(work, WorkerKey.fresh()), place, clock)
         self._clock = clock
 
     async def points(self, limit: int = 50) -> Points:
@@ -143,7 +155,26 @@ class Git:
         return await self._loss(named(point.id, seen.points), seen, now)
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
-        return await self._keep(work) if work.do is Do.SAVE else await self._push(work)
+        match work.do:
+            case Do.PREPARE:
+                return await self._copy(work)
+            case Do.DROP:
+                return await self._copies.drop(work)
+            case Do.SAVE:
+                return await self._keep(work)
+            case _:
+                return await self._push(work)
+
+    async def _copy(self, work: Work) -> Handle | Taken:
+        """What is copied for a drill has nothing to do with what is live: it expects nothing."""
+        if (await self._copies.find(work)).fate is not Fate.ABSENT:
+            return Taken.TAKEN  # even when the remote cannot be asked now
+        _refuse_odd(work.point)
+        seen = await self._look()
+        if work.expected:
+            _refuse_if_moved(work, seen)
+        tree = await self._repository.tree(named(work.point, seen.points).id)
+        return await self._copies.start(work, tree, self._repository.contents)
 
     async def _keep(self, work: Work) -> Ended:
         """The commit that the plan goes back from: history keeps it, so there is nothing to save."""
@@ -179,6 +210,8 @@ class Git:
 
     async def find(self, work: Work) -> Found:
         """A push that the remote is still at, in a hook perhaps, may land after "absent" was said."""
+        if work.do in BESIDE:
+            return await self._copies.find(work)
         if work.do is Do.SAVE:
             return await self._find_kept(work)
         seen = await self._look()
@@ -195,17 +228,21 @@ class Git:
 
     async def bar(self, work: Work) -> Found:
         """There is nothing that could be taken apart from the push."""
-        return await self.find(work)
+        return await (self._copies.bar(work) if work.do in BESIDE else self.find(work))
 
     async def poll(self, work: Work) -> Progress | Ended:
         """`start` waits for the end of its push, so only the branch can tell."""
+        if work.do in BESIDE:
+            return await self._copies.poll(work)
         return ended(await self.find(work), self._clock())
 
     async def cancel(self, work: Work) -> Left | None:
-        """A push is over before anybody could stop it."""
-        return None
+        """A push is over before anybody could stop it; a copy is taken back."""
+        return await self._copies.cancel(work) if work.do is Do.PREPARE else None
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
+        if work.do is Do.PREPARE:
+            return (await self._verify_copy(work),)
         seen = await self._look()
         live = await self._repository.content(seen.tip)
         wanted = await self._repository.content(work.point)
@@ -221,6 +258,14 @@ class Git:
                 arrived=True,
             ),
         )
+
+    async def _verify_copy(self, work: Work) -> Finding:
+        missing = self._copies.why_not_there(work)
+        if missing is not None:
+            return missing
+        _refuse_odd(work.point)
+        await self._repository.fetch()  # our copy of the repository may have been removed
+        return await self._copies.compare(work, await self._repository.tree(work.point))
 
     async def examine(self) -> tuple[Trouble, ...]:
         seen = await self._look()
@@ -320,8 +365,17 @@ def build(settings: GitSettings, resolver: Resolver) -> Git:
         runs_hooks=settings.hooks == "run",
     )
     work, path = surroundings.spool / "git", resolver.text(settings.path)
-    authorship = _authorship(settings.commit, resolver)
-    made = Git(remote, branch, path, work, surroundings.environment, access=access, authorship=authorship)
+    made = Git(
+        remote,
+        branch,
+        path,
+        work,
+        surroundings.environment,
+        access=access,
+        authorship=_authorship(settings.commit, resolver),
+        markers=Markers(work, surroundings.key),
+        place=surroundings.place,
+    )
     if settings.credentials:
         _refuse_useless(Address.of(remote))
     return made

@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 import threading
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
@@ -75,8 +75,14 @@ class Program:
         self._hidden = hidden
         self._version: tuple[int, int] | None = None
 
-    async def run(self, *argv: str, timeout: float, extra: Mapping[str, str] | None = None) -> Answer:
-        """Raises Blocked where there is no git."""
+    async def run(
+        self,
+        *argv: str,
+        timeout: float,
+        extra: Mapping[str, str] | None = None,
+        most: int = MOST_ANSWER_BYTES,
+    ) -> Answer:
+        """Raises Blocked where there is no git. `most`: bytes of the answer that are kept."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -96,7 +102,7 @@ class Program:
             finally:  # also when nobody wants the answer any more
                 signal_group(process, SIGKILL)
                 await process.wait()
-            return Answer(code, _first(out, MOST_ANSWER_BYTES), self.complaints(_last(err)))
+            return Answer(code, _first(out, most), self.complaints(_last(err)))
 
     def begin(
         self, argv: Sequence[str], log: int, kept: int, extra: Mapping[str, str]
@@ -105,21 +111,51 @@ class Program:
 
         asyncio would end it as soon as nobody holds on to it any more. The thread only sees it off.
         """
+        null = subprocess.DEVNULL
+        process = self._popen(argv, stdin=null, stdout=null, stderr=log, extra=extra, kept=(kept,))
+        threading.Thread(target=process.wait, daemon=True).start()
+        return process
+
+    @contextmanager
+    def answering(self, argv: Sequence[str], asked: IO[bytes]) -> Iterator[IO[bytes]]:
+        """Yields what git answers, as it comes: it may be as long as it likes. Blocks; for a thread.
+
+        `asked`: a file that git reads its questions from.
+        """
+        null, pipe = subprocess.DEVNULL, subprocess.PIPE
+        process = self._popen(argv, stdin=asked.fileno(), stdout=pipe, stderr=null, extra={}, kept=())
+        assert process.stdout is not None  # it is a pipe
         try:
-            process = subprocess.Popen(
+            yield process.stdout
+        finally:  # also when nobody wants the rest any more
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, SIGKILL)
+            process.stdout.close()
+            process.wait()
+
+    def _popen(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        extra: Mapping[str, str],
+        kept: tuple[int, ...],
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
                 ["git", *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
                 cwd=self._work,
                 env={**self._environment, **extra},
                 start_new_session=True,
-                pass_fds=(kept,),
+                pass_fds=kept,
             )
         except OSError as problem:
             raise _no_git(problem) from problem
-        threading.Thread(target=process.wait, daemon=True).start()
-        return process
 
     async def version(self) -> tuple[int, int]:
         """Raises Blocked when it is too old for what is done here."""

@@ -1,21 +1,23 @@
 """One branch of a remote git repository, read and written through a copy of our own.
 
 Only git's command line is used, by argv, with no configuration but ours and no working tree: nothing of what
-the repository holds is ever checked out or run. The copy holds no truth and may be removed at any time.
+the repository holds is ever checked out or run. The copy holds no truth and may be removed at any time. What
+a commit holds can be read file by file, see `tree`.
 """
 
+import asyncio
 import hashlib
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from backends.git.address import why_not
 from backends.git.authorship import USUAL_AUTHORSHIP, Authorship
@@ -23,8 +25,15 @@ from backends.git.complaints import NEVER_SENT, NO_BRANCH
 from backends.git.fetching import Fetching
 from backends.git.local import WITHOUT_HOOKS, LocalRepository, trusting
 from backends.git.message import OPERATION, PLAN
-from backends.git.program import NEEDED_TO_SIGN_BY_SSH, Answer, Program
+from backends.git.program import (
+    MOST_ANSWER_BYTES,
+    MOST_ON_DISK_BYTES,
+    NEEDED_TO_SIGN_BY_SSH,
+    Answer,
+    Program,
+)
 from backends.git.remote import USUAL_ACCESS, Access, Remote
+from backends.git.tree import CommitTree
 from backends.marker import file_errors
 from backends.programs.process import printable
 from bot.contract import Blocked, Busy, Denied, OutcomeUnknown, TargetMissing, Unreachable
@@ -164,6 +173,25 @@ class Repository:
             return (await self._read("rev-parse", "--verify", f"{commit}^{{tree}}")).decode().strip()
         entry = await self._read("ls-tree", "-z", commit, "--", self.path)
         return entry.split(b"\t")[0].decode()
+
+    async def tree(self, commit: str) -> CommitTree:
+        """Returns the files that `path` holds at a commit; none: it is not there. Raises Blocked."""
+        pathspec = ("--", self.path) if self.path else ()
+        argv = ("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *pathspec)
+        listing = await self._read(*argv, most=MOST_ON_DISK_BYTES)
+        if len(listing) >= MOST_ON_DISK_BYTES:  # half a list would pass for a smaller commit
+            raise Blocked(f"Commit {commit[:8]} holds more files than the bot can list.")
+        return await asyncio.to_thread(CommitTree.listed, listing)
+
+    @contextmanager
+    def contents(self, tree: CommitTree) -> Iterator[IO[bytes]]:
+        """Yields what git says of the files of a tree, one after another. Blocks; for a thread."""
+        argv = (*self._options, "cat-file", "--batch", "--buffer")
+        with tempfile.TemporaryFile() as asked:
+            asked.write("".join(f"{file.id}\n" for file in tree.blobs).encode("ascii"))
+            asked.seek(0)
+            with self._program.answering(argv, asked) as answer:
+                yield answer
 
     async def files_between(self, old: str, new: str) -> int:
         pathspec = ("--", self.path) if self.path else ()
@@ -389,9 +417,11 @@ class Repository:
                 return flag, printable(summary)
         return None
 
-    async def _read(self, *argv: str, extra: Mapping[str, str] | None = None) -> bytes:
+    async def _read(
+        self, *argv: str, extra: Mapping[str, str] | None = None, most: int = MOST_ANSWER_BYTES
+    ) -> bytes:
         """Returns what a command says that reads what was fetched, or writes what nobody sees."""
-        answer = await self._program.run(*self._options, *argv, timeout=LOCAL_SECONDS, extra=extra)
+        answer = await self._program.run(*self._options, *argv, timeout=LOCAL_SECONDS, extra=extra, most=most)
         if answer.code is None:
             raise Busy(f"git {argv[0]} has not ended within {LOCAL_SECONDS:g} s.")
         if answer.code != 0:

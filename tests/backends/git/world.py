@@ -17,7 +17,10 @@ from backends.git.authorship import USUAL_AUTHORSHIP, Authorship
 from backends.git.executor import Git
 from backends.git.remote import USUAL_ACCESS, Access
 from backends.git.repository import Push, Repository
+from backends.marker import Markers
+from backends.worker_key import WorkerKey
 from tests.backends.away import moved_away
+from tests.backends.releases.world import DyingMarkers
 
 NOON = 1_795_348_800  # 2026-11-22T12:00:00Z
 
@@ -30,6 +33,15 @@ class GitWorld:
         self.root = root
         self.remote = root / "remote.git"
         self.colleague = root / "colleague"
+
+    @property
+    def key(self) -> WorkerKey:
+        return WorkerKey.at(self.root.with_name(f"{self.root.name}.key"))
+
+    @property
+    def markers(self) -> Markers:
+        """Of the copies that are made here."""
+        return Markers(self.root, self.key)
 
     @classmethod
     def make(cls, root: Path) -> Self:
@@ -54,13 +66,37 @@ class GitWorld:
         access: Access = USUAL_ACCESS,
         authorship: Authorship = USUAL_AUTHORSHIP,
     ) -> Git:
-        """Each has a cache of its own, as on another machine."""
+        """Each has a cache of its own, as on another machine. Copies are of one place, as on the same."""
         taken = sum(1 for _ in self.root.glob("work-*"))
         work = self.root / f"work-{os.getpid()}-{taken}"
-        executor = Git(str(self.remote), "main", self.path, work, access=access, authorship=authorship)
+        markers = self.markers if dies is None else DyingMarkers(self.root, self.key, dies)
+        executor = self._executor(work, markers, "here", access, authorship)
         if dies is not None:
             executor._repository = DyingRepository(str(self.remote), "main", self.path, work, dies)
         return executor
+
+    def elsewhere(self) -> Git:
+        work = self.root / "elsewhere"
+        return self._executor(work, Markers(work, self.key), "elsewhere")
+
+    def _executor(
+        self,
+        work: Path,
+        markers: Markers,
+        place: str,
+        access: Access = USUAL_ACCESS,
+        authorship: Authorship = USUAL_AUTHORSHIP,
+    ) -> Git:
+        return Git(
+            str(self.remote),
+            "main",
+            self.path,
+            work,
+            access=access,
+            authorship=authorship,
+            markers=markers,
+            place=place,
+        )
 
     @contextmanager
     def troubled(self, plight: Plight) -> Iterator[Git]:

@@ -1,0 +1,308 @@
+"""A copy of a commit beside the repository: plain files in a folder of ours, for whoever looks into them.
+
+It stands among the bot's notes in its state folder, where only the bot may read it. It has its name once it
+is whole, until it is dropped. Nothing is checked out or run for it; what is written is in `tree`.
+
+Its op id is taken in that folder, which `place` names: what another worker has made is not seen from here.
+"""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Final, TypeAlias
+
+from backends.ended import ended
+from backends.git.tree import CommitTree
+from backends.marker import OP_ID, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
+from backends.programs.supervisor import sync_folder
+from backends.threads import Threads
+from bot.clock import Clock
+from bot.contract import Blocked, Busy, Ended, Fate, Found, Handle, PointUnavailable, Progress, Taken, Work
+from bot.errors import PermanentError, TemporaryError
+from bot.model import Beside, Finding, Left, Verdict, When
+
+Contents: TypeAlias = Callable[[CommitTree], AbstractContextManager[IO[bytes]]]  # of the files of a commit
+
+COPIES: Final = "copies"  # in a marker: the id of the copy
+DROPS: Final = "drops"
+COPY: Final = "ROLLBACK_COPY"  # what checks on the copy are told
+STOPPING_SECONDS: Final = 10.0  # for a copy to be taken back
+ELSEWHERE: Final = "It was begun by another worker, whose copies this one cannot see."
+AT_IT: Final = "The copy is still being made."
+DROPPED: Final = "The copy was dropped."
+
+
+def copy_folder(beside: Path, copy: str) -> Path:
+    """Returns the folder of a copy. Raises PointUnavailable for what is not called like one."""
+    if not OP_ID.fullmatch(copy):
+        raise PointUnavailable(f"`{copy}` is no copy of ours.")
+    return beside / f"{copy}.copy"
+
+
+def unfinished_of(copy: Path) -> Path:
+    return copy.with_name(f"{copy.name}.new")
+
+
+class CommitCopies:
+    def __init__(self, markers: Markers, place: str | None, clock: Clock) -> None:
+        """`place`: which of several workers' state folders this is; None: the only one."""
+        self._markers = markers
+        self._place = place
+        self._clock = clock
+        self._threads = Threads()
+        self._going: dict[str, CommitCopying] = {}  # of this process, by op id
+
+    async def start(self, work: Work, tree: CommitTree, contents: Contents) -> Handle | Taken:
+        """Returns once it has begun; it goes on in a thread."""
+        begun = await self._threads.run(self._begin, work, tree, contents)
+        return {"op_id": work.op_id} if begun else Taken.TAKEN
+
+    async def drop(self, work: Work) -> Taken | Ended:
+        return await self._threads.run(self._drop, work)
+
+    async def find(self, work: Work) -> Found:
+        found = await self._threads.run(self._find, work)
+        return Found(Fate.UNKNOWN, ELSEWHERE) if found.fate is Fate.ABSENT and self._is_away(work) else found
+
+    async def bar(self, work: Work) -> Found:
+        return await self._threads.run(self._bar, work)
+
+    async def poll(self, work: Work) -> Progress | Ended:
+        going = self._going.get(work.op_id)
+        if going is not None and not going.ended.is_set():
+            return Progress(self._clock(), "Copying.", going.done, going.total, "bytes", going.rate)
+        found = await self.find(work)
+        self._going.pop(work.op_id, None)
+        return ended(found, self._clock(), None if going is None else going.error)
+
+    async def cancel(self, work: Work) -> Left | None:
+        """Only what goes on in this process can be stopped."""
+        going = self._going.get(work.op_id)
+        if going is None:
+            return None
+        going.stop()
+        await self._threads.run(going.ended.wait, STOPPING_SECONDS)
+        found = await self.find(work)
+        return Left.BEFORE if found.fate in {Fate.FAILED, Fate.ABSENT} else None
+
+    def why_not_there(self, work: Work) -> Finding | None:
+        """Returns what is seen where there is no copy; None: there is one, to be compared with its commit."""
+        if os.path.lexists(self._folder(work)):
+            return None
+        if self._is_away(work):
+            return _seen(Verdict.INCONCLUSIVE, work, ELSEWHERE)
+        return _seen(Verdict.FAILED, work, "There is no copy.")
+
+    async def compare(self, work: Work, tree: CommitTree) -> Finding:
+        return await self._threads.run(self._compare, work, tree)
+
+    def _compare(self, work: Work, tree: CommitTree) -> Finding:
+        root = os.fsencode(self._folder(work))
+        try:
+            if difference := tree.difference(root):
+                return _seen(Verdict.FAILED, work, difference)
+            as_text = tree.kept_as_text(root)
+        except OSError as error:
+            return _seen(Verdict.FAILED, work, f"It cannot be read: {error.strerror}.")
+        words = "The files of the commit."
+        if as_text:
+            words = f"{words} Links that may lead out of it are plain files: {as_text}."
+        return _seen(Verdict.PASSED, work, words)
+
+    def _folder(self, work: Work) -> Path:
+        return copy_folder(self._markers.folder, work.op_id)
+
+    def _is_away(self, work: Work) -> bool:
+        return work.place not in (None, self._place)
+
+    def _take(self, op_id: str) -> Slot | None:
+        self._markers.folder.parent.mkdir(parents=True, exist_ok=True)
+        return self._markers.take(op_id)
+
+    @file_errors()
+    def _begin(self, work: Work, tree: CommitTree, contents: Contents) -> bool:
+        """Returns whether it was not taken before. From here on the slot is closed by the thread."""
+        slot = self._take(work.op_id)
+        if slot is None:
+            return False
+        with ExitStack() as unless_begun:
+            unless_begun.enter_context(slot)
+            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
+                return False
+            refuse_without_room(self._markers.folder, tree.needs_bytes)
+            facts = {COPIES: work.op_id}
+            taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, facts)
+            slot.write(taken)
+            going = CommitCopying(tree, contents, self._folder(work), taken, slot)
+            going.start()
+            self._going[work.op_id] = going
+            unless_begun.pop_all()
+        return True
+
+    @file_errors()
+    def _find(self, work: Work) -> Found:
+        return self._markers.find(work, self._fate)
+
+    @file_errors()
+    def _bar(self, work: Work) -> Found:
+        self._markers.folder.parent.mkdir(parents=True, exist_ok=True)
+        return self._markers.bar(work, self._fate)
+
+    @file_errors()
+    def _drop(self, work: Work) -> Taken | Ended:
+        copy = work.prepared or ""
+        folder = copy_folder(self._markers.folder, copy)
+        slot = self._take(work.op_id)
+        if slot is None:
+            return Taken.TAKEN
+        with slot:
+            if fate_of(work, slot.read(), self._fate).fate is not Fate.ABSENT:
+                return Taken.TAKEN
+            making = self._take(copy)
+            if making is None:
+                raise Busy(AT_IT)
+            with making:
+                facts = {DROPS: copy}
+                dropping = Marker(work.digest, work.point, work.expected, MarkerStage.CLOSING, facts)
+                slot.write(dropping)
+                _bar_for_good(making, work)
+                _remove_whole(folder)
+                slot.write(replace(dropping, stage=MarkerStage.DONE))
+        return Ended(True, Left.BEFORE, f"{copy} is dropped.")
+
+    def _fate(self, marker: Marker) -> Found:
+        if marker.stage is MarkerStage.FAILED:
+            return Found(Fate.FAILED, marker.words, left=Left.BEFORE)
+        if DROPS in marker.facts:
+            return self._fate_of_dropping(marker, str(marker.facts[DROPS]))
+        copy = str(marker.facts[COPIES])
+        folder = copy_folder(self._markers.folder, copy)
+        if marker.stage is not MarkerStage.TAKEN and folder.exists():
+            made = Beside(copy, {COPY: str(folder.absolute())})
+            return Found(Fate.DONE, "The copy is there.", left=Left.BEFORE, made=made)
+        if marker.stage is MarkerStage.DONE:
+            return Found(Fate.FAILED, "The copy is gone.", left=Left.BEFORE)
+        return Found(Fate.ABSENT, "The copy was never finished.")
+
+    def _fate_of_dropping(self, marker: Marker, copy: str) -> Found:
+        """The folder itself says whether it went, until that was noted."""
+        folder = copy_folder(self._markers.folder, copy)
+        if marker.stage is MarkerStage.DONE or not (folder.exists() or unfinished_of(folder).exists()):
+            return Found(Fate.DONE, f"{copy} is dropped.", left=Left.BEFORE)
+        return Found(Fate.ABSENT, f"{copy} is still there.")
+
+
+class CommitCopying:
+    """A copy that is being made. It owns the slot of its op id, and lets go of it when it has ended."""
+
+    def __init__(self, tree: CommitTree, contents: Contents, copy: Path, taken: Marker, slot: Slot) -> None:
+        self.ended = threading.Event()
+        self.error: Exception | None = None  # why it came to nothing; None: it has not, or nobody knows
+        self.done = 0
+        self.total = tree.size
+        self._tree = tree
+        self._contents = contents
+        self._copy = copy
+        self._marker = taken
+        self._slot = slot
+        self._stopping = threading.Event()
+        self._since = time.monotonic()
+
+    @property
+    def rate(self) -> float | None:
+        """Returns how many bytes a second since it began; None: none is done yet."""
+        took = time.monotonic() - self._since
+        return self.done / took if self.done and took > 0 else None
+
+    def start(self) -> None:
+        """A daemon thread: a process that must end does not wait for it. Whoever comes next begins anew."""
+        threading.Thread(target=self._run, name="git-beside", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _run(self) -> None:
+        try:
+            with self._slot:  # let go before anybody hears how it ended
+                self.error = self._attempt()
+        finally:
+            self.ended.set()
+
+    def _attempt(self) -> Exception | None:
+        """One that comes to nothing is noted: others want to know why, and nobody is to begin it again."""
+        try:
+            with file_errors():
+                self._carry_out()
+        except (PermanentError, TemporaryError) as error:
+            if not self._copy.exists():
+                with suppress(OSError):  # the disk is full, say: then it is not noted
+                    self._write(MarkerStage.FAILED, str(error))
+            return error
+        return None
+
+    def _carry_out(self) -> None:
+        unfinished = unfinished_of(self._copy)
+        _remove(unfinished)  # of somebody who was killed
+        try:
+            unfinished.mkdir(mode=0o700)
+            with self._contents(self._tree) as answer:
+                self._tree.write(os.fsencode(unfinished), answer, self._went_on)
+            self._write(MarkerStage.CLOSING)  # from here on what stands there under its name is the copy
+            os.rename(unfinished, self._copy)
+            sync_folder(self._copy.parent)
+        finally:
+            _remove(unfinished)
+        self._write(MarkerStage.DONE)
+
+    def _went_on(self, size: int) -> None:
+        if self._stopping.is_set():
+            raise PermanentError(f"Stopped after {self.done:,} of {self.total:,} bytes.")
+        self.done += size
+
+    def _write(self, stage: MarkerStage, words: str = "") -> None:
+        self._marker = replace(self._marker, stage=stage, words=words)
+        self._slot.write(self._marker)
+
+
+def refuse_without_room(folder: Path, size: int) -> None:
+    """Raises Blocked before the first byte."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise Blocked(
+            f"The disk of {folder} has {free:,} bytes free, and the copy needs {size:,}: free some space."
+        )
+
+
+def _bar_for_good(making: Slot, work: Work) -> None:
+    """Nobody makes the copy again once it was dropped, whoever comes late."""
+    marker = making.read() or Marker(work.digest, "", "", MarkerStage.TAKEN)
+    if marker.signed:  # else it is not ours, and must not be taken for ours
+        making.write(replace(marker, stage=MarkerStage.FAILED, words=DROPPED))
+
+
+def _remove_whole(copy: Path) -> None:
+    """A copy is whole where it has its name, so that goes first."""
+    unfinished = unfinished_of(copy)
+    _remove(unfinished)
+    with suppress(FileNotFoundError):
+        os.rename(copy, unfinished)
+        sync_folder(copy.parent)
+    _remove(unfinished)
+    sync_folder(copy.parent)
+
+
+def _remove(folder: Path) -> None:
+    """Follows no link. What stands in its place and is no folder goes as well: all of it is ours."""
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+    else:
+        folder.unlink(missing_ok=True)
+
+
+def _seen(verdict: Verdict, work: Work, words: str) -> Finding:
+    return Finding("copy", When.OFFLINE, verdict, value=work.point, words=words)
