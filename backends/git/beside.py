@@ -20,9 +20,10 @@ from backends.ended import ended
 from backends.git.tree import CommitTree
 from backends.marker import OP_ID, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.programs.supervisor import sync_folder
+from backends.room import refuse_without_room
 from backends.threads import Threads
 from bot.clock import Clock
-from bot.contract import Blocked, Busy, Ended, Fate, Found, Handle, PointUnavailable, Progress, Taken, Work
+from bot.contract import COPY, Busy, Ended, Fate, Found, Handle, PointUnavailable, Progress, Taken, Work
 from bot.errors import PermanentError, TemporaryError
 from bot.model import Beside, Finding, Left, Verdict, When
 
@@ -30,7 +31,6 @@ Contents: TypeAlias = Callable[[CommitTree], AbstractContextManager[IO[bytes]]] 
 
 COPIES: Final = "copies"  # in a marker: the id of the copy
 DROPS: Final = "drops"
-COPY: Final = "ROLLBACK_COPY"  # what checks on the copy are told
 STOPPING_SECONDS: Final = 10.0  # for a copy to be taken back
 ELSEWHERE: Final = "It was begun by another worker, whose copies this one cannot see."
 AT_IT: Final = "The copy is still being made."
@@ -267,15 +267,6 @@ class CommitCopying:
     def _write(self, stage: MarkerStage, words: str = "") -> None:
         self._marker = replace(self._marker, stage=stage, words=words)
         self._slot.write(self._marker)
-
-
-def refuse_without_room(folder: Path, size: int) -> None:
-    """Raises Blocked before the first byte."""
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise Blocked(
-            f"The disk of {folder} has {free:,} bytes free, and the copy needs {size:,}: free some space."
-        )
 
 
 def _bar_for_good(making: Slot, work: Work) -> None:

@@ -1,8 +1,7 @@
 """One branch of a remote git repository, read and written through a copy of our own.
 
 Only git's command line is used, by argv, with no configuration but ours and no working tree: nothing of what
-the repository holds is ever checked out or run. The copy holds no truth and may be removed at any time. What
-a commit holds can be read file by file, see `tree`.
+the repository holds is ever checked out or run. The copy holds no truth and may be removed at any time.
 """
 
 import asyncio

@@ -5,16 +5,16 @@ backup that was approved, or not there at all. Nothing of the live database is r
 """
 
 import os
-import shutil
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from backends.marker import MADE_HERE, OP_ID, Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
+from backends.room import refuse_without_room
 from backends.sqlite.held import held
 from backends.sqlite.in_thread import Restoring
-from bot.contract import COPY, COPY_OF, COPY_URL, Blocked, Fate, Found, PointUnavailable
+from bot.contract import COPY, COPY_OF, COPY_URL, Fate, Found, PointUnavailable
 from bot.model import Beside, Left
 
 COPIES: Final = "copies"  # in a marker: the name of the file
@@ -76,15 +76,6 @@ class Copying(Restoring):
                 left -= written or left  # it was cut off meanwhile: `check` says so
             os.fsync(file.fileno())
         self._refuse_if_stopped(left, total)
-
-
-def refuse_without_room(folder: Path, size: int) -> None:
-    """Raises Blocked before the first byte."""
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise Blocked(
-            f"The disk of {folder} has {free:,} bytes free, and the copy needs {size:,}: free some space."
-        )
 
 
 def fate_of_copying(marker: Marker, folder: Path, database: Path) -> Found:

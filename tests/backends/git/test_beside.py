@@ -26,11 +26,9 @@ from backends.conformance.harness import (
     work_for,
 )
 from backends.git.beside import (
-    COPY,
     DROPS,
     CommitCopies,
     copy_folder,
-    refuse_without_room,
     unfinished_of,
 )
 from backends.git.executor import Git, build
@@ -40,10 +38,12 @@ from backends.git.settings import GitSettings
 from backends.git.tree import CUT_OFF, DAMAGED, CommitFile, CommitTree
 from backends.marker import Marker, Markers, MarkerStage
 from backends.references import Resolver
+from backends.room import refuse_without_room
 from backends.surroundings import Surroundings
 from backends.worker_key import WorkerKey
 from bot.clock import utc_now
 from bot.contract import (
+    COPY,
     Blocked,
     Busy,
     Ended,

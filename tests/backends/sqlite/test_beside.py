@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from backends.conformance.harness import carried_out, dropping, preparing, work_for
 from backends.marker import FOLDER, Marker, Markers, MarkerStage
-from backends.sqlite.beside import COPIES, copy_file, refuse_without_room, unfinished_of
+from backends.room import refuse_without_room
+from backends.sqlite.beside import COPIES, copy_file, unfinished_of
 from backends.sqlite.executor import Sqlite
 from bot.clock import utc_now
 from bot.contract import (
