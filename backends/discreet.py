@@ -37,7 +37,7 @@ from bot.contract import (
     Work,
 )
 from bot.errors import PermanentError, TemporaryError, words_of
-from bot.looking import LooksBeside, PatientCheck
+from bot.looking import LooksBeside, PatientCheck, ReachesTarget
 from bot.model import Finding, Goal, Left, Loss, Points, RestorePoint, Verdict, Way, When
 
 T = TypeVar("T")
@@ -85,6 +85,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "stable": Expected(int, (int,), "a whole number"),
     "every": Expected(float, (int, float), "a number"),
     "wait": Expected(float, (int, float), "a number"),
+    "reaches_target": Expected(bool, (bool,), "True or False"),
 }
 
 
@@ -312,6 +313,13 @@ class DiscreetCheck:
     @property
     def wait(self) -> float:
         return self._hearing.read("wait", lambda: self._check.wait)
+
+    @property
+    def reaches_target(self) -> bool:
+        check = self._check
+        return isinstance(check, ReachesTarget) and self._hearing.read(
+            "reaches_target", lambda: check.reaches_target
+        )
 
     def beside(self, environment: Mapping[str, str]) -> "DiscreetCheck | None":
         """Returns the same check on a copy; None: it cannot look at one."""

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol, TypedDict, runtime_checkable
+from typing import ClassVar, Protocol, TypedDict, runtime_checkable
 
 from bot import events
 from bot.clock import Clock, Sleep
@@ -45,6 +45,17 @@ class LooksBeside(Protocol):
         """Returns the same look at the copy that `environment` tells of; None: it would look elsewhere."""
 
 
+@runtime_checkable
+class ReachesTarget(Protocol):
+    """A check that itself connects to what it looks at; no check has to.
+
+    What it cannot see may be down. Of a program that cannot be run that says nothing.
+    """
+
+    @property
+    def reaches_target(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ChecksOfCopy:
     able: tuple[PatientCheck, ...]
@@ -61,6 +72,7 @@ class Habits:
     every: float = 1.0
     wait: float = 180.0
     timeout: float = 10.0  # of one look
+    reaches_target: ClassVar[bool] = False
 
 
 class AllHabits(TypedDict):
@@ -99,10 +111,14 @@ async def look_once(checks: Iterable[Check], clock: Clock) -> tuple[Finding, ...
 
 
 async def is_down(checks: Iterable[Check], clock: Clock) -> bool:
-    """Returns whether no check sees anything at all: down, not merely bad. A rollback is no failover."""
+    """Returns whether no check that reaches for the target sees anything at all: down, not merely bad.
+
+    A rollback is no failover.
+    """
+    reaching = [check for check in checks if isinstance(check, ReachesTarget) and check.reaches_target]
     try:
         async with asyncio.timeout(DOWN_WITHIN_SECONDS):
-            findings = await look_once(checks, clock)
+            findings = await look_once(reaching, clock)
     except TimeoutError:
         return False
     return bool(findings) and all(finding.value is None for finding in findings)

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from aiohttp import (
     ClientError,
@@ -84,6 +84,7 @@ Judged = tuple[Verdict, str, Value]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCheck(Habits):
+    reaches_target: ClassVar[bool] = True
     url: str = field(repr=False)
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from backends.references import Resolver
 from backends.sql.answers import (
@@ -45,6 +45,7 @@ T = TypeVar("T")
 class QueryCheck(Habits):
     """One value, in one row of one column. All of the conditions that are given must hold."""
 
+    reaches_target: ClassVar[bool] = True
     url: str = field(repr=False)
     base: Path  # where a relative path starts
     query: str
@@ -73,6 +74,7 @@ class QueryCheck(Habits):
 class TablesCheck(Habits):
     """Compares before and after; a table that has lost all its rows is for people to judge."""
 
+    reaches_target: ClassVar[bool] = True
     url: str = field(repr=False)
     base: Path  # where a relative path starts
     tables: tuple[str, ...]

@@ -167,6 +167,9 @@ def _references(configuration: Configuration) -> Iterator[Fault]:
         here: Location = ("targets", name)
         yield from _undefined(configuration, target.approval.from_, (*here, "approval", "from"))
         yield from _undefined(configuration, target.requesters, (*here, "requesters"))
+        if "requesters" in target.model_fields_set and not target.requesters:
+            words = "An empty list lets every full member ask. Leave it out for that, or say who may."
+            yield Fault((*here, "requesters"), words)
         contact = target.point_of_contact
         if contact is not None and not _is_person(configuration, contact):
             words = f"Contact `{contact}` of `{name}` is no Slack user id and nobody in `people`."

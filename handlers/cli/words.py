@@ -9,7 +9,7 @@ from bot.suggesting import Offer, is_live
 from bot.times import moment
 from bot.views.lines import event_words
 from bot.views.live import customers, live
-from bot.views.plan import approvals, in_full
+from bot.views.plan import approvals, goes, in_full
 from bot.views.steps import step_name
 from bot.views.words import age, deed, number, state_words
 from handlers.cli.output import aside, say, table
@@ -75,6 +75,7 @@ def plan(of: Plan, code: str, now: datetime) -> None:
     """Blockers are said where they end the command."""
     say(f"{of.target} · {of.environment} · plan {code}")
     say(*(f"  {plain(row, str)}" for row in in_full(of, now) if not row.startswith("⛔")))
+    say(*(f"  Goes: {plain(line, str)}" for leg in of.legs for line in goes(leg, now)))
     say(f"  Approvals needed: {approvals(of)}")
 
 

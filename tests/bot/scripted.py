@@ -512,6 +512,7 @@ class Check:
     stable: int = 1
     every: float = 1.0
     wait: float = 0.0
+    reaches_target: bool = True
 
     def called(self, name: str) -> "Check":
         return replace(self, name=name)

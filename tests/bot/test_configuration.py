@@ -443,6 +443,11 @@ PROBLEMS = [
     ),
     (
         SHOP,
+        f"{SHOP}\n    requesters: []",
+        "17: An empty list lets every full member ask. Leave it out for that, or say who may.",
+    ),
+    (
+        SHOP,
         f"{SHOP}\n    requesters: [nobody]",
         "17: `nobody` is no group, no name in `people` and no Slack user id.",
     ),

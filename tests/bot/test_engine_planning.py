@@ -104,6 +104,12 @@ async def test_a_target_is_down_when_no_check_sees_anything(
     assert (await play.planned()).approval.target_down is down
 
 
+async def test_a_check_that_reaches_for_nothing_says_nothing_about_the_target(play: Play) -> None:
+    for check in (play.world.offline, play.world.online):
+        check.sees, check.reaches_target = [None], False
+    assert not (await play.planned()).approval.target_down
+
+
 async def test_a_request_that_was_cancelled_while_it_was_planned_stays_cancelled(play: Play) -> None:
     play.ask()
     play.world.offline.meanwhile = lambda: play.press(ANA, presses.CANCEL)
