@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from workspace import faults_to_try as breaks
-from workspace.configuration import ANA, BEN, GUEST, STOREFRONT_CHANNEL
+from workspace.configuration import ANA, BEN, CATALOG_CHANNEL, GUEST, ORDERS_CHANNEL, STOREFRONT_CHANNEL
 from workspace.demo import Demo
 from workspace.slack.refusal import Impossible
 from workspace.slack.server import PretendSlack
@@ -121,6 +121,18 @@ async def test_taking_back_the_orders_opens_the_form_with_its_loss(demo: Demo, s
     assert button["done"], button
     assert f"loses {stage.seen.orders.since_backup} rows" in button["label"]
     assert stage.form(ANA) is not None
+
+
+@pytest.mark.parametrize(
+    ("target", "channel"),
+    [("orders", ORDERS_CHANNEL), ("catalog", CATALOG_CHANNEL)],
+    ids=["orders", "catalog"],
+)
+async def test_anybody_can_try_a_drill_at_once(stage: Stage, target: str, channel: str) -> None:
+    before = {run.id for run in stage.told.runs}
+    await stage.command(ANA, channel, f"drill {target}")
+    run = await stage.until("the drill", lambda: stage.new_run(target, before))
+    assert (await stage.until_settled(run)).state == "succeeded"
 
 
 async def test_one_thing_is_broken_at_a_time(demo: Demo) -> None:
