@@ -347,9 +347,10 @@ def _no_room(reason: Exception) -> bool:
 
 
 def _asked(run: Run) -> str:
+    follows = "it runs on a copy" if run.is_drill else "nothing runs until somebody else approves"
     return (
         f"{run.id}: reading `{run.request.target}`. Its card follows in <#{run.request.channel}>, unless the "
-        "restore point cannot be found; nothing runs until somebody else approves."
+        f"restore point cannot be found; {follows}."
     )
 
 

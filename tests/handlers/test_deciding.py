@@ -182,6 +182,7 @@ async def test_where_a_backend_sees_something_else_live_no_card_says_otherwise(w
     card = await world.shows("is live, not")
     assert "in place" not in card
     await world.clicks("ben", "End it…")
+    await world.sees_modal("ben", "ends failed")
     await world.fills_in("ben", reason="it does nothing")
     await world.reaches("failed")
     assert "NOT KNOWN what is live" in await world.shows("NOT KNOWN")

@@ -56,7 +56,8 @@ async def drilled(open_world: Open, tmp_path: Path) -> World:
 
 async def test_one_line_walks_the_way_back_on_a_copy_and_says_what_was_seen(drilled: World) -> None:
     good = back_up(drilled.folder, 5, 10)
-    await drilled.says("ana", f"drill orders {good} because it is due")
+    reply = await drilled.says("ana", f"drill orders {good} because it is due")
+    assert "it runs on a copy" in str(reply.text)
     await drilled.reaches("succeeded")
     card = await drilled.shows("was dropped")
     assert "Drill: orders came back on a copy, verified" in card
