@@ -6,12 +6,14 @@ says what became of an operation. Identity is the last commit that changed the p
 elsewhere are no change. How git is spoken to is in `repository`, the copy beside in `beside`.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from backends.choosing import named, point_for, skew
 from backends.ended import ended
@@ -98,6 +100,10 @@ class FetchedBranch:
         return self.commits[: ids.index(point)]
 
 
+SAME: Final = "It holds what is live already."
+COMPARED_COMMITS: Final = 8  # with what is live, in each list
+
+
 class Git:
     capabilities = Capabilities(
         Fence.ONCE,
@@ -126,7 +132,18 @@ class Git:
 
     async def points(self, limit: int = 50) -> Points:
         seen = await self._look()
-        return Points(seen.points[:limit], seen.current)
+        same = await self._same_as_live(seen)
+        points = [replace(one, doubt=SAME) if one.id in same else one for one in seen.points[:limit]]
+        return Points(tuple(points), seen.current)
+
+    async def _same_as_live(self, seen: FetchedBranch) -> frozenset[str]:
+        """Returns the earlier commits that hold what is live, of those that may be suggested.
+
+        After a rollback one does, and going there would change nothing.
+        """
+        looked_at = [one.id for one in seen.commits[: 1 + COMPARED_COMMITS]]
+        live, *held = await asyncio.gather(*map(self._repository.content, looked_at))
+        return frozenset(one for one, content in zip(looked_at[1:], held, strict=True) if content == live)
 
     async def plan(self, goal: Goal, now: datetime) -> Way:
         goal = _in_lower_case(goal)

@@ -510,3 +510,11 @@ async def test_a_commit_whose_date_is_none_is_listed_without_one(world: GitWorld
     told = {point.label: point.at for point in points}
     assert told["odd"] is None or date == "-5 +0000"
     assert len(points) > 1
+
+
+async def test_after_a_rollback_what_it_went_to_is_no_way_back_any_more(executor: Git) -> None:
+    work = await _work(executor)
+    await carried_out(executor, work)
+    doubts = {point.id: point.doubt for point in (await executor.points()).points}
+    assert doubts[work.point] == "It holds what is live already."
+    assert [doubt for point, doubt in doubts.items() if point != work.point and doubt] == []
