@@ -518,3 +518,25 @@ async def test_after_a_rollback_what_it_went_to_is_no_way_back_any_more(executor
     doubts = {point.id: point.doubt for point in (await executor.points()).points}
     assert doubts[work.point] == "It holds what is live already."
     assert [doubt for point, doubt in doubts.items() if point != work.point and doubt] == []
+
+
+async def test_a_file_in_the_place_of_a_folder_above_the_path_is_in_the_way(
+    world: GitWorld, tmp_path: Path
+) -> None:
+    for n, text in enumerate(("1", "2")):
+        folder = world.colleague / "deep" / "down"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "f").write_text(text)
+        git(world.colleague, "add", "--all")
+        git(world.colleague, "commit", "--quiet", "-m", f"deep {text}", at=NOON + 60 * (50 + n))
+    git(world.colleague, "rm", "-r", "--quiet", "deep")
+    (world.colleague / "deep").write_text("a file now")
+    git(world.colleague, "add", "--all")
+    git(world.colleague, "commit", "--quiet", "-m", "flat", at=NOON + 60 * 60)
+    git(world.colleague, "push", "--quiet", "origin", "main")
+    executor = Git(str(world.remote), "main", "deep/down", tmp_path / "work", dict(os.environ))
+    work = work_for(await executor.plan(Goal(point=await _point(executor, "deep 1")), NOW))
+    way = await executor.plan(Goal(point=work.point), NOW)
+    assert "`deep` is a file on the branch now" in " ".join(way.blockers)
+    with pytest.raises(Blocked, match="is a file on the branch now"):
+        await carried_out(executor, work)
