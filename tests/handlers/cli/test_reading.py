@@ -124,6 +124,10 @@ def test_a_plan_for_people_says_the_code_and_who_must_agree(shell: Shell) -> Non
     assert "Approvals needed: 1, from managers" in done.out
 
 
+def test_a_plan_for_people_says_what_goes_besides_rows(shell: Shell) -> None:
+    assert "  Goes: v42" in shell.types("plan", "storefront", "v40").out
+
+
 def test_a_plan_to_what_is_live_is_shown_and_the_answer_is_no(shell: Shell) -> None:
     done = shell.types("plan", "storefront", "v42", "--json")
     assert json.loads(done.out)["blockers"]
