@@ -114,7 +114,7 @@ def compose(
 
 @dataclass(frozen=True, slots=True)
 class DrillResult:
-    """What the newest drill of a restore point has shown of it."""
+    """Holds what the newest drill of a restore point has shown of it."""
 
     run: str
     at: datetime

@@ -338,7 +338,7 @@ class _Drive:
         return await self.write(run, replace(judged(step, [*said, *seen]), left_out=checks.left_out))
 
     async def _arrived(self, run: Run) -> dict[str, tuple[Finding, ...]]:
-        """What each backend itself says about having arrived, by target."""
+        """Returns what each backend itself says about having arrived, by target."""
         return {
             r.step.target: await arrived(
                 self._world.executor(r.step.target), r.step.target, self._effects.work(run, r.step)

@@ -791,7 +791,7 @@ def _(fact: events.Checked, run: Run, event: Event) -> Run:
 
 
 def _as_seen(run: Run, astray: Collection[str]) -> Run:
-    """What a backend says of what is live counts more than that its restore has ended well."""
+    """Returns the run with what backends see live, which counts more than a restore that ended well."""
     for record in run.work.restores:
         if record.left is Left.POINT and record.step.target in astray:
             run = _leaving(run, record.step.n, Left.UNKNOWN)

@@ -244,7 +244,7 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Where to: exactly one of the first three and the last is set."""
+    """Says where to go: exactly one of `point`, `before`, `undo_of` and `drawn` is set."""
 
     point: str | None = None
     before: datetime | None = None

@@ -1,4 +1,4 @@
-"""What a backend does that can make a copy beside, for a restore that switches to it or to be looked into."""
+"""Tries a backend that can make a copy beside, for a restore that switches to it or to be looked into."""
 
 from dataclasses import replace
 

@@ -183,7 +183,7 @@ class Git:
                 return await self._push(work)
 
     async def _copy(self, work: Work) -> Handle | Taken:
-        """What is copied for a drill has nothing to do with what is live: it expects nothing."""
+        """Begins a copy. One for a drill has nothing to do with what is live, and expects nothing of it."""
         if (await self._copies.find(work)).fate is not Fate.ABSENT:
             return Taken.TAKEN  # even when the remote cannot be asked now
         _refuse_odd(work.point)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 from backends.programs.process import printable
+from bot.times import tellable
 
 DEPLOYER: Final = ".dep/releases_log"
 OLD_DEPLOYER: Final = ".dep/releases"
@@ -82,6 +83,8 @@ def dated(name: str, zone: tzinfo, near: Callable[[], datetime] | None = None) -
     with suppress(ValueError):
         local = datetime(year, month, day, hour, minute, second, tzinfo=_zone_in(found) or zone)
         once, again = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        if tellable(once) is None or tellable(again) is None:
+            return None
         if once == again or near is None:
             return once
         there = near()
@@ -161,7 +164,8 @@ def _moment(created_at: object) -> datetime | None:
         return None
     with suppress(ValueError):
         at = datetime.fromisoformat(created_at)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        if told := tellable(at if at.tzinfo else at.replace(tzinfo=UTC)):
+            return told.astimezone(UTC)
     return None
 
 

@@ -315,7 +315,7 @@ class Sqlite:
         return going
 
     def _copying(self, work: Work, slot: Slot) -> Copying:
-        """What is copied for a drill has nothing to do with what is live: it expects nothing."""
+        """Returns a copy to be begun. One for a drill expects nothing of what is live."""
         if work.expected:
             self._refuse_moved(work)
         backup, copy = self._named(work.point), copy_file(self._markers.folder, work.op_id)

@@ -1,4 +1,4 @@
-"""What the card of a drill says: a restore point that came back on a copy, or did not.
+"""Draws the card of a drill: a restore point came back on a copy, or did not.
 
 The first line says what was seen, as every card does; what is live was not touched, and that is said too.
 """

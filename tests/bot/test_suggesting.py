@@ -126,6 +126,14 @@ async def test_a_run_whose_undo_was_undone_has_taken_back_again() -> None:
     assert [each.run for each in taken_back("orders", (again, undo, run))] == ["RB-44", "RB-42"]
 
 
+async def test_of_a_chain_of_undos_every_second_one_has_taken_back() -> None:
+    run = await Play().driven()
+    undo = undo_of(run, "RB-43")
+    again = undo_of(undo, "RB-44")
+    last = undo_of(again, "RB-45")
+    assert [each.run for each in taken_back("orders", (last, again, undo, run))] == ["RB-45", "RB-43"]
+
+
 async def test_what_a_run_took_back_is_the_time_from_its_point_to_its_end() -> None:
     run = await Play().driven()
     assert taken_back("orders", (run,)) == (Abandoned(run.id, later(-1020), run.end.at or T0),)

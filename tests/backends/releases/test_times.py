@@ -171,6 +171,25 @@ async def test_a_record_in_another_form_says_nothing_about_the_time(world: Relea
     assert (await _points(world))["v41"].at == before
 
 
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"]
+)
+async def test_the_zero_and_the_end_of_a_calendar_in_a_record_are_no_times(
+    world: ReleasesWorld, at: str
+) -> None:
+    world.deploy("1", NOON)
+    _notes(
+        world,
+        ".dep/releases_log",
+        f'{{"created_at":"{at}","release_name":"1","user":"ana","target":"main"}}\n',
+    )
+    assert (await _points(world))["1"].at == datetime.fromtimestamp(NOON, UTC)
+
+
+def test_a_name_that_is_dated_before_all_times_in_its_zone_tells_none() -> None:
+    assert dated("19000101000000", BERLIN) is None
+
+
 async def test_a_record_that_is_no_plain_file_is_left_alone(world: ReleasesWorld, tmp_path: Path) -> None:
     (world.root / ".dep").mkdir()
     os.mkfifo(world.root / ".dep" / "releases_log")
