@@ -30,6 +30,7 @@ class Around:
     open_run: str | None = None
     moved: Sequence[Run] = ()  # those that may have changed what is live, the run itself among them
     holds: Sequence[Hold] = ()
+    drills: Sequence[Run] = ()  # those that have not ended
 
 
 def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime) -> Keep | None:
@@ -38,6 +39,9 @@ def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime
         return Keep(f"{around.open_run} is under way on `{step.target}`.", SOON_SECONDS)
     if step.drops is not Do.SAVE:
         return None
+    for drill in around.drills:
+        if drill.approval.planned and drill.approval.plan.point.id == run.work.undo_points[step.target]:
+            return Keep(f"{drill.id} copies it for a drill.", SOON_SECONDS)
     if not points.whole and all(point.id != run.work.undo_points[step.target] for point in points.points):
         return Keep("Not all restore points could be read, so nobody knows what it holds.", SOON_SECONDS)
     why = _why_open(run) or _why_needed(run, step, around, points, now) or _why_foreign(run, step, points)

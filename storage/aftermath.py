@@ -28,6 +28,9 @@ _DRILLS = (
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_DRILLS)
 )
+_OPEN_DRILLS = select(runs.c.run_id).where(
+    runs.c.purpose == Purpose.DRILL.value, runs.c.target == bindparam("target"), ~runs.c.final
+)
 _OTHERS_OF_TARGET = _ENDED.where(runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run"))
 _WITH_TARGET = _ENDED.where(
     or_(
@@ -78,6 +81,11 @@ async def runs_that_moved(connection: AsyncConnection, target: str) -> tuple[Run
 async def drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the drills of a target that have ended, newest first."""
     return tuple([run async for run in _runs(connection, _DRILLS, {"target": target})])
+
+
+async def open_drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
+    """Returns the drills of a target that have not ended."""
+    return tuple([run async for run in _runs(connection, _OPEN_DRILLS, {"target": target})])
 
 
 async def _runs(

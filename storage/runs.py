@@ -23,7 +23,7 @@ from bot.run import Run
 from bot.signatures import Signer
 from bot.spans import Lived
 from bot.suggesting import Hold
-from storage.aftermath import drills_of, runs_that_moved
+from storage.aftermath import drills_of, open_drills_of, runs_that_moved
 from storage.database import Database
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.evidence import FIRST_PREV
@@ -212,6 +212,11 @@ class Store:
         """Drills of a target that have ended, newest first."""
         async with self.database.read() as connection:
             return await drills_of(connection, target)
+
+    async def open_drills(self, target: str) -> tuple[Run, ...]:
+        """Drills of a target that have not ended."""
+        async with self.database.read() as connection:
+            return await open_drills_of(connection, target)
 
     async def progress_of(self, run_id: str) -> dict[str, Any] | None:
         async with self.database.read() as connection:

@@ -181,6 +181,9 @@ class Notebook:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
         return tuple(run for run in newest if run.state.final and run.is_drill)
 
+    async def open_drills(self, target: str) -> tuple[Run, ...]:
+        return tuple(run for run in map(self._load, self.runs) if run.is_drill and not run.state.final)
+
     async def lived(self, target: str) -> tuple[Lived, ...]:
         return self.seen_live.get(target, ())
 

@@ -135,6 +135,13 @@ def test_what_another_run_was_restored_from_stays_as_long_as_that_can_be_undone(
     )
 
 
+def test_what_a_drill_is_about_to_copy_stays_until_the_drill_is_over() -> None:
+    posted = Story().posted().run
+    legs = (replace(posted.approval.plan.legs[0], point=SAVED),)
+    drill = replace(having(posted, approval_planned=replace(posted.approval.plan, legs=legs)), id="RB-57")
+    assert why(around=Around(drills=(drill,))) == "RB-57 copies it for a drill."
+
+
 def test_what_a_list_that_was_cut_does_not_show_stays() -> None:
     assert why(Points((LIVE, P41, OLD), CURRENT, whole=False)) == (
         "Not all restore points could be read, so nobody knows what it holds."

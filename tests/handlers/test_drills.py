@@ -143,3 +143,13 @@ async def test_a_real_card_says_what_the_drill_of_its_point_has_shown(drilled: W
     await drilled.says("ana", f"orders to {good} because totals are wrong")
     await drilled.reaches("awaiting_approval")
     assert "restored, verified" in await drilled.shows("drill")
+
+
+async def test_a_drill_waits_for_a_run_that_has_begun_and_is_known_to_be_open(drilled: World) -> None:
+    bad = back_up(drilled.folder, 5, -7)
+    await drilled.asks("ana", f"orders to {bad} because totals are wrong")
+    await drilled.clicks("ben", "Approve and start")
+    await drilled.reaches("paused")
+    await drilled.says("ben", f"drill orders {bad}")
+    assert "gives way to it" in await drilled.shows("RB-1 is under way")
+    assert [run.id for run in await drilled.store.open_drills("orders")] == ["RB-2"]

@@ -520,8 +520,9 @@ async def test_after_a_rollback_what_it_went_to_is_no_way_back_any_more(executor
     assert [doubt for point, doubt in doubts.items() if point != work.point and doubt] == []
 
 
+@pytest.mark.parametrize("link", [False, True], ids=["a file", "a link"])
 async def test_a_file_in_the_place_of_a_folder_above_the_path_is_in_the_way(
-    world: GitWorld, tmp_path: Path
+    world: GitWorld, tmp_path: Path, link: bool
 ) -> None:
     for n, text in enumerate(("1", "2")):
         folder = world.colleague / "deep" / "down"
@@ -530,7 +531,10 @@ async def test_a_file_in_the_place_of_a_folder_above_the_path_is_in_the_way(
         git(world.colleague, "add", "--all")
         git(world.colleague, "commit", "--quiet", "-m", f"deep {text}", at=NOON + 60 * (50 + n))
     git(world.colleague, "rm", "-r", "--quiet", "deep")
-    (world.colleague / "deep").write_text("a file now")
+    if link:
+        (world.colleague / "deep").symlink_to("elsewhere")
+    else:
+        (world.colleague / "deep").write_text("a file now")
     git(world.colleague, "add", "--all")
     git(world.colleague, "commit", "--quiet", "-m", "flat", at=NOON + 60 * 60)
     git(world.colleague, "push", "--quiet", "origin", "main")
