@@ -18,6 +18,7 @@ from benchmarks import (
     hanging,
     history,
     process,
+    release_folders,
     runs,
     sustained,
     waiting,
@@ -39,6 +40,7 @@ MEASURES: Mapping[str, Measure] = {
     "history": history.measure,
     "clone": clone.measure,
     "contents": contents.measure,
+    "folders": release_folders.measure,
     "hanging": hanging.measure,
 }
 # An hour in all: ten minutes of commands, a hundred thousand runs, a million entries.
