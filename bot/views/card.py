@@ -41,6 +41,8 @@ from bot.views.words import (
     utc,
 )
 
+REASON_CHARACTERS = 80  # two rows on a phone; *Details* has all of it
+
 __all__ = ["CardFacts", "card", "direct", "notice", "request_rows", "thread_line"]
 
 
@@ -187,7 +189,7 @@ def _wanted(wanted: Goal, now: datetime) -> str:
 
 
 def _asks(run: Run) -> str:
-    reason = given_reason(run.request.reason, 100)
+    reason = given_reason(run.request.reason, REASON_CHARACTERS)
     return f"{mention(run.request.requester.id)}: {reason}"
 
 

@@ -4,6 +4,7 @@ The card, the start modal and the approval show the same rows: nobody agrees to 
 """
 
 from datetime import datetime
+from itertools import accumulate
 
 from bot.model import Current, Do, Gone, Kind, Leg, Plan, Purpose, UndoMode
 from bot.views import loss
@@ -22,6 +23,8 @@ from bot.views.words import (
 )
 
 WARNINGS_ON_A_CARD = 2
+BESIDES_CHARACTERS = 24  # of each of what no figure shows
+BESIDES_ROW_CHARACTERS = 36  # of all of it: a row on a phone, with how many more there are
 _WORST_FIRST = (UndoMode.IMPOSSIBLE, UndoMode.BEST_EFFORT, UndoMode.EXACT)
 
 
@@ -68,8 +71,20 @@ def others_go_back(plan: Plan, now: datetime) -> str:
 
 
 def cost(plan: Plan, now: datetime) -> list[str]:
-    """What goes, and how sure that is."""
-    return loss.cost(plan.loss, plan.ceiling, plan.rpo, now)
+    """What goes, how sure that is, and what no figure shows."""
+    besides = _besides(plan)
+    return [*loss.cost(plan.loss, plan.ceiling, plan.rpo, now), *([besides] if besides else [])]
+
+
+def _besides(plan: Plan) -> str:
+    """Versions that go with what is live, which has a row of its own, and what else becomes different."""
+    legs = plan.legs
+    skipped = [one for leg in legs for one in leg.gone if one.id != leg.current.id]
+    each = [f"{version(one.label or one.id, BESIDES_CHARACTERS)} goes" for one in skipped]
+    each += [escape(line, BESIDES_CHARACTERS) for leg in legs for line in leg.diff.splitlines()]
+    fits = max(1, sum(end <= BESIDES_ROW_CHARACTERS for end in accumulate(len(one) + 2 for one in each)))
+    more = len(each) - fits
+    return f"Also: {', '.join(each[:fits])}{f', {more:,} more' if more > 0 else ''}" if each else ""
 
 
 def goes(leg: Leg, now: datetime) -> list[str]:

@@ -162,9 +162,9 @@ def target_name(target: str) -> str:
     return escape(target, 40)
 
 
-def version(name: str) -> str:
+def version(name: str, most: int = 40) -> str:
     """A label or an id as people say it: of a long hash only the beginning."""
-    return escape(name[:10] if _HASH.fullmatch(name) else name, 40)
+    return escape(name[:10] if _HASH.fullmatch(name) else name, most)
 
 
 def point_name(point: RestorePoint, now: datetime) -> str:

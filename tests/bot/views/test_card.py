@@ -10,6 +10,7 @@ from bot.model import (
     Change,
     Current,
     Do,
+    Gone,
     Left,
     Loss,
     LossQuality,
@@ -27,6 +28,7 @@ from bot.run import Pause, Run, StepRecord
 from bot.views import buttons, ending
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.decision import answer_words, why_not_answer
+from bot.views.plan import cost
 from tests.bot.stories import having
 from tests.bot.views.examples import (
     ANA,
@@ -173,6 +175,17 @@ def test_going_online_against_the_checks_stays_red_for_ever() -> None:
 
 
 # Loss ------------------------------------------------------------------------------------------
+
+
+def test_what_goes_besides_rows_is_on_the_card_as_far_as_a_row_holds_it() -> None:
+    plan = CARDS["awaiting_approval"][0].approval.plan
+    leg = replace(
+        plan.legs[0],
+        gone=(Gone(plan.current.id, "", None), Gone("v43", "", None)),
+        diff="table coupons goes\nindex by_total comes back",
+    )
+    rows = cost(replace(plan, legs=(leg,)), NOW)
+    assert rows[-1] == "Also: v43 goes, table coupons goes, 1 more"
 
 
 def test_an_unknown_loss_never_looks_like_zero() -> None:
