@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from backends.secrecy import Secrets
-from bot.contract import Cell, RowListed
+from bot.contract import BrokenText, Cell, RowListed
 from bot.model import Change
 
-CELLS: Final = frozenset({str, int, float, bytes, type(None)})
+CELLS: Final = frozenset({str, int, float, bytes, BrokenText, type(None)})
 STANDS: Final[Mapping[Change, tuple[bool, bool]]] = {  # whether a row was there before, and is there now
     Change.NEW: (True, False),
     Change.CHANGED: (True, True),
@@ -47,6 +47,6 @@ def _cell(cell: Cell, secrets: Secrets) -> Cell:
         case str():
             return secrets.struck(cell)
         case bytes():
-            return secrets.struck_bytes(cell)
+            return type(cell)(secrets.struck_bytes(cell))
         case _:
             return cell

@@ -19,6 +19,12 @@ LONGEST_TIME_LEFT_SECONDS = 365 * 86_400.0
 COPY, COPY_URL, COPY_OF = "ROLLBACK_COPY", "ROLLBACK_COPY_URL", "ROLLBACK_COPY_OF"
 
 T = TypeVar("T")
+
+
+class BrokenText(bytes):
+    """A text as it is stored that is not in the encoding which its database says."""
+
+
 Handle = Mapping[str, Any]  # JSON; stored before the first `poll`, and given back with the work
 Cell: TypeAlias = str | int | float | bytes | None  # of a row, as the backend stores it; None: NULL
 

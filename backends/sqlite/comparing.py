@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from backends.sqlite.collations import stand_in
 from backends.sqlite.identifiers import folded, quoted
 from backends.sqlite.reading import OutOfTime, deadline, is_foreign, schema, shadows_of, tables
-from bot.contract import Cell
+from bot.contract import BrokenText, Cell
 from bot.model import Change
 
 BINARY: Final = "BINARY"
@@ -373,11 +373,11 @@ def _as_stored(connection: sqlite3.Connection) -> Iterator[None]:
         connection.text_factory = names
 
 
-def _text_or_bytes(stored: bytes) -> str | bytes:
+def _text_or_bytes(stored: bytes) -> str | BrokenText:
     try:
         return stored.decode()
     except UnicodeDecodeError:
-        return stored
+        return BrokenText(stored)
 
 
 def _all_rows(connection: sqlite3.Connection, table: _Table) -> Iterable[tuple[Cell, ...]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from bot.contract import Cell, RowListed, TableListed, TableNotListed
+from bot.contract import BrokenText, Cell, RowListed, TableListed, TableNotListed
 from bot.model import Change
 from bot.run import Run
 from bot.spelling import listed
@@ -132,16 +132,21 @@ def _columns_of(removed: Sequence[str], restored: Sequence[str]) -> list[str]:
 
 
 def literal(cell: Cell) -> str:
-    """Returns it so that nothing else looks the same: `NULL`, `12`, `1.0`, `"text"`, `X'00ff'`."""
+    """Returns it so that nothing else looks the same: `NULL`, `12`, `1.0`, `"text"`, `X'00ff'` for a blob."""
     match cell:
         case None:
             return "NULL"
         case bytes():
-            return f"X'{cell.hex()}'"
+            return _bytes(cell)
         case str():
             return "".join(map(_seen, json.dumps(cell, ensure_ascii=False)))
         case _:
             return repr(cell)
+
+
+def _bytes(cell: bytes) -> str:
+    """Returns them as SQL has them, a blob or a text that cannot be read as one."""
+    return f"CAST(X'{cell.hex()}' AS TEXT)" if isinstance(cell, BrokenText) else f"X'{cell.hex()}'"
 
 
 def _name(of: str) -> str:
@@ -234,6 +239,8 @@ def _row_value(row: RowListed) -> dict[str, Any]:
 
 def _cell_value(cell: Cell) -> Any:
     match cell:
+        case BrokenText():
+            return {"text_hex": cell.hex()}
         case bytes():
             return {"hex": cell.hex()}
         case float() if not isfinite(cell):
@@ -308,7 +315,7 @@ def _field(cell: Cell) -> str:
         case None:
             return ""
         case bytes():
-            return f"X'{cell.hex()}'"
+            return _bytes(cell)
         case str():
             return '"' + cell.replace('"', '""') + '"'
         case _:

@@ -18,6 +18,7 @@ from backends.sqlite.listing import BYTES_AT_ONCE, ROWS_AT_ONCE
 from backends.worker_key import WorkerKey
 from bot.contract import (
     Blocked,
+    BrokenText,
     Denied,
     Removal,
     RowListed,
@@ -152,6 +153,16 @@ async def test_values_come_as_they_are_stored(files: Files) -> None:
     )
     found = {row.removed for row in await files.rows()}
     assert found == {(None,), ("",), (b"\x00\xff",), (b"a\xff",), ("a\0b",), (float("inf"),)}
+
+
+async def test_a_text_that_cannot_be_read_as_one_is_no_blob(files: Files) -> None:
+    files.make(
+        "CREATE TABLE t (v)",
+        "INSERT INTO t VALUES (x'61ff'), (CAST(x'61ff' AS TEXT))",
+        then=("DELETE FROM t",),
+    )
+    kinds = {type(row.restored[0]) for row in await files.rows() if row.restored}
+    assert kinds == {bytes, BrokenText}
 
 
 async def test_rows_without_a_key_come_as_often_as_they_are_left_over(files: Files) -> None:

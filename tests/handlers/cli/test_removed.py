@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bot.contract import Removal, RowListed, TableListed
+from bot.contract import BrokenText, Removal, RowListed, TableListed
 from bot.errors import UserError
 from bot.model import Change, Do, Left, Outcome
 from bot.run import Run, StepRecord, StepState
@@ -214,6 +214,7 @@ def test_rows_about_people_are_left_out_unless_that_is_said(after: Shell, more: 
         (1, "1"),
         (1.0, "1.0"),
         (b"\x00\xff", "X'00ff'"),
+        (BrokenText(b"a\xff"), "CAST(X'61ff' AS TEXT)"),
         ("X'00ff'", "\"X'00ff'\""),
         ('a"b\\n', r'"a\"b\\n"'),
         ("\u202etxt\x9b", r'"\u202etxt\u009b"'),
