@@ -4,6 +4,7 @@ Every figure counts: new rows that go, changed ones that get their earlier value
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -166,8 +167,10 @@ def deleted_people(units: Sequence[Unit], most: int) -> str:
 
 def noun(name: str, count: int) -> str:
     """Returns the name for so many: `order` for one of the orders. A plural that is not plain stays."""
-    plain = name.endswith("s") and not name.endswith(("ss", "es", "us", "is"))
-    return name[:-1] if count == 1 and plain else name
+    return name[:-1] if count == 1 and _PLAIN_PLURAL.fullmatch(name) else name
+
+
+_PLAIN_PLURAL = re.compile(r".*(?:[^sxzhoi]e|[^esui])s", re.IGNORECASE | re.DOTALL)  # no `boxes`, no `status`
 
 
 HOW = {Change.NEW: "new", Change.CHANGED: "changed", Change.RETURNS: "returning"}

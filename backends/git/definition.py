@@ -43,4 +43,10 @@ def _of_credentials(settings: GitSettings) -> Iterator[Fault]:
             yield Fault(("credentials",), TWICE)
 
 
-EXECUTOR = Definition("git", GitSettings, "backends.git.executor:build", faults=_faults)
+EXECUTOR = Definition(
+    "git",
+    GitSettings,
+    "backends.git.executor:build",
+    faults=_faults,
+    changes=("remote", "branch", "path"),
+)

@@ -18,6 +18,7 @@ from typing import Final
 from backends.file_digests import DIGESTS, Stamps, stamps_of
 from backends.patience import HowFar
 from bot.contract import Busy, Denied
+from bot.loss import noun
 
 MOST_REMEMBERED_PATHS: Final = 200_000  # of all manifests together
 KEPT_MANIFESTS: Final = 2  # however large: what was approved and what is there now
@@ -230,9 +231,9 @@ def _difference(was: Mapping[str, Seen], now: Mapping[str, Seen]) -> str:
     files = [path for path in paths if not _is_folder(_what_at(now, path) or _what_at(was, path))]
     first = min(files or paths)
     verb = "is gone" if first not in now else "is new" if first not in was else "differs"
-    noun, differing = ("files", files) if files else ("folders", paths)
+    what, differing = ("files", files) if files else ("folders", paths)
     all_of_them = sum(_is_folder(what) != bool(files) for _, what in {**was, **now}.values())
-    return f"{_shown(first)} {verb} ({len(differing):,} of {all_of_them:,} {noun})"
+    return f"{_shown(first)} {verb} ({len(differing):,} of {all_of_them:,} {noun(what, all_of_them)})"
 
 
 def _shown(path: str) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 
 from backends.marker import file_errors
 from backends.sqlite.names import DEFAULT_NAMES, TYPED, Pattern
+from bot.loss import noun
 from bot.model import PointKind, RestorePoint, Span
 
 MOST_REASONS = 20  # more would hide the points
@@ -183,7 +184,7 @@ def _why_not_called(path: Path, patterns: Sequence[Pattern], names: Collection[s
 def _sentences(left_out: Mapping[Reason, Sequence[str]]) -> tuple[str, ...]:
     told = [_sentence(why, names) for why, names in left_out.items()]
     more = sum(len(names) for names in list(left_out.values())[MOST_REASONS:])
-    return (*told[:MOST_REASONS], *([f"And {more:,} more files."] if more else []))
+    return (*told[:MOST_REASONS], *([f"And {more:,} more {noun('files', more)}."] if more else []))
 
 
 def _sentence(why: Reason, names: Sequence[str]) -> str:

@@ -50,6 +50,7 @@ class Definition(Generic[S]):
     faults: Callable[[S, Target], Iterable[Fault]] = _none  # with locations inside the settings
     warnings: Callable[[S, Target], Iterable[str]] = _none  # sentences that name the target
     look_yourself: Callable[[S], str] = _no_program  # what a person can type to see what is live
+    changes: tuple[str, ...] = ()  # settings that say what is changed: no two targets may have the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def why_not_defined(found: object, base: type[Settings]) -> str | None:
         return f"has the build {found.build!r}: it must name a function, as in `package.module:build`"
     if not (found.extra is None or _is_text(found.extra)):
         return f"has the extra {found.extra!r}: it must be what pip installs, or None"
+    if not _are_settings(found.changes, found.settings):
+        return f"has the changes {found.changes!r}: they must be a tuple of names of its settings"
     for name in ("faults", "warnings", "look_yourself"):
         if not callable(getattr(found, name)):
             return f"has no {name}: it must be a function"
@@ -105,6 +108,10 @@ def _is_text(value: object) -> bool:
 
 def is_async(function: object) -> bool:
     return iscoroutinefunction(function) or isasyncgenfunction(function)
+
+
+def _are_settings(names: object, settings: builtins.type[Settings]) -> bool:
+    return isinstance(names, tuple) and set(names) <= set(settings.model_fields)
 
 
 def _extends(value: object, base: type[Settings]) -> bool:
@@ -187,6 +194,13 @@ def _is_location(fault: Fault) -> bool:
 
 def _are_sentences(answer: tuple[object, ...]) -> bool:
     return all(_is_text(each) for each in answer)
+
+
+def empty_faults(settings: Settings, names: Iterable[str]) -> Iterable[Fault]:
+    """Finds those that are empty, and would name the folder of the configuration file."""
+    for name in names:
+        if getattr(settings, name) == "":
+            yield Fault((name,), f"`{name}` is empty. Write a path, {{env: NAME}} or {{file: PATH}}.")
 
 
 def variable_faults(environment: Iterable[str]) -> Iterable[Fault]:

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from os.path import normpath
 
 from bot.commands import RESERVED
 from bot.configuration.definitions import (
@@ -34,6 +35,7 @@ COMMAND = re.compile(r"/[a-z0-9_-]{1,31}")
 CHANNEL = re.compile(r"[CG][A-Z0-9]+|[^\s#,A-Z]{1,80}")
 USERGROUP = re.compile(r"S[A-Z0-9]+")
 ADDRESS = re.compile(r"https?://[^\s/]+.*")
+SELDOM_ENOUGH_SECONDS = 60.0
 KEY = "the key itself"  # ends the location of a fault in a name, apart from faults below that name
 
 
@@ -43,10 +45,12 @@ def faults(configuration: Configuration, definitions: Definitions) -> Iterator[F
     yield from _people(configuration)
     yield from _groups(configuration)
     yield from _references(configuration)
+    yield from _same(configuration, definitions)
     for name, target in configuration.targets.items():
         yield from _approval(configuration, target)
         yield from _of_backends(definitions, target)
         yield from _checks(target)
+        yield from _watch(target)
         yield from _maintenance(target)
         yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
     for name, procedure in configuration.procedures.items():
@@ -248,6 +252,33 @@ def _of_backends(definitions: Definitions, target: Target) -> Iterator[Fault]:
         if check := definitions.check(settings.type):
             digest_of(check, settings)
             yield from _inside((*here, "checks", n), faults_of(check, settings, target))
+
+
+def _same(configuration: Configuration, definitions: Definitions) -> Iterator[Fault]:
+    """Two targets that are one thing could be taken back by two runs at once."""
+    first: dict[tuple[object, ...], str] = {}
+    for target in configuration.targets.values():
+        executor = definitions.executor(target.executor.type)
+        if executor is None or not executor.changes:
+            continue
+        changed = (_spelled_alike(getattr(target.executor, name)) for name in executor.changes)
+        other = first.setdefault((executor.type, *changed), target.name)
+        if other != target.name:
+            words = (
+                f"`{target.name}` changes the same as `{other}`, so two runs could take it back at once. "
+                "Make one target of them."
+            )
+            yield Fault(("targets", target.name, "executor", executor.changes[0]), words)
+
+
+def _spelled_alike(value: object) -> object:
+    return normpath(value) if isinstance(value, str) else value
+
+
+def _watch(target: Target) -> Iterator[Fault]:
+    if target.watch is not None and target.watch < SELDOM_ENOUGH_SECONDS:
+        words = "`watch` is under a minute, and each look is work for the backend. Write 1m or more."
+        yield Fault(("targets", target.name, "watch"), words)
 
 
 def _inside(here: Location, found: Iterable[Fault]) -> Iterator[Fault]:

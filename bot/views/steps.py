@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bot.contract import Progress
+from bot.loss import noun
 from bot.made import drop_due_at, has_made, may_be_live
 from bot.model import Do, Finding, Outcome, Phase, State, Step, Verdict, When
 from bot.run import Run, StepRecord, StepState
@@ -82,7 +83,7 @@ def step_rows(run: Run, progress: Progress | None) -> list[str]:
     return [
         *([f"✅ {done} steps done"] if done else []),
         *[step_row(run, record, progress) for record in shown],
-        *([f"▫️ {left} more steps"] if left else []),
+        *([f"▫️ {left} more {noun('steps', left)}"] if left else []),
     ]
 
 
@@ -121,9 +122,17 @@ def step_name(step: Step) -> str:
 def _verb(run: Run, record: StepRecord) -> str:
     words = _words_of(record.step)
     if record.outcome is Outcome.SUCCEEDED:
-        return words.did
+        return _saved(run, record.step.target, words.did) if record.step.do is Do.SAVE else words.did
     # what failed or was lost keeps the name of the attempt: "Restored" is said only when it is true
     return words.does if record is run.work.current and run.state is State.RUNNING else words.will
+
+
+def _saved(run: Run, target: str, did: str) -> str:
+    """A backend that keeps what was live anyway has only said what it is called."""
+    point = run.work.undo_points.get(target)
+    if point is None:
+        return "No undo point"
+    return "Undo point noted" if point == run.approval.plan.leg(target).current.id else did
 
 
 def _object(run: Run, record: StepRecord) -> str:
@@ -171,8 +180,14 @@ def progress_words(progress: Progress) -> str:
     been = "" if progress.furthest is None else f", has been at {_furthest(progress, progress.furthest)}"
     if not progress.total:
         return f"{so_far(progress.done, progress.unit)}{been}"
-    left = f", about {duration(progress.time_left)} left" if progress.time_left else ""
+    if progress.done > progress.total:
+        return f"{so_far(progress.done, progress.unit)}, more than expected"
+    left = f", {_about(progress.time_left)} left" if progress.time_left else ""
     return f"{_percent(progress.far)} ({of_total(progress.done, progress.total, progress.unit)}){been}{left}"
+
+
+def _about(seconds: float) -> str:
+    return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
 
 
 def _furthest(progress: Progress, furthest: float) -> str:
@@ -195,7 +210,8 @@ def check_rows(run: Run) -> list[str]:
     later = [f for f in run.work.before if (f.name, f.when) not in seen and f.when is When.ONLINE]
     rows = [finding_row(finding, 80) for finding in bad[:CHECKS_ON_A_CARD]]
     if len(bad) > CHECKS_ON_A_CARD:
-        rows.append(f"❌ {len(bad) - CHECKS_ON_A_CARD} more checks did not pass: press *Details*")
+        more = len(bad) - CHECKS_ON_A_CARD
+        rows.append(f"❌ {more} more {noun('checks', more)} did not pass: press *Details*")
     if good:
         rows.append(f"✅ {passed(good)}")
     if later and not run.state.final:

@@ -279,7 +279,8 @@ class PrintedCsv:
         self._columns = _columns_of(*self._of_parts)
         if table.removed and table.restored:
             _say_absent(self._columns, self._of_parts)
-        utf8(_line(["rollback_change", "rollback_state", *self._columns]))
+        ours = (_free(name, self._columns) for name in ("rollback_change", "rollback_state"))
+        utf8(_line([*ours, *self._columns]))
 
     def rows(self, rows: Iterable[RowListed]) -> None:
         rows = tuple(rows)
@@ -297,6 +298,11 @@ class PrintedCsv:
 
     def end(self) -> None:
         self._left_out.say_struck()
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """Returns the name, with an underscore for each column of the table that is called so."""
+    return _free(f"{name}_", taken) if name.casefold() in map(str.casefold, taken) else name
 
 
 def _say_absent(columns: Iterable[str], parts: tuple[Sequence[str], Sequence[str]]) -> None:

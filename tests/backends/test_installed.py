@@ -145,6 +145,7 @@ def test_no_backend_imports_another() -> None:
         (toy(faults=None), "has no faults: it must be a function"),
         (toy(warnings="none"), "has no warnings: it must be a function"),
         (toy(look_yourself=0), "has no look_yourself: it must be a function"),
+        (toy(changes=("nothing",)), "has the changes ('nothing',): they must be a tuple of names of its set"),
         (toy(faults=later), "has an async faults: it must be a plain function"),
         (toy(settings=ForwardSettings), f"{NO_FILE} PydanticUndefinedAnnotation"),
         (toy(settings=RenamedSettings), f"{NO_FILE} PydanticUserError"),

@@ -322,6 +322,17 @@ PROBLEMS = [
         "root: {envy: SHOP}",
         "17: `targets.shop.executor.root`: must be text (in quotes), {env: NAME} or {file: PATH}",
     ),
+    ("root: shop", "root: ''", "17: `root` is empty. Write a path, {env: NAME}"),
+    (
+        SHOP,
+        f"{SHOP}\n    watch: 1s",
+        "17: `watch` is under a minute, and each look is work for the backend. Write 1m or more.",
+    ),
+    (
+        "type: releases, root: shop",
+        "type: sqlite, database: ./orders.db, backups: others",
+        "17: `shop` changes the same as `orders`, so two runs could take it back at once. Make one target",
+    ),
     (
         "root: shop",
         "rooot: shop",

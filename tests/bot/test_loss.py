@@ -298,13 +298,14 @@ def test_a_loss_is_always_within_its_own_ceiling(
         (Unit("customers", 1_300, Change.RETURNS), "1,300 returning customers"),
         (Unit("WAL", 1_024, measure=Measure.BYTES), "1,024 bytes of new WAL"),
         (Unit("authors", 1, limits=False), "1 author"),
+        (Unit("files", 1, limits=False), "1 file"),
     ],
 )
 def test_a_figure_has_a_noun(unit: Unit, said: str) -> None:
     assert told(unit) == said
 
 
-@pytest.mark.parametrize("name", ["addresses", "boxes", "status", "analysis", "staff", "glass"])
+@pytest.mark.parametrize("name", ["addresses", "boxes", "caches", "movies", "status", "analysis", "glass"])
 def test_a_plural_that_is_not_plain_stays(name: str) -> None:
     assert noun(name, 1) == name
 

@@ -188,6 +188,19 @@ def test_what_goes_besides_rows_is_on_the_card_as_far_as_a_row_holds_it() -> Non
     assert rows[-1] == "Also: v43 goes, table coupons goes, 1 more"
 
 
+@pytest.mark.parametrize(
+    ("undo_points", "said"),
+    [
+        ({"orders": "pre-RB-42"}, "✅ Undo point saved 03:07:00: `pre-RB-42`"),
+        ({"orders": ORDERS.current.id}, f"✅ Undo point noted 03:07:00: `{ORDERS.current.id}`"),
+        ({}, "✅ No undo point 03:07:00"),
+    ],
+)
+def test_an_undo_point_is_saved_only_where_something_was_made(undo_points: dict[str, str], said: str) -> None:
+    run, facts, now = CARDS["running_verify"]
+    assert said in "\n".join(texts(card(having(run, work_undo_points=undo_points), facts, now)))
+
+
 def test_an_unknown_loss_never_looks_like_zero() -> None:
     drawn = body(UNKNOWN_LOSS)
     assert "not known" in drawn

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.contract import Progress
 from bot.model import Value
 from bot.views import words
+from bot.views.steps import progress_words
 from tests.bot.views.examples import at
 
 NOW = at("03:02")
@@ -94,3 +96,18 @@ def test_people_are_mentioned_only_by_their_ids() -> None:
 )
 def test_the_value_of_a_check_is_shown_as_it_was_seen(value: Value, shown: str) -> None:
     assert words.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "rate", "said"),
+    [
+        (31, 50, 1, "62 % (31 of 50 files), about 19 s left"),
+        (31, 50, 100, "62 % (31 of 50 files), under 1 s left"),
+        (31, None, 1, "31 files so far"),
+        (53, 50, 1, "53 files so far, more than expected"),
+    ],
+)
+def test_progress_says_how_far_it_is_and_what_is_left(
+    done: int, total: int | None, rate: int, said: str
+) -> None:
+    assert progress_words(Progress(at("03:00"), "", done, total, "files", rate)) == said

@@ -23,7 +23,7 @@ from bot.errors import UserError
 from bot.model import Change, Do, Left, Outcome
 from bot.run import Run, StepRecord, StepState
 from handlers.cli.removed import TargetRemoved, Wanted, refuse_more_than_one, removal_of, targets_asked_for
-from handlers.cli.removed_words import LeftOut, literal
+from handlers.cli.removed_words import LeftOut, PrintedCsv, literal
 from tests.bot.stories import having
 from tests.bot.views import examples
 from tests.handlers.cli.conftest import Shell
@@ -254,6 +254,15 @@ def test_a_table_as_csv_tells_null_from_the_empty_text_and_bytes_from_text(after
         '"returning","restored",3,"",\n'
     )
     assert done.err == "orders · customers: 0 new, 0 changed, 3 returning\n"
+
+
+def test_a_column_that_is_called_like_ours_stands_beside_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    columns = ("id", "Rollback_Change")
+    table = TableListed("t", 1, 0, 0, (), columns, columns)
+    PrintedCsv().begin_table(TargetRemoved("orders", Removal("pre", "", "p", ""), (table,)), table)
+    assert capsys.readouterr().out == '"rollback_change_","rollback_state","id","Rollback_Change"\n'
 
 
 def test_a_changed_row_takes_two_lines_and_text_stays_as_it_is(after: Shell) -> None:
