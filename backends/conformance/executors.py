@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from backends.conformance.copies import CopyContract
 from backends.conformance.harness import (
     Moment,
+    ReplaceableWorld,
     World,
     carried_out,
     dropping,
@@ -172,6 +173,18 @@ class ExecutorContract(CopyContract, ListingContract, TroubleContract):
         assert (world.live(), world.effects()) == (drifted, 0)
         assert (await executor.find(work)).fate is Fate.ABSENT
 
+    async def test_nothing_is_done_to_an_equal_thing_that_stands_in_its_place(
+        self, world: World, executor: Executor, work: Work
+    ) -> None:
+        if not isinstance(world, ReplaceableWorld):
+            pytest.skip("nothing equal can stand in the place of this backend")
+        before = world.live()
+        world.replaced()
+        with pytest.raises(StateChanged):
+            await carried_out(executor, work)
+        assert world.live() == before
+        assert (await executor.find(work)).fate is Fate.ABSENT
+
     async def test_nothing_is_done_when_the_point_is_gone_since_the_plan(
         self, world: World, executor: Executor, work: Work
     ) -> None:
@@ -325,6 +338,19 @@ class ExecutorContract(CopyContract, ListingContract, TroubleContract):
         back = work_for(await executor.plan(Goal(point=saved.id), utc_now()), run="RB-43")
         await carried_out(executor, back)
         assert (world.live(), world.effects()) == (before, 2)
+
+    async def test_a_version_that_came_back_can_be_left_again(
+        self, world: World, executor: Executor, work: Work
+    ) -> None:
+        there, saved = world.holds(work.point), await kept(executor, work)
+        assert saved is not None
+        await carried_out(executor, replace(work, undo=saved.id))
+        for run, point in (("RB-43", saved.id), ("RB-44", work.point)):
+            way = await executor.plan(Goal(point=point), utc_now())
+            await carried_out(executor, work_for(way, run=run))
+        listed = await executor.points()
+        assert (world.live(), world.effects()) == (there, 3)
+        assert [point.id for point in listed.points if point.current] in ([], [listed.current.id])
 
     # What is made beside it, and dropped
 

@@ -104,6 +104,14 @@ class ElsewhereWorld(Protocol):
         """Returns one as another machine has it: it sees the backend, and nothing of our place."""
 
 
+@runtime_checkable
+class ReplaceableWorld(Protocol):
+    """A backend that is at a place: another thing can stand there one day, under the same name."""
+
+    def replaced(self) -> None:
+        """Somebody puts an equal thing there: the same restore points, the same state live."""
+
+
 class CheckWorld(Protocol):
     """Something to look at, and one check for each state in which it may be."""
 

@@ -1,6 +1,6 @@
 """Executor `git`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from backends.git.address import WEB, why_not_branch, why_not_path, why_not_remote
 from backends.git.settings import GitSettings
@@ -23,24 +23,27 @@ def _faults(settings: GitSettings, target: Target) -> Iterator[Fault]:
     for name, value, why_not in asked:
         if isinstance(value, str) and (reason := why_not(value)):
             yield Fault((name,), reason)
-    if settings.credentials:
-        yield from _of_credentials(settings)
+    yield from _of_credentials("credentials", settings.credentials, settings.remote)
+    yield from _of_credentials("push_credentials", settings.push_credentials, settings.remote)
     signing = settings.commit.signing
     if signing is not None and signing.format == "ssh" and signing.keyring is not None:
         words = "A `keyring` is gpg's: with `format: ssh` the `key` is the file of the private key."
         yield Fault(("commit", "signing", "keyring"), words)
 
 
-def _of_credentials(settings: GitSettings) -> Iterator[Fault]:
-    password = settings.credentials.get("password")
-    if not isinstance(password, Reference):
-        yield Fault(("credentials",), NO_PASSWORD)
-    if isinstance(settings.remote, str):
-        scheme, _, rest = settings.remote.partition("://")
+def _of_credentials(
+    name: str, given: Mapping[str, str | Reference], remote: str | Reference
+) -> Iterator[Fault]:
+    if not given:
+        return
+    if not isinstance(given.get("password"), Reference):
+        yield Fault((name,), NO_PASSWORD)
+    if isinstance(remote, str):
+        scheme, _, rest = remote.partition("://")
         if scheme.lower() not in WEB:
-            yield Fault(("credentials",), NOT_ON_THE_WEB)
+            yield Fault((name,), NOT_ON_THE_WEB)
         elif "@" in rest.partition("/")[0]:
-            yield Fault(("credentials",), TWICE)
+            yield Fault((name,), TWICE)
 
 
 EXECUTOR = Definition(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from backends.choosing import named, point_for, skew
 from backends.ended import ended
@@ -376,7 +376,8 @@ def build(settings: GitSettings, resolver: Resolver) -> Git:
     surroundings = resolver.surroundings
     remote, branch = resolver.remote(settings.remote), resolver.text(settings.branch)
     access = Access(
-        credentials=_credentials(settings, resolver),
+        credentials=_credentials(settings.credentials, resolver),
+        push_credentials=_credentials(settings.push_credentials, resolver),
         ca_file=None if settings.ca_file is None else resolver.path(settings.ca_file).absolute(),
         fetch_within=settings.fetch_within,
         runs_hooks=settings.hooks == "run",
@@ -393,7 +394,7 @@ def build(settings: GitSettings, resolver: Resolver) -> Git:
         markers=Markers(work, surroundings.key),
         place=surroundings.place,
     )
-    if settings.credentials:
+    if settings.credentials or settings.push_credentials:
         _refuse_useless(Address.of(remote))
     return made
 
@@ -405,8 +406,9 @@ def _refuse_useless(address: Address) -> None:
         raise ConfigurationError((TWICE,))
 
 
-def _credentials(settings: GitSettings, resolver: Resolver) -> Callable[[], Credentials] | None:
-    given = settings.credentials
+def _credentials(
+    given: Mapping[Literal["user", "password"], str | Reference], resolver: Resolver
+) -> Callable[[], Credentials] | None:
     if not given:
         return None
     return lambda: Credentials(resolver.text(given.get("user", "")), resolver.text(given["password"]))

@@ -24,6 +24,7 @@ class Access:
     """How the remote is reached. Times in seconds."""
 
     credentials: Callable[[], Credentials] | None = None  # reads them anew; None: the address may hold some
+    push_credentials: Callable[[], Credentials] | None = None  # None: the same
     ca_file: Path | None = None  # None: what the machine trusts
     fetch_within: float = FETCH_WITHIN_SECONDS
     runs_hooks: bool = False  # of a repository on this machine
@@ -50,12 +51,12 @@ class Remote:
             own["GIT_CONFIG_GLOBAL"] = str(self._trust)
         return own
 
-    def variables(self) -> dict[str, str]:
+    def variables(self, *, pushing: bool = False) -> dict[str, str]:
         """Returns variables for git and for what it asks for a password; everybody else sees none of it.
 
         Raises Denied when there is none to be had.
         """
-        given = self._credentials()
+        given = self._credentials(pushing)
         if given is None:
             return {}
         script = f"!{shlex.quote(sys.executable)} -I -S {shlex.quote(credential.__file__)}"
@@ -68,11 +69,13 @@ class Remote:
             credential.PASSWORD: given.password,
         }
 
-    def _credentials(self) -> Credentials | None:
-        if self._access.credentials is None:
+    def _credentials(self, pushing: bool) -> Credentials | None:
+        own = self._access.push_credentials if pushing else None
+        read = own or self._access.credentials
+        if read is None:
             return self.address.credentials
         try:
-            given = self._access.credentials()
+            given = read()
         except ConfigurationError as problem:
             raise Denied(f"The credentials of the repository cannot be read: {problem}") from None
         if not given.password or not f"{given.user}{given.password}".isprintable():

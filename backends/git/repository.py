@@ -405,7 +405,8 @@ class Repository:
         lease = f"--force-with-lease={self._ref}:{tip}"
         without = () if self._local is None or self._runs_hooks else (WITHOUT_HOOKS,)
         argv = ("push", "--porcelain", *options, *without, lease, "--", self._url, f"{commit}:{self._ref}")
-        return await self._program.run(*self._options, *argv, timeout=timeout, extra=self._remote.variables())
+        variables = self._remote.variables(pushing=True)
+        return await self._program.run(*self._options, *argv, timeout=timeout, extra=variables)
 
     def _status(self, out: bytes) -> tuple[str, str] | None:
         """Returns the remote's word on our ref: flag and reason. None: it never came."""

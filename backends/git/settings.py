@@ -79,6 +79,8 @@ class GitSettings(ExecutorSettings):
     """Only this folder is taken back. Absent: the whole repository."""
     credentials: Mapping[Literal["user", "password"], Value] = Field(default_factory=dict)
     """For an https remote. Read each time they are used, so what was rotated counts at once."""
+    push_credentials: Mapping[Literal["user", "password"], Value] = Field(default_factory=dict)
+    """Other ones for pushing, so that looking needs no right to write. Absent: the same."""
     ca_file: Value | None = None
     """The certificates that an https remote is trusted by. Absent: those of the machine."""
     fetch_within: Wait = FETCH_WITHIN_SECONDS

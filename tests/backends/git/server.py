@@ -23,6 +23,7 @@ class GitServer:
     root: Path  # the folder above the repositories
     user: str = ""  # empty: everybody is let in
     password: str = ""
+    reader: tuple[str, str] | None = None  # who else may look, and not push
     may_push: bool = True
     url: str = ""
     heard: list[str | None] = field(default_factory=list)  # what each request carried for authorization
@@ -30,10 +31,12 @@ class GitServer:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         given = request.headers.get("Authorization")
         self.heard.append(given)
-        wanted = f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
-        if self.user and given != wanted:
+        pushes = "git-receive-pack" in request.path_qs
+        user, password = self.reader if self.reader and not pushes else (self.user, self.password)
+        wanted = f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+        if user and given != wanted:
             return web.Response(status=401, headers=ASKING)
-        if not self.may_push and "git-receive-pack" in request.path_qs:
+        if not self.may_push and pushes:
             return web.Response(status=403)
         done = await asyncio.to_thread(
             subprocess.run,

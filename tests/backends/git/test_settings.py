@@ -38,6 +38,7 @@ def _load(folder: Path, **executor: Any) -> None:
         ({"path": "../elsewhere"}, "must be inside the repository"),
         ({"credentials": {"user": "robot"}}, "must name a `password`"),
         ({"credentials": {"password": "canary-in-the-file"}}, "must name a `password`"),
+        ({"push_credentials": {"user": "robot"}}, "must name a `password`"),
         ({"credentials": {**PASSWORD, "token": "x"}}, "credentials"),
         ({"remote": "git@git.example:shop.git", "credentials": PASSWORD}, "for an https remote only"),
         ({"remote": "https://robot@git.example/shop.git", "credentials": PASSWORD}, "Take the first out"),

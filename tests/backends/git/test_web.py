@@ -92,6 +92,16 @@ async def test_the_credentials_of_the_settings_open_the_server_and_are_written_n
     assert TOKEN not in shop.stored()
 
 
+async def test_who_only_looks_needs_no_right_to_push(shop: Shop) -> None:
+    shop.asks_for("robot", TOKEN)
+    shop.server.reader = "eyes", "may look"
+    shop.environ["EYES"] = "may look"
+    looking = {"user": "eyes", "password": {"env": "EYES"}}
+    executor = shop.executor(credentials=looking, push_credentials=_credentials())
+    await carried_out(executor, await _work(executor))
+    assert shop.world.effects() == 1
+
+
 async def test_a_token_that_was_renewed_works_at_once_and_voids_no_plan(shop: Shop, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("the first\n")

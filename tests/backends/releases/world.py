@@ -88,6 +88,12 @@ class ReleasesWorld:
     def lies(self) -> None:
         self.point_at("v42")
 
+    def replaced(self) -> None:
+        copy = self.root.with_name("copy")
+        shutil.copytree(self.root, copy, symlinks=True)
+        shutil.rmtree(self.root)
+        copy.rename(self.root)
+
     def close(self) -> None:
         if self._renames is not None:
             self._renames.close()

@@ -1,6 +1,7 @@
 """A shop's orders in a real SQLite file with a connected writer, hourly backups, and a bad migration."""
 
 import hashlib
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -101,6 +102,14 @@ class SqliteWorld:
 
     def slow(self) -> Sqlite:
         return Sqlite(self.database, self.backups, self.key, pages_per_second=1)
+
+    def replaced(self) -> None:
+        self.close()
+        copy = self.root / "copy.db"
+        with closing(sqlite3.connect(self.database)) as live:
+            live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy(self.database, copy)
+        copy.rename(self.database)
 
     def version(self) -> int:
         with closing(sqlite3.connect(self.database)) as live:
