@@ -1,6 +1,7 @@
 """Executor `git`."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from backends.git.address import WEB, why_not_branch, why_not_path, why_not_remote
 from backends.git.settings import GitSettings
@@ -32,7 +33,7 @@ def _faults(settings: GitSettings, target: Target) -> Iterator[Fault]:
 
 
 def _of_credentials(
-    name: str, given: Mapping[str, str | Reference], remote: str | Reference
+    name: str, given: Mapping[Literal["user", "password"], str | Reference], remote: str | Reference
 ) -> Iterator[Fault]:
     if not given:
         return
