@@ -122,6 +122,12 @@ class DrillResult:
     failed: tuple[str, ...]  # names of checks; empty: it was restored and verified
 
 
+def has_shown(drill: Run) -> bool:
+    """Whether a drill has shown that its restore point comes back and passes, or that it does not."""
+    verdict = drill.work.verdict
+    return verdict is Verdict.FAILED or (drill.state is State.SUCCEEDED and verdict is Verdict.PASSED)
+
+
 def shown_by(drills: Iterable[Run]) -> dict[str, DrillResult]:
     """By id of the restore point. `drills`: ended, newest first. One that was broken off shows nothing."""
     found: dict[str, DrillResult] = {}

@@ -62,14 +62,24 @@ def marks(person: Person) -> frozenset[str]:
 # Asking ----------------------------------------------------------------------------------------
 
 
+ASK = frozenset({PersonRole.MAY_ASK})
+DRILL = frozenset({PersonRole.MAY_ASK, PersonRole.OWNER})  # an owner may see that the way back works
+
+
 def why_not_ask(
-    person: Person, target: str, entitled: Entitled, open_requests: int, quorum: int
+    person: Person,
+    target: str,
+    entitled: Entitled,
+    open_requests: int,
+    quorum: int,
+    may: frozenset[PersonRole] = ASK,
 ) -> str | None:
+    """`may`: the roles of which somebody has to have one."""
     if person.barred:
         return (
             f"You cannot ask for a rollback: {person.barred}. Ask a full member of this workspace to do it."
         )
-    if PersonRole.MAY_ASK not in entitled.roles(person, None):
+    if not may & entitled.roles(person, None):
         return f"You are not in a group that may ask for a rollback of `{target}`. Ask somebody who is."
     if open_requests >= OPEN_REQUESTS_A_PERSON:
         return f"You have {open_requests} open requests already. Cancel one, or wait until one has ended."
@@ -98,7 +108,7 @@ def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int
 
 def why_not_start(run: Run, entitled: Entitled) -> str | None:
     """The last look at the people, by the worker, just before the first intent."""
-    if run.is_drill and PersonRole.MAY_ASK not in entitled.roles(run.request.requester, None):
+    if run.is_drill and not DRILL & entitled.roles(run.request.requester, None):
         return "Who asked for the drill may not ask for a rollback any more."
     counted: list[frozenset[str]] = []
     for approval in run.approval.given:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.model import Person
 from bot.presses import PRESSES, Press, forms_before, forms_then
+from bot.views import reminder
 
 
 class OpenTo(StrEnum):
@@ -35,6 +36,8 @@ FROM_SLACK: Mapping[str, OpenTo] = {
     **{f"action {choice}": OpenTo.FORM for choice in ("target", "point", "before", "offline", "send_to_me")},
     "view start_rollback": OpenTo.RIGHTS,
     "message_shortcut rollback_shortcut": OpenTo.MEMBER,
+    **{f"action {action_id}": OpenTo.RIGHTS for action_id in reminder.BUTTONS},
+    **{f"view {callback_id}": OpenTo.RIGHTS for callback_id in (reminder.LATER, reminder.HAND_OVER)},
     "event app_home_opened": OpenTo.MEMBER,
     "event subteam_members_changed": OpenTo.SLACK,
     "event subteam_updated": OpenTo.SLACK,
@@ -55,6 +58,7 @@ FROM_A_SHELL: Mapping[str, OpenTo] = dict.fromkeys(
             "runs",
             "run",
             "removed",
+            "drills",
             "schema",
             "version",
         ),

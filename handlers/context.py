@@ -20,6 +20,7 @@ from handlers.slack.sending import Sender
 from handlers.web.links import Links
 from handlers.web.metrics import Metrics, new_metrics
 from storage.cards import CardStore
+from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import Store
 
@@ -119,6 +120,7 @@ class Context:
     store: Store
     cards: CardStore
     looks: LookStore
+    duties: DutyStore
     directory: SlackDirectory
     channels: Channels
     sender: Sender

@@ -6,7 +6,7 @@ look, and a worker answers it.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import DBAPIError
 
 from bot import machine
+from bot.duties import drills_wanted
 from bot.envelope import Event
 from bot.errors import ConfigurationError, StaleRun, TemporaryError, words_of
 from handlers.context import Context, Parts, Wake, running
@@ -33,9 +34,11 @@ from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
 from handlers.slack.publisher import Publisher
 from handlers.slack.publisher_lease import PublisherLease
+from handlers.slack.reminding import remind_due
 from handlers.slack.sending import WINDOWS, Sender, Windows
 from handlers.web.links import links_from
 from storage.cards import CardStore
+from storage.duties import DutyStore
 from storage.leases import Leases
 from storage.looks import LookStore
 from storage.processes import ProcessStore
@@ -43,6 +46,7 @@ from storage.processes import ProcessStore
 log = structlog.get_logger()
 
 EXPIRY_EVERY_SECONDS = 1.0
+REMINDERS_EVERY_SECONDS = 30.0
 HOUSEKEEPING_EVERY_SECONDS = 600
 LOOKS_KEPT = timedelta(hours=2)
 DELIVERIES_KEPT = timedelta(days=1)
@@ -61,7 +65,10 @@ class Front:
     @asynccontextmanager
     async def at_work(self, anew: asyncio.Event) -> AsyncIterator[None]:
         """Hears, publishes and keeps house until it is left. `anew` is set when one of its loops breaks."""
-        loops = [self.publisher.run(), _expire_again_and_again(self.context)]
+        loops = [self.publisher.run(), _again_and_again(EXPIRY_EVERY_SECONDS, expire_due, self.context)]
+        if self.context.store.why_read_only is None:
+            await self.context.duties.keep(drills_wanted(self.context.configuration), self.context.clock())
+            loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, remind_due, self.context))
         if self.shared is not None:
             loops.append(_hear_of_others(self.shared, self.context.publish))
         scheduler = _ticks(self.context)
@@ -104,6 +111,7 @@ async def open_front(parts: Parts, windows: Windows = WINDOWS) -> Front:
         store=store,
         cards=CardStore(store.database),
         looks=LookStore(store.database, parts.jobs),
+        duties=DutyStore(store),
         directory=SlackDirectory(parts.configuration, client, identity.team_id, clock),
         channels=Channels(parts.configuration, client, clock),
         sender=Sender(client, clock, windows),
@@ -190,14 +198,16 @@ async def _hear_of_others(database: str, publish: Wake) -> None:
     await listen_to(database, lambda _: publish())
 
 
-async def _expire_again_and_again(context: Context) -> None:
+async def _again_and_again(
+    every_seconds: float, work: Callable[[Context], Awaitable[None]], context: Context
+) -> None:
     """By the monotonic clock: a wall clock that is set back must not keep a request open."""
     while True:
-        await asyncio.sleep(EXPIRY_EVERY_SECONDS)
+        await asyncio.sleep(every_seconds)
         try:
-            await expire_due(context)
+            await work(context)
         except (DBAPIError, TemporaryError, TimeoutError) as problem:
-            log.warning("expiry", error=words_of(problem))
+            log.warning(work.__name__.replace("_", " "), error=words_of(problem))
 
 
 async def expire_due(context: Context) -> None:

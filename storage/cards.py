@@ -28,6 +28,7 @@ class CardKind(StrEnum):
     NOTICE = "notice"  # a new message for one moment, in the card's thread
     LINE = "line"  # one line with the link, in the thread where it was asked
     AUDIT = "audit"  # a copy of every request in the audit channel
+    REMINDER = "reminder"  # of what is due between incidents: it belongs to no run
 
 
 MAYBE = ""  # as `superseded_ts`: there may be an older message, it was not found yet
@@ -96,10 +97,11 @@ async def want(
     *,
     moment: str = "",
     thread_ts: str | None = None,
+    key: str | None = None,
 ) -> None:
-    """Owes one message; owing it again changes nothing."""
+    """Owes one message; owing it again changes nothing. `key` None: any."""
     row = {
-        "key": secrets.token_hex(6),
+        "key": key or secrets.token_hex(6),
         "run_id": run_id,
         "kind": kind.value,
         "recipient": recipient,
@@ -161,6 +163,11 @@ class CardStore:
         """Runs that are behind, run, or have a message to post or to mark: decisions, progress, old debts."""
         async with self._database.read() as connection:
             return [ToDraw(row.run_id, row.seq) for row in await connection.execute(_TO_DRAW)]
+
+    async def reminders(self) -> tuple[Card, ...]:
+        """Those that were never posted, and those of which something has become."""
+        owed = or_(cards.c.ts.is_(None), cards.c.drawn.is_(None))
+        return await self._cards(cards.c.kind == CardKind.REMINDER, cards.c.gone.is_(None), owed)
 
     async def out_of_reach(self, since: datetime, limit: int) -> tuple[Card, ...]:
         """Cards that stand in Slack where nothing could be said, the longest untried first."""

@@ -170,12 +170,36 @@ modals = Table(
     Column("send_to", String(32), nullable=True),  # "send it to me": whom to message the answer
 )
 
+duties = Table(
+    "duties",
+    metadata,
+    Column("key", String(12), primary_key=True),  # random; what its buttons carry
+    Column("kind", String(16), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("run_id", String(16), nullable=False),  # the drill that it follows; empty: it follows none
+    Column("due_at", String(24), nullable=False),
+    Column("next_at", String(24), nullable=False),  # when somebody is told next
+    Column("told", Integer, nullable=False),  # how often; whoever tells it counts it up
+    Column("every_seconds", Integer, nullable=True),  # null: it is done once
+    Column("passed_at", String(24), nullable=True),  # when a drill passed last
+    Column("passed_over", Integer, nullable=False),  # how many of those who are told could not be reached
+    Column("card", String(16), nullable=True),  # the message in which it was told last
+    Column("put_off_by", String(32), nullable=True),
+    Column("put_off_why", Text, nullable=False),
+    Column("handed_to", String(32), nullable=True),  # who is told instead
+    Column("done_at", String(24), nullable=True),  # of a follow-up; null: it is open
+    Column("done_by", String(32), nullable=True),  # who says so, or the drill that has shown it
+    UniqueConstraint("kind", "target", "run_id", name="uq_duties_what"),
+    Index("ix_duties_next_at", "next_at"),
+    Index("ix_duties_card", "card"),
+)
+
 cards = Table(
     "cards",
     metadata,
     Column("key", String(16), primary_key=True),  # random; the opaque part of its buttons' values
-    Column("run_id", String(16), nullable=False),
-    Column("kind", String(16), nullable=False),  # card, direct, notice, line
+    Column("run_id", String(16), nullable=False),  # empty: a reminder
+    Column("kind", String(16), nullable=False),  # card, direct, notice, line, audit, reminder
     Column("recipient", String(32), nullable=False),  # channel id, or user id of a direct copy
     Column("moment", String(32), nullable=False),  # of a notice: which; else empty
     Column("thread_ts", String(32), nullable=True),

@@ -21,6 +21,7 @@ from bot.run import Run
 from bot.signatures import Signer, sealed
 from storage import cards
 from storage.aftermath import moved_before, place_holds
+from storage.duty_rows import settle
 from storage.event_rows import as_stored, event_row
 from storage.evidence import Entry, owe
 from storage.projection import fixed_columns, moving_columns
@@ -166,6 +167,8 @@ class Transaction:
         if moved.state.final and not run.state.final:
             await self.connection.execute(delete(target_locks).where(target_locks.c.run_id == run.id))
             await place_holds(self.connection, moved)
+            if moved.is_drill:
+                await settle(self.connection, moved)
         if moved.work.live is Left.POINT and run.work.live is not Left.POINT:
             await self._supersede(moved, placed[-1].at)
         if epoch is None:  # a driver goes on by itself

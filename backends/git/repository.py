@@ -402,11 +402,10 @@ class Repository:
         return ()
 
     async def _push(self, commit: str, tip: str, timeout: float, *options: str) -> Answer:
-        lease = f"--force-with-lease={self._ref}:{tip}"
+        lease, own = f"--force-with-lease={self._ref}:{tip}", self._remote.variables(pushing=True)
         without = () if self._local is None or self._runs_hooks else (WITHOUT_HOOKS,)
         argv = ("push", "--porcelain", *options, *without, lease, "--", self._url, f"{commit}:{self._ref}")
-        variables = self._remote.variables(pushing=True)
-        return await self._program.run(*self._options, *argv, timeout=timeout, extra=variables)
+        return await self._program.run(*self._options, *argv, timeout=timeout, extra=own)
 
     def _status(self, out: bytes) -> tuple[str, str] | None:
         """Returns the remote's word on our ref: flag and reason. None: it never came."""

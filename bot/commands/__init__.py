@@ -11,6 +11,7 @@ from datetime import datetime
 from bot.commands.ask import ASK, Ask
 from bot.commands.cancel import CANCEL, Cancel
 from bot.commands.drill import DRILL, StartDrill
+from bot.commands.drills import DRILLS, ListDrills
 from bot.commands.help_ import HELP, Help
 from bot.commands.history import HISTORY, History
 from bot.commands.open_modal import OPEN_MODAL, OpenModal
@@ -41,6 +42,7 @@ __all__ = [
     "Cancel",
     "Help",
     "History",
+    "ListDrills",
     "ListPoints",
     "ListTargets",
     "OpenModal",
@@ -63,11 +65,12 @@ VERBS = (  # in the order of the help
     UNDO,
     RESOLVE,
     DRILL,
+    DRILLS,
     HELP,
 )
 HELP_ROWS = tuple(usage for verb in VERBS for usage in verb.help)
 NOW = frozenset(verb.name for verb in VERBS if verb.name)
-LATER = frozenset({"drills", "snapshot", "freeze", "break-glass", "report"})
+LATER = frozenset({"snapshot", "freeze", "break-glass", "report"})
 RESERVED = NOW | LATER | KEYWORDS  # no target may be named so
 _READERS = {verb.name: verb.read for verb in VERBS if verb.name}
 

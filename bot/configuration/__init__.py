@@ -17,6 +17,7 @@ from bot.configuration.settings import (
     Human,
     Procedure,
     ProcedureStep,
+    Reminders,
     Rule,
     Target,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Human",
     "Procedure",
     "ProcedureStep",
+    "Reminders",
     "Rule",
     "Target",
     "json_schema",

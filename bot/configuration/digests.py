@@ -62,10 +62,12 @@ def _policy(target: Target) -> dict[str, Any]:
     policy = target.model_dump(mode="json", include=POLICY)
     policy["requesters"].sort()
     policy["approval"]["from_"].sort()
+    if policy["drill"] is not None:
+        del policy["drill"]["every"]  # how often somebody is reminded agrees to nothing
     return {name: value for name, value in policy.items() if name not in SINCE_ADDED or value is not None}
 
 
 def _unordered(model: BaseModel) -> dict[str, Any]:
-    """Lists of people are sets: writing them in another order changes nothing."""
-    fields = model.model_dump(mode="json")
+    """Lists of people are sets: their order changes nothing, nor does the channel where they are told."""
+    fields = model.model_dump(mode="json", exclude={"channel"})
     return {key: sorted(value) if isinstance(value, list) else value for key, value in fields.items()}

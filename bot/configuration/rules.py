@@ -6,7 +6,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from os.path import normpath
+from pathlib import PurePosixPath
 
 from bot.commands import RESERVED
 from bot.configuration.definitions import (
@@ -36,6 +36,7 @@ CHANNEL = re.compile(r"[CG][A-Z0-9]+|[^\s#,A-Z]{1,80}")
 USERGROUP = re.compile(r"S[A-Z0-9]+")
 ADDRESS = re.compile(r"https?://[^\s/]+.*")
 SELDOM_ENOUGH_SECONDS = 60.0
+SHORTEST_CADENCE_SECONDS = 86_400.0
 KEY = "the key itself"  # ends the location of a fault in a name, apart from faults below that name
 
 
@@ -45,12 +46,12 @@ def faults(configuration: Configuration, definitions: Definitions) -> Iterator[F
     yield from _people(configuration)
     yield from _groups(configuration)
     yield from _references(configuration)
-    yield from _same(configuration, definitions)
     for name, target in configuration.targets.items():
         yield from _approval(configuration, target)
         yield from _of_backends(definitions, target)
         yield from _checks(target)
         yield from _watch(target)
+        yield from _drill(target)
         yield from _maintenance(target)
         yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
     for name, procedure in configuration.procedures.items():
@@ -83,6 +84,10 @@ def _globals(configuration: Configuration) -> Iterator[Fault]:
     for n, channel in enumerate(configuration.incident_channels):
         if not CHANNEL.fullmatch(channel):
             yield Fault(("incident_channels", n), _no_channel(channel))
+    hours = configuration.reminders
+    if hours.from_ >= hours.until:
+        words = f"Nobody is ever reminded from {hours.from_} until {hours.until}. Let `until` be later."
+        yield Fault(("reminders", "until"), words)
     audit = configuration.audit_channel
     if audit is not None and (not CHANNEL.fullmatch(audit) or "*" in audit):
         yield Fault(("audit_channel",), _no_channel(audit))
@@ -153,6 +158,8 @@ def _groups(configuration: Configuration) -> Iterator[Fault]:
         if group.slack_usergroup is None and not group.members:
             words = f"Group `{name}` is empty. List `members`, or name a `slack_usergroup`."
             yield Fault((*here, "members"), words)
+        if group.channel is not None and not CHANNEL.fullmatch(group.channel):
+            yield Fault((*here, "channel"), _no_channel(group.channel))
         if group.slack_usergroup is not None and not USERGROUP.fullmatch(group.slack_usergroup):
             words = f"`{group.slack_usergroup}` is no id of a Slack user group. It looks like S01PAYMGR."
             yield Fault((*here, "slack_usergroup"), words)
@@ -254,25 +261,11 @@ def _of_backends(definitions: Definitions, target: Target) -> Iterator[Fault]:
             yield from _inside((*here, "checks", n), faults_of(check, settings, target))
 
 
-def _same(configuration: Configuration, definitions: Definitions) -> Iterator[Fault]:
-    """Two targets that are one thing could be taken back by two runs at once."""
-    first: dict[tuple[object, ...], str] = {}
-    for target in configuration.targets.values():
-        executor = definitions.executor(target.executor.type)
-        if executor is None or not executor.changes:
-            continue
-        changed = (_spelled_alike(getattr(target.executor, name)) for name in executor.changes)
-        other = first.setdefault((executor.type, *changed), target.name)
-        if other != target.name:
-            words = (
-                f"`{target.name}` changes the same as `{other}`, so two runs could take it back at once. "
-                "Make one target of them."
-            )
-            yield Fault(("targets", target.name, "executor", executor.changes[0]), words)
-
-
-def _spelled_alike(value: object) -> object:
-    return normpath(value) if isinstance(value, str) else value
+def _drill(target: Target) -> Iterator[Fault]:
+    every = target.drill.every if target.drill is not None else None
+    if every is not None and every < SHORTEST_CADENCE_SECONDS:
+        words = "`every` is under a day, and people are reminded once a day at most. Write 1d or more."
+        yield Fault(("targets", target.name, "drill", "every"), words)
 
 
 def _watch(target: Target) -> Iterator[Fault]:
@@ -374,14 +367,40 @@ def _warnings(configuration: Configuration, definitions: Definitions) -> Iterato
                 f"The document `{written}` of the procedure `{name}` cannot be read, so a change of it is "
                 "noticed by nobody. Write its path from the folder of this file."
             )
+    yield from _the_same(configuration, definitions)
     for target in configuration.targets.values():
         if not target.checks:
             yield (
                 f"`{target.name}` has no checks: a rollback counts as verified when the executor says so. "
                 "Add `checks`."
             )
+        if target.drill and target.drill.every and not configuration.told_about(target):
+            yield (
+                f"Nobody is reminded of the drills of `{target.name}`: its owner is no person and no group "
+                "with a `channel`, and it has no `point_of_contact`. Name one of them, or an `audit_channel`."
+            )
         if executor := definitions.executor(target.executor.type):
             yield from warnings_of(executor, target.executor, target)
         for settings in target.checks:
             if check := definitions.check(settings.type):
                 yield from warnings_of(check, settings, target)
+
+
+def _the_same(configuration: Configuration, definitions: Definitions) -> Iterator[str]:
+    """Finds targets that change one thing, and could be taken back by two runs at once."""
+    first: dict[tuple[object, ...], str] = {}
+    for target in configuration.targets.values():
+        executor = definitions.executor(target.executor.type)
+        if executor is None or not executor.changes:
+            continue
+        changed = (_spelled_alike(getattr(target.executor, name)) for name in executor.changes)
+        other = first.setdefault((executor.type, *changed), target.name)
+        if other != target.name:
+            yield (
+                f"`{target.name}` changes the same as `{other}`, so two runs could take it back at once. "
+                "Make one target of them."
+            )
+
+
+def _spelled_alike(value: object) -> object:
+    return PurePosixPath(value) if isinstance(value, str) else value

@@ -16,6 +16,7 @@ from bot.configuration.values import (
     Count,
     Duration,
     Environment,
+    HourAndMinute,
     Number,
     Settings,
     Text,
@@ -48,6 +49,8 @@ class Group(Settings):
     """Id of a Slack user group, such as S01PAYMGR."""
     members: tuple[Text, ...] = ()
     """Slack user ids, or names of people. Free Slack plans have no user groups."""
+    channel: Text | None = None
+    """Where reminders of what the group owns are posted: a channel. Absent: its point of contact is told."""
 
 
 class Rule(Settings):
@@ -159,6 +162,15 @@ class Drill(Settings):
     """beside: a restore point is copied beside the target, checked there, and dropped."""
     points: DrillPoints = DrillPoints()
     """Which restore points are drawn from, so that it is not always the newest."""
+    every: Wait | None = None
+    """How often one has to pass, such as 90d: the owner is reminded. Absent: whenever somebody asks."""
+
+
+class Reminders(Settings):
+    """The hours in which people are reminded of what is due, in `timezone`."""
+
+    from_: HourAndMinute = Field(default="10:00", alias="from")
+    until: HourAndMinute = "18:00"
 
 
 class TargetSettings(Settings):
@@ -266,6 +278,7 @@ class Document(Settings):
     """Every request is copied here."""
     public_url: Annotated[Text, AfterValidator(_no_trailing_slash)] | None = None
     """Where browsers reach the bot. Absent: no links."""
+    reminders: Reminders = Reminders()
     people: tuple[Human, ...] = ()
     """Humans with several accounts, or with names that other settings use."""
     groups: Mapping[str, Group] = Field(
@@ -303,6 +316,17 @@ class Configuration(Document):
             if human.name == ref:
                 return human.slack
         return (ref,) if ACCOUNT.fullmatch(ref) else ()
+
+    def told_about(self, target: Target) -> tuple[str, ...]:
+        """Returns who can be told about a target, the first one first: channels, and people by an account."""
+        told: list[str] = []
+        for ref in filter(None, (target.owner, target.point_of_contact)):
+            group = self.groups.get(ref)
+            if group is None:
+                told += self.account_ids(ref)[:1]
+            elif group.channel is not None:
+                told.append(group.channel)
+        return tuple(dict.fromkeys([*told, *([self.audit_channel] if self.audit_channel else [])]))
 
     def members(self, group: str) -> tuple[str, ...]:
         """Account ids of a group that is listed here; of a Slack user group only Slack knows."""

@@ -27,6 +27,7 @@ from bot.errors import ConfigurationError
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST_SECONDS = 365 * SECONDS["d"]
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)")
 
 
@@ -96,6 +97,12 @@ def _seconds(raw: object) -> object:
     return float(match[1]) * SECONDS[match[2]]
 
 
+def _hour_and_minute(raw: object) -> object:
+    if not isinstance(raw, str) or not _CLOCK.fullmatch(raw):
+        raise PydanticCustomError("clock", 'must be a time of day in quotes, such as "10:00"')
+    return raw
+
+
 def _scalar(raw: object) -> float | str:
     if isinstance(raw, str) or (isinstance(raw, int | float) and type(raw) is not bool and isfinite(raw)):
         return raw
@@ -154,6 +161,9 @@ Wait: TypeAlias = Annotated[
     BeforeValidator(_seconds),
     Field(strict=True, gt=0, le=LONGEST_SECONDS, allow_inf_nan=False),
     _A_DURATION,
+]
+HourAndMinute: TypeAlias = Annotated[
+    str, BeforeValidator(_hour_and_minute), Field(json_schema_extra={"pattern": _CLOCK.pattern})
 ]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
 Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]

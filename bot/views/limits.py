@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from bot.spelling import UNSEEN
@@ -277,6 +278,22 @@ def channel_select(action_id: str) -> Block:
             "exclude_external_shared_channels": True,
             "exclude_bot_users": True,
         },
+    }
+
+
+def person_select(action_id: str) -> Block:
+    return {
+        "type": "users_select",
+        "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
+        "placeholder": plain("Choose a person", PLACEHOLDER_CHARACTERS),
+    }
+
+
+def date_picker(action_id: str, chosen: date) -> Block:
+    return {
+        "type": "datepicker",
+        "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
+        "initial_date": chosen.isoformat(),
     }
 
 

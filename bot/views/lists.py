@@ -38,6 +38,17 @@ def _mark(point: RestorePoint, offer: Offer) -> str:
     return f"taken back by {escape(run, 20)}" if run else ""
 
 
+def drills(rows: Sequence[str], more: int, without: Sequence[str]) -> MessageContent:
+    """`without`: targets of which there are no drills at all."""
+    said = [f"• {row}" for row in rows] + ([f"… and {more} more"] if more else [])
+    named = ", ".join(target_name(name) for name in without[:5])
+    others = f" and {len(without) - 5} more" if len(without) > 5 else ""
+    said += [f"No drills: {named}{others}"] if without else []
+    none = "No target asks for drills: write `drill: {mode: beside, every: 90d}` under one."
+    text = "\n".join(["Drills", *(said or [none])])
+    return message(text, sections(["*Drills*", *(said or [none])]))
+
+
 def no_points(target: str, why: str) -> MessageContent:
     text = f"Restore points of {target_name(target)}: {escape(why, 500)}"
     return message(text, sections([text]))

@@ -4,7 +4,6 @@ The card, the start modal and the approval show the same rows: nobody agrees to 
 """
 
 from datetime import datetime
-from itertools import accumulate
 
 from bot.model import Current, Do, Gone, Kind, Leg, Plan, Purpose, UndoMode
 from bot.views import loss
@@ -82,7 +81,9 @@ def _besides(plan: Plan) -> str:
     skipped = [one for leg in legs for one in leg.gone if one.id != leg.current.id]
     each = [f"{version(one.label or one.id, BESIDES_CHARACTERS)} goes" for one in skipped]
     each += [escape(line, BESIDES_CHARACTERS) for leg in legs for line in leg.diff.splitlines()]
-    fits = max(1, sum(end <= BESIDES_ROW_CHARACTERS for end in accumulate(len(one) + 2 for one in each)))
+    fits = 1
+    while len(", ".join(each[: fits + 1])) <= BESIDES_ROW_CHARACTERS and fits < len(each):
+        fits += 1
     more = len(each) - fits
     return f"Also: {', '.join(each[:fits])}{f', {more:,} more' if more > 0 else ''}" if each else ""
 

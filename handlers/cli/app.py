@@ -163,6 +163,22 @@ def targets(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def drills(as_json: AsJson = False) -> None:
+    """List which drills are due, what is due first in front, and what the last ones have shown."""
+    from bot.clock import SteadyClock
+    from handlers.cli import reading, shapes, words
+    from handlers.settings import read_settings
+
+    found = asyncio.run(reading.drills(read_settings()))
+    if as_json:
+        data([shapes.drill(each) for each in found])
+    elif found:
+        words.drills(found, SteadyClock()())
+    else:
+        aside("No target asks for drills. Write `drill: {mode: beside, every: 90d}` under one.")
+
+
+@app.command()
 def points(target: TargetName, as_json: AsJson = False) -> None:
     """List what a target can go back to, newest first. Asks the target from this machine."""
     from bot.clock import SteadyClock

@@ -14,6 +14,8 @@ from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot.clock import SteadyClock
 from bot.configuration import Configuration, Target, load
+from bot.drilling import has_shown
+from bot.duties import Duty
 from bot.envelope import Event
 from bot.errors import ConfigurationError, TemporaryError, UserError
 from bot.model import Goal, Plan, Points
@@ -22,9 +24,11 @@ from bot.run import Run
 from bot.spans import Lived
 from bot.spelling import did_you_mean
 from bot.suggesting import Offer, why_none_suggested
+from bot.views.reminder import DutyFacts
 from handlers.cli.database import stored
 from handlers.cli.output import aside
 from handlers.settings import ProcessSettings
+from storage.duties import DutyStore
 from storage.projection import Summary
 from storage.runs import Store
 
@@ -66,6 +70,28 @@ async def targets(settings: ProcessSettings) -> list[TargetReport]:
             )
             for name, target in configuration.targets.items()
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class DrillReport:
+    """What is due of a target, and what its drills have shown."""
+
+    duty: Duty
+    facts: DutyFacts
+
+
+async def drills(settings: ProcessSettings) -> list[DrillReport]:
+    """What is due first, first. Touches no target. Raises ConfigurationError."""
+    configuration = load(settings.config, definitions())
+    async with stored(settings) as store:
+        found = []
+        for duty in await DutyStore(store).all():
+            target = configuration.targets.get(duty.target)
+            last = next(filter(has_shown, await store.drills(duty.target)), None)
+            going_on = next(iter(await store.open_drills(duty.target)), None)
+            facts = DutyFacts(target.environment if target else "", last, going_on)
+            found.append(DrillReport(duty, facts))
+        return found
 
 
 async def points(settings: ProcessSettings, name: str) -> Offer:

@@ -13,7 +13,7 @@ from bot.model import EFFECTS, Ceiling, Do, Finding, Gone, Left, Plan, RestorePo
 from bot.run import Run, StepRecord, op_id
 from bot.spans import Lived
 from bot.suggesting import Offer, is_live
-from handlers.cli.reading import TargetReport
+from handlers.cli.reading import DrillReport, TargetReport
 from storage.projection import Summary
 
 Json = dict[str, Any]
@@ -43,6 +43,27 @@ def _live(of: Lived) -> Json:
         "since": iso(of.since) if known else None,
         "by": of.run or of.author,
     }
+
+
+def drill(of: DrillReport) -> Json:
+    """`last` is the newest drill that has shown something; `due_at` may be over."""
+    duty, last = of.duty, of.facts.last
+    return {
+        "target": duty.target,
+        "kind": duty.kind.value,
+        "due_at": iso(duty.due_at),
+        "reminded_at": iso(duty.next_at),
+        "put_off": {"by": duty.put_off_by, "why": duty.put_off_why} if duty.put_off_by else None,
+        "handed_to": duty.handed_to,
+        "passed_at": iso_if(duty.passed_at),
+        "follows": duty.run or None,
+        "last": last and {"run": last.id, "at": iso_if(last.end.at), "verdict": _verdict(last)},
+        "open_run": of.facts.going_on.id if of.facts.going_on else None,
+    }
+
+
+def _verdict(of: Run) -> str | None:
+    return of.work.verdict.value if of.work.verdict else None
 
 
 def points(offer: Offer) -> list[Json]:

@@ -10,10 +10,11 @@ from bot.times import moment
 from bot.views.lines import event_words
 from bot.views.live import customers, live
 from bot.views.plan import approvals, goes, in_full
+from bot.views.reminder import row
 from bot.views.steps import step_name
 from bot.views.words import age, deed, number, state_words
 from handlers.cli.output import aside, say, table
-from handlers.cli.reading import RunReport, TargetReport
+from handlers.cli.reading import DrillReport, RunReport, TargetReport
 from handlers.web.run_page import in_a_line, plain
 from storage.projection import Summary
 
@@ -34,6 +35,10 @@ def targets(found: Sequence[TargetReport]) -> None:
         for each in found
     ]
     table(("target", "kind", "environment", "executor", "live, seen last", "on hold", "open run"), rows)
+
+
+def drills(found: Sequence[DrillReport], now: datetime) -> None:
+    say(*(plain(row(of.duty, of.facts, now), str) for of in found))
 
 
 def points(offer: Offer, now: datetime) -> None:

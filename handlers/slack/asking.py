@@ -1,5 +1,6 @@
 """Asking for a rollback, an undo, or the same again: one way, whatever surface it came from."""
 
+import secrets
 from dataclasses import dataclass
 
 from bot import drilling, machine, policy
@@ -18,6 +19,8 @@ from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
 from storage import cards
 from storage.transaction import Opening, TargetTaken, Transaction
 
+SEEDS = 2**31  # by which the restore point of a drill is drawn
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -32,6 +35,12 @@ class Wish:
     @property
     def is_drill(self) -> bool:
         return self.purpose is Purpose.DRILL
+
+
+def drill(target: str, point: str | None, channel: str, reason: str = "", thread: str | None = None) -> Wish:
+    """`point` None: one is drawn, and the seed is kept."""
+    goal = Goal(point=point) if point else Goal(drawn=secrets.randbelow(SEEDS))
+    return Wish(target, goal, channel, Purpose.DRILL, reason, thread)
 
 
 async def ask(ctx: Context, person: Person, wish: Wish, delivery: Delivery, ending: Run | None = None) -> Run:
@@ -61,14 +70,14 @@ def known_target(ctx: Context, name: str) -> Target:
 
 async def _check(ctx: Context, person: Person, target: Target, wish: Wish, ending: Run | None) -> Entitled:
     """The transaction that opens the run asks again what others may have changed: here a no costs less."""
-    place = await ctx.channels.place(wish.channel)
+    place = await ctx.channels.place(wish.channel, is_drill=wish.is_drill)
     if place.why_not:
         raise UserError(place.why_not)
     if wish.is_drill:
         drilling.rule_of(target)
     entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
     already = await ctx.store.open_requests_of(person.human)
-    if reason := policy.why_not_ask(person, target.name, entitled, already, _others_needed(target, wish)):
+    if reason := _why_not(person, target, entitled, already, wish):
         raise UserError(reason)
     holder = await ctx.store.open_run_of(target.name)
     if holder is not None and ending is None and not wish.is_drill:
@@ -76,9 +85,11 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish, endin
     return entitled
 
 
-def _others_needed(target: Target, wish: Wish) -> int:
+def _why_not(person: Person, target: Target, entitled: Entitled, already: int, wish: Wish) -> str | None:
     """A drill on a copy touches nothing that is live: the configuration has agreed to it."""
-    return 0 if wish.is_drill else target.approval.quorum
+    if wish.is_drill:
+        return policy.why_not_ask(person, target.name, entitled, already, 0, policy.DRILL)
+    return policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum)
 
 
 async def _open(
@@ -117,7 +128,7 @@ async def _open(
             ended = EndedByUndo(marks=marks, why="ended by its undo", undone_by=next_id)
             await change.append(ending, (Event(ended, now, person.id),))
         already = await change.open_requests_of(person.human)
-        if reason := policy.why_not_ask(person, target.name, entitled, already, _others_needed(target, wish)):
+        if reason := _why_not(person, target, entitled, already, wish):
             raise UserError(reason)
         run = await change.open(opening)
         if ctx.configuration.audit_channel:

@@ -28,21 +28,24 @@ class Channels:
         self._configuration = configuration
         self._client = client
         self._clock = clock
-        self._known: dict[str, tuple[float, Place]] = {}
+        self._known: dict[tuple[str, bool], tuple[float, Place]] = {}
 
-    async def place(self, channel_id: str) -> Place:
-        """Joins a public channel that the bot is not in yet."""
+    async def place(self, channel_id: str, *, is_drill: bool = False) -> Place:
+        """Joins a public channel that the bot is not in yet.
+
+        A drill decides nothing, so it may be asked where nobody else reads, and beside the incident channels.
+        """
         now = self._clock().timestamp()
-        at, known = self._known.get(channel_id, (0.0, None))
+        at, known = self._known.get((channel_id, is_drill), (0.0, None))
         if known is not None and known.why_not is None and now - at < CHANNEL_KNOWN_SECONDS:
             return known
-        place = await self._look(channel_id)
-        self._known[channel_id] = (now, place)
+        place = await self._look(channel_id, is_drill)
+        self._known[channel_id, is_drill] = (now, place)
         return place
 
-    async def _look(self, channel_id: str) -> Place:
+    async def _look(self, channel_id: str, is_drill: bool) -> Place:
         if channel_id.startswith("D"):
-            return Place(channel_id, "direct message", self._elsewhere())
+            return Place(channel_id, "direct message", None if is_drill else self._elsewhere())
         invite = "I am not in this channel. Type `/invite @rollback` here, then ask again."
         try:
             answer = await self._client.conversations_info(channel=channel_id)
@@ -58,7 +61,8 @@ class Channels:
             )
         channel: dict[str, Any] = answer["channel"]
         name = channel.get("name") or "direct message"
-        if reason := self._why_not(channel, name):
+        reason = self._why_no_card(channel) or (None if is_drill else self._why_no_rollback(channel, name))
+        if reason is not None:
             return Place(channel_id, name, reason)
         if channel.get("is_member"):
             return Place(channel_id, name)
@@ -74,9 +78,7 @@ class Channels:
         command = self._configuration.command
         return f"A rollback is asked where others can see it. Type `{command}` in the incident channel."
 
-    def _why_not(self, channel: dict[str, Any], name: str) -> str | None:
-        if channel.get("is_im") or channel.get("is_mpim"):
-            return self._elsewhere()
+    def _why_no_card(self, channel: dict[str, Any]) -> str | None:
         if channel.get("is_archived"):
             return "This channel is archived, so no card can be posted. Ask in another channel."
         if (
@@ -88,6 +90,11 @@ class Channels:
                 "This channel is shared with another organisation, so no card is posted here. Ask in "
                 "an internal channel."
             )
+        return None
+
+    def _why_no_rollback(self, channel: dict[str, Any], name: str) -> str | None:
+        if channel.get("is_im") or channel.get("is_mpim"):
+            return self._elsewhere()
         allowed = self._configuration.incident_channels
         if allowed and not any(fnmatchcase(name, glob) or glob == channel["id"] for glob in allowed):
             return (
@@ -97,4 +104,5 @@ class Channels:
         return None
 
     def forget(self, channel_id: str) -> None:
-        self._known.pop(channel_id, None)
+        for is_drill in (False, True):
+            self._known.pop((channel_id, is_drill), None)

@@ -4,7 +4,6 @@ A command that is not in the table is closed to everyone.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,11 +11,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from bot import commands, presses
 from bot.errors import UserError
-from bot.model import Goal, Left, Person, Purpose
+from bot.model import Goal, Left, Person
 from bot.presses import Click
 from bot.run import Run
 from bot.spelling import Misunderstood
-from bot.views import lists
+from bot.views import lists, reminder
 from bot.views.card import card
 from bot.views.decision import why_not_answer
 from bot.views.home import Linked
@@ -28,11 +27,11 @@ from handlers.door.delivery import Delivery
 from handlers.slack import asking, pressing, start_modal
 from handlers.slack.asking import Wish
 from handlers.slack.facts import reading_facts
+from handlers.slack.reminding import facts_of
 from handlers.slack.typed import plain
 from storage.projection import Summary
 
 COMMAND_ANSWERED_WITHIN = timedelta(seconds=2)  # a slash command's answer must not come later than 3 s
-SEEDS = 2**31  # a drill keeps the one by which its restore point was drawn
 RESOLUTION = {Left.BEFORE: "unchanged", Left.POINT: "point", Left.UNKNOWN: "unclear"}
 
 
@@ -101,9 +100,17 @@ async def _ask(ctx: Context, said: TypedLine, asked: commands.Ask) -> Answer:
 
 
 async def _drill(ctx: Context, said: TypedLine, asked: commands.StartDrill) -> Answer:
-    goal = Goal(point=asked.point) if asked.point else Goal(drawn=secrets.randbelow(SEEDS))
-    wish = Wish(asked.target, goal, said.channel, Purpose.DRILL, asked.reason, said.thread)
+    wish = asking.drill(asked.target, asked.point, said.channel, asked.reason, said.thread)
     return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
+
+
+async def _drills(ctx: Context, said: TypedLine, asked: commands.ListDrills) -> MessageContent:
+    due = await ctx.duties.all()
+    shown = due[: lists.ROWS]
+    facts = {duty.target: await facts_of(ctx, duty.target) for duty in shown}
+    rows = [reminder.row(duty, facts[duty.target], ctx.clock()) for duty in shown]
+    without = [name for name, target in ctx.configuration.targets.items() if target.drill is None]
+    return lists.drills(rows, len(due) - len(shown), without)
 
 
 async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> MessageContent:
@@ -183,6 +190,7 @@ ANSWERS: Mapping[type, Row[Any]] = {
     commands.OpenModal: Row(OpenTo.MEMBER, _open_form, changes=True),
     commands.Ask: Row(OpenTo.RIGHTS, _ask, changes=True),
     commands.StartDrill: Row(OpenTo.RIGHTS, _drill, changes=True),
+    commands.ListDrills: Row(OpenTo.MEMBER, _drills),
     commands.ListPoints: Row(OpenTo.MEMBER, _points),
     commands.ListTargets: Row(OpenTo.MEMBER, _targets),
     commands.Status: Row(OpenTo.MEMBER, _status),

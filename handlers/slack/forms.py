@@ -16,6 +16,7 @@ def typed(view: Mapping[str, Any]) -> dict[str, str]:
                 or given.get("selected_channel")
                 or given.get("selected_conversation")
                 or given.get("selected_user")
+                or given.get("selected_date")
             )
             if value:
                 found[action_id] = str(value)

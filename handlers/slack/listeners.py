@@ -4,7 +4,7 @@ A listener commits before it acks, and whatever may wait (modals, replies) goes 
 was not accepted, by the door or by the database, is said in the form that fits what came.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -16,13 +16,14 @@ from slack_sdk.errors import SlackApiError
 from bot.errors import TemporaryError, UserError
 from bot.presses import PRESSES, Click, forms_before, veto
 from bot.run import Run
+from bot.views import reminder
 from bot.views.limits import sentence
 from bot.views.refusal import refusal, to_card
 from handlers import access
 from handlers.context import Context
 from handlers.door.admission import Turned
 from handlers.door.delivery import Delivery, TurnedAway
-from handlers.slack import command, home, press_forms, pressing, start_modal
+from handlers.slack import command, duty_presses, home, press_forms, pressing, start_modal
 from handlers.slack.command import Asked, OpenForm, TypedLine
 from handlers.slack.forms import any_block, block_of
 from handlers.slack.press_forms import Pressed
@@ -43,6 +44,10 @@ def listen(app: AsyncApp, ctx: Context) -> None:
     app.message_shortcut("rollback_shortcut")(hear.shortcut)
     for action_id in PRESSES:
         app.action(action_id)(hear.button)
+    for action_id in reminder.BUTTONS:
+        app.action(action_id)(hear.duty_button)
+    for callback_id in (reminder.LATER, reminder.HAND_OVER):
+        app.view(callback_id)(hear.duty_form)
     for choice in ("target", "point", "before", "offline"):
         app.action(choice)(hear.choice)
     app.action("send_to_me")(hear.send_to_me)
@@ -168,9 +173,18 @@ class Listeners:
     # Pressing
 
     async def button(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await self._do(ack, body, context, self._pressed)
+
+    async def _do(
+        self,
+        ack: AsyncAck,
+        body: Body,
+        context: AsyncBoltContext,
+        press: Callable[[Body, Delivery], Awaitable[Coroutine[Any, Any, None] | None]],
+    ) -> None:
         try:
             async with _delivery(context) as delivery:
-                follows = await self._pressed(body, delivery)
+                follows = await press(body, delivery)
         except Repeated:
             await ack()
         except REFUSALS as reason:
@@ -179,6 +193,37 @@ class Listeners:
             await ack()
             if follows is not None:
                 self._background(follows)
+
+    async def duty_button(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await self._do(ack, body, context, self._duty_pressed)
+
+    async def _duty_pressed(self, body: Body, delivery: Delivery) -> Coroutine[Any, Any, None] | None:
+        """Records what was pressed on a reminder. What is left to do after the ack, if anything."""
+        action_id, value = body["actions"][0]["action_id"], str(body["actions"][0].get("value", ""))
+        person = await self._ctx.directory.person(body["user"]["id"])
+        await pressing.refuse_if_read_only(self._ctx, person, action_id)
+        duty = await duty_presses.duty_of(self._ctx, value)
+        place = body.get("container", {})
+        channel = str(place.get("channel_id") or _channel_of(body) or "")
+        await duty_presses.refuse_elsewhere(self._ctx, duty, channel, place.get("message_ts"))
+        if action_id == reminder.START_BUTTON:
+            await duty_presses.start(self._ctx, duty, person, channel, delivery)
+            return None
+        view = await duty_presses.form(self._ctx, action_id, duty, person)
+        return press_forms.show(self._ctx, body["trigger_id"], view)
+
+    async def duty_form(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        view = body["view"]
+        try:
+            async with _delivery(context) as delivery:
+                person = await self._ctx.directory.person(body["user"]["id"])
+                await pressing.refuse_if_read_only(self._ctx, person, str(view["callback_id"]))
+                await duty_presses.submit(self._ctx, person, view, delivery)
+            await ack()
+        except Repeated:
+            await ack()
+        except REFUSALS as reason:
+            await self._in_the_form(ack, any_block(view), reason)
 
     async def _pressed(self, body: Body, delivery: Delivery) -> Coroutine[Any, Any, None] | None:
         """Records what was pressed. What is left to do after the ack, if anything."""

@@ -127,7 +127,7 @@ class Posting:
 
     async def _conversation(self, recipient: str) -> str:
         """A channel is one; with a person it is found by opening it, which nobody notices."""
-        if recipient[:1] in {"C", "G"}:
+        if recipient[:1] in {"C", "G", "D"}:
             return recipient
         opened = await self._ask("conversations.open", users=recipient)
         return str(opened["channel"]["id"])

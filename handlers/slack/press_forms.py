@@ -59,7 +59,7 @@ async def follow(
     """
     press, run, form = pressed.press, pressed.run, pressed.press.form(pressed.run)
     if form is not None and press.for_everybody:
-        return _show(ctx, pressed.trigger_id, await _draw(ctx, form, pressed))
+        return show(ctx, pressed.trigger_id, await _draw(ctx, form, pressed))
     if form is not None and form is not DIALOG:
         as_if_filled = replace(click, why=click.why or NEEDS_WORDS, code=run.code[:4])
         await pressing.check(ctx, press, run, pressed.person, as_if_filled)
@@ -71,7 +71,7 @@ async def follow(
 async def _open(ctx: Context, form: Form, pressed: Pressed) -> None:
     """Shows the form; that Slack would not show it is only logged."""
     if form is not UNDO_FORM:
-        await _show(ctx, pressed.trigger_id, await _draw(ctx, form, pressed))
+        await show(ctx, pressed.trigger_id, await _draw(ctx, form, pressed))
         return
     try:
         await start_modal.open_undo(ctx, pressed.trigger_id, pressed.person, pressed.run)
@@ -88,7 +88,8 @@ async def _draw(ctx: Context, form: Form, pressed: Pressed) -> View:
     return DRAWN[form](run, facts, json.dumps(about), ctx.clock())
 
 
-async def _show(ctx: Context, trigger_id: str, view: View) -> None:
+async def show(ctx: Context, trigger_id: str, view: View) -> None:
+    """Opens it; that Slack would not is only logged."""
     try:
         await ctx.sender.call("views.open", trigger_id=trigger_id, view=view)
     except (SlackApiError, MustWait) as problem:

@@ -32,6 +32,7 @@ from handlers.slack import start_modal
 from handlers.slack.facts import facts_for
 from handlers.slack.holding import SOON_SECONDS, Holding, is_about_to_change
 from handlers.slack.posting import CannotPost, MessageGone, PostedMessage, Posting, ThreadGone
+from handlers.slack.reminding import show_reminders
 from handlers.slack.sending import MustWait
 from handlers.slack.undrawn import Undrawn
 from storage.cards import Card, CardKind, ToDraw, place
@@ -112,6 +113,7 @@ class Publisher:
         self._soon = False
         await start_modal.fill_waiting(self._ctx)
         await self._reach_again()
+        await show_reminders(self._ctx, self._posting)
         wanted = self._holding.not_held(await self._ctx.cards.to_draw(), self._ctx.clock())
         shown = await self._each(wanted, self._show_card)
         await self._each([one for one in shown if one is not None], self._show_rest)
@@ -264,6 +266,8 @@ class Publisher:
             case CardKind.AUDIT:
                 shown = draw_card(run, facts, now)
                 return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
+            case CardKind.REMINDER:
+                return None  # it belongs to no run
 
     async def _link(self, cards: Sequence[Card]) -> str | None:
         """To the card of the run; None: there is none that could be linked to. Raises MustWait."""

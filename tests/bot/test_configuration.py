@@ -329,11 +329,6 @@ PROBLEMS = [
         "17: `watch` is under a minute, and each look is work for the backend. Write 1m or more.",
     ),
     (
-        "type: releases, root: shop",
-        "type: sqlite, database: ./orders.db, backups: others",
-        "17: `shop` changes the same as `orders`, so two runs could take it back at once. Make one target",
-    ),
-    (
         "root: shop",
         "rooot: shop",
         "17: `targets.shop.executor.rooot` is not a setting. Did you mean `root`? "
@@ -830,6 +825,18 @@ def test_wildcards_without_an_audit_channel_are_a_warning(path: Path) -> None:
     assert any("`audit_channel`" in words for words in warnings(load(path)))
     path.write_text(SMALL + 'incident_channels: ["inc-*"]\naudit_channel: audit\n')
     assert not any("`audit_channel`" in words for words in warnings(load(path)))
+
+
+def test_two_targets_that_are_one_thing_are_a_warning(path: Path) -> None:
+    written(path, "type: releases, root: shop", "type: sqlite, database: ./orders.db, backups: others")
+    assert any("`shop` changes the same as `orders`" in words for words in warnings(load(path)))
+
+
+@pytest.mark.parametrize(("owner", "told"), [("", False), ("    owner: Ana\n", True)])
+def test_drills_of_which_nobody_is_reminded_are_a_warning(path: Path, owner: str, told: bool) -> None:
+    drilled = f"    kind: database\n{owner}    drill: {{mode: beside, every: 90d}}\n"
+    found = warnings(load(written(path, "    kind: database\n", drilled)))
+    assert any("Nobody is reminded of the drills of `orders`" in words for words in found) is not told
 
 
 def test_a_target_without_checks_is_a_warning(path: Path) -> None:

@@ -40,6 +40,7 @@ from handlers.worker import Worker
 from storage.cards import CardStore
 from storage.claims import Claims
 from storage.database import open_database
+from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import open_store
 from storage.spans import SpanStore
@@ -198,6 +199,7 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
         store=store,
         cards=CardStore(database),
         looks=LookStore(database),
+        duties=DutyStore(store),
         directory=SlackDirectory(birth.configuration, client, APP.team_id, clock),
         channels=Channels(birth.configuration, client, clock),
         sender=Sender(client, clock),

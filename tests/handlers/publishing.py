@@ -27,6 +27,7 @@ from handlers.slack.sending import Sender
 from handlers.web.links import links_from
 from storage.cards import CardStore
 from storage.database import open_database, sqlite_url
+from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import Store, open_store
 from storage.tables import cards, runs
@@ -145,11 +146,13 @@ async def publishing(
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url, session=session, retry_handlers=[])
     configuration = load(folder / "rollback.yaml", definitions())
     signer = signer_at(folder / "front.key")
+    store = await open_store(database, signer, clock())
     context = Context(
         configuration=configuration,
-        store=await open_store(database, signer, clock()),
+        store=store,
         cards=CardStore(database),
         looks=LookStore(database),
+        duties=DutyStore(store),
         directory=SlackDirectory(configuration, client, workspace.app.team_id, clock),
         channels=Channels(configuration, client, clock),
         sender=Sender(client, clock),

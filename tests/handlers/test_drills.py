@@ -43,14 +43,19 @@ def back_up(folder: Path, hours: int, total: int) -> str:
     return name
 
 
-@pytest.fixture
-async def drilled(open_world: Open, tmp_path: Path) -> World:
-    """`orders` was damaged: what is live has bad totals, and so has one of its two backups."""
-    (tmp_path / "backups").mkdir()
-    with closing(sqlite3.connect(tmp_path / "orders.db")) as live:
+def make_orders(folder: Path) -> None:
+    """Makes the database that was damaged, and the folder of its backups."""
+    (folder / "backups").mkdir()
+    with closing(sqlite3.connect(folder / "orders.db")) as live:
         live.execute("create table orders (id integer primary key, total integer)")
         live.execute("insert into orders (total) values (-5)")
         live.commit()
+
+
+@pytest.fixture
+async def drilled(open_world: Open, tmp_path: Path) -> World:
+    """`orders` was damaged: what is live has bad totals, and so has one of its two backups."""
+    make_orders(tmp_path)
     return await open_world(DRILLED)
 
 

@@ -47,6 +47,7 @@ from bot.run import Pause, Run
 from handlers.slack import asking
 from handlers.slack.asking import Wish
 from storage.cards import CardKind
+from storage.duties import DutyStore
 from storage.leases import Leases
 from storage.looks import Modal
 from tests.bot.scripted import Scripted
@@ -71,6 +72,7 @@ def wish(target: str, *, reason: str = "", goal: Goal | None = None) -> Wish:
 
 async def in_use(s: Stage) -> None:
     await s.store.note_if_new("configuration", s.clock(), {"digest": CONFIGURATION.digest})
+    await DutyStore(s.store).keep({"drilled": 90 * 86_400.0}, s.clock())
     await dropped(s)  # first: a week passes
     await before_the_start(s)
     await ended_before_the_start(s)

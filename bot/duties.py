@@ -1,0 +1,138 @@
+"""What is due between incidents, whom it is told, and when. Pure: times come in as arguments.
+
+A duty is a drill that has to be walked again, or what a failed drill has left to do. It is told once when it
+is due, and every week while it is overdue, only in the hours of the configuration. What is due for the same
+people at the same time is told in one message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import StrEnum
+
+from bot.configuration import Configuration
+from bot.times import zone_of
+
+AGAIN_AFTER = timedelta(days=7)
+FOLLOWED_UP_WITHIN = timedelta(days=14)  # of a drill that failed
+LATE_AFTER = timedelta(hours=1)  # a reminder that comes so much later than its time says so
+
+
+class DutyKind(StrEnum):
+    DRILL = "drill"
+    FOLLOW_UP = "follow_up"  # of a drill that did not pass
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One thing that somebody has to do."""
+
+    key: str  # opaque; what its buttons carry
+    kind: DutyKind
+    target: str
+    due_at: datetime
+    next_at: datetime  # when somebody is told next
+    told: int = 0  # how often somebody was told; counted up by whoever tells it, so that nobody else does
+    every: float | None = None  # seconds from one drill to the next; None: it is done once
+    passed_at: datetime | None = None  # when a drill passed last; None: none ever did
+    run: str = ""  # the drill that it follows; empty: it follows none
+    passed_over: int = 0  # of those who could be told, how many could not be reached
+    card: str | None = None  # the message in which it was told last
+    put_off_by: str | None = None  # account
+    put_off_why: str = ""
+    handed_to: str | None = None  # account of who is told instead
+    done_at: datetime | None = None  # of a follow-up; None: it is open
+    done_by: str = ""  # the account that says so, or the drill that has shown it
+
+    @property
+    def skipped(self) -> int:
+        """How many of its recipients are passed over now: each round begins with the first one again."""
+        return self.passed_over if self.card is None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One message: what is told, and to whom."""
+
+    recipient: str  # a channel, or the account of a person
+    duties: tuple[Duty, ...]
+
+
+def drills_wanted(configuration: Configuration) -> dict[str, float]:
+    """Returns how often each target has to be drilled, in seconds."""
+    return {
+        target.name: target.drill.every
+        for target in configuration.targets.values()
+        if target.drill is not None and target.drill.every is not None
+    }
+
+
+# Whom --------------------------------------------------------------------------------------------
+
+
+def recipients(configuration: Configuration, duty: Duty) -> tuple[str, ...]:
+    """Returns who can be told, the first one first. Empty: there is nobody."""
+    target = configuration.targets.get(duty.target)
+    handed = (duty.handed_to,) if duty.handed_to else ()
+    return tuple(dict.fromkeys([*handed, *(configuration.told_about(target) if target else ())]))
+
+
+def tellings(
+    configuration: Configuration, due: Sequence[Duty]
+) -> tuple[tuple[Telling, ...], tuple[Duty, ...]]:
+    """Returns one message for each recipient, and those duties that can be told to nobody."""
+    by_recipient: dict[str, list[Duty]] = {}
+    nobody: list[Duty] = []
+    for duty in due:
+        left = recipients(configuration, duty)[duty.skipped :]
+        if left:
+            by_recipient.setdefault(left[0], []).append(duty)
+        else:
+            nobody.append(duty)
+    told = tuple(Telling(recipient, tuple(duties)) for recipient, duties in by_recipient.items())
+    return told, tuple(nobody)
+
+
+# When --------------------------------------------------------------------------------------------
+
+
+def opening(configuration: Configuration, now: datetime) -> datetime | None:
+    """Returns when today's hours began; None: it is not within the hours.
+
+    What was due then is told now, and what becomes due later today is told tomorrow: one message a day.
+    """
+    here = now.astimezone(_zone(configuration))
+    begins, ends = _clock(configuration.reminders.from_), _clock(configuration.reminders.until)
+    return _at(configuration, here.date()) if begins <= here.time() < ends else None
+
+
+def told_again_at(configuration: Configuration, now: datetime) -> datetime:
+    """Returns when what was told now is told once more: in a week, when the hours begin."""
+    return _at(configuration, now.astimezone(_zone(configuration)).date() + AGAIN_AFTER)
+
+
+def latest_put_off(duty: Duty, now: datetime) -> datetime:
+    """Returns until when it can be put off: for one cadence at most, so that nothing is put off for ever."""
+    return now + (timedelta(seconds=duty.every) if duty.every is not None else FOLLOWED_UP_WITHIN)
+
+
+def late_by(configuration: Configuration, duty: Duty, now: datetime) -> timedelta:
+    """Returns how much later than it should have come a reminder comes; zero: it comes in time."""
+    here = duty.next_at.astimezone(_zone(configuration))
+    after_it_began = here.time() > _clock(configuration.reminders.from_)
+    late = now - _at(configuration, here.date() + timedelta(days=after_it_began))
+    return late if late > LATE_AFTER else timedelta()
+
+
+def _at(configuration: Configuration, day: date) -> datetime:
+    """Returns when the hours begin on a day. A time that clocks skip is the moment at which they do."""
+    begins = datetime.combine(day, _clock(configuration.reminders.from_), _zone(configuration))
+    return begins.astimezone(UTC)
+
+
+def _zone(configuration: Configuration) -> tzinfo:
+    return zone_of(configuration.timezone) or UTC
+
+
+def _clock(text: str) -> time:
+    return time.fromisoformat(text)

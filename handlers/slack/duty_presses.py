@@ -1,0 +1,124 @@
+"""What people press on a reminder: start the drill, put it off, hand it over.
+
+Who may start a drill is asked where every run is asked for. To put something off or to hand it over is for
+its owner, its point of contact, and whom it was handed to.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from bot import duties as rules
+from bot.duties import Duty
+from bot.errors import TemporaryError, UserError
+from bot.model import Person
+from bot.policy import PersonRole
+from bot.run import Run
+from bot.times import zone_of
+from bot.views import reminder as view
+from bot.views.limits import View
+from bot.views.words import date as date_words
+from handlers.context import Context
+from handlers.door.delivery import Delivery
+from handlers.slack import asking
+from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
+from handlers.slack.forms import typed
+from handlers.slack.reminding import facts_of
+from storage.duties import HandedOver, Moved, PutOff
+
+
+async def duty_of(ctx: Context, key: str) -> Duty:
+    """Raises UserError when it is none of ours, or was done meanwhile."""
+    duty = await ctx.duties.get(key)
+    if duty is None:
+        raise UserError("This button belongs to nothing that is due any more.")
+    if duty.done_at is not None:
+        raise UserError(f"This is done already. `{ctx.configuration.command} drills` lists what is due.")
+    return duty
+
+
+async def refuse_elsewhere(ctx: Context, duty: Duty, channel: str | None, ts: str | None) -> None:
+    """Refuses a button that was not pressed in the message in which it was told last. Raises UserError."""
+    card = await ctx.cards.by_key(duty.card) if duty.card else None
+    if card is None or (card.channel, card.ts) != (channel, ts):
+        raise UserError("This is an older reminder. Press the button on the newest one.")
+
+
+async def start(ctx: Context, duty: Duty, person: Person, channel: str, delivery: Delivery) -> Run:
+    """Asks for the drill that is due, or for one after a drill that failed. Raises UserError, Repeated."""
+    wish = asking.drill(duty.target, None, channel, f"due {date_words(duty.due_at)}")
+    run = await asking.ask(ctx, person, wish, delivery)
+    await ctx.duties.redraw(duty)
+    ctx.publish()
+    return run
+
+
+async def form(ctx: Context, action_id: str, duty: Duty, person: Person) -> View:
+    """Returns the form that a button opens. Raises UserError."""
+    await _refuse_others(ctx, duty, person)
+    facts, now = await facts_of(ctx, duty.target), ctx.clock()
+    if action_id == view.LATER_BUTTON:
+        return view.later(duty, facts, rules.latest_put_off(duty, now), now)
+    return view.hand_over(duty, facts, now)
+
+
+async def submit(ctx: Context, person: Person, sent: Mapping[str, Any], delivery: Delivery) -> None:
+    """Keeps what somebody said about what is due. Raises UserError, Repeated."""
+    await ctx.store.heard(delivery.key)
+    duty, given = await duty_of(ctx, str(sent.get("private_metadata") or "")), typed(sent)
+    await _refuse_others(ctx, duty, person)
+    now = ctx.clock()
+    try:
+        if sent["callback_id"] == view.LATER:
+            await ctx.duties.put_off(duty, _until(ctx, duty, person, given, now), delivery.key, now)
+        else:
+            await _hand_over(ctx, duty, person, given.get("to", ""), delivery, now)
+    except Moved:
+        raise UserError("Somebody else was quicker. Look at the message, and press again.") from None
+    ctx.publish()
+
+
+def _until(ctx: Context, duty: Duty, person: Person, given: Mapping[str, str], now: datetime) -> PutOff:
+    zone = zone_of(ctx.configuration.timezone) or UTC
+    try:
+        day = date.fromisoformat(given.get("until", ""))
+    except ValueError:
+        raise UserError("Choose the day until which it is put off.") from None
+    begins = time.fromisoformat(ctx.configuration.reminders.from_)
+    until = datetime.combine(day, begins, zone).astimezone(UTC)
+    latest = rules.latest_put_off(duty, now)
+    if until <= now:
+        raise UserError("That day is over. Choose a later one.")
+    if until > latest:
+        raise UserError(f"It can be put off until {date_words(latest)} at the latest. Choose an earlier day.")
+    if not (why := given.get("reason", "").strip()):
+        raise UserError("Say why: whoever looks at the list next wants to know.")
+    return PutOff(person.id, until, why)
+
+
+async def _hand_over(
+    ctx: Context, duty: Duty, person: Person, to: str, delivery: Delivery, now: datetime
+) -> None:
+    if not to:
+        raise UserError("Choose who is reminded instead.")
+    try:
+        new = await ctx.directory.person(to)
+    except TemporaryError:
+        raise UserError("Slack did not say who that is. Try again in a moment.") from None
+    if new.barred:
+        raise UserError(f"They cannot be reminded: {new.barred}. Choose somebody else.")
+    at_once = rules.opening(ctx.configuration, now) or now
+    await ctx.duties.hand_over(duty, HandedOver(person.id, to, at_once), delivery.key, now)
+
+
+async def _refuse_others(ctx: Context, duty: Duty, person: Person) -> None:
+    """Owner, point of contact, and whom it was handed to. Raises UserError, and keeps it as evidence."""
+    target = asking.known_target(ctx, duty.target)
+    entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
+    may = PersonRole.OWNER in entitled.roles(person, None) or duty.handed_to == person.id
+    if may and not person.barred:
+        return
+    why = f"Only the owner of `{duty.target}` and its point of contact can put this off or hand it over."
+    await ctx.store.note("duty_refused", ctx.clock(), person.id, {"target": duty.target, "why": why})
+    ctx.metrics.refusals.labels("duty").inc()
+    raise UserError(why)

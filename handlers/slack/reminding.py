@@ -1,0 +1,89 @@
+"""Reminders: the tick that owes them, and the round that posts them.
+
+What is due is a row (`storage.duties`), so two processes tell nothing twice and downtime loses nothing. A
+message whose place is gone goes to the next one who can be told.
+"""
+
+import structlog
+
+from bot import duties as rules
+from bot.canonical_json import digest
+from bot.drilling import has_shown
+from bot.views import reminder as view
+from bot.views.limits import MessageContent
+from bot.views.reminder import DutyFacts
+from handlers.context import Context
+from handlers.slack.posting import CannotPost, MessageGone, Posting, ThreadGone
+from handlers.slack.sending import MustWait
+from storage.cards import Card, place
+from storage.duties import late_of
+
+log = structlog.get_logger()
+
+
+# Owing -------------------------------------------------------------------------------------------
+
+
+async def remind_due(ctx: Context) -> None:
+    """Owes a message for whatever is due and was not told yet, within the hours of the configuration."""
+    now = ctx.clock()
+    began = rules.opening(ctx.configuration, now)
+    if began is None:
+        return
+    due = await ctx.duties.due(began)
+    if not due:
+        return
+    again_at = rules.told_again_at(ctx.configuration, now)
+    told, nobody = rules.tellings(ctx.configuration, due)
+    for telling in told:
+        late = max(rules.late_by(ctx.configuration, duty, now) for duty in telling.duties)
+        await ctx.duties.tell(telling, again_at, late, now)
+    for duty in nobody:
+        log.warning("nobody can be reminded", target=duty.target, duty=duty.kind.value)
+        await ctx.duties.told_to_nobody(duty, again_at, now)
+    ctx.publish()
+
+
+# Showing -----------------------------------------------------------------------------------------
+
+
+async def show_reminders(ctx: Context, posting: Posting) -> None:
+    """Posts those that are owed, and draws anew those of which something has become."""
+    for card in await ctx.cards.reminders():
+        try:
+            await _show(ctx, posting, card)
+        except MustWait:
+            return  # the others wait for the same budgets
+
+
+async def _show(ctx: Context, posting: Posting, card: Card) -> None:
+    drawing = await _drawn(ctx, card)
+    drawn, now = digest({"text": drawing.text, "blocks": list(drawing.blocks)}), ctx.clock()
+    try:
+        if card.ts is None:
+            posted = await posting.post(card, drawing, 0, None)
+            known = drawn if posted.drawn else ""
+            await ctx.store.database.write(
+                lambda connection: place(connection, card.key, posted.channel, posted.ts, known, now)
+            )
+        else:
+            await posting.update(card, drawing, 0, can_wait=True)
+            await ctx.cards.redrawn(card.key, drawn, now)
+    except (CannotPost, ThreadGone, MessageGone) as no:
+        await ctx.cards.impossible(card.key, str(no))
+        if card.ts is None:
+            log.warning("reminder goes to the next one", to=card.recipient, error=str(no))
+            await ctx.duties.cannot_reach(card.key, rules.opening(ctx.configuration, now) or now)
+
+
+async def _drawn(ctx: Context, card: Card) -> MessageContent:
+    told = await ctx.duties.of_card(card.key)
+    facts = {duty.target: await facts_of(ctx, duty.target) for duty in told}
+    return view.reminder(told, facts, ctx.configuration.command, late_of(card.moment), ctx.clock())
+
+
+async def facts_of(ctx: Context, target: str) -> DutyFacts:
+    configured = ctx.configuration.targets.get(target)
+    ended, open_ones = await ctx.store.drills(target), await ctx.store.open_drills(target)
+    last = next(filter(has_shown, ended), None)
+    return DutyFacts(configured.environment if configured else "", last, next(iter(open_ones), None))

@@ -1,0 +1,110 @@
+"""Rows of what is due, as nouns and back; and what a drill that ends means for them.
+
+That is written in the transaction of its last event.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.canonical_json import iso
+from bot.duties import FOLLOWED_UP_WITHIN, Duty, DutyKind
+from bot.model import State, Verdict
+from bot.run import Run
+from storage.tables import cards, duties
+from storage.times import loaded, loaded_if
+from storage.writing import insert_if_new
+
+KEY_BYTES = 6
+
+
+async def settle(connection: AsyncConnection, drill: Run) -> None:
+    """A drill that passed is due again after its time, and closes what earlier ones have left to do.
+
+    One that did not come back leaves something to do. One that was broken off changes nothing.
+    """
+    at = drill.end.at or drill.request.at
+    target, verdict = drill.request.target, drill.work.verdict
+    rows = (await connection.execute(select(duties).where(duties.c.target == target))).all()
+    if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:
+        for row in rows:
+            await _passed(connection, row, drill.id, at)
+    elif drill.state is State.FAILED and verdict is Verdict.FAILED:
+        left = duty_row(DutyKind.FOLLOW_UP, target, at + FOLLOWED_UP_WITHIN, run=drill.id)
+        await insert_if_new(connection, duties, left)
+    for row in rows:
+        await redraw(connection, row.card)
+
+
+async def _passed(connection: AsyncConnection, row: Row[Any], drill: str, at: datetime) -> None:
+    mine = update(duties).where(duties.c.key == row.key)
+    if row.every_seconds is None:
+        done = {"done_at": iso(at), "done_by": drill, "told": row.told + 1}
+        await connection.execute(mine.where(duties.c.done_at.is_(None)).values(**done))
+        return
+    due_at = iso(at + timedelta(seconds=row.every_seconds))
+    values = {
+        "due_at": due_at,
+        "next_at": due_at,
+        "told": row.told + 1,
+        "passed_at": iso(at),
+        "put_off_by": None,
+        "put_off_why": "",
+        "handed_to": None,
+        "passed_over": 0,
+    }
+    await connection.execute(mine.values(**values))
+
+
+async def redraw(connection: AsyncConnection, card: str | None) -> None:
+    """The message in which it was told shows what has become of it."""
+    if card is not None:
+        await connection.execute(update(cards).where(cards.c.key == card).values(drawn=None))
+
+
+def duty_row(
+    kind: DutyKind,
+    target: str,
+    due_at: datetime,
+    *,
+    run: str = "",
+    every: float | None = None,
+    passed_at: datetime | None = None,
+) -> dict[str, Any]:
+    return {
+        "key": secrets.token_hex(KEY_BYTES),
+        "kind": kind.value,
+        "target": target,
+        "run_id": run,
+        "due_at": iso(due_at),
+        "next_at": iso(due_at),
+        "told": 0,
+        "every_seconds": None if every is None else int(every),
+        "passed_at": iso(passed_at) if passed_at else None,
+        "passed_over": 0,
+        "put_off_why": "",
+    }
+
+
+def duty_in(row: Row[Any]) -> Duty:
+    return Duty(
+        row.key,
+        DutyKind(row.kind),
+        row.target,
+        loaded(row.due_at),
+        loaded(row.next_at),
+        row.told,
+        None if row.every_seconds is None else float(row.every_seconds),
+        loaded_if(row.passed_at),
+        row.run_id,
+        row.passed_over,
+        row.card,
+        row.put_off_by,
+        row.put_off_why,
+        row.handed_to,
+        loaded_if(row.done_at),
+        row.done_by or "",
+    )
