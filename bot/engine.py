@@ -29,6 +29,7 @@ from bot.looking import (
     judged,
     look_once,
     look_until_sure,
+    of_copy,
 )
 from bot.loss import outgrown
 from bot.model import Do, Finding, Phase, Step, Verdict, When
@@ -179,8 +180,8 @@ class _Drive:
                 return run
 
     def _why_not_with_these_settings(self, run: Run, action: machine.Action) -> str | None:
-        """What a run has left behind is dropped under the settings of then or of now."""
-        if isinstance(action, machine.Drop):
+        """What a run has left behind is looked for, and dropped, under the settings of then or of now."""
+        if isinstance(action, machine.Drop) or (isinstance(action, machine.FindStep) and run.state.final):
             return None
         return why_not_with_these_settings(run, self._engine.configuration)
 
@@ -335,10 +336,11 @@ class _Drive:
         executor = self._world.executor(step.target)
         copying = next(r.step for r in run.work.steps if r.step.do is Do.PREPARE)
         work = self._effects.work(run, copying)
-        said = await arrived(executor, step.target, work)
+        before = await arrived(executor, step.target, work)
         checks = self._world.checks_of_copy(step.target, await environment_of(executor, work))
         seen = await look_until_sure(checks.able, When.OFFLINE, {}, self._clock, self._engine.sleep)
-        return await self.write(run, replace(judged(step, [*said, *seen]), left_out=checks.left_out))
+        found = of_copy(before, seen, await arrived(executor, step.target, work))
+        return await self.write(run, replace(judged(step, found), left_out=checks.left_out))
 
     async def _arrived(self, run: Run) -> dict[str, tuple[Finding, ...]]:
         """Returns what each backend itself says about having arrived, by target."""

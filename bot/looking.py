@@ -20,6 +20,7 @@ from bot.contract import Check, Executor, OutcomeUnknown, Work, answered
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.model import Beside, Finding, Step, Verdict, When
 
+CHANGED = "somebody has changed the copy since it was made, so it shows nothing: drill once more"
 DOWN_WITHIN_SECONDS = 2.0  # for whether the target itself is up: a plan does not wait longer
 
 
@@ -131,6 +132,21 @@ async def arrived(executor: Executor, target: str, work: Work) -> tuple[Finding,
     except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
         words = words_of(problem)
         return (Finding(f"{target} arrived", When.OFFLINE, Verdict.INCONCLUSIVE, words=words),)
+
+
+def of_copy(
+    before: Sequence[Finding], seen: Sequence[Finding], after: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """Returns what was found out about a copy: what its backend says of it, and what the checks have `seen`.
+
+    `before` and `after` the checks the backend says whether it is still what was made. If it is not, nothing
+    that was seen says anything of its restore point, neither good nor bad.
+    """
+    changed = {finding.name for finding in after if finding.arrived and finding.verdict is Verdict.FAILED}
+    if not changed:
+        return (*before, *seen)
+    doubted = (replace(finding, verdict=Verdict.INCONCLUSIVE) for finding in (*after, *seen))
+    return tuple(replace(f, words=CHANGED) if f.name in changed else f for f in doubted)
 
 
 async def environment_of(executor: Executor, work: Work) -> Mapping[str, str]:

@@ -73,6 +73,7 @@ def _stuck(phase: Phase) -> dict[EventKind, Move]:
         EventKind.RESOLVED_POINT: (S.RUNNING, phase),
         EventKind.RESOLVED_UNCHANGED: (S.PAUSED, phase),
         EventKind.RESOLVED_UNCLEAR: (S.STUCK, phase),
+        EventKind.STEP_STOPPED: (S.FAILED, phase),  # of a drill: nobody is asked what became of its copy
         EventKind.DOUBTED_BY_RESTORE: (S.STUCK, phase),
     }
 
@@ -279,9 +280,8 @@ def next_action(run: Run) -> Action:
             return Write(events.Voided(PLANNED_BEFORE))
         case S.AWAITING_APPROVAL if may_stand_alone(run):
             return Write(events.QuorumReached(run.approval.plan.policy_digest))
-        case S.PAUSED if run.is_drill and run.work.current is not None:
-            why = run.why or "somebody has stopped it"
-            return Write(events.StepStopped(run.work.current.step.n, why, Left.BEFORE))
+        case S.PAUSED | S.STUCK if run.is_drill:
+            return Write(_broken_off_drill(run))
         case S.APPROVED:
             return Preflight()
         case S.RUNNING:
@@ -292,6 +292,15 @@ def next_action(run: Run) -> Action:
             return _next_of_dropping(run)
         case _:
             return Wait()
+
+
+def _broken_off_drill(run: Run) -> Fact:
+    """Ends a drill that cannot go on by the step that was to look at the copy.
+
+    So a copy that is being made is still looked for, and what was made is dropped under its own name.
+    """
+    look = next(record.step for record in run.work.steps if record.step.do is Do.CHECK)
+    return events.StepStopped(look.n, run.why or "somebody has stopped it", Left.BEFORE)
 
 
 def _next_of_running(run: Run) -> Action:
@@ -953,6 +962,8 @@ def broken_off(run: Run, why: str, at: datetime) -> Event:
             return Event(events.Refused(why), at)
         case S.AWAITING_APPROVAL | S.APPROVED:
             return Event(events.Voided(why), at)
+        case S.PAUSED | S.STUCK if isinstance(action := next_action(run), Write):
+            return Event(action.fact, at)
         case S.RUNNING if begun is not None and begun.step.do not in BESIDE:
             return Event(events.Doubted(begun.step.n, why), at)
         case state if state.final and begun is not None:
@@ -974,7 +985,7 @@ def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Even
         case S.REQUESTED | S.AWAITING_APPROVAL | S.APPROVED:
             return (Event(events.VoidedByRestore(why=why, installation=installation), at),)
         case S.RUNNING | S.PAUSED | S.STUCK:
-            n = _last_restore(run).step.n
+            n = _step_in_doubt(run).n
             return (Event(events.DoubtedByRestore(why=why, installation=installation, n=n), at),)
         case S.FAILED if in_flight(run) is not None:
             return broken_off(run, why, at), halted
@@ -984,8 +995,10 @@ def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Even
             return ()
 
 
-def _last_restore(run: Run) -> StepRecord:
-    return run.work.restores[-1]
+def _step_in_doubt(run: Run) -> Step:
+    """Returns the step that may have been begun since the backup; of a drill that is its copy."""
+    does = Do.PREPARE if run.is_drill else Do.RESTORE
+    return [record.step for record in run.work.steps if record.step.do is does][-1]
 
 
 def diagram() -> str:

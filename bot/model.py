@@ -427,7 +427,7 @@ class Finding:
     value: Value = None
     before: Value = None
     words: str = ""  # one sentence for people
-    arrived: bool = False  # of a backend itself: it says whether the restore point is what is live
+    arrived: bool = False  # of a backend itself: whether the point is what is live, or what the copy holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,4 +296,4 @@ def _remove(folder: Path) -> None:
 
 
 def _seen(verdict: Verdict, work: Work, words: str) -> Finding:
-    return Finding("copy", When.OFFLINE, verdict, value=work.point, words=words)
+    return Finding("copy", When.OFFLINE, verdict, value=work.point, words=words, arrived=True)

@@ -68,8 +68,9 @@ def of_a_copy(file: Path, fingerprint: str) -> tuple[Finding, ...]:
     except OSError as error:
         return (finding(COPY, Verdict.FAILED, None, f"It cannot be read: {error.strerror}."),)
     if digest != fingerprint:
-        return (finding(COPY, Verdict.FAILED, digest, "It is not the backup that was approved."),)
-    same = finding(COPY, Verdict.PASSED, digest, "Byte for byte the backup.")
+        words = "It is not the backup that was approved."
+        return (finding(COPY, Verdict.FAILED, digest, words, arrived=True),)
+    same = finding(COPY, Verdict.PASSED, digest, "Byte for byte the backup.", arrived=True)
     return (same, integrity(reading_backup(file)))
 
 

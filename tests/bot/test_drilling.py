@@ -9,9 +9,11 @@ from bot import drilling, machine, presses
 from bot.configuration import Drill, policy_digest
 from bot.contract import COPY, Ended
 from bot.errors import UserError
+from bot.looking import of_copy
 from bot.model import (
     Current,
     Do,
+    Finding,
     Goal,
     Left,
     PointKind,
@@ -20,10 +22,11 @@ from bot.model import (
     RestorePoint,
     State,
     Verdict,
+    When,
 )
 from bot.policy import Entitled
-from tests.bot.configured import CAREFUL, configuration
-from tests.bot.scripted import Claim, Play, Register
+from tests.bot.configured import CAREFUL, ONLINE, configuration
+from tests.bot.scripted import Claim, Killed, Play, Register
 from tests.bot.stories import T0, later
 from tests.people import ANA, BEN
 
@@ -288,3 +291,64 @@ async def test_a_drawn_point_is_the_one_that_is_copied(play: Play) -> None:
     assert play.run.approval.plan.point.id == drilling.drawn(
         DRILLED, await play.backend.points(), 1, play.run.approval.plan.made_at
     )
+
+
+# What happens to it meanwhile ------------------------------------------------------------------
+
+
+async def _dies() -> None:
+    raise Killed
+
+
+async def test_a_drill_under_other_settings_ends_and_its_copy_is_dropped_by_its_own_name(play: Play) -> None:
+    play.backend.preparing.meanwhile = _dies
+    play.ask(Goal(point="p41"), Purpose.DRILL)
+    with pytest.raises(Killed):
+        await play.drive()
+    play.configuration = configuration(DRILLED.model_copy(update={"checks": (ONLINE,)}))
+    await play.drive()
+    assert (play.run.state, play.run.work.verdict) == (State.FAILED, None)
+    await play.due()
+    assert play.effects[-1] == f"DROP orders {COPIED}"
+
+
+async def test_a_drill_whose_database_was_put_back_ends_and_asks_nobody(play: Play) -> None:
+    play.backend.preparing.starts = ["takes_long"]
+    play.backend.preparing.meanwhile = _dies
+    play.ask(Goal(point="p41"), Purpose.DRILL)
+    with pytest.raises(Killed):
+        await play.drive()
+    events = machine.forgotten(play.run, play.clock(), "the database was put back", "k7f3a91c")
+    await play.notes.append(play.run, *events)
+    await play.drive()
+    assert (play.run.state, play.run.why) == (State.FAILED, "the database was put back")
+
+
+async def test_a_drill_that_cannot_be_driven_ends(play: Play) -> None:
+    play.world.offline.sees = [Verdict.PASSED]
+    play.ask(Goal(point="p41"), Purpose.DRILL)
+    play.backend.preparing.starts = ["takes_long"]
+    play.backend.preparing.meanwhile = _dies
+    with pytest.raises(Killed):
+        await play.drive()
+    await play.give_up(RuntimeError("again and again"))
+    await play.drive()
+    assert play.run.state is State.FAILED
+
+
+def found(name: str, verdict: Verdict, *, arrived: bool = False) -> Finding:
+    return Finding(name, When.OFFLINE, verdict, arrived=arrived)
+
+
+@pytest.mark.parametrize("seen", [Verdict.PASSED, Verdict.FAILED])
+def test_a_copy_that_somebody_has_changed_shows_nothing_of_its_point(seen: Verdict) -> None:
+    as_made = found("copy", Verdict.PASSED, arrived=True)
+    changed = found("copy", Verdict.FAILED, arrived=True)
+    judged = of_copy([as_made], [found("totals", seen)], [changed])
+    assert {finding.verdict for finding in judged} == {Verdict.INCONCLUSIVE}
+
+
+def test_a_copy_that_stayed_as_it_was_made_shows_what_the_checks_have_seen() -> None:
+    as_made = found("copy", Verdict.PASSED, arrived=True)
+    judged = of_copy([as_made], [found("totals", Verdict.FAILED)], [as_made])
+    assert [finding.verdict for finding in judged] == [Verdict.PASSED, Verdict.FAILED]
