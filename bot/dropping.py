@@ -35,7 +35,7 @@ class Around:
 
 def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime) -> Keep | None:
     """Returns why it is kept for longer; None: it may go."""
-    if around.open_run is not None:
+    if around.open_run is not None and not run.is_drill:  # whose copy has no part in any other run
         return Keep(f"{around.open_run} is under way on `{step.target}`.", SOON_SECONDS)
     if step.drops is not Do.SAVE:
         return None

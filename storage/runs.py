@@ -177,9 +177,11 @@ class Store:
             if await connection.scalar(_HEARD, {"key": key}) is not None:
                 raise Repeated(key)
 
-    async def open_requests_of(self, human: str) -> int:
+    async def open_requests_of(self, human: str, *, drills: bool = False) -> int:
+        """Counts drills, or everything else."""
         async with self.database.read() as connection:
-            return int(await connection.scalar(OPEN_REQUESTS, {"human": human}) or 0)
+            asked = {"human": human, "drills": drills}
+            return int(await connection.scalar(OPEN_REQUESTS, asked) or 0)
 
     async def outages(self, target: str, limit: int = 20) -> list[float]:
         """Seconds that customers waited in earlier successful runs, newest first.

@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, delete, func, insert, null, select, update
+from sqlalchemy import Boolean, bindparam, delete, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
 from bot.envelope import Event
 from bot.errors import ClaimLost, StaleRun, UserError
-from bot.events import Superseded
-from bot.model import Left
+from bot.events import DropDue, Superseded
+from bot.made import droppable
+from bot.model import Left, Purpose
 from bot.run import Run
 from bot.signatures import Signer, sealed
 from storage import cards
-from storage.aftermath import moved_before, place_holds
+from storage.aftermath import drills_of, moved_before, place_holds
 from storage.duty_rows import settle
 from storage.event_rows import as_stored, event_row
 from storage.evidence import Entry, owe
@@ -48,7 +49,9 @@ _PROJECTED = (
 OPEN_RUN = select(target_locks.c.run_id).where(target_locks.c.target == bindparam("target"))
 _NEXT_NUMBER = update(installation).values(runs=installation.c.runs + 1).returning(installation.c.runs)
 OPEN_REQUESTS = select(func.count()).where(
-    runs.c.requester_human == bindparam("human"), runs.c.final.is_(False)
+    runs.c.requester_human == bindparam("human"),
+    runs.c.final.is_(False),
+    (runs.c.purpose == Purpose.DRILL.value) == bindparam("drills", type_=Boolean),
 )
 _MOVE = (
     update(runs)
@@ -138,9 +141,20 @@ class Transaction:
             self._number = await self.connection.scalar(_NEXT_NUMBER)
         return f"RB-{self._number}"
 
-    async def open_requests_of(self, human: str) -> int:
-        """Ask after `next_id`: its row lets one opener at a time through, so nobody counts too few."""
-        return int(await self.connection.scalar(OPEN_REQUESTS, {"human": human}) or 0)
+    async def open_requests_of(self, human: str, *, drills: bool = False) -> int:
+        """Counts those of its kind only: drills that wait stand in no rollback's way.
+
+        Ask after `next_id`: its row lets one opener at a time through, so nobody counts too few.
+        """
+        asked = {"human": human, "drills": drills}
+        return int(await self.connection.scalar(OPEN_REQUESTS, asked) or 0)
+
+    async def drop_older_copies(self, target: str, at: datetime) -> None:
+        """Copies of drills that failed are kept for a look, one of a target: the disk is not theirs alone."""
+        for drill in await drills_of(self.connection, target):
+            for record in droppable(drill):
+                if not record.due:
+                    await self.append(drill, (Event(DropDue(record.step.n), at),))
 
     async def _lock(self, run_id: str, targets: Sequence[str]) -> None:
         for target in targets:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from backends.choosing import named, point_for
+from backends.choosing import point_for
 from backends.command.answers import (
     CURRENT,
     FIND,
@@ -26,11 +26,11 @@ from backends.command.answers import (
 from backends.command.calls import ProgramCall, Programs, why_not_a_point
 from backends.command.comparing import (
     NOT_ALL_IS_READ,
-    compare_content,
     compare_live,
-    listed_still,
+    copy_named,
     other_content,
     point_listed,
+    refuse_other,
 )
 from backends.command.examining import NEVER_BEGUN, NO_FIND, about_answers, about_find, cannot_run
 from backends.command.listing import listed
@@ -203,11 +203,7 @@ class Command:
         found = await self._find_anywhere(work)
         if found.fate is not Fate.ABSENT:
             return Taken.TAKEN
-        compare_live(points.current, work)
-        if work.do in {Do.PREPARE, Do.RESTORE}:
-            compare_content(named(work.point, points.points), work.fingerprint, "approved")
-        if work.do is Do.DROP and work.undo:
-            compare_content(listed_still(work.undo, points), work.undo_content, "saved")
+        refuse_other(work, points)
         call = self._call(work)
         surroundings = await self._programs.surroundings_of(call)
         return await self._spooled(call, surroundings, work.point).start(work, after=found.handle)
@@ -258,7 +254,7 @@ class Command:
         if reason := why_not_an_argument(name) if name else None:
             return f"The id that it prints {reason}."
         if work.do is Do.PREPARE:
-            return Beside(name or work.op_id)
+            return copy_named(name, work.op_id, await self._read_points())
         if not name:
             return f"The save command must print {SHAPES['save']} as its last line."
         points = await self._read_points()

@@ -14,6 +14,7 @@ from backends.programs.supervisor import sync_folder
 from backends.room import refuse_without_room
 from backends.sqlite.held import held
 from backends.sqlite.in_thread import Restoring
+from backends.sqlite.names import KEPT_BESIDE
 from bot.contract import COPY, COPY_OF, COPY_URL, Fate, Found, PointUnavailable
 from bot.model import Beside, Left
 
@@ -30,6 +31,12 @@ def copy_file(folder: Path, copy: str) -> Path:
 
 def unfinished_of(copy: Path) -> Path:
     return copy.with_suffix(".new")
+
+
+def files_of(copy: Path) -> tuple[Path, ...]:
+    """Returns the copy and what may stand beside it: who looked into it may have left more."""
+    beside = (copy.with_name(f"{copy.name}{suffix}") for suffix in KEPT_BESIDE)
+    return (copy, unfinished_of(copy), *beside)
 
 
 def described(folder: Path, copy: str, database: Path) -> Beside:

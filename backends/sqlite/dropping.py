@@ -8,7 +8,7 @@ from pathlib import Path
 from backends.file_digests import DIGESTS
 from backends.marker import BARRED, Marker, Markers, MarkerStage, Slot, fate_of
 from backends.programs.supervisor import sync_folder
-from backends.sqlite.beside import copy_file, unfinished_of
+from backends.sqlite.beside import copy_file, files_of
 from bot.contract import Busy, Ended, Fate, Found, PointUnavailable, StateChanged, Taken, Work
 from bot.model import Left
 
@@ -29,7 +29,7 @@ def drop_once(
         if work.prepared is not None:
             copy = copy_file(markers.folder, work.prepared)
             with _barred(markers, work.prepared, taken):
-                _remove((copy, unfinished_of(copy)), markers.folder.parent, taken, slot)
+                _remove(files_of(copy), markers.folder.parent, taken, slot)
         else:
             saved = undo_point()
             _refuse_other(saved, work.undo_content)

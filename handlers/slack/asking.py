@@ -76,7 +76,7 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish, endin
     if wish.is_drill:
         drilling.rule_of(target)
     entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
-    already = await ctx.store.open_requests_of(person.human)
+    already = await ctx.store.open_requests_of(person.human, drills=wish.is_drill)
     if reason := _why_not(person, target, entitled, already, wish):
         raise UserError(reason)
     holder = await ctx.store.open_run_of(target.name)
@@ -127,9 +127,11 @@ async def _open(
             marks = tuple(sorted(policy.marks(person)))
             ended = EndedByUndo(marks=marks, why="ended by its undo", undone_by=next_id)
             await change.append(ending, (Event(ended, now, person.id),))
-        already = await change.open_requests_of(person.human)
+        already = await change.open_requests_of(person.human, drills=wish.is_drill)
         if reason := _why_not(person, target, entitled, already, wish):
             raise UserError(reason)
+        if wish.is_drill:
+            await change.drop_older_copies(target.name, now)
         run = await change.open(opening)
         if ctx.configuration.audit_channel:
             audit = ctx.configuration.audit_channel

@@ -13,7 +13,7 @@ from backends.command.executor import Command
 from backends.conformance.harness import carried_out, dropping, preparing, saving
 from backends.installed import definitions
 from bot.configuration import load
-from bot.contract import Busy, Ended, Fate, PointUnavailable, StateChanged, Work
+from bot.contract import COPY, Blocked, Busy, Ended, Fate, PointUnavailable, StateChanged, Work
 from bot.errors import ConfigurationError
 from bot.model import Beside, Do, Goal, Left, UndoMode
 from tests.backends.command.world import FIND, CommandWorld
@@ -51,13 +51,25 @@ async def end_of(command: Command, work: Work) -> Ended:
 
 async def test_the_program_names_the_copy_that_it_has_made(shop: CommandWorld) -> None:
     command = executor(shop, prepare=program("""echo '{"id": "copy-7"}'"""))
-    assert (await end_of(command, preparing(WORK))).made == Beside("copy-7")
+    assert (await end_of(command, preparing(WORK))).made == Beside("copy-7", {COPY: "copy-7"})
+
+
+@pytest.mark.parametrize("named", ["v41", "v42"])
+async def test_what_is_listed_or_live_is_no_copy_and_is_never_dropped_as_one(
+    shop: CommandWorld, named: str
+) -> None:
+    prepare = program(f"""echo '{{"id": "{named}"}}'""")
+    command = executor(shop, prepare=prepare, drop=program("touch dropped"))
+    assert "is a restore point, or what is live" in (await end_of(command, preparing(WORK))).words
+    with pytest.raises(Blocked, match="It is not dropped"):
+        await carried_out(command, dropping(WORK, prepared=named))
+    assert not (shop.root / "dropped").exists()
 
 
 async def test_a_copy_without_a_name_goes_by_its_op_id(shop: CommandWorld) -> None:
     command = executor(shop, prepare=program("echo copied 3 files"))
     work = preparing(WORK)
-    assert (await end_of(command, work)).made == Beside(work.op_id)
+    assert (await end_of(command, work)).made == Beside(work.op_id, {COPY: work.op_id})
 
 
 async def test_a_copy_whose_name_would_be_an_option_is_refused(shop: CommandWorld) -> None:

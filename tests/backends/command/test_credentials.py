@@ -169,7 +169,8 @@ async def test_an_id_that_holds_what_is_secret_elsewhere_is_kept_as_it_is(folder
     executor = configured(folder).executor("shop")
     work = preparing(WORK)
     end = await ended(executor, await started(executor, work))
-    assert end.made == Beside("copy-of-canary-shared-1")
+    assert isinstance(end.made, Beside)
+    assert end.made.id == "copy-of-canary-shared-1"
     printed = (folder / "spool" / work.op_id / "1" / supervisor.LOGS[0]).read_text()
     assert printed == '{"id": "copy-of-***"}'
 

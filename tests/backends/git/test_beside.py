@@ -532,7 +532,7 @@ async def test_what_git_does_not_give_whole_is_no_copy_and_everybody_hears_why(
 
 def test_a_disk_without_room_is_said_before_the_first_byte(tmp_path: Path) -> None:
     free = os.statvfs(tmp_path)
-    with pytest.raises(Blocked, match="the copy needs"):
+    with pytest.raises(Blocked, match="The copy needs"):
         refuse_without_room(tmp_path, free.f_blocks * free.f_frsize + 1)
 
 

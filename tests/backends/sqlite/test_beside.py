@@ -159,8 +159,25 @@ async def test_nothing_outside_the_folder_of_copies_is_dropped(
 
 def test_a_disk_without_room_is_said_before_the_first_byte(tmp_path: Path) -> None:
     free = os.statvfs(tmp_path)
-    with pytest.raises(Blocked, match="the copy needs"):
+    with pytest.raises(Blocked, match="The copy needs"):
         refuse_without_room(tmp_path, free.f_blocks * free.f_frsize + 1)
+
+
+def test_a_copy_leaves_room_for_what_is_live_on_the_same_disk(tmp_path: Path) -> None:
+    free = os.statvfs(tmp_path)
+    with pytest.raises(Blocked, match="are left for whatever else is on it"):
+        refuse_without_room(tmp_path, free.f_bavail * free.f_frsize)
+
+
+async def test_what_others_have_left_beside_a_copy_goes_with_it(
+    world: SqliteWorld, executor: Sqlite, work: Work
+) -> None:
+    await carried_out(executor, work)
+    copy = copy_file(world.backups / FOLDER, work.op_id)
+    for suffix in ("-wal", "-shm", "-journal"):
+        copy.with_name(f"{copy.name}{suffix}").write_text("pages")
+    await carried_out(executor, dropping(work, prepared=work.op_id))
+    assert list((world.backups / FOLDER).glob("*.copy.*")) == []
 
 
 async def test_what_stands_in_the_place_of_a_copy_is_none(
