@@ -21,6 +21,7 @@ from bot.contract import (
     Ended,
     Examines,
     Executor,
+    Fingerprints,
     Found,
     Handle,
     Lists,
@@ -66,6 +67,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "points": Expected(Points, (Points,), "Points"),
     "plan": Expected(Way, (Way,), "a Way"),
     "measure": Expected(Loss, (Loss,), "a Loss"),
+    "fingerprint": Expected(str, (str,), "a text"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
     "examine": Expected(tuple[Trouble, ...], (tuple,), "a tuple of Troubles"),
     "close": Expected(None, (type(None),), "None"),
@@ -264,6 +266,14 @@ class DiscreetExecutor(DiscreetOperation):
             words = f"Type `{self._type_name}` cannot list what a run has removed"
             raise Unsupported(f"{words}: look at the backend itself.")
         return self._executor
+
+    async def fingerprint(self, point: RestorePoint) -> str:
+        """Returns that of the list where the executor cannot say more."""
+        return await self._hearing.of("fingerprint", lambda: self._content(point))
+
+    async def _content(self, point: RestorePoint) -> str:
+        executor = self._executor
+        return await executor.fingerprint(point) if isinstance(executor, Fingerprints) else point.fingerprint
 
     async def close(self) -> None:
         """Does nothing where the executor holds nothing open."""

@@ -279,6 +279,24 @@ class RowListed:
 
 
 @runtime_checkable
+class Fingerprints(Protocol):
+    """What an executor can do besides, where a list of restore points does not say what they hold."""
+
+    async def fingerprint(self, point: RestorePoint) -> str:
+        """Returns the fingerprint of a listed restore point, without a look at what is live.
+
+        Raises PointUnavailable, and StillReading while that takes long.
+        """
+
+
+async def content_of(executor: "Executor", point: RestorePoint) -> str:
+    """Returns the fingerprint of a restore point; empty: its id says it, or nobody does. Raises as above."""
+    if point.fingerprint or not isinstance(executor, Fingerprints):
+        return point.fingerprint
+    return await executor.fingerprint(point)
+
+
+@runtime_checkable
 class Lists(Protocol):
     """What an executor can do besides, where it can say row by row what a run has removed.
 

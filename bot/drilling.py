@@ -4,7 +4,7 @@ A drill touches nothing that is live: it copies a restore point beside its targe
 drops it. Pure: who reads backends and past runs is the planner.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from bot.errors import UserError
 from bot.model import (
     PLAN_FORMAT,
     Ceiling,
+    Current,
     Do,
     Leg,
     Loss,
@@ -26,7 +27,6 @@ from bot.model import (
     State,
     UndoMode,
     Verdict,
-    Way,
 )
 from bot.pins import Pin
 from bot.procedures import Aside, drill_steps
@@ -68,7 +68,8 @@ def _can_be_drawn(point: RestorePoint, since: datetime, now: datetime) -> bool:
 def compose(
     configuration: Configuration,
     target: Target,
-    way: Way,
+    current: Current,
+    point: RestorePoint,
     pins: tuple[Pin, ...],
     capabilities: Capabilities,
     now: datetime,
@@ -79,7 +80,7 @@ def compose(
         raise UserError(f"The backend of `{target.name}` makes no copies, so there are no drills beside it.")
     kept = () if Do.PREPARE in capabilities.drops else ("The backend drops no copies: somebody has to do it",)
     aside = Aside(frozenset({Do.PREPARE}), capabilities.drops & {Do.PREPARE}, capabilities.timeouts)
-    leg = Leg(target.name, way.current, way.point, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
+    leg = Leg(target.name, current, point, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
     return Plan(
         target=target.name,
         kind=target.kind,
@@ -142,15 +143,14 @@ def shown_by(drills: Iterable[Run]) -> dict[str, DrillResult]:
     return found
 
 
-def with_proof(point: RestorePoint, shown: DrillResult | None) -> RestorePoint:
-    """A name is not the thing: where the content is another one now, nothing was shown of it."""
-    if shown is None or (point.fingerprint and point.fingerprint != shown.content):
+def with_proof(point: RestorePoint, shown: DrillResult | None, content: str) -> RestorePoint:
+    """A name is not the thing: where the content is another one now, nothing was shown of it.
+
+    `content`: the fingerprint of the point as it is now. Where a drill has seen one and nobody can read it
+    now, what failed is held against the point, and what passed is not believed.
+    """
+    if shown is None or (shown.content and content and content != shown.content):
         return point
     if shown.failed:
         return replace(point, failed_at=shown.at, failed=shown.failed)
-    return replace(point, proven_at=shown.at)
-
-
-def with_proofs(listed: Points, drills: Sequence[Run]) -> Points:
-    shown = shown_by(drills)
-    return replace(listed, points=tuple(with_proof(point, shown.get(point.id)) for point in listed.points))
+    return point if shown.content and not content else replace(point, proven_at=shown.at)

@@ -257,6 +257,8 @@ class _Drive:
             slip = isinstance(refusal, UnknownPoint) and run.request.goal.point is not None
             return await self.write(run, events.Refused(words_of(refusal), private=slip))
         except (TemporaryError, OutcomeUnknown) as refusal:
+            if run.is_drill:  # nobody stands beside it and waits
+                return await self._held_up(run, words_of(refusal))
             name, words = run.request.target, words_of(refusal).rstrip(".")
             why = f"`{name}` could not be read: {words}. Nothing was started; ask again."
             return await self.write(run, events.Refused(f"{why}{failover(name, tools.configuration)}"))

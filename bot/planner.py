@@ -11,11 +11,12 @@ from typing import Protocol
 from bot import drilling, planning, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
-from bot.contract import Executor, OutcomeUnknown, StateChanged, answered
+from bot.contract import Executor, OutcomeUnknown, StateChanged, answered, content_of
+from bot.drilling import DrillResult
 from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, why_keep
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.loss import comparable, joint, outgrown
-from bot.model import Current, Do, Goal, Leg, Loss, Plan, Points, Purpose, Seen, Step, Way
+from bot.model import Current, Do, Goal, Leg, Loss, Plan, Points, Purpose, RestorePoint, Seen, Step, Way
 from bot.pins import Pin
 from bot.procedures import targets_of
 from bot.processes import LiveProcess, why_no_plan
@@ -38,7 +39,7 @@ class PastRuns(Protocol):
     async def outages(self, target: str) -> list[float]: ...
     async def lived(self, target: str) -> tuple[Lived, ...]: ...
     async def moved(self, target: str) -> tuple[Run, ...]: ...
-    async def drills(self, target: str) -> tuple[Run, ...]: ...
+    async def drill_results(self, target: str) -> Mapping[str, DrillResult]: ...
     async def open_drills(self, target: str) -> tuple[Run, ...]: ...
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]: ...
 
@@ -115,14 +116,23 @@ class Planner:
     async def plan_drill(self, target: Target, goal: Goal) -> Plan:
         """Returns what a drill on a copy would do. Raises what executors raise, and UserError."""
         await self._refuse_in_doubt(target)
-        point = goal.point
-        if point is None:
-            listed = await self.points(target.name, EVERY_POINT)
-            point = drilling.drawn(target, listed, goal.drawn or 0, self.clock())
-        way = await self.way(target.name, Goal(point=point))
+        listed = await self.points(target.name, EVERY_POINT)
+        name = goal.point or drilling.drawn(target, listed, goal.drawn or 0, self.clock())
+        point = await self._listed_point(target.name, listed, name)
         pins = await self.executors.pins(target.name)
         able = self.executors.executor(target.name).capabilities
-        return drilling.compose(self.configuration, target, way, pins, able, self.clock())
+        return drilling.compose(self.configuration, target, listed.current, point, pins, able, self.clock())
+
+    async def _listed_point(self, target: str, listed: Points, name: str) -> RestorePoint:
+        """Returns the restore point with its content, by a list alone: what is live may be locked, or gone.
+
+        Raises what executors raise.
+        """
+        point = next((point for point in listed.points if point.id == name), None)
+        if point is None:
+            return (await self._asked(target, Goal(point=name))).point  # it says which names are like it
+        content = content_of(self.executors.executor(target), point)
+        return replace(point, fingerprint=await answered(content, PLAN_READ_WITHIN_SECONDS))
 
     async def look_before_drill(self, plan: Plan) -> Now:
         """Returns whether a drill may begin: what is live may move, a restore point may not."""
@@ -130,8 +140,9 @@ class Planner:
         if (other := await self.under_way(plan.target)) is not None:
             return Now(f"{other} is under way on `{plan.target}`, and a drill gives way to it", passing=True)
         await self.refuse_other_place(plan, plan.target, begun=False)
-        reason = planning.replaced(leg, await self._asked(plan.target, Goal(point=leg.point.id)))
-        return Now(reason)
+        listed = await self._listed(plan.target, EVERY_POINT)
+        point = await self._listed_point(plan.target, listed, leg.point.id)
+        return Now(planning.replaced(leg, point))
 
     async def under_way(self, target: str) -> str | None:
         """Returns the run of the target that has begun to work; None: none has."""
@@ -143,8 +154,8 @@ class Planner:
     async def way(self, target: str, goal: Goal) -> Way:
         """Returns where a target stands and what going to `goal` would cost. Raises what executors raise."""
         way = spans.way_with_lives(await self._asked(target, goal), await self.past.lived(target))
-        shown = drilling.shown_by(await self.past.drills(target)).get(way.point.id)
-        return replace(way, point=drilling.with_proof(way.point, shown))
+        shown = (await self.past.drill_results(target)).get(way.point.id)
+        return replace(way, point=drilling.with_proof(way.point, shown, way.point.fingerprint))
 
     async def _asked(self, target: str, goal: Goal) -> Way:
         answer = self.executors.executor(target).plan(goal, self.clock())
@@ -164,7 +175,22 @@ class Planner:
     async def points(self, target: str, limit: int = POINTS_OFFERED) -> Points:
         """Returns what a target can go back to, and when it was live. Raises what executors raise."""
         listed = spans.with_lives(await self._listed(target, limit), await self.past.lived(target))
-        return drilling.with_proofs(listed, await self.past.drills(target))
+        return await self._with_proofs(target, listed)
+
+    async def _with_proofs(self, target: str, listed: Points) -> Points:
+        """Reads the content of what was drilled, where the list does not say it."""
+        shown = await self.past.drill_results(target)
+        executor = self.executors.executor(target)
+        points: list[RestorePoint] = []
+        for point in listed.points:
+            result, content = shown.get(point.id), point.fingerprint
+            if result is not None and result.content and not content:
+                try:
+                    content = await answered(content_of(executor, point), PLAN_READ_WITHIN_SECONDS)
+                except (PermanentError, TemporaryError, OutcomeUnknown):
+                    content = ""
+            points.append(drilling.with_proof(point, result, content))
+        return replace(listed, points=tuple(points))
 
     async def why_keep(self, run: Run, step: Step) -> Keep | None:
         """Returns why something that the run has made is not dropped now; None: it may go."""
@@ -235,7 +261,7 @@ class Planner:
             way = await self._asked(leg.target, Goal(point=leg.point.id))
             found[leg.target] = way.current
             reason = planning.moved(leg, way.current, pins=plan.pins)
-            if reason := reason or (planning.replaced(leg, way) if plan.pins else None):
+            if reason := reason or (planning.replaced(leg, way.point, way.unlike) if plan.pins else None):
                 return Now(reason, seen=await self._seen(found))
             if way.blockers:
                 return Now(" ".join(way.blockers), seen=await self._seen(found))

@@ -10,7 +10,20 @@ from datetime import datetime
 from bot.configuration import Configuration, Rule, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
 from bot.loss import ceiling_of, erase_again, is_short, joint, people_return
-from bot.model import PLAN_FORMAT, Current, Do, Leg, Loss, LossQuality, Outcome, Plan, Purpose, UndoMode, Way
+from bot.model import (
+    PLAN_FORMAT,
+    Current,
+    Do,
+    Leg,
+    Loss,
+    LossQuality,
+    Outcome,
+    Plan,
+    Purpose,
+    RestorePoint,
+    UndoMode,
+    Way,
+)
 from bot.pins import OF_CHECK, OF_MAINTENANCE, PROGRAM, Pin
 from bot.procedures import Aside, steps_for
 from bot.run import Run
@@ -19,6 +32,8 @@ from bot.times import is_of_the_future
 
 COPIES_LOOKED_AT = 5
 NOT_SEEN = frozenset({LossQuality.UNKNOWN, LossQuality.NONE})
+
+NOTHING_KNOWN: Mapping[str, str] = {}  # of how contents differ
 
 
 def compose(
@@ -166,14 +181,17 @@ def moved(leg: Leg, current: Current, *, pins: bool = True) -> str | None:
     return f"`{leg.target}` changed since the plan was made: it was {was}, now it is {now}"
 
 
-def replaced(leg: Leg, way: Way) -> str | None:
-    """Why the restore point does not hold any more what was approved; None: it does."""
-    was, now = leg.point.fingerprint, way.point.fingerprint
+def replaced(leg: Leg, point: RestorePoint, unlike: Mapping[str, str] = NOTHING_KNOWN) -> str | None:
+    """Why the restore point does not hold any more what was approved; None: it does.
+
+    `unlike`: how it differs from what it was, by the fingerprint of then.
+    """
+    was, now = leg.point.fingerprint, point.fingerprint
     if was == now:
         return None
-    name = way.point.label or way.point.id
-    if was in way.unlike:
-        return f"{name} of `{leg.target}` is not what it was: {way.unlike[was]}"
+    name = point.label or point.id
+    if was in unlike:
+        return f"{name} of `{leg.target}` is not what it was: {unlike[was]}"
     return f"{name} of `{leg.target}` is not what it was: {_seen(was)} is {_seen(now)} now"
 
 

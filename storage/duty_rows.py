@@ -7,14 +7,15 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso
+from bot.drilling import shown_by
 from bot.duties import FOLLOWED_UP_WITHIN, Duty, DutyKind
 from bot.model import State, Verdict
 from bot.run import Run
-from storage.tables import cards, duties
+from storage.tables import cards, duties, proofs
 from storage.times import loaded, loaded_if
 from storage.writing import insert_if_new
 
@@ -27,6 +28,12 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
     One that did not come back leaves something to do. One that was broken off changes nothing.
     """
     at = drill.end.at or drill.request.at
+    for point, result in shown_by([drill]).items():
+        key = (proofs.c.target == drill.request.target) & (proofs.c.point == point)
+        await connection.execute(delete(proofs).where(key))
+        what = {"target": drill.request.target, "point": point, "run_id": drill.id, "at": iso(result.at)}
+        shown = {"content": result.content, "failed": list(result.failed)}
+        await connection.execute(insert(proofs).values(**what, **shown))
     target, verdict = drill.request.target, drill.work.verdict
     rows = (await connection.execute(select(duties).where(duties.c.target == target))).all()
     if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
+from bot.drilling import DrillResult, shown_by
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.model import State
@@ -36,6 +37,7 @@ from storage.tables import (
     evidence_head,
     holds,
     installation,
+    proofs,
     run_events,
     runs,
     target_locks,
@@ -214,6 +216,17 @@ class Store:
         """Drills of a target that have ended, newest first."""
         async with self.database.read() as connection:
             return await drills_of(connection, target)
+
+    async def drill_results(self, target: str) -> dict[str, DrillResult]:
+        """What the newest drill of each restore point has shown. Those of earlier versions were not noted."""
+        query = select(proofs).where(proofs.c.target == target)
+        async with self.database.read() as connection:
+            before = shown_by(await drills_of(connection, target))
+            noted = (await connection.execute(query)).all()
+        return before | {
+            row.point: DrillResult(row.run_id, loaded(row.at), row.content, tuple(row.failed))
+            for row in noted
+        }
 
     async def open_drills(self, target: str) -> tuple[Run, ...]:
         """Drills of a target that have not ended."""

@@ -229,6 +229,16 @@ class Sqlite:
 
     # Planning
 
+    async def fingerprint(self, point: RestorePoint) -> str:
+        return await self._threads.run(self._digest, point.id)
+
+    @file_errors()
+    def _digest(self, point: str) -> str:
+        file = self._named(point)
+        self._readings.of(point, "bytes", partial(DIGESTS.of, file))
+        with held(file) as backup:
+            return backup.digest
+
     @file_errors()
     def _plan(self, goal: Goal, now: datetime) -> Way:
         condition = self._looks.closely()

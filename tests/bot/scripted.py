@@ -29,6 +29,7 @@ from bot.contract import (
     Taken,
     Work,
 )
+from bot.drilling import DrillResult, shown_by
 from bot.engine import Engine
 from bot.envelope import Event
 from bot.errors import ClaimLost, ConfigurationError, StaleRun
@@ -176,6 +177,9 @@ class Notebook:
     async def moved(self, target: str) -> tuple[Run, ...]:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
         return tuple(run for run in newest if run.state.final and run.work.live is not Left.BEFORE)
+
+    async def drill_results(self, target: str) -> dict[str, DrillResult]:
+        return shown_by(await self.drills(target))
 
     async def drills(self, target: str) -> tuple[Run, ...]:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]

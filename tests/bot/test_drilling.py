@@ -250,8 +250,18 @@ async def test_a_drill_in_which_nothing_was_looked_at_proves_nothing(play: Play)
 async def test_other_content_under_the_same_name_is_not_proven(play: Play) -> None:
     await drilled(play)
     shown = drilling.shown_by([play.run])["p41"]
-    other = RestorePoint("p41", T0, fingerprint=FINGERPRINT)
-    assert drilling.with_proof(other, shown) == other
+    other = RestorePoint("p41", T0)
+    assert drilling.with_proof(other, replace(shown, content="cd" * 32), FINGERPRINT) == other
+
+
+@pytest.mark.parametrize(("failed", "is_told"), [((), False), (("totals",), True)])
+async def test_where_nobody_can_read_the_content_only_what_failed_counts(
+    play: Play, failed: tuple[str, ...], is_told: bool
+) -> None:
+    await drilled(play)
+    shown = replace(drilling.shown_by([play.run])["p41"], content=FINGERPRINT, failed=failed)
+    seen = drilling.with_proof(RestorePoint("p41", T0), shown, "")
+    assert (seen.proven_at is None, seen.failed_at is not None) == (True, is_told)
 
 
 # Which point is drawn --------------------------------------------------------------------------

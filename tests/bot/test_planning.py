@@ -175,19 +175,20 @@ def test_a_moved_identity_without_labels_says_the_ids() -> None:
 
 def test_a_restore_point_with_other_content_says_so() -> None:
     leg = replace(LEG, point=replace(POINT, fingerprint="40ab" * 16))
-    assert replaced(leg, way(point=leg.point)) is None
-    now = way(point=replace(POINT, fingerprint="7c1e" * 16))
+    assert replaced(leg, leg.point) is None
+    now = replace(POINT, fingerprint="7c1e" * 16)
     assert replaced(leg, now) == "backup p41 of `orders` is not what it was: 40ab40ab… is 7c1e7c1e… now"
-    unread = str(replaced(leg, way(point=POINT)))
+    unread = str(replaced(leg, POINT))
     assert unread.endswith("40ab40ab… is content that was not read now")
 
 
 def test_a_backend_that_knows_names_what_differs() -> None:
     leg = replace(LEG, point=replace(POINT, fingerprint="40ab" * 16))
-    now = way(
-        point=replace(POINT, fingerprint="7c1e" * 16), unlike={"40ab" * 16: "a.php differs (1 of 9 files)"}
+    now, unlike = replace(POINT, fingerprint="7c1e" * 16), {"40ab" * 16: "a.php differs (1 of 9 files)"}
+    assert (
+        replaced(leg, now, unlike)
+        == "backup p41 of `orders` is not what it was: a.php differs (1 of 9 files)"
     )
-    assert replaced(leg, now) == "backup p41 of `orders` is not what it was: a.php differs (1 of 9 files)"
 
 
 ROOT = Pin("`root`", "a" * 64)

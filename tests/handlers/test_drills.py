@@ -6,9 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bot.clock import SteadyClock
 from bot.model import State
+from storage.tables import proofs
 from tests.handlers.conftest import Open
 from tests.handlers.world import STANDARD, World
 
@@ -158,3 +160,86 @@ async def test_a_drill_waits_for_a_run_that_has_begun_and_is_known_to_be_open(dr
     await drilled.says("ben", f"drill orders {bad}")
     assert "gives way to it" in await drilled.shows("RB-1 is under way")
     assert [run.id for run in await drilled.store.open_drills("orders")] == ["RB-2"]
+
+
+# What is said of a name is true of its content ------------------------------------------------
+
+
+async def test_another_file_under_the_name_of_a_proven_point_is_not_proven(drilled: World) -> None:
+    good = back_up(drilled.folder, 5, 10)
+    await drilled.says("ana", f"drill orders {good}")
+    await drilled.reaches("succeeded")
+    assert "restored, verified" in str((await drilled.says("ana", "points orders")).blocks)
+    (drilled.folder / "backups" / f"{good}.db").unlink()
+    back_up(drilled.folder, 5, 11)
+    assert "restored, verified" not in str((await drilled.says("ana", "points orders")).blocks)
+
+
+async def test_a_backup_that_was_mended_is_offered_again(drilled: World) -> None:
+    bad = back_up(drilled.folder, 5, -7)
+    await drilled.says("ana", f"drill orders {bad}")
+    await drilled.reaches("failed")
+    (drilled.folder / "backups" / f"{bad}.db").unlink()
+    back_up(drilled.folder, 5, 7)
+    told = str((await drilled.says("ana", "points orders")).blocks)
+    assert "FAILED" not in told
+    assert "*suggested*" in told
+
+
+async def test_a_damaged_backup_fails_its_drill_and_is_not_suggested(drilled: World) -> None:
+    bad = back_up(drilled.folder, 5, 10)
+    with (drilled.folder / "backups" / f"{bad}.db").open("r+b") as backup:
+        backup.seek(4096)
+        backup.write(b"\xff" * 4096)
+    await drilled.says("ana", f"drill orders {bad}")
+    await drilled.reaches("failed")
+    await drilled.shows("did NOT come back")
+    told = str((await drilled.says("ana", "points orders")).blocks)
+    assert "FAILED: integrity" in told
+    assert "*suggested*" not in told
+
+
+async def test_a_drill_waits_until_it_can_look_and_says_for_what(drilled: World) -> None:
+    good = back_up(drilled.folder, 5, 10)
+    with closing(sqlite3.connect(drilled.folder / "orders.db", isolation_level=None)) as live:
+        live.execute("begin exclusive")
+        await drilled.says("ana", f"drill orders {good}")
+        await drilled.shows("keeps the database locked")
+    await drilled.reaches("succeeded")
+
+
+async def test_drills_that_wait_stand_in_no_rollbacks_way(drilled: World) -> None:
+    good = back_up(drilled.folder, 5, 10)
+    drilled.backend.will("unhealthy")
+    await drilled.says("ana", f"orders to {good} because totals are wrong")
+    await drilled.reaches("awaiting_approval")
+    await drilled.shows("Approve")
+    drilled.later(seconds=2)
+    await drilled.clicks("cy", "Approve and start")
+    await drilled.reaches("paused", "RB-1")
+    for _ in range(3):
+        await drilled.says("ben", f"drill orders {good}")
+    await drilled.says("ben", "shop to v41 because of the other one")
+    assert (await drilled.run()).request.target == "shop"
+
+
+async def test_of_drills_that_failed_one_copy_is_kept_at_most(drilled: World) -> None:
+    bad = back_up(drilled.folder, 5, -7)
+    for _ in range(3):
+        await drilled.says("ana", f"drill orders {bad}")
+        await drilled.reaches("failed")
+    await drilled.until(lambda: len(copies(drilled)) == 1, "one copy")
+
+
+async def test_the_last_word_on_a_point_holds_however_many_drills_of_others_follow(drilled: World) -> None:
+    bad = back_up(drilled.folder, 5, -7)
+    await drilled.says("ana", f"drill orders {bad}")
+    await drilled.reaches("failed")
+    ended = await drilled.run("RB-1")
+    async with drilled.store.database.read() as connection:
+        kept = (await connection.execute(select(proofs))).one()
+    assert (kept.point, kept.run_id, kept.failed) == (bad, ended.id, ["totals"])
+
+
+def copies(world: World) -> list[Path]:
+    return list((world.folder / "backups").rglob("*.copy.db"))

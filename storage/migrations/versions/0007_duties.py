@@ -1,4 +1,4 @@
-"""What is due between incidents, and whom it was told"""
+"""What is due between incidents, whom it was told, and what drills have shown"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,6 +29,15 @@ def upgrade() -> None:
         sa.Column("done_at", sa.String(24), nullable=True),
         sa.Column("done_by", sa.String(32), nullable=True),
         sa.UniqueConstraint("kind", "target", "run_id", name="uq_duties_what"),
+    )
+    op.create_table(
+        "proofs",
+        sa.Column("target", sa.String(64), primary_key=True),
+        sa.Column("point", sa.String(256), primary_key=True),
+        sa.Column("run_id", sa.String(16), nullable=False),
+        sa.Column("at", sa.String(24), nullable=False),
+        sa.Column("content", sa.String(256), nullable=False),
+        sa.Column("failed", sa.JSON, nullable=False),
     )
     op.create_index("ix_duties_next_at", "duties", ["next_at"])
     op.create_index("ix_duties_card", "duties", ["card"])
