@@ -93,20 +93,25 @@ def _how_far(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]
         return [waits] if run.why else []
     copied = next(record for record in run.work.steps if record.step.do is Do.PREPARE)
     if copied.outcome is Outcome.SUCCEEDED:
-        return [f"Restored on the copy{_took(copied)} ({_objective(plan)})"]
+        took = _seconds_of(copied)
+        how_long = "" if took is None else f" in {duration(took)}"
+        return [f"Restored on the copy{how_long} ({_objective(plan, took)})"]
     if run.state is State.FAILED:
         return [f"❌ {escape(run.why, 160) or 'the backend did not say why'}"]
     return why_untouched(run, now)
 
 
-def _took(copied: StepRecord) -> str:
+def _seconds_of(copied: StepRecord) -> float | None:
     if copied.started_at is None or copied.ended_at is None:
-        return ""
-    return f" in {duration((copied.ended_at - copied.started_at).total_seconds())}"
+        return None
+    return (copied.ended_at - copied.started_at).total_seconds()
 
 
-def _objective(plan: Plan) -> str:
-    return f"RTO {duration(plan.rto)}" if plan.rto is not None else "no RTO declared"
+def _objective(plan: Plan, took: float | None) -> str:
+    if plan.rto is None:
+        return "no RTO declared"
+    longer = "⚠️ longer than the " if took is not None and took > plan.rto else ""
+    return f"{longer}RTO {duration(plan.rto)}"
 
 
 def _checked(run: Run) -> list[str]:
