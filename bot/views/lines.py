@@ -87,6 +87,8 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
     fact = event.fact
     step = _step(run, getattr(fact, "n", None))
     answer = getattr(fact, "answer", "")
+    if getattr(fact, "standing", ""):
+        return "The configuration agrees to it: only a copy is made and looked at"
     return _SENTENCES[event.kind].format(
         who=name(event.by) if event.by else "The bot",
         why=_after(getattr(fact, "why", ""), shown),
