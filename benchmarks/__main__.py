@@ -19,6 +19,7 @@ from benchmarks import (
     history,
     process,
     release_folders,
+    reminders,
     runs,
     sustained,
     waiting,
@@ -41,6 +42,7 @@ MEASURES: Mapping[str, Measure] = {
     "clone": clone.measure,
     "contents": contents.measure,
     "folders": release_folders.measure,
+    "reminders": reminders.measure,
     "hanging": hanging.measure,
 }
 # An hour in all: ten minutes of commands, a hundred thousand runs, a million entries.
