@@ -149,6 +149,19 @@ async def take_back_orders(stage: Stage) -> str:
     return "You are Ana, the form is open: choose a backup and ask. Ben or Cy approves."
 
 
+async def drill_orders(stage: Stage) -> str:
+    await stage.look()
+    before = {run.id for run in stage.told.runs}
+    await stage.command(ANA, ORDERS_CHANNEL, "drill orders because it is due")
+    run = await stage.until("a drill of the orders", lambda: stage.new_run("orders", before))
+    ended = await stage.until_settled(run)
+    await stage.until(f"the copy of {run} goes", lambda: stage.told.kinds(run)[-1] == "step_succeeded")
+    return (
+        f"{run} {ended.state} on a copy, by the word of one person, and the copy is gone. Nothing live was "
+        f"touched: {stage.seen.orders.bad_rows} bad orders, as before, and customers go on buying."
+    )
+
+
 BREAKS: Final = {
     "kill_bot": Break(
         "Kill the bot",
@@ -191,5 +204,12 @@ BREAKS: Final = {
         ORDERS_CHANNEL,
         ANA,
         take_back_orders,
+    ),
+    "drill_orders": Break(
+        "Drill the way back",
+        "Before anything happens: a backup is copied, checked there, and dropped. One person is enough.",
+        ORDERS_CHANNEL,
+        ANA,
+        drill_orders,
     ),
 }

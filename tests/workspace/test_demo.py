@@ -153,3 +153,11 @@ async def test_starting_again_makes_everything_as_it_was(demo: Demo, stage: Stag
     assert (stage.seen.storefront.release, stage.seen.storefront.status) == ("v42", 500)
     assert stage.seen.orders.bad_rows == 41
     assert stage.seen.catalog.broken_items == 310
+
+
+async def test_a_drill_is_one_click_and_touches_nothing(demo: Demo, stage: Stage) -> None:
+    await breaks.orders_in_trouble(stage)
+    bad = stage.seen.orders.bad_rows
+    button = await played(demo, stage, "drill_orders")
+    assert "succeeded on a copy" in button["hint"], button
+    assert stage.seen.orders.bad_rows == bad
