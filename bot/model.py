@@ -165,6 +165,7 @@ class RestorePoint:
     proven_at: datetime | None = None  # when a drill last restored and verified it
     failed_at: datetime | None = None  # when its newest drill ended, if that did not
     failed: tuple[str, ...] = ()  # the names of the checks that failed then
+    kept_until: datetime | None = None  # when its backend removes it; None: it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,7 @@ class Way:
     takes: float | None = None  # seconds to prepare a copy, where that is done first; None: not known
     undo: UndoMode = UndoMode.EXACT
     unlike: Mapping[str, str] = field(default_factory=dict)  # by an earlier fingerprint: what differs from it
+    undo_until: datetime | None = None  # how long the BACKEND keeps the way back; None: it does not say
 
 
 class Do(StrEnum):
@@ -335,6 +337,7 @@ class Leg:
     undo: UndoMode = UndoMode.EXACT
     pins: tuple[Pin, ...] = ()  # empty: nothing of the settings needs one
     cancels: Left | None = None  # what a restore leaves that is stopped half-way; None: it is waited for
+    undo_until: datetime | None = None  # how long its backend keeps the way back; None: it does not say
 
 
 PLAN_FORMAT = 2  # counted up whenever a plan means more than its fields said before
@@ -391,8 +394,9 @@ class Plan:
         return None if self.rpo is None or window is None else window <= self.rpo
 
     def undo_until(self, since: datetime) -> datetime:
-        """When the undo point is given up. `since`: the end of the run."""
-        return since + timedelta(days=self.undo_days)
+        """Returns until when an undo is offered, at most as long as every backend keeps the way back."""
+        kept = (leg.undo_until for leg in self.legs if leg.undo_until is not None)
+        return min([since + timedelta(days=self.undo_days), *kept])
 
     def leg(self, target: str) -> Leg:
         return next(leg for leg in self.legs if leg.target == target)

@@ -3,9 +3,9 @@
 A plan is fixed before anybody agrees; `moved`, `replaced` and `other_place` say whether it still holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.configuration import Configuration, Rule, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
@@ -28,7 +28,7 @@ from bot.pins import OF_CHECK, OF_MAINTENANCE, PROGRAM, Pin
 from bot.procedures import Aside, steps_for
 from bot.run import Run
 from bot.suggesting import Hold
-from bot.times import is_of_the_future
+from bot.times import is_of_the_future, moment
 
 COPIES_LOOKED_AT = 5
 NOT_SEEN = frozenset({LossQuality.UNKNOWN, LossQuality.NONE})
@@ -112,6 +112,7 @@ def _leg(target: Target, way: Way, pins: tuple[Pin, ...], capabilities: Capabili
         way.undo,
         pins,
         capabilities.cancels,
+        way.undo_until,
     )
 
 
@@ -273,12 +274,25 @@ def _warnings(
         f"{leg.point.label or leg.point.id} of {leg.target} did not come back in a drill on {at:%d %b}"
         for leg, at in unproven
     ]
+    found += _not_kept(target, legs, now)
     window = loss.window(now)
     if target.rpo is not None and window is not None and window > target.rpo:
         found.append(f"Loses more than the RPO of {target.rpo / 60:.0f} min allows")
     if is_short(window) and any(unit.limits for unit in loss.units) and target.loss_tolerance is None:
         found.append("The restore point is under a minute old: at most twice what is shown is covered")
     return tuple(dict.fromkeys(found))
+
+
+def _not_kept(target: Target, legs: Sequence[Leg], now: datetime) -> Iterator[str]:
+    """What the backends themselves remove too early: the restore point, or the way back from it."""
+    starts_by = now + timedelta(seconds=target.approval.expires + target.approval.start_within)
+    for leg in legs:
+        if leg.point.kept_until is not None and leg.point.kept_until < starts_by:
+            name = leg.point.label or leg.point.id
+            yield f"{name} of {leg.target} is removed by its backend at {moment(leg.point.kept_until)}"
+        if leg.undo_until is not None and leg.undo_until < now + timedelta(days=target.undo_days):
+            until = moment(leg.undo_until)
+            yield f"The backend of {leg.target} keeps what is live now until {until} only: then no undo"
 
 
 def _one_more_approval(configuration: Configuration, legs: Sequence[Leg], loss: Loss) -> tuple[str, ...]:

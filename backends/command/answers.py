@@ -46,6 +46,7 @@ class PrintedPoint(BaseModel):
     kind: str | None = None
     live: tuple[PrintedSpan, ...] | bool | None = None  # yes or no: says nothing about times
     fingerprint: str | None = None
+    kept_until: PrintedTime = None
 
     def point(self, current: str) -> RestorePoint:
         return RestorePoint(
@@ -57,6 +58,7 @@ class PrintedPoint(BaseModel):
             kind=PointKind(self.kind) if self.kind in set(PointKind) else PointKind.MADE,
             live=self._spans(),
             fingerprint=self.fingerprint or "",
+            kept_until=self.kept_until,
         )
 
     def _spans(self) -> tuple[Span, ...]:

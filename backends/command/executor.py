@@ -163,14 +163,15 @@ class Command:
     async def plan(self, goal: Goal, now: datetime) -> Way:
         points = await self._read_points()
         point = point_for(goal, points.points)
-        known = any(offered.current for offered in points.points)
+        live = next((offered for offered in points.points if offered.current), None)
         return Way(
             point=point,
             current=points.current,
             loss=await self.measure(point, now),
             gone=gone_by(points, point),
             blockers=(f"{point.id} is live already.",) if point.current else (),
-            undo=UndoMode.BEST_EFFORT if known or Do.SAVE in self._acting else UndoMode.IMPOSSIBLE,
+            undo=UndoMode.BEST_EFFORT if live or Do.SAVE in self._acting else UndoMode.IMPOSSIBLE,
+            undo_until=live.kept_until if live and Do.SAVE not in self._acting else None,
         )
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:

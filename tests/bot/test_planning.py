@@ -155,6 +155,28 @@ def test_the_tolerance_of_a_target_is_in_its_plan() -> None:
 # Whether it still holds ------------------------------------------------------------------------
 
 AGREED = planned()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (
+            way(point=replace(POINT, kept_until=T0 + timedelta(minutes=20))),
+            "p41 of orders is removed by its backend",
+        ),
+        (way(undo_until=T0 + timedelta(days=2)), "keeps what is live now until"),
+    ],
+)
+def test_what_the_backend_removes_too_early_is_a_warning(asked: Way, words: str) -> None:
+    assert any(words in warning for warning in plan(ways={"orders": asked}).warnings)
+
+
+def test_an_undo_is_offered_no_longer_than_the_backend_keeps_what_it_needs() -> None:
+    until = T0 + timedelta(days=2)
+    assert plan(ways={"orders": way(undo_until=until)}).undo_until(T0) == until
+    assert plan().undo_until(T0) == T0 + timedelta(days=7)
+
+
 LEG = Leg("orders", LIVE, POINT, LOSS)
 
 

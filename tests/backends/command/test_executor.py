@@ -327,6 +327,12 @@ async def test_undo_is_impossible_when_the_tool_does_not_offer_what_is_live(shop
     assert await kept(executor(shop), replace(WORK, expected="hotfix")) is None
 
 
+async def test_an_undo_is_possible_as_long_as_the_tool_keeps_what_is_live(shop: CommandWorld) -> None:
+    shop.offers({"id": "v42", "kept_until": "2026-12-03T00:00:00Z"}, {"id": "v41"})
+    way = await executor(shop).plan(Goal(point="v41"), NOW)
+    assert way.undo_until == datetime(2026, 12, 3, tzinfo=UTC)
+
+
 async def test_the_undo_point_is_what_is_live(shop: CommandWorld) -> None:
     point = await kept(executor(shop), WORK)
     assert point is not None
