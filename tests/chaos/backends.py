@@ -58,6 +58,7 @@ RESTORES = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
 COPIES = replace(
     RESTORES, does=RESTORES.does | {Do.PREPARE}, switches=True, drops=frozenset({Do.PREPARE, Do.SAVE})
 )
+OF_NOTHING_LIVE = ""  # a drill expects nothing of what is live
 LOSS = Loss(LossQuality.MEASURED, later(-1020), (Unit("rows", 212),))
 Ask = Callable[[str, str, Any], Awaitable[Any]]  # place, what, given
 
@@ -121,7 +122,7 @@ class Backend:
     def start(self, do: Do, work: Work, epoch: int | None) -> Handle | Taken:
         if work.op_id in self.taken or work.op_id in self.barred:
             return Taken.TAKEN
-        if do in {Do.PREPARE, Do.RESTORE} and work.expected != self.current.token:
+        if do in {Do.PREPARE, Do.RESTORE} and work.expected not in {self.current.token, OF_NOTHING_LIVE}:
             raise StateChanged(f"{self.live} is live now")
         self._done(do, work, epoch)
         if do is Do.RESTORE:
@@ -178,6 +179,9 @@ class Backend:
         return Ended(True, Left.POINT, "done", self._made(work))
 
     def verify(self, work: Work) -> tuple[Finding, ...]:
+        if work.do is Do.PREPARE:
+            verdict = Verdict.PASSED if work.op_id in self.copies else Verdict.FAILED
+            return (Finding("copy", When.OFFLINE, verdict, work.point, arrived=True),)
         verdict = Verdict.PASSED if self.live == work.point else Verdict.FAILED
         return (Finding(f"{self.name} arrived", When.OFFLINE, verdict, self.live),)
 
@@ -287,4 +291,5 @@ class RemoteWorld:
         )
 
     def checks_of_copy(self, target: str, environment: Mapping[str, str]) -> ChecksOfCopy:
-        return ChecksOfCopy((), tuple(check.name for check in self.checks([target])))
+        offline, online = self.checks([target])
+        return ChecksOfCopy((offline,), (online.name,))

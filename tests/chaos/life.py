@@ -23,6 +23,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration
+from bot.duties import drills_wanted
 from bot.engine import ClaimedRun, Engine
 from bot.planner import Planner
 from bot.run import Run
@@ -233,6 +234,7 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
         context.work,
         context.publish,
     )
+    await context.duties.keep(drills_wanted(birth.configuration), clock())
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())
         group.create_task(Publisher(context).run())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.configuration import Configuration, Rule
+from bot.configuration import Configuration, Drill, Rule
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, configuration, restoring, target
 from tests.chaos.backends import COPIED
 from tests.chaos.histories import Answer
@@ -44,7 +44,8 @@ def _archive() -> Configuration:
     """
     rule = Rule(from_=("managers",), expires=EXPIRES)
     how = {"owner": "U01DORA", "approval": rule, "maintenance": MAINTENANCE, "checks": (OFFLINE, ONLINE)}
-    return configuration(target(COPIED, **how).model_copy(update={"undo_days": 0}))
+    drilled = {"drill": Drill(every=90 * 86_400.0), "undo_days": 0}
+    return configuration(target(COPIED, **how).model_copy(update=drilled))
 
 
 def rollback(outside: Outside) -> None:
@@ -145,6 +146,22 @@ def called_off(outside: Outside) -> None:
         outside.until(lambda: None if archive.copies else True, "the drop of the copy")
 
 
+def drill(outside: Outside) -> None:
+    """Walks the way back on a copy, by one word, and the copy goes."""
+    archive = outside.backends[COPIED]
+    archive.troubles["start"] += ["slow"]
+    outside.says("ana", f"drill {COPIED} p41 because it is due")
+    outside.reaches("succeeded")
+    outside.until(lambda: None if archive.copies else True, "the drop of the copy")
+
+
+def failed_drill(outside: Outside) -> None:
+    """The copy does not pass, and is kept for a look."""
+    outside.backends[COPIED].healthy = False
+    outside.says("ana", f"drill {COPIED} p41 because it is due")
+    outside.reaches("failed")
+
+
 def slow(outside: Outside) -> None:
     outside.backends["orders"].troubles["plan"] += ["late"]
     outside.backends["orders"].troubles["start"] += ["", "slow"]
@@ -165,4 +182,6 @@ STORIES: Mapping[str, Story] = {
     "slow": Story(slow, _known(1), ("succeeded",)),
     "copied": Story(copied, _archive(), ("succeeded",)),
     "called off": Story(called_off, _archive(), ("cancelled", "succeeded")),
+    "drill": Story(drill, _archive(), ("succeeded",)),
+    "failed drill": Story(failed_drill, _archive(), ("failed",)),
 }
