@@ -117,10 +117,15 @@ def latest_put_off(duty: Duty, now: datetime) -> datetime:
 
 
 def late_by(configuration: Configuration, duty: Duty, now: datetime) -> timedelta:
-    """Returns how much later than it should have come a reminder comes; zero: it comes in time."""
+    """Returns how much later than it should have come a reminder comes; zero: it comes in time.
+
+    What goes to somebody else than the time before comes when it was handed over, or could not be told.
+    """
+    if duty.told and (duty.card is None or duty.handed_to):
+        return timedelta()
     here = duty.next_at.astimezone(_zone(configuration))
     after_it_began = here.time() > _clock(configuration.reminders.from_)
-    late = now - _at(configuration, here.date() + timedelta(days=after_it_began))
+    late = now - max(_at(configuration, here.date() + timedelta(days=after_it_began)), duty.due_at)
     return late if late > LATE_AFTER else timedelta()
 
 

@@ -19,7 +19,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import DBAPIError
 
 from bot import machine
-from bot.duties import drills_wanted
 from bot.envelope import Event
 from bot.errors import ConfigurationError, StaleRun, TemporaryError, words_of
 from handlers.context import Context, Parts, Wake, running
@@ -34,7 +33,7 @@ from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
 from handlers.slack.publisher import Publisher
 from handlers.slack.publisher_lease import PublisherLease
-from handlers.slack.reminding import remind_due
+from handlers.slack.reminding import keep_duties, remind_due
 from handlers.slack.sending import WINDOWS, Sender, Windows
 from handlers.web.links import links_from
 from storage.cards import CardStore
@@ -67,7 +66,8 @@ class Front:
         """Hears, publishes and keeps house until it is left. `anew` is set when one of its loops breaks."""
         loops = [self.publisher.run(), _again_and_again(EXPIRY_EVERY_SECONDS, expire_due, self.context)]
         if self.context.store.why_read_only is None:
-            await self.context.duties.keep(drills_wanted(self.context.configuration), self.context.clock())
+            await keep_duties(self.context)
+            await remind_due(self.context)  # what became due while nobody was there
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, remind_due, self.context))
         if self.shared is not None:
             loops.append(_hear_of_others(self.shared, self.context.publish))

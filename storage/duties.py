@@ -73,10 +73,11 @@ class DutyStore:
 
     # What there is
 
-    async def keep(self, wanted: Mapping[str, float], now: datetime) -> None:
+    async def keep(self, wanted: Mapping[str, float], now: datetime, at_once: datetime) -> None:
         """Makes the rows those of the configuration. `wanted`: seconds from one drill to the next, by target.
 
-        A target that was never drilled is due at once. What is not wanted any more goes, its follow-ups stay.
+        A target that was never drilled is due now, and told with what was due `at_once`. What is not wanted
+        any more goes, its follow-ups stay.
         """
         known = {duty.target: duty for duty in await self.all() if duty.kind is DutyKind.DRILL}
         new = [target for target in wanted if target not in known]
@@ -91,6 +92,7 @@ class DutyStore:
                 passed_at = await _passed_at(connection, target)
                 due_at = passed_at + timedelta(seconds=wanted[target]) if passed_at else now
                 row = duty_row(DutyKind.DRILL, target, due_at, every=wanted[target], passed_at=passed_at)
+                row |= {} if passed_at else {"next_at": iso(at_once)}
                 await insert_if_new(connection, duties, row)
             for target, every in others.items():
                 passed_at = known[target].passed_at

@@ -15,6 +15,7 @@ GUEST: Final = "U01GUEST"
 STOREFRONT_CHANNEL: Final = "C01STOREFRONT"
 ORDERS_CHANNEL: Final = "C01ORDERS"
 CATALOG_CHANNEL: Final = "C01CATALOG"
+PAYMENTS_CHANNEL: Final = "C01PAYMENTS"  # of who owns the targets
 
 TARGETS: Final = Path(__file__).parent / "targets"
 
@@ -29,6 +30,7 @@ def furnish(workspace: Workspace) -> None:
     workspace.add_channel(STOREFRONT_CHANNEL, "inc-storefront", members=everybody)
     workspace.add_channel(ORDERS_CHANNEL, "inc-orders", members=everybody)
     workspace.add_channel(CATALOG_CHANNEL, "inc-catalog", members=everybody)
+    workspace.add_channel(PAYMENTS_CHANNEL, "payments", members=everybody)
     workspace.add_channel("C01GENERAL", "general", members=everybody, bot_member=False)
     workspace.add_channel("C01AUDIT", "rollback-audit", members=(BEN, CY))
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from workspace import observation, world
-from workspace.configuration import ANA, BEN, CATALOG_CHANNEL, STOREFRONT_CHANNEL
+from workspace.configuration import ANA, BEN, CATALOG_CHANNEL, PAYMENTS_CHANNEL, STOREFRONT_CHANNEL
 from workspace.event_reader import EventRow
 from workspace.faults_to_try import ask_for_orders, kill_in_the_middle
-from workspace.slack.nouns import View
+from workspace.slack.nouns import Message, View
 from workspace.slack.reading import elements, plain
 from workspace.slack.refusal import Impossible
 from workspace.slack.server import PretendSlack
@@ -22,6 +22,7 @@ from workspace.slack.state import Workspace
 from workspace.stage import NotSeen, Stage, set_up
 
 BROKEN, WHOLE = 500, 200
+REMINDED_WITHIN_SECONDS = 15.0
 
 
 class Differs(Exception):
@@ -46,6 +47,7 @@ async def tell(stage: Stage) -> int:
     began = time.monotonic()
     chapters = storefront, orders, catalog
     try:
+        await drill(stage)
         for chapter in chapters:
             await chapter(stage)
     except (Differs, NotSeen, Impossible) as difference:
@@ -64,6 +66,32 @@ def say(target: str, words: str) -> None:
 def expect(what: str, expected: object, seen: object) -> None:
     if seen != expected:
         raise Differs(what, expected, seen)
+
+
+# Between incidents
+
+
+async def drill(stage: Stage) -> None:
+    await stage.look()
+    bad = stage.seen.orders.bad_rows
+    reminder = await stage.until("a reminder in #payments", lambda: _reminder(stage), REMINDED_WITHIN_SECONDS)
+    say("orders", f"#payments is told: {_first_line(reminder)}")
+    before = {run.id for run in stage.told.runs}
+    await stage.server.click(BEN, reminder, "start_drill")
+    run = await stage.until("a drill of orders", lambda: stage.new_run("orders", before))
+    await _verified(stage, "orders", run)
+    expect("bad rows", bad, stage.seen.orders.bad_rows)
+    await stage.until("the reminder says so", lambda: _reminder(stage, "Nothing of this is due now"))
+    say("orders", f"{run}: a backup came back on a copy, and nothing live was touched")
+
+
+def _reminder(stage: Stage, words: str = "drill is due") -> Message | None:
+    messages = stage.server.workspace.messages(PAYMENTS_CHANNEL)
+    return next((message for message in messages if words in message.plain()), None)
+
+
+def _first_line(message: Message) -> str:
+    return message.plain().splitlines()[1]
 
 
 # The three chapters
@@ -125,6 +153,8 @@ async def orders(stage: Stage) -> None:
     loss = f"going back to {seen.newest_backup} loses {seen.since_backup} orders"
     say("orders", f"bad rows {bad} of {seen.total}; {loss}")
     run = await ask_for_orders(stage)
+    card = await stage.until("the proof on the card", lambda: _with_proof(stage, run))
+    say("orders", f"the card says: {card}")
     await stage.press(BEN, run, "approve")
     say("orders", f"Ana asks, Ben approves: {run}")
     share = await kill_in_the_middle(stage, run)
@@ -134,6 +164,12 @@ async def orders(stage: Stage) -> None:
     expect("results", 1, stage.told.kinds(run).count("succeeded"))
     say("orders", f"bad rows {bad} → 0, one result")
     _lost_as_sql_counts(stage, run)
+
+
+def _with_proof(stage: Stage, run: str) -> str | None:
+    card = stage.card(run)
+    said = re.search(r"drill [^·\n]*: restored, verified", card.plain()) if card else None
+    return said and said[0]
 
 
 async def catalog(stage: Stage) -> None:

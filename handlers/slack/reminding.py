@@ -24,6 +24,13 @@ log = structlog.get_logger()
 # Owing -------------------------------------------------------------------------------------------
 
 
+async def keep_duties(ctx: Context) -> None:
+    """Has a row for every drill that the configuration asks for."""
+    now = ctx.clock()
+    at_once = rules.opening(ctx.configuration, now) or now
+    await ctx.duties.keep(rules.drills_wanted(ctx.configuration), now, at_once)
+
+
 async def remind_due(ctx: Context) -> None:
     """Owes a message for whatever is due and was not told yet, within the hours of the configuration."""
     now = ctx.clock()

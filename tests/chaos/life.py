@@ -23,7 +23,6 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration
-from bot.duties import drills_wanted
 from bot.engine import ClaimedRun, Engine
 from bot.planner import Planner
 from bot.run import Run
@@ -34,6 +33,7 @@ from handlers.front import bolt, expire_due
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.publisher import Publisher
+from handlers.slack.reminding import keep_duties
 from handlers.slack.sending import Sender
 from handlers.watching import Watching
 from handlers.web.links import Links
@@ -234,7 +234,7 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
         context.work,
         context.publish,
     )
-    await context.duties.keep(drills_wanted(birth.configuration), clock())
+    await keep_duties(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())
         group.create_task(Publisher(context).run())

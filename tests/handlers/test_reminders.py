@@ -28,21 +28,14 @@ async def due(open_world: Open, tmp_path: Path) -> World:
     """`orders` was never drilled, so that its drill is due, and its owner is Dora."""
     make_orders(tmp_path)
     back_up(tmp_path, 5, 10)
-    return await the_next_day(open_world, REMINDED)
+    return await open_world(REMINDED + HOURS)
 
 
 @pytest.fixture
 async def due_in_channel(open_world: Open, tmp_path: Path) -> World:
     """The owner is a group with a channel."""
     make_orders(tmp_path)
-    return await the_next_day(open_world, TO_A_CHANNEL)
-
-
-async def the_next_day(open_world: Open, configuration: str) -> World:
-    """What becomes due in the hours of one day is told on the next."""
-    world = await open_world(configuration + HOURS)
-    world.later(days=1)
-    return world
+    return await open_world(TO_A_CHANNEL + HOURS)
 
 
 async def ticks(world: World) -> None:
@@ -81,6 +74,14 @@ async def test_a_drill_that_is_due_is_told_to_its_owner_in_one_message(due: Worl
     assert [label for label, *_ in message.buttons()] == ["Start now", "Later…", "Hand over…"]
 
 
+async def test_a_target_that_was_never_drilled_is_told_on_the_day_that_it_asks_for_drills(
+    open_world: Open, tmp_path: Path
+) -> None:
+    make_orders(tmp_path)
+    world = await open_world(REMINDED + HOURS)
+    assert "late" not in (await reminded(world, "1 drill is due")).plain()
+
+
 async def test_what_was_told_is_told_again_after_a_week_and_not_before(due: World) -> None:
     await ticks(due)
     await reminded(due, "is due")
@@ -89,7 +90,7 @@ async def test_what_was_told_is_told_again_after_a_week_and_not_before(due: Worl
     assert len(reminders(due)) == 1
     due.later(days=1)
     await ticks(due)
-    await reminded(due, "8 days over")
+    await reminded(due, "7 days over")
     assert len(reminders(due)) == 2
 
 
@@ -174,7 +175,9 @@ async def test_whom_it_is_handed_to_is_told_at_once(due: World) -> None:
 
 async def test_a_channel_that_is_gone_is_passed_over_for_the_point_of_contact(due_in_channel: World) -> None:
     world = due_in_channel
+    await in_channel(world)
     world.workspace.channels[CHANNEL] = replace(world.workspace.channels[CHANNEL], archived=True)
+    world.later(days=7)
     await ticks(world)
     gone = None
     while gone is None:
@@ -191,8 +194,10 @@ async def test_the_channel_of_the_owner_is_told_where_there_is_one(due_in_channe
 
 
 async def test_downtime_loses_nothing_and_the_message_says_how_late_it_is(due: World) -> None:
-    due.later(days=3)
-    await ticks(due)
+    await reminded(due, "1 drill is due")
+    await due.bot.stop()
+    due.later(days=10)
+    await due.start()
     await reminded(due, "late.")
 
 

@@ -34,6 +34,8 @@ async def test_three_targets_are_taken_back_although_the_bot_is_killed(
 ) -> None:
     assert await story.play(tmp_path) == 0
     said = capsys.readouterr().out
+    assert "#payments is told: *orders* · PRODUCTION · never drilled" in said
+    assert "the card says: drill " in said
     assert re.findall(r"GET / → (\d+)", said) == ["500", "200"]
     assert "bad rows 41 → 0" in said
     assert "broken items 310 → 0" in said
