@@ -118,7 +118,8 @@ async def _refuse_others(ctx: Context, duty: Duty, person: Person) -> None:
     may = PersonRole.OWNER in entitled.roles(person, None) or duty.handed_to == person.id
     if may and not person.barred:
         return
-    why = f"Only the owner of `{duty.target}` and its point of contact can put this off or hand it over."
+    owner = f"who owns `{duty.target}`" + (f" ({target.owner})" if target.owner else "")
+    why = f"Only {owner} and its point of contact can put this off or hand it over. Ask them."
     await ctx.store.note("duty_refused", ctx.clock(), person.id, {"target": duty.target, "why": why})
     ctx.metrics.refusals.labels("duty").inc()
     raise UserError(why)

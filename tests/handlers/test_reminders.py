@@ -156,7 +156,7 @@ async def test_nothing_is_put_off_for_ever(due: World) -> None:
 async def test_only_who_owns_it_puts_it_off(due_in_channel: World) -> None:
     await ticks(due_in_channel)
     await due_in_channel.clicks("cy", "Later…", await in_channel(due_in_channel))
-    await due_in_channel.sees_modal("cy", "Only the owner of `orders`")
+    await due_in_channel.sees_modal("cy", "Only who owns `orders`")
     assert any(entry["kind"] == "duty_refused" for entry in await due_in_channel.evidence())
 
 
