@@ -81,7 +81,7 @@ class DutyStore:
         """
         known = {duty.target: duty for duty in await self.all() if duty.kind is DutyKind.DRILL}
         new = [target for target in wanted if target not in known]
-        others = {t: every for t, every in wanted.items() if t in known and known[t].every != every}
+        others = {t: every for t, every in wanted.items() if t in known and known[t].every != int(every)}
         gone = [target for target in known if target not in wanted]
         if not (new or others or gone):
             return

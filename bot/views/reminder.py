@@ -50,8 +50,9 @@ def reminder(
     title = _title(waiting, len(duties))
     blocks: list[Block] = [section(f"*{title}*")]
     for duty in duties[:SHOWN_DUTIES]:
-        blocks.append(section(row(duty, facts.get(duty.target, DutyFacts()), now)))
-        if duty in waiting:
+        of = facts.get(duty.target, DutyFacts())
+        blocks.append(section(row(duty, of, now)))
+        if duty in waiting and of.going_on is None:
             blocks += actions(duty.key, _buttons(duty))
     if (more := len(duties) - SHOWN_DUTIES) > 0:
         blocks.append(section(f"and {more} more: `{command} drills` lists them all"))

@@ -46,6 +46,8 @@ async def refuse_elsewhere(ctx: Context, duty: Duty, channel: str | None, ts: st
 
 async def start(ctx: Context, duty: Duty, person: Person, channel: str, delivery: Delivery) -> Run:
     """Asks for the drill that is due, or for one after a drill that failed. Raises UserError, Repeated."""
+    if going_on := await ctx.store.open_drills(duty.target):
+        raise UserError(f"{going_on[0].id} is a drill of `{duty.target}` that is under way already.")
     wish = asking.drill(duty.target, None, channel, f"due {date_words(duty.due_at)}")
     run = await asking.ask(ctx, person, wish, delivery)
     await ctx.duties.redraw(duty)

@@ -1,6 +1,8 @@
 """Reminders as people get them: one message for what is due, pressed, put off, handed over, and told once."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -119,6 +121,16 @@ async def test_start_now_walks_the_way_back_and_the_reminder_shows_it(due: World
     due.later(days=8)
     await ticks(due)
     assert len(reminders(due)) == 1
+
+
+async def test_a_drill_that_is_under_way_is_not_started_once_more(due: World) -> None:
+    message = await reminded(due, "is due")
+    with closing(sqlite3.connect(due.folder / "orders.db", isolation_level=None)) as live:
+        live.execute("begin exclusive")  # it waits for that
+        await due.clicks("dora", "Start now", message)
+        await due.clicks("dora", "Start now", message)
+        await due.sees_modal("dora", "RB-1 is a drill of `orders` that is under way already")
+        await reminded(due, "RB-1 is under way")
 
 
 async def test_who_may_not_ask_cannot_start_a_drill_from_a_reminder(due_in_channel: World) -> None:
