@@ -18,13 +18,16 @@ class Linked:
     url: str | None = None
 
 
-def home(awaiting: Sequence[Linked], running: Sequence[Linked], now: datetime) -> View:
+def home(awaiting: Sequence[Linked], running: Sequence[Linked], due: Sequence[str], now: datetime) -> View:
+    """`due`: a row for each drill that is due of what this person owns; nothing is said where none is."""
+    drills = [header("Your drills that are due"), *sections([f"• {row}" for row in due])] if due else []
     return home_tab(
         [
             header("Awaits you"),
             *sections(_rows(awaiting, now) or ["Nothing."]),
             header("Runs now"),
             *sections(_rows(running, now) or ["Nothing."]),
+            *drills,
             context(f"As of {utc(now, now)}. To ask for a rollback, type `/rollback` in a channel."),
         ]
     )

@@ -3,12 +3,15 @@
 from slack_sdk.errors import SlackApiError
 
 from bot import policy
+from bot.duties import Duty
 from bot.errors import TemporaryError
 from bot.model import State
 from bot.run import Run
 from bot.views.home import Linked
 from bot.views.home import home as draw
+from bot.views.reminder import SHOWN_DUTIES, row
 from handlers.context import Context
+from handlers.slack.reminding import facts_of
 from handlers.slack.sending import MustWait
 
 
@@ -18,10 +21,27 @@ async def publish(ctx: Context, user_id: str) -> None:
     going = [
         Linked(run) for run in runs if run.state in {State.APPROVED, State.RUNNING, State.PAUSED, State.STUCK}
     ]
+    due = [
+        row(duty, await facts_of(ctx, duty.target), ctx.clock())
+        for duty in await ctx.duties.all()
+        if duty.due_at <= ctx.clock() and await _owns(ctx, duty, user_id)
+    ]
+    view = draw(awaiting, going, due[:SHOWN_DUTIES], ctx.clock())
     try:
-        await ctx.sender.call("views.publish", user_id=user_id, view=draw(awaiting, going, ctx.clock()))
+        await ctx.sender.call("views.publish", user_id=user_id, view=view)
     except (SlackApiError, MustWait):
         return  # it is drawn again when it is opened again
+
+
+async def _owns(ctx: Context, duty: Duty, user_id: str) -> bool:
+    target = ctx.configuration.targets.get(duty.target)
+    if target is None:
+        return False
+    try:
+        entitled = await ctx.directory.entitled(target, 60.0)
+    except TemporaryError:
+        return False
+    return user_id == duty.handed_to or user_id in entitled.owners
 
 
 async def _awaits(ctx: Context, run: Run, user_id: str) -> bool:

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,9 +131,7 @@ async def test_a_drill_that_is_under_way_is_not_started_once_more(due: World) ->
     with closing(sqlite3.connect(due.folder / "orders.db", isolation_level=None)) as live:
         live.execute("begin exclusive")  # it waits for that
         await due.clicks("dora", "Start now", message)
-        await due.clicks("dora", "Start now", message)
-        await due.sees_modal("dora", "RB-1 is a drill of `orders` that is under way already")
-        await reminded(due, "RB-1 is under way")
+        assert (await reminded(due, "RB-1 is under way")).buttons() == []
 
 
 async def test_who_may_not_ask_cannot_start_a_drill_from_a_reminder(due_in_channel: World) -> None:
@@ -236,6 +235,13 @@ async def test_a_list_shows_what_is_due_and_what_was_shown_last(due: World) -> N
     await due.says("ana", "drill orders")
     await due.reaches("succeeded")
     assert "restored, verified · ✅ next by" in str((await due.says("ana", "drills")).blocks)
+
+
+async def test_app_home_lists_the_drills_that_are_due_of_what_i_own(due: World) -> None:
+    for who, told in (("dora", True), ("cy", False)):
+        await due.slack.open_home(PEOPLE[who])
+        home = await due.until(partial(due.workspace.home, PEOPLE[who]), "a home")
+        assert ("never drilled" in str(home.blocks)) is told
 
 
 async def test_a_clock_that_jumps_a_quarter_ahead_tells_everything_once(due: World) -> None:

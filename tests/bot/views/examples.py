@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.contract import Progress
+from bot.duties import Duty, DutyKind
 from bot.event_kinds import EventKind as E
 from bot.model import (
     PLAN_FORMAT,
@@ -34,10 +35,11 @@ from bot.model import (
 )
 from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState
 from bot.suggesting import Offer
-from bot.views import details, home, lists, press_forms, refusal, start_form
+from bot.views import details, home, lists, press_forms, refusal, reminder, start_form
 from bot.views.facts import CardFacts
 from bot.views.home import Linked
 from bot.views.limits import MessageContent, View
+from bot.views.reminder import DutyFacts, row
 from bot.views.start_form import Reachable, StartForm, TargetChoice
 from tests import people
 from tests.bot.stories import happened, having, plan_data, requested
@@ -631,6 +633,7 @@ UNDO_PLAN = UNDO_AWAITING.approval.plan
 META = '{"run":"RB-42"}'
 NOW = at("03:02:10")
 
+DUE = Duty(META, DutyKind.DRILL, "orders", at("02:00"), at("10:00"), every=90 * 86_400.0)
 MODALS: dict[str, View] = {
     "start_loading": start_form.start_loading("orders", META),
     "start_loading_no_target": start_form.start_loading(None, META),
@@ -676,12 +679,26 @@ MODALS: dict[str, View] = {
     "details": details.details(SUCCEEDED, DONE_FACTS, EVENTS, (replace(SUCCEEDED, id="RB-40"),), at("03:20")),
     "details_requested": details.details(REQUESTED, FACTS, EVENTS[:1], (), at("03:02")),
     "home": home.home(
-        [Linked(AWAITING, "https://example.slack.com/archives/C01INC/p1")], [Linked(RESTORING)], NOW
+        [Linked(AWAITING, "https://example.slack.com/archives/C01INC/p1")], [Linked(RESTORING)], [], NOW
     ),
-    "home_empty": home.home([], [], NOW),
+    "later": reminder.later(DUE, DutyFacts("production"), at("10:00"), NOW),
+    "hand_over": reminder.hand_over(DUE, DutyFacts("production"), NOW),
+    "home_empty": home.home([], [], [], NOW),
+    "home_due": home.home([], [], [row(DUE, DutyFacts("production"), NOW)], NOW),
 }
 
 LISTS: dict[str, MessageContent] = {
+    "reminder": reminder.reminder(
+        [
+            DUE,
+            replace(DUE, key="d2", put_off_by="U01BEN", put_off_why="quarter end", next_at=at("10:00", 25)),
+        ],
+        {"orders": DutyFacts("production")},
+        "/rollback",
+        timedelta(hours=3),
+        NOW,
+    ),
+    "reminder_older": reminder.reminder([], {}, "/rollback", timedelta(), NOW),
     "points": lists.points("orders", OFFER, NOW),
     "points_unreachable": lists.no_points("orders", "`orders` does not answer. Try again in a minute."),
     "targets": lists.targets(

@@ -93,6 +93,11 @@ def _element(element: Json) -> Iterator[str]:
                 yield "initial value longer than the input"
         case "conversations_select":
             pass
+        case "users_select":
+            yield from _plain(element["placeholder"], 150, "placeholder")
+        case "datepicker":
+            if len(element["initial_date"]) != len("2026-11-22"):
+                yield f"a date like {element['initial_date']}"
         case other:
             yield f"unknown element {other}"
 

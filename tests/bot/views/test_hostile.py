@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.contract import Progress
+from bot.duties import Duty, DutyKind
 from bot.envelope import Event
 from bot.event_kinds import EventKind as E
 from bot.model import (
@@ -29,10 +30,11 @@ from bot.model import (
 from bot.pins import Pin
 from bot.run import Run
 from bot.suggesting import Offer
-from bot.views import details, home, lists, press_forms, start_form
+from bot.views import details, home, lists, press_forms, reminder, start_form
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
 from bot.views.limits import MessageContent, View
+from bot.views.reminder import DutyFacts, row
 from tests.bot.stories import any_of, having
 from tests.bot.views.examples import (
     ANA,
@@ -140,6 +142,13 @@ def test_no_text_makes_a_card_endless(name: str, text: str) -> None:
     assert phone_rows(card(hostile(run, text), hostile_facts(facts, text), now)) <= HOSTILE_ROWS
 
 
+def hostile_duty(text: str) -> Duty:
+    past = at("02:00")
+    return Duty(
+        "d1", DutyKind.DRILL, text, past, at("09:00"), put_off_by="U01ANA", put_off_why=text, run=text
+    )
+
+
 def hostile_offer(text: str) -> Offer:
     points = tuple(RestorePoint(f"{n}{text}", at("02:00"), text, text) for n in range(101))
     held, saved = {points[7].id: text}, {points[9].id: text}
@@ -175,7 +184,9 @@ def modals_of(text: str) -> tuple[View, ...]:
         press_forms.undo_form(run, None, text, "", now),
         press_forms.stop(run, replace(facts, progress=Progress(now, text)), "", now),
         details.details(run, facts, hostile_events(text), (run,), now),
-        home.home([Linked(run, text)], [], now),
+        home.home([Linked(run, text)], [], [row(hostile_duty(text), DutyFacts(text), now)], now),
+        reminder.later(hostile_duty(text), DutyFacts(text), now, now),
+        reminder.hand_over(hostile_duty(text), DutyFacts(text), now),
     )
 
 

@@ -31,8 +31,11 @@ from tests.bot.views.examples import (
 )
 from tests.bot.views.slack_rules import problems_of_view
 
-CALLBACKS = {"start_rollback", "approve_run", "veto_run", "stop_run", "resolve_run"}
-INPUTS = {"target", "point", "before", "reason", "plan_code", "answer", "channel", "ask_first"}
+CALLBACKS = {
+    *("start_rollback", "approve_run", "veto_run", "stop_run", "resolve_run"),
+    *("later_duty", "hand_over_duty"),
+}
+INPUTS = {"target", "point", "before", "reason", "plan_code", "answer", "channel", "ask_first", "until", "to"}
 
 each_view = pytest.mark.parametrize("name", MODALS)
 
