@@ -155,7 +155,8 @@ class CardStore:
 
     async def unposted(self) -> Sequence[str]:
         """Runs that have a message which was never posted."""
-        query = select(cards.c.run_id).where(cards.c.ts.is_(None), cards.c.gone.is_(None)).distinct()
+        unsent = (cards.c.ts.is_(None), cards.c.gone.is_(None), cards.c.run_id != "")
+        query = select(cards.c.run_id).where(*unsent).distinct()
         async with self._database.read() as connection:
             return [row.run_id for row in await connection.execute(query)]
 
@@ -167,7 +168,8 @@ class CardStore:
     async def reminders(self) -> tuple[Card, ...]:
         """Those that were never posted, and those of which something has become."""
         owed = or_(cards.c.ts.is_(None), cards.c.drawn.is_(None))
-        return await self._cards(cards.c.kind == CardKind.REMINDER, cards.c.gone.is_(None), owed)
+        mine = (cards.c.run_id == "", cards.c.kind == CardKind.REMINDER)  # by an index: asked every second
+        return await self._cards(*mine, cards.c.gone.is_(None), owed)
 
     async def out_of_reach(self, since: datetime, limit: int) -> tuple[Card, ...]:
         """Cards that stand in Slack where nothing could be said, the longest untried first."""

@@ -28,12 +28,11 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
     One that did not come back leaves something to do. One that was broken off changes nothing.
     """
     at = drill.end.at or drill.request.at
-    for point, result in shown_by([drill]).items():
+    for point in shown_by([drill]):
         key = (proofs.c.target == drill.request.target) & (proofs.c.point == point)
         await connection.execute(delete(proofs).where(key))
-        what = {"target": drill.request.target, "point": point, "run_id": drill.id, "at": iso(result.at)}
-        shown = {"content": result.content, "failed": list(result.failed)}
-        await connection.execute(insert(proofs).values(**what, **shown))
+        what = {"target": drill.request.target, "point": point, "run_id": drill.id}
+        await connection.execute(insert(proofs).values(**what))
     target, verdict = drill.request.target, drill.work.verdict
     rows = (await connection.execute(select(duties).where(duties.c.target == target))).all()
     if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:

@@ -218,15 +218,19 @@ class Store:
             return await drills_of(connection, target)
 
     async def drill_results(self, target: str) -> dict[str, DrillResult]:
-        """What the newest drill of each restore point has shown. Those of earlier versions were not noted."""
-        query = select(proofs).where(proofs.c.target == target)
+        """What the newest drill of each restore point has shown, by the events of that drill.
+
+        Which one that is was not noted by earlier versions: there the newest drills are looked through.
+        """
+        query = select(proofs.c.run_id).where(proofs.c.target == target).distinct()
         async with self.database.read() as connection:
-            before = shown_by(await drills_of(connection, target))
-            noted = (await connection.execute(query)).all()
-        return before | {
-            row.point: DrillResult(row.run_id, loaded(row.at), row.content, tuple(row.failed))
-            for row in noted
-        }
+            shown = shown_by(await drills_of(connection, target))
+            noted = (await connection.execute(query)).scalars().all()
+            known = {result.run for result in shown.values()}
+            for run_id in noted:
+                if run_id not in known:
+                    shown = shown_by(await _drill(connection, run_id)) | shown
+        return shown
 
     async def open_drills(self, target: str) -> tuple[Run, ...]:
         """Drills of a target that have not ended."""
@@ -287,6 +291,13 @@ class Store:
             if await is_known(connection):
                 return
         await self.change(work)
+
+
+async def _drill(connection: AsyncConnection, run_id: str) -> tuple[Run, ...]:
+    """The drill of this id; none where it is no drill: what is noted beside the events proves nothing."""
+    events = [event_in(row) for row in await connection.execute(EVENTS_OF_RUN, {"run_id": run_id})]
+    run = machine.fold(run_id, events) if events else None
+    return (run,) if run is not None and run.is_drill else ()
 
 
 async def open_store(

@@ -199,10 +199,8 @@ proofs = Table(
     metadata,
     Column("target", String(64), primary_key=True),
     Column("point", String(256), primary_key=True),
-    Column("run_id", String(16), nullable=False),  # the newest drill of it that has shown something
-    Column("at", String(24), nullable=False),
-    Column("content", String(256), nullable=False),  # the fingerprint that it had; empty: its id says it
-    Column("failed", JSON, nullable=False),  # names of checks; none: it was restored and verified
+    # The newest drill of it that has shown something. What that was is told by its events, which are proven.
+    Column("run_id", String(16), nullable=False),
 )
 
 cards = Table(

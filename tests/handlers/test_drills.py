@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from bot.clock import SteadyClock
 from bot.model import State
@@ -238,8 +238,17 @@ async def test_the_last_word_on_a_point_holds_however_many_drills_of_others_foll
     ended = await drilled.run("RB-1")
     async with drilled.store.database.read() as connection:
         kept = (await connection.execute(select(proofs))).all()
-    assert [(row.point, row.run_id, row.failed) for row in kept] == [(bad, ended.id, ["totals"])]
+    assert [(row.target, row.point, row.run_id) for row in kept] == [("orders", bad, ended.id)]
 
 
 def copies(world: World) -> list[Path]:
     return list((world.folder / "backups").rglob("*.copy.db"))
+
+
+async def test_what_is_noted_beside_the_events_proves_nothing(drilled: World) -> None:
+    good = back_up(drilled.folder, 5, 10)
+    await drilled.says("ana", "shop to v41 because the other one is broken")
+    await drilled.reaches("awaiting_approval")
+    rows = [{"target": "orders", "point": good, "run_id": run} for run in ("RB-1",)]
+    await drilled.store.database.write(lambda connection: connection.execute(insert(proofs), rows))
+    assert "restored, verified" not in str((await drilled.says("ana", "points orders")).blocks)

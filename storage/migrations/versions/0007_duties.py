@@ -35,9 +35,6 @@ def upgrade() -> None:
         sa.Column("target", sa.String(64), primary_key=True),
         sa.Column("point", sa.String(256), primary_key=True),
         sa.Column("run_id", sa.String(16), nullable=False),
-        sa.Column("at", sa.String(24), nullable=False),
-        sa.Column("content", sa.String(256), nullable=False),
-        sa.Column("failed", sa.JSON, nullable=False),
     )
     op.create_index("ix_duties_next_at", "duties", ["next_at"])
     op.create_index("ix_duties_card", "duties", ["card"])
