@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from workspace import observation, world
-from workspace.configuration import ANA, BEN, CATALOG_CHANNEL, PAYMENTS_CHANNEL, STOREFRONT_CHANNEL
+from workspace.configuration import (
+    ANA,
+    BEN,
+    CATALOG_CHANNEL,
+    ORDERS_CHANNEL,
+    PAYMENTS_CHANNEL,
+    STOREFRONT_CHANNEL,
+)
 from workspace.event_reader import EventRow
 from workspace.faults_to_try import ask_for_orders, kill_in_the_middle
 from workspace.slack.nouns import Message, View
@@ -82,7 +89,12 @@ async def drill(stage: Stage) -> None:
     await _verified(stage, "orders", run)
     expect("bad rows", bad, stage.seen.orders.bad_rows)
     await stage.until("the reminder says so", lambda: _reminder(stage, "Nothing of this is due now"))
-    say("orders", f"{run}: a backup came back on a copy, and nothing live was touched")
+    say("orders", f"{run}: a backup that chance chose came back on a copy, and nothing live was touched")
+    before.add(run)
+    await stage.command(ANA, ORDERS_CHANNEL, f"drill orders {world.newest_backup(stage.world)}")
+    run = await stage.until("a drill of the newest backup", lambda: stage.new_run("orders", before))
+    await _verified(stage, "orders", run)
+    say("orders", f"{run}: so did the newest one")
 
 
 def _reminder(stage: Stage, words: str = "drill is due") -> Message | None:
