@@ -88,6 +88,7 @@ async def _told(world: Replicas) -> Story:
     handed = world.is_restoring("handed", asker="ben")  # nobody may have more than three open requests
     restoring = [world.is_restoring(target) for target in ("stood", "found", "blind")]
     await asyncio.gather(world.front("next"), handed, *restoring)
+    await world.eventually(lambda: _is_followed(world, "blind"), "what was begun to be written down")
     before = {target.name: await _epoch(world, target.name) for target in TARGETS}
 
     world.workers["stopped"].freeze()
