@@ -84,11 +84,19 @@ class Secrets:
         return told
 
     def strike_from(self, problem: BaseException | None) -> None:
-        """From the text of an error, and of those that it came from: a log may tell all of them."""
-        while problem is not None:
+        """From the text of an error, and of those that it came from: a log may tell all of them.
+
+        They may go round in a circle: an error that is raised again while its own cause is told.
+        """
+        left, struck = [problem], set[int]()
+        while left:
+            problem = left.pop()
+            if problem is None or id(problem) in struck:
+                continue
+            struck.add(id(problem))
             problem.args = tuple(self._without(each) for each in problem.args)
             problem.__dict__.update({name: self._without(each) for name, each in vars(problem).items()})
-            problem = problem.__cause__ or problem.__context__
+            left += [problem.__context__, problem.__cause__]
 
     def _without(self, value: Any) -> Any:
         if type(value) is str:  # an enumeration's values are not said by anybody

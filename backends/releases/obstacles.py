@@ -58,7 +58,10 @@ def refusals() -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise _told(error) or error from error
+            told = _told(error)
+            if told is None:
+                raise  # not `from` itself: who follows what an error came from would go round for ever
+            raise told from error
 
 
 def _told(error: OSError) -> Busy | Unreachable | Denied | Blocked | None:

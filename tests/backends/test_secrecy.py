@@ -334,3 +334,19 @@ def test_an_error_and_what_it_came_from_are_struck() -> None:
     problem.__cause__ = cause
     knowing("canary-9d1e").strike_from(problem)
     assert (str(problem), str(cause)) == ("no ***", "bad ***")
+
+
+class StruckOnce(Exception):
+    """It does not let whoever goes round in a circle go on for ever."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if value == self.args:
+            raise AssertionError("struck once more")
+        super().__setattr__(name, value)
+
+
+def test_errors_that_came_from_each_other_are_struck_once_each() -> None:
+    problem, cause = StruckOnce("no canary-9d1e"), StruckOnce("bad canary-9d1e")
+    problem.__cause__, cause.__cause__ = cause, problem
+    knowing("canary-9d1e").strike_from(problem)
+    assert (str(problem), str(cause)) == ("no ***", "bad ***")

@@ -15,7 +15,7 @@ from backends.conformance.harness import carried_out, work_for
 from backends.marker import FOLDER
 from backends.releases.executor import Releases
 from backends.releases.obstacles import refusals
-from bot.contract import Blocked, Busy, Denied, Fate, PointUnavailable, Unreachable
+from bot.contract import Blocked, Busy, Denied, Fate, PointUnavailable, TargetMissing, Unreachable
 from bot.model import Goal, UndoMode, Verdict
 from tests.backends.releases.world import ReleasesWorld
 
@@ -294,3 +294,10 @@ async def test_a_folder_of_notes_that_is_not_there_yet_is_made(world: ReleasesWo
         assert (way.blockers, (world.root / FOLDER).exists()) == ((), False)
         await carried_out(world.executor(), work_for(way))
     assert world.live() == "this is v41"
+
+
+def test_a_refusal_that_is_told_elsewhere_is_not_its_own_cause() -> None:
+    with pytest.raises(TargetMissing) as found, refusals():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "current")
+    assert isinstance(found.value.__cause__, FileNotFoundError)
+    assert found.value.__cause__.__cause__ is None
