@@ -38,8 +38,13 @@ async def duty_of(ctx: Context, key: str) -> Duty:
 
 
 async def refuse_elsewhere(ctx: Context, duty: Duty, channel: str | None, ts: str | None) -> None:
-    """Refuses a button that was not pressed in the message in which it was told last. Raises UserError."""
+    """Refuses a button that was not pressed in the message in which it was told last. Raises UserError.
+
+    A message is seen a moment before Slack has told us which one it is: then it may be this one.
+    """
     card = await ctx.cards.by_key(duty.card) if duty.card else None
+    if card is not None and card.unclear:
+        return
     if card is None or (card.channel, card.ts) != (channel, ts):
         raise UserError("This is an older reminder. Press the button on the newest one.")
 
