@@ -280,7 +280,7 @@ class RowListed:
 
 @runtime_checkable
 class Fingerprints(Protocol):
-    """What an executor can do besides, where a list of restore points does not say what they hold."""
+    """Tells what a restore point holds, where the list of them does not say it. An executor may have it."""
 
     async def fingerprint(self, point: RestorePoint) -> str:
         """Returns the fingerprint of a listed restore point, without a look at what is live.

@@ -180,7 +180,10 @@ class _Drive:
                 return run
 
     def _why_not_with_these_settings(self, run: Run, action: machine.Action) -> str | None:
-        """What a run has left behind is looked for, and dropped, under the settings of then or of now."""
+        """Returns why an action cannot be done with today's settings; None: it can.
+
+        What a run has left behind is looked for, and dropped, under the settings of then or of now.
+        """
         if isinstance(action, machine.Drop) or (isinstance(action, machine.FindStep) and run.state.final):
             return None
         return why_not_with_these_settings(run, self._engine.configuration)

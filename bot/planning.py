@@ -284,7 +284,7 @@ def _warnings(
 
 
 def _not_kept(target: Target, legs: Sequence[Leg], now: datetime) -> Iterator[str]:
-    """What the backends themselves remove too early: the restore point, or the way back from it."""
+    """Yields what the backends themselves remove too early: the restore point, or the way back from it."""
     starts_by = now + timedelta(seconds=target.approval.expires + target.approval.start_within)
     for leg in legs:
         if leg.point.kept_until is not None and leg.point.kept_until < starts_by:

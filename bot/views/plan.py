@@ -70,7 +70,7 @@ def others_go_back(plan: Plan, now: datetime) -> str:
 
 
 def cost(plan: Plan, now: datetime) -> list[str]:
-    """What goes, how sure that is, and what no figure shows."""
+    """Returns the lines that say what goes, how sure that is, and what no figure shows."""
     besides = _besides(plan)
     return [*loss.cost(plan.loss, plan.ceiling, plan.rpo, now), *([besides] if besides else [])]
 

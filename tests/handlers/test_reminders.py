@@ -9,8 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from bot.canonical_json import iso
 from handlers.slack.reminding import remind_due
+from storage.tables import cards
 from tests.handlers.conftest import Open
 from tests.handlers.test_drills import DRILLED, back_up, make_orders
 from tests.handlers.world import World
@@ -124,6 +127,15 @@ async def test_start_now_walks_the_way_back_and_the_reminder_shows_it(due: World
     due.later(days=8)
     await ticks(due)
     assert len(reminders(due)) == 1
+
+
+async def test_it_may_be_pressed_before_slack_has_said_which_message_it_is(due: World) -> None:
+    await ticks(due)
+    message = await reminded(due, "is due")
+    unanswered = update(cards).values(ts=None, tried_at=iso(due.clock()))
+    await due.store.database.write(lambda connection: connection.execute(unanswered))
+    await due.clicks("dora", "Start now", message)
+    await due.reaches("succeeded", "RB-1")
 
 
 async def test_a_drill_that_is_under_way_is_not_started_once_more(due: World) -> None:
