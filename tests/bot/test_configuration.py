@@ -839,6 +839,12 @@ def test_drills_of_which_nobody_is_reminded_are_a_warning(path: Path, owner: str
     assert any("Nobody is reminded of the drills of `orders`" in words for words in found) is not told
 
 
+def test_drills_that_are_due_more_often_than_people_are_reminded_are_refused(path: Path) -> None:
+    drilled = "    kind: database\n    drill: {mode: beside, every: 23h}\n"
+    with pytest.raises(ConfigurationError, match="`every` is under a day"):
+        load(written(path, "    kind: database\n", drilled))
+
+
 def test_a_target_without_checks_is_a_warning(path: Path) -> None:
     assert [words[:20] for words in warnings(load(written(path)))] == ["`shop` has no checks"]
 
