@@ -6,6 +6,7 @@ from bot import policy
 from bot.duties import Duty
 from bot.errors import TemporaryError
 from bot.model import State
+from bot.policy import Entitled
 from bot.run import Run
 from bot.views.home import Linked
 from bot.views.home import home as draw
@@ -34,14 +35,8 @@ async def publish(ctx: Context, user_id: str) -> None:
 
 
 async def _owns(ctx: Context, duty: Duty, user_id: str) -> bool:
-    target = ctx.configuration.targets.get(duty.target)
-    if target is None:
-        return False
-    try:
-        entitled = await ctx.directory.entitled(target, 60.0)
-    except TemporaryError:
-        return False
-    return user_id == duty.handed_to or user_id in entitled.owners
+    entitled = await _entitled(ctx, duty.target)
+    return entitled is not None and (user_id == duty.handed_to or user_id in entitled.owners)
 
 
 async def _awaits(ctx: Context, run: Run, user_id: str) -> bool:
@@ -53,11 +48,16 @@ async def _awaits(ctx: Context, run: Run, user_id: str) -> bool:
         or user_id == run.request.requester.id
     ):
         return False
-    target = ctx.configuration.targets.get(run.request.target)
+    entitled = await _entitled(ctx, run.request.target)
+    return entitled is not None and any(user_id in policy.marks(person) for person in entitled.approvers)
+
+
+async def _entitled(ctx: Context, name: str) -> Entitled | None:
+    """Returns None where nobody can tell: the target is configured no more, or Slack does not answer."""
+    target = ctx.configuration.targets.get(name)
     if target is None:
-        return False
+        return None
     try:
-        entitled = await ctx.directory.entitled(target, 60.0)
+        return await ctx.directory.entitled(target, 60.0)
     except TemporaryError:
-        return False
-    return any(user_id in policy.marks(person) for person in entitled.approvers)
+        return None
