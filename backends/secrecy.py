@@ -83,20 +83,35 @@ class Secrets:
         told: T = self._without(noun)
         return told
 
-    def strike_from(self, problem: BaseException | None) -> None:
+    def strike_from(self, problem: BaseException) -> None:
         """From the text of an error, and of those that it came from: a log may tell all of them.
 
-        They may go round in a circle: an error that is raised again while its own cause is told.
+        They may go round in a circle. What cannot be struck, such as the name of a file in an error of the
+        operating system or the title of a group, is not among what the error came from any more.
         """
-        left, struck = [problem], set[int]()
+        met, left = dict[int, BaseException](), [problem]
         while left:
-            problem = left.pop()
-            if problem is None or id(problem) in struck:
+            each = left.pop()
+            if id(each) in met:
                 continue
-            struck.add(id(problem))
-            problem.args = tuple(self._without(each) for each in problem.args)
-            problem.__dict__.update({name: self._without(each) for name, each in vars(problem).items()})
-            left += [problem.__context__, problem.__cause__]
+            met[id(each)] = each
+            each.args = tuple(map(self._without, each.args))
+            each.__dict__.update({name: self._without(value) for name, value in vars(each).items()})
+            left += filter(None, (each.__cause__, each.__context__))
+            left += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        for each in met.values():
+            if not self._is_struck(each.__cause__):
+                each.__cause__ = None
+            if not self._is_struck(each.__context__):
+                each.__context__ = None
+
+    def _is_struck(self, problem: BaseException | None) -> bool:
+        try:
+            words = str(problem)
+        except Exception:  # noqa: BLE001 - its class may be somebody else's
+            return False
+        members = problem.exceptions if isinstance(problem, BaseExceptionGroup) else ()
+        return words == self.struck(words) and all(map(self._is_struck, members))
 
     def _without(self, value: Any) -> Any:
         if type(value) is str:  # an enumeration's values are not said by anybody

@@ -1,5 +1,6 @@
 """Values that references became: found in whatever is said, and in every form in which they are said."""
 
+import traceback
 from collections.abc import Callable
 from html import escape
 from typing import Final
@@ -350,3 +351,34 @@ def test_errors_that_came_from_each_other_are_struck_once_each() -> None:
     problem.__cause__, cause.__cause__ = cause, problem
     knowing("canary-9d1e").strike_from(problem)
     assert (str(problem), str(cause)) == ("no ***", "bad ***")
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("canary-9d1e")
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        FileNotFoundError(2, "No such file or directory", "/srv/canary-9d1e"),
+        ExceptionGroup("of canary-9d1e", [ValueError("bad")]),
+        ExceptionGroup("two", [ValueError("bad"), PermissionError(13, "no", "/srv/canary-9d1e")]),
+        Wordless("canary-9d1e"),
+    ],
+)
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_what_cannot_be_struck_is_not_among_what_an_error_came_from(link: str, cause: Exception) -> None:
+    problem = Unreachable("no")
+    setattr(problem, link, cause)
+    knowing("canary-9d1e").strike_from(problem)
+    assert "canary" not in "".join(traceback.format_exception(problem))
+
+
+def test_the_errors_of_a_group_are_struck() -> None:
+    problem = Unreachable("no")
+    problem.__cause__ = ExceptionGroup("two", [ValueError("bad canary-9d1e"), ValueError("worse")])
+    knowing("canary-9d1e").strike_from(problem)
+    told = "".join(traceback.format_exception(problem))
+    assert "bad ***" in told
+    assert "canary" not in told
