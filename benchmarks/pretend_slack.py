@@ -4,14 +4,10 @@ First line: {"people": [ids], "channels": [ids]}, everybody being in every chann
 """
 
 import asyncio
-import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from benchmarks.orders import answer, orders
-from workspace.slack.acts import SlashReply
-from workspace.slack.forms import ClickReply
 from workspace.slack.nouns import Message
 from workspace.slack.server import PretendSlack
 from workspace.slack.state import Workspace
@@ -20,9 +16,6 @@ CARD_TOO_YOUNG = 1.1  # seconds; the bot takes no approval in the first second o
 LOOK_EVERY = 0.02  # seconds
 SHOWN_WITHIN = 20.0  # seconds
 SHOWN_AT_MOST = 3  # messages of a channel in which the card did not appear
-DONE_AT_MOST_TIMES = 3  # by a person whom Slack tells that the bot did not answer in time
-
-R = TypeVar("R", SlashReply, ClickReply)
 
 
 async def main() -> None:
@@ -49,7 +42,7 @@ async def _do(server: PretendSlack, order: dict[str, Any]) -> object:
             server.deliver_over("http", url)
             return {}
         case {"do": "type", "person": person, "channel": channel, "text": text}:
-            reply = await _until_answered(lambda: server.slash(person, channel, text))
+            reply = await server.slash(person, channel, text)
             return {"acked": reply.acked, "text": reply.text}
         case {"do": "approve", "person": person, "channel": channel, "run": run}:
             return await _approve(server, person, channel, run)
@@ -65,18 +58,8 @@ async def _approve(server: PretendSlack, person: str, channel: str, run: str) ->
             raise TimeoutError(f"no card of {run} to approve in {channel}, which shows {shown}")
         await asyncio.sleep(LOOK_EVERY)
     sent = time.monotonic_ns()
-    reply = await _until_answered(lambda: server.click(person, card, "approve"))
+    reply = await server.click(person, card, "approve")
     return {"sent": sent, "acked": reply.acked, "error": reply.error}
-
-
-async def _until_answered(do: Callable[[], Awaitable[R]]) -> R:
-    """As a person does: a disk that stands still for seconds makes the figure worse, and does not end it."""
-    for _ in range(DONE_AT_MOST_TIMES - 1):
-        reply = await do()
-        if reply.acked:
-            return reply
-        print(f"not answered within Slack's time, and done once more: {reply.error}", file=sys.stderr)
-    return await do()
 
 
 def _ripe(workspace: Workspace, channel: str, run: str) -> Message | None:

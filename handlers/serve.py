@@ -24,6 +24,7 @@ from handlers.role import Role
 from handlers.settings import ProcessSettings
 from handlers.slack.client import SLACK_ANSWERS_WITHIN_SECONDS
 from handlers.slack.sending import WINDOWS, Windows
+from handlers.standstill import ends_when_it_stands_still
 from handlers.told import tells_events
 from handlers.web.app import web_app
 from handlers.web.idle_connections import HEARD, drop_silent
@@ -94,6 +95,18 @@ async def serve(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, _reread, settings, role, zone, again)
+    with ends_when_it_stands_still(settings.standstill_seconds):
+        await _until_stopped(settings, role, zone, windows, stop, again)
+
+
+async def _until_stopped(
+    settings: ProcessSettings,
+    role: Role,
+    zone: str,
+    windows: Windows,
+    stop: asyncio.Event,
+    again: asyncio.Event,
+) -> None:
     while not stop.is_set():
         starting = asyncio.ensure_future(start(settings, role=role, zone=zone, windows=windows))
         await _first_of(starting, stop)

@@ -20,6 +20,7 @@ SECRETS = (
     "ROLLBACK_DATABASE_URL",  # of a server it carries a password
 )
 DRAIN_AT_MOST_SECONDS = 3_600.0
+STANDSTILL_AT_LEAST_SECONDS, STANDSTILL_AT_MOST_SECONDS = 1.0, 3_600.0
 
 
 class ProcessSettings(BaseSettings):
@@ -41,6 +42,9 @@ class ProcessSettings(BaseSettings):
     log: str = Field("text", alias="ROLLBACK_LOG")
     # How long a worker that was told to end follows what runs in its spool. Orchestrators kill after 30.
     drain_seconds: float = Field(25.0, alias="ROLLBACK_DRAIN_SECONDS")
+    # How long the loop may answer nothing before the process ends: longer than a lease, so that it ends
+    # after others have taken its runs over.
+    standstill_seconds: float = Field(30.0, alias="ROLLBACK_STANDSTILL_SECONDS")
 
     @classmethod
     def settings_customise_sources(
@@ -70,17 +74,14 @@ class ProcessSettings(BaseSettings):
     @field_validator("drain_seconds", mode="before")
     @classmethod
     def _drain_can_be_waited_for(cls, given: Any) -> float:
-        try:
-            seconds = float(given)
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds <= DRAIN_AT_MOST_SECONDS:
-            most = f"{DRAIN_AT_MOST_SECONDS:.0f}"
-            raise ValueError(
-                f"ROLLBACK_DRAIN_SECONDS must be a number of seconds from 0 to {most}, it is {given}. Give "
-                "less than the time after which your service manager kills."
-            )
-        return seconds
+        advice = "Give less than the time after which your service manager kills."
+        return _seconds("ROLLBACK_DRAIN_SECONDS", given, 0.0, DRAIN_AT_MOST_SECONDS, advice)
+
+    @field_validator("standstill_seconds", mode="before")
+    @classmethod
+    def _standstill_ends(cls, given: Any) -> float:
+        bounds = (STANDSTILL_AT_LEAST_SECONDS, STANDSTILL_AT_MOST_SECONDS)
+        return _seconds("ROLLBACK_STANDSTILL_SECONDS", given, *bounds, "Leave it out for 30.")
 
     @property
     def address(self) -> tuple[str, int]:
@@ -151,6 +152,18 @@ class ProcessSettings(BaseSettings):
                 "decisions this worker may carry out."
             )
         return None
+
+
+def _seconds(name: str, given: Any, least: float, most: float, advice: str) -> float:
+    """Raises ValueError with the sentence that is shown."""
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not least <= seconds <= most:
+        said = f"{name} must be a number of seconds from {least:.0f} to {most:.0f}, it is {given}"
+        raise ValueError(f"{said}. {advice}")
+    return seconds
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> ProcessSettings:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
 
 from bot.clock import SteadyClock
 from storage.database import open_database, sqlite_url
@@ -16,16 +17,18 @@ from tests.handlers.world import PATIENCE, World
 class KilledWorld(World):
     process: Process
     reading: Store
+    program = "handlers.cli"  # the module that is run
     options: tuple[str, ...] = ()  # of `serve`
+    surroundings: Mapping[str, str] = {}  # beside the usual environment
 
     def environment(self) -> dict[str, str]:
-        return {"ROLLBACK_DRAIN_SECONDS": "1", **super().environment()}
+        return {"ROLLBACK_DRAIN_SECONDS": "1", **super().environment(), **self.surroundings}
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "handlers.cli",
+            self.program,
             "serve",
             *self.options,
             env={**os.environ, **self.environment()},

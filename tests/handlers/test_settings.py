@@ -46,6 +46,8 @@ def test_an_empty_variable_is_not_set() -> None:
         ("ROLLBACK_DRAIN_SECONDS", "-1"),
         ("ROLLBACK_DRAIN_SECONDS", "3601"),
         ("ROLLBACK_DRAIN_SECONDS", "nan"),
+        ("ROLLBACK_STANDSTILL_SECONDS", "0"),
+        ("ROLLBACK_STANDSTILL_SECONDS", "never"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_one_sentence_without_the_tokens(name: str, value: str) -> None:
