@@ -15,9 +15,11 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 from backends.discreet_rows import is_row, struck_row
 from backends.secrecy import Secrets
 from bot import codec
+from bot.contents import Contents
 from bot.contract import (
     Capabilities,
     Closes,
+    Describes,
     Ended,
     Examines,
     Executor,
@@ -39,7 +41,17 @@ from bot.contract import (
 )
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.looking import LooksBeside, PatientCheck, ReachesTarget
-from bot.model import Finding, Goal, Left, Loss, Points, RestorePoint, Verdict, Way, When
+from bot.model import (
+    Finding,
+    Goal,
+    Left,
+    Loss,
+    Points,
+    RestorePoint,
+    Verdict,
+    Way,
+    When,
+)
 
 T = TypeVar("T")
 
@@ -70,6 +82,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "fingerprint": Expected(str, (str,), "a text"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
     "examine": Expected(tuple[Trouble, ...], (tuple,), "a tuple of Troubles"),
+    "describe": Expected(Contents | None, (Contents, type(None)), "Contents or None"),
     "close": Expected(None, (type(None),), "None"),
     "start": Expected(Ended | Taken | Handle, (Mapping, Taken, Ended), "a Handle, Taken or Ended"),
     "find": Expected(Found, (Found,), "Found"),
@@ -274,6 +287,14 @@ class DiscreetExecutor(DiscreetOperation):
     async def _content(self, point: RestorePoint) -> str:
         executor = self._executor
         return await executor.fingerprint(point) if isinstance(executor, Fingerprints) else point.fingerprint
+
+    async def describe(self, work: Work) -> Contents | None:
+        """Returns None as well where the executor cannot describe a copy."""
+        return await self._hearing.of("describe", lambda: self._described(work))
+
+    async def _described(self, work: Work) -> Contents | None:
+        executor = self._executor
+        return await executor.describe(work) if isinstance(executor, Describes) else None
 
     async def close(self) -> None:
         """Does nothing where the executor holds nothing open."""

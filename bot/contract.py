@@ -11,8 +11,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from bot.contents import Contents
 from bot.errors import PermanentError, TemporaryError
-from bot.model import Beside, Change, Do, Fence, Finding, Goal, Left, Loss, Points, RestorePoint, Way, When
+from bot.model import (
+    Beside,
+    Change,
+    Do,
+    Fence,
+    Finding,
+    Goal,
+    Left,
+    Loss,
+    Points,
+    RestorePoint,
+    Way,
+    When,
+)
 
 LONGEST_TIME_LEFT_SECONDS = 365 * 86_400.0
 # In `Beside.environment`: the path of the copy, its address, and the path of what it is a copy of.
@@ -314,6 +328,17 @@ class Lists(Protocol):
 
         Raises Denied for a table about people, unless `personal` asks for it, and Unsupported for one that
         cannot be listed.
+        """
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """An executor that can say what a copy holds, table by table; no executor has to."""
+
+    async def describe(self, work: Work) -> Contents | None:
+        """Returns the rows of each table of the copy that a PREPARE has made, with hashes of them.
+
+        None: there are no tables to tell of. Raises PointUnavailable where there is no copy, and Blocked.
         """
 
 

@@ -1,39 +1,18 @@
-"""Drills on a copy: which restore point is drawn, what would be done, and what earlier ones have shown.
+"""Drills on a copy: which restore point is drawn, and what earlier ones have shown.
 
-A drill touches nothing that is live: it copies a restore point beside its target, looks at the copy, and
-drops it. Pure: who reads backends and past runs is the planner.
+A drill touches nothing that is live: its plan is in `beside`. Pure: who reads backends and past runs is the
+planner.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.configuration import Configuration, Drill, Target, policy_digest, procedure_digest
-from bot.contract import Capabilities
+from bot.configuration import Drill, Target
 from bot.errors import UserError
-from bot.model import (
-    PLAN_FORMAT,
-    Ceiling,
-    Current,
-    Do,
-    Leg,
-    Loss,
-    LossQuality,
-    Plan,
-    PointKind,
-    Points,
-    Purpose,
-    RestorePoint,
-    State,
-    UndoMode,
-    Verdict,
-)
-from bot.pins import Pin
-from bot.procedures import Aside, drill_steps
+from bot.model import PointKind, Points, RestorePoint, State, Verdict
 from bot.run import Run
 from bot.views.words import duration
-
-NOTHING_LOST = Loss(LossQuality.NONE, basis="a drill touches nothing that is live")
 
 
 def rule_of(target: Target) -> Drill:
@@ -49,7 +28,8 @@ def rule_of(target: Target) -> Drill:
 def drawn(target: Target, listed: Points, seed: int, now: datetime) -> str:
     """Returns the id of the restore point that the seed draws. Raises UserError where there is none.
 
-    Anybody can draw it again: by the names in alphabetical order, round and round.
+    Anybody can draw it again: by the names in alphabetical order, round and round. What has failed a drill is
+    drawn where there is nothing else.
     """
     within = rule_of(target).points.from_
     since = now - timedelta(seconds=within)
@@ -57,57 +37,13 @@ def drawn(target: Target, listed: Points, seed: int, now: datetime) -> str:
     if not window:
         words = f"`{target.name}` has no restore point of the last {duration(within)} to draw from"
         raise UserError(f"{words}. Name one: `drill {target.name} POINT`.")
+    window = [point for point in window if point.failed_at is None] or window
     return sorted(point.id for point in window)[seed % len(window)]
 
 
 def _can_be_drawn(point: RestorePoint, since: datetime, now: datetime) -> bool:
     is_of_the_window = point.at is not None and since <= point.at <= now
     return is_of_the_window and not point.current and point.kind is not PointKind.UNDO
-
-
-def compose(
-    configuration: Configuration,
-    target: Target,
-    current: Current,
-    point: RestorePoint,
-    pins: tuple[Pin, ...],
-    capabilities: Capabilities,
-    now: datetime,
-) -> Plan:
-    """The plan of a drill on a copy. Raises UserError where the backend makes none."""
-    rule_of(target)
-    if Do.PREPARE not in capabilities.does:
-        raise UserError(f"The backend of `{target.name}` makes no copies, so there are no drills beside it.")
-    kept = () if Do.PREPARE in capabilities.drops else ("The backend drops no copies: somebody has to do it",)
-    aside = Aside(frozenset({Do.PREPARE}), capabilities.drops & {Do.PREPARE}, capabilities.timeouts)
-    leg = Leg(target.name, current, point, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
-    return Plan(
-        target=target.name,
-        kind=target.kind,
-        environment=target.environment,
-        purpose=Purpose.DRILL,
-        risk=target.risk,
-        legs=(leg,),
-        loss=NOTHING_LOST,
-        ceiling=Ceiling(None),
-        rpo=target.rpo,
-        rto=target.rto,
-        outage=0.0,
-        outage_range=None,
-        outage_runs=0,
-        undo_days=target.undo_days,
-        steps=drill_steps(target.name, aside),
-        warnings=kept,
-        blockers=(),
-        approvals_needed=0,
-        approvers=(),
-        expires=target.approval.expires,
-        start_within=target.approval.start_within,
-        policy_digest=policy_digest(configuration, target),
-        procedure_digest=procedure_digest(configuration, target),
-        made_at=now,
-        format=PLAN_FORMAT,
-    )
 
 
 # What drills have shown ------------------------------------------------------------------------

@@ -30,18 +30,19 @@ class Around:
     open_run: str | None = None
     moved: Sequence[Run] = ()  # those that may have changed what is live, the run itself among them
     holds: Sequence[Hold] = ()
-    drills: Sequence[Run] = ()  # those that have not ended
+    beside: Sequence[Run] = ()  # open drills, and snapshots that stand
 
 
 def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime) -> Keep | None:
     """Returns why it is kept for longer; None: it may go."""
-    if around.open_run is not None and not run.is_drill:  # whose copy has no part in any other run
+    if around.open_run is not None and not run.is_beside:  # whose copy has no part in any other run
         return Keep(f"{around.open_run} is under way on `{step.target}`.", SOON_SECONDS)
     if step.drops is not Do.SAVE:
         return None
-    for drill in around.drills:
-        if drill.approval.planned and drill.approval.plan.point.id == run.work.undo_points[step.target]:
-            return Keep(f"{drill.id} copies it for a drill.", SOON_SECONDS)
+    for other in around.beside:
+        if other.approval.planned and other.approval.plan.point.id == run.work.undo_points[step.target]:
+            seconds = LATER_SECONDS if other.state.final else SOON_SECONDS
+            return Keep(f"{other.id} is a {other.request.purpose} of it.", seconds)
     if not points.whole and all(point.id != run.work.undo_points[step.target] for point in points.points):
         return Keep("Not all restore points could be read, so nobody knows what it holds.", SOON_SECONDS)
     why = _why_open(run) or _why_needed(run, step, around, points, now) or _why_foreign(run, step, points)

@@ -96,6 +96,12 @@ def tellings(
 # When --------------------------------------------------------------------------------------------
 
 
+def day_begins(configuration: Configuration, day: date) -> datetime:
+    """Returns when the hours begin on a day. A time that clocks skip is the moment at which they do."""
+    begins = datetime.combine(day, _clock(configuration.reminders.from_), _zone(configuration))
+    return begins.astimezone(UTC)
+
+
 def opening(configuration: Configuration, now: datetime) -> datetime | None:
     """Returns when today's hours began; None: it is not within the hours.
 
@@ -103,12 +109,12 @@ def opening(configuration: Configuration, now: datetime) -> datetime | None:
     """
     here = now.astimezone(_zone(configuration))
     begins, ends = _clock(configuration.reminders.from_), _clock(configuration.reminders.until)
-    return _at(configuration, here.date()) if begins <= here.time() < ends else None
+    return day_begins(configuration, here.date()) if begins <= here.time() < ends else None
 
 
 def told_again_at(configuration: Configuration, now: datetime) -> datetime:
     """Returns when what was told now is told once more: in a week, when the hours begin."""
-    return _at(configuration, now.astimezone(_zone(configuration)).date() + AGAIN_AFTER)
+    return day_begins(configuration, now.astimezone(_zone(configuration)).date() + AGAIN_AFTER)
 
 
 def latest_put_off(duty: Duty, now: datetime) -> datetime:
@@ -125,14 +131,8 @@ def late_by(configuration: Configuration, duty: Duty, now: datetime) -> timedelt
         return timedelta()
     here = duty.next_at.astimezone(_zone(configuration))
     after_it_began = here.time() > _clock(configuration.reminders.from_)
-    late = now - max(_at(configuration, here.date() + timedelta(days=after_it_began)), duty.due_at)
+    late = now - max(day_begins(configuration, here.date() + timedelta(days=after_it_began)), duty.due_at)
     return late if late > LATE_AFTER else timedelta()
-
-
-def _at(configuration: Configuration, day: date) -> datetime:
-    """Returns when the hours begin on a day. A time that clocks skip is the moment at which they do."""
-    begins = datetime.combine(day, _clock(configuration.reminders.from_), _zone(configuration))
-    return begins.astimezone(UTC)
 
 
 def _zone(configuration: Configuration) -> tzinfo:

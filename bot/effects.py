@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from bot import asking, events, machine
 from bot.clock import Clock, Sleep
 from bot.contract import (
+    COPY,
     Ended,
     Fate,
     Found,
@@ -105,7 +106,7 @@ class Effects:
             digest=run.approval.digest,
             do=step.do,
             point=leg.point.id if leg else "",
-            expected=leg.current.token if leg and not run.is_drill else "",
+            expected=leg.current.token if leg and not run.is_beside else "",
             timeout=step.timeout,
             in_maintenance=run.work.in_maintenance,
             fingerprint=leg.point.fingerprint if leg else "",
@@ -262,7 +263,8 @@ class Effects:
             return await self._driver.write_outcome(run, another)
         made, words = ended.made, ended.words
         if isinstance(made, Beside):
-            prepared = events.StepSucceeded(step.n, words, prepared=made.id)
+            copy_at = made.environment.get(COPY, "")
+            prepared = events.StepSucceeded(step.n, words, prepared=made.id, copy_at=copy_at)
             return await self._driver.write_outcome(run, prepared)
         if step.do is Do.SAVE:
             words = "cannot be undone" if made is None else f"undo point {made.label or made.id}"
@@ -294,7 +296,7 @@ class Effects:
             run = await self._driver.load(run.id)
             if self._driver.doubt:
                 return run
-            if run.is_drill:
+            if run.is_beside:
                 gave_way_to = gave_way_to or await self._planner.under_way(step.target)
             unwanted = _is_unwanted(run, step) or gave_way_to is not None
             if unwanted and not asked_to_stop and self._can_stop(step):
@@ -327,4 +329,6 @@ def _keep_until(run: Run, step: Step) -> datetime | None:
     """Returns the same moment for each attempt, so that a backend can compare."""
     if run.work.started_at is None or step.do not in {Do.PREPARE, Do.SAVE}:
         return None
+    if (keep := run.approval.plan.keep) is not None:
+        return run.work.started_at + timedelta(seconds=keep)
     return run.approval.plan.undo_until(run.work.started_at) + KEPT_LONGER

@@ -24,11 +24,14 @@ from bot.looking import (
     ChecksOfCopy,
     PatientCheck,
     arrived,
+    contents_of,
+    described,
     environment_of,
     is_down,
     judged,
     look_once,
     look_until_sure,
+    not_looked_at,
     of_copy,
 )
 from bot.loss import outgrown
@@ -182,9 +185,9 @@ class _Drive:
     def _why_not_with_these_settings(self, run: Run, action: machine.Action) -> str | None:
         """Returns why an action cannot be done with today's settings; None: it can.
 
-        What a run has left behind is looked for, and dropped, under the settings of then or of now.
+        What a run has left behind is looked at and dropped under the settings of then or of now.
         """
-        if isinstance(action, machine.Drop) or (isinstance(action, machine.FindStep) and run.state.final):
+        if run.state.final and isinstance(action, machine.Drop | machine.FindStep | machine.LookAround):
             return None
         return why_not_with_these_settings(run, self._engine.configuration)
 
@@ -328,6 +331,8 @@ class _Drive:
     async def _look_around(self, run: Run, step: Step) -> Run:
         if run.is_drill:
             return await self._look_at_copy(run, step)
+        if run.is_snapshot:
+            return await self._look_at_snapshot(run, step)
         when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
         before = {finding.name: finding for finding in run.work.before}
         seen = await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
@@ -346,6 +351,18 @@ class _Drive:
         seen = await look_until_sure(checks.able, When.OFFLINE, {}, self._clock, self._engine.sleep)
         found = of_copy(before, seen, await arrived(executor, step.target, work))
         return await self.write(run, replace(judged(step, found), left_out=checks.left_out))
+
+    async def _look_at_snapshot(self, run: Run, step: Step) -> Run:
+        """Looks whether it is the state of then. Whether that was well is for checks: they have no part."""
+        try:
+            executor = self._world.executor(step.target)
+        except PermanentError as problem:  # it is not configured any more
+            return await self.write(run, not_looked_at(run, step, words_of(problem)))
+        copying = next(r.step for r in run.work.steps if r.step.do is Do.PREPARE)
+        work = self._effects.work(run, copying)
+        found = await arrived(executor, step.target, work)
+        held = await described(executor, work, contents_of(run))
+        return await self.write(run, judged(step, [*found, *held]))
 
     async def _arrived(self, run: Run) -> dict[str, tuple[Finding, ...]]:
         """Returns what each backend itself says about having arrived, by target."""

@@ -59,3 +59,4 @@ class EventKind(StrEnum):
     DROP_DUE = "drop_due"
     DROP_PUT_OFF = "drop_put_off"
     SUPERSEDED = "superseded"
+    LEARNT = "learnt"

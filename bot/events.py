@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.event_kinds import EventKind
-from bot.facts import Fact, OfStep, Reasoned, Word
+from bot.facts import AfterRestore, Fact, OfStep, Reasoned, Word
+from bot.lessons import NOTHING_LEARNT, Lessons
 from bot.model import Do, Finding, Goal, Left, Loss, Person, Plan, Purpose, Seen
 
 # Asking and planning ---------------------------------------------------------------------------
@@ -114,14 +115,6 @@ class Voided(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AfterRestore(Fact):
-    """Our own database was put back from a backup, so what was done to the run since is not known."""
-
-    why: str
-    installation: str  # the database's name in the backup: people's words were signed for it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VoidedByRestore(AfterRestore):
     kind = EventKind.VOIDED_BY_RESTORE
 
@@ -170,6 +163,7 @@ class StepSucceeded(OfStep):
     undo_point: str | None = None  # id of the state that was saved; None: the step saved none
     undo_content: str = ""  # its fingerprint; empty: none was told
     prepared: str | None = None  # id of the copy that was made beside; None: the step made none
+    copy_at: str = ""  # where that stands, in the backend's words; empty: it was not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +304,14 @@ class Superseded(Fact):
     kind = EventKind.SUPERSEDED
     by_run: str
     point: str  # what people call where it went
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt(Word):
+    """Written down after a drill. It stands in for what was written down before."""
+
+    kind = EventKind.LEARNT
+    lessons: Lessons = NOTHING_LEARNT
 
 
 # Stopping, and what people decide then ---------------------------------------------------------

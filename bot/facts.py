@@ -29,3 +29,11 @@ class Reasoned(Word):
 @dataclass(frozen=True, slots=True)
 class OfStep(Fact):
     n: int  # the step's number in the plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterRestore(Fact):
+    """Our own database was put back from a backup, so what was done to the run since is not known."""
+
+    why: str
+    installation: str  # the database's name in the backup: people's words were signed for it

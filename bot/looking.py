@@ -16,11 +16,20 @@ from typing import ClassVar, Protocol, TypedDict, runtime_checkable
 
 from bot import events
 from bot.clock import Clock, Sleep
-from bot.contract import Check, Executor, OutcomeUnknown, Work, answered
+from bot.contents import Contents
+from bot.contract import Check, Describes, Executor, OutcomeUnknown, Work, answered
 from bot.errors import PermanentError, TemporaryError, words_of
-from bot.model import Beside, Finding, Step, Verdict, When
+from bot.model import (
+    Beside,
+    Finding,
+    Step,
+    Verdict,
+    When,
+)
+from bot.run import Run
 
 CHANGED = "somebody has changed the copy since it was made, so it shows nothing: drill once more"
+CONTENTS = "contents"  # the finding of what the copy of a snapshot holds
 DOWN_WITHIN_SECONDS = 2.0  # for whether the target itself is up: a plan does not wait longer
 
 
@@ -132,6 +141,49 @@ async def arrived(executor: Executor, target: str, work: Work) -> tuple[Finding,
     except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
         words = words_of(problem)
         return (Finding(f"{target} arrived", When.OFFLINE, Verdict.INCONCLUSIVE, words=words),)
+
+
+async def described(executor: Executor, work: Work, known: Contents | None) -> tuple[Finding, ...]:
+    """Returns what a copy holds, compared with what it held at first. Empty: its backend does not say.
+
+    `known`: what it held then; None: it is described for the first time.
+    """
+    if not isinstance(executor, Describes):
+        return ()
+    try:
+        now = await answered(executor.describe(work), work.timeout)
+    except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+        words = words_of(problem)
+        return (Finding(CONTENTS, When.OFFLINE, Verdict.INCONCLUSIVE, before=known, words=words),)
+    if now is None:
+        return ()
+    differs = _difference(known, now) if known is not None else ""
+    verdict = Verdict.FAILED if differs else Verdict.PASSED
+    words = differs or f"{len(now.tables)} {'table' if len(now.tables) == 1 else 'tables'}"
+    return (Finding(CONTENTS, When.OFFLINE, verdict, now, known, words, arrived=True),)
+
+
+def _difference(known: Contents, now: Contents) -> str:
+    """Returns the first thing that differs; empty: nothing does."""
+    for name in sorted(known.tables.keys() | now.tables.keys()):
+        if known.tables.get(name) != now.tables.get(name):
+            return f"{name} is not what it was when the copy was made"
+    return "" if known.schema == now.schema else "the schema is not what it was when the copy was made"
+
+
+def not_looked_at(run: Run, step: Step, why: str) -> events.ChecksInconclusive:
+    """Returns what is written of the copy of a snapshot that nobody could look at."""
+    unseen = Finding(CONTENTS, When.OFFLINE, Verdict.INCONCLUSIVE, before=contents_of(run), words=why)
+    return events.ChecksInconclusive(step.n, (unseen,), why)
+
+
+def contents_of(run: Run) -> Contents | None:
+    """Returns what the copy of a snapshot held when it was made; None: it was not described yet."""
+    found = next((finding for finding in run.work.findings if finding.name == CONTENTS), None)
+    if found is None:
+        return None
+    first = found.value if found.before is None else found.before
+    return first if isinstance(first, Contents) else None
 
 
 def of_copy(

@@ -14,7 +14,8 @@ from bot import events
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.facts import Fact, OfStep
-from bot.made import drop_due_at, droppable
+from bot.looking import not_looked_at
+from bot.made import drop_due_at, droppable, has_copy
 from bot.model import BESIDE, EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
 from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState, renewed
 
@@ -103,6 +104,7 @@ def _failed(phase: Phase) -> dict[EventKind, Move]:
         EventKind.HALTED: (S.FAILED, phase),
         EventKind.HALTED_BY_RESTORE: (S.FAILED, phase),
         EventKind.SUPERSEDED: (S.FAILED, phase),
+        EventKind.LEARNT: (S.FAILED, phase),
     }
 
 
@@ -122,6 +124,14 @@ BEFORE_THE_FIRST_INTENT: Mapping[EventKind, Move] = {
     EventKind.CANCELLED: (S.CANCELLED, None),
     EventKind.VOIDED: (S.VOID, None),
 }
+
+# A snapshot that stands is looked at again whenever somebody asks. `apply` refuses them of any other run.
+LOOKS_AGAIN = (
+    EventKind.RETRIED,
+    EventKind.CHECKS_PASSED,
+    EventKind.CHECKS_FAILED,
+    EventKind.CHECKS_INCONCLUSIVE,
+)
 
 TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
     (S.REQUESTED, None): {
@@ -187,7 +197,9 @@ TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
     **{(S.FAILED, phase): _failed(phase) for phase in P},
     (S.SUCCEEDED, P.FINISH): {
         **_dropping(S.SUCCEEDED, P.FINISH),
+        **dict.fromkeys(LOOKS_AGAIN, (S.SUCCEEDED, P.FINISH)),
         EventKind.SUPERSEDED: (S.SUCCEEDED, P.FINISH),
+        EventKind.LEARNT: (S.SUCCEEDED, P.FINISH),
     },
     (S.REFUSED, None): {},
     (S.VETOED, None): {**_dropping(S.VETOED, None), EventKind.REASON_GIVEN: (S.VETOED, None)},
@@ -280,26 +292,33 @@ def next_action(run: Run) -> Action:
             return Write(events.Voided(PLANNED_BEFORE))
         case S.AWAITING_APPROVAL if may_stand_alone(run):
             return Write(events.QuorumReached(run.approval.plan.policy_digest))
-        case S.PAUSED | S.STUCK if run.is_drill:
-            return Write(_broken_off_drill(run))
+        case S.PAUSED | S.STUCK if run.is_beside:
+            return Write(_broken_off_beside(run))
         case S.APPROVED:
             return Preflight()
         case S.RUNNING:
             return _next_of_running(run)
         case S.FAILED if (step := _next_of_leaving(run)) is not None:
             return step
+        case S.SUCCEEDED if run.work.look_due and has_copy(run):
+            return LookAround(look_of(run))
         case state if state.final:
             return _next_of_dropping(run)
         case _:
             return Wait()
 
 
-def _broken_off_drill(run: Run) -> Fact:
-    """Ends a drill that cannot go on by the step that was to look at the copy.
+def look_of(run: Run) -> Step:
+    """Returns the step that looks at a copy."""
+    return next(record.step for record in run.work.steps if record.step.do is Do.CHECK)
+
+
+def _broken_off_beside(run: Run) -> Fact:
+    """Ends a drill or a snapshot that cannot go on by the step that was to look at the copy.
 
     So a copy that is being made is still looked for, and what was made is dropped under its own name.
     """
-    look = next(record.step for record in run.work.steps if record.step.do is Do.CHECK)
+    look = look_of(run)
     return events.StepStopped(look.n, run.why or "somebody has stopped it", Left.BEFORE)
 
 
@@ -430,7 +449,17 @@ def allows(run: Run, kind: EventKind) -> bool:
     moves = TABLE.get((run.state, run.phase), {})
     too_late = kind in BEFORE_THE_FIRST_INTENT and run.work.touched
     only_people_can_tell = kind in GOES_ON and run.work.forgotten and run.work.live is not Left.POINT
-    return kind in moves and not too_late and not only_people_can_tell
+    return kind in moves and not too_late and not only_people_can_tell and not _is_of_others(run, kind)
+
+
+def _is_of_others(run: Run, kind: EventKind) -> bool:
+    """Whether this happens to drills, or to snapshots that stand, and this run is none."""
+    if kind is EventKind.LEARNT:
+        return not run.is_drill
+    if run.state is not S.SUCCEEDED or kind not in LOOKS_AGAIN:
+        return False
+    asked_first = run.work.look_due == (kind is not EventKind.RETRIED)
+    return not (run.is_snapshot and has_copy(run) and asked_first)
 
 
 def begin(run_id: str, event: Event) -> Run:
@@ -617,6 +646,12 @@ def _(fact: events.EndedByUndo, run: Run, event: Event) -> Run:
 
 
 @_changed.register
+def _(fact: events.Learnt, run: Run, event: Event) -> Run:
+    told = {"lessons": fact.lessons, "lessons_by": event.by, "lessons_at": event.at}
+    return _ended_so(run, **told, lessons_seq=event.seq)
+
+
+@_changed.register
 def _(fact: events.Superseded, run: Run, event: Event) -> Run:
     since = {"superseded_point": fact.point, "superseded_at": event.at}
     return _ended_so(run, superseded_by=fact.by_run, **since)
@@ -710,7 +745,8 @@ def _(fact: events.StepSucceeded, run: Run, event: Event) -> Run:
         contents = {**run.work.undo_contents, step.target: fact.undo_content}
         run = _worked(run, undo_points=points, undo_contents=contents)
     if fact.prepared:
-        run = _worked(run, prepared={**run.work.prepared, step.target: fact.prepared})
+        prepared = {**run.work.prepared, step.target: fact.prepared}
+        run = _worked(run, prepared=prepared, copies_at={**run.work.copies_at, step.target: fact.copy_at})
     return _achieved(run, step, event.at)
 
 
@@ -791,7 +827,10 @@ def _looked(run: Run, n: int, at: datetime) -> Run:
 def _(fact: events.Checked, run: Run, event: Event) -> Run:
     fresh = {(finding.name, finding.when) for finding in fact.findings}
     kept = tuple(f for f in run.work.findings if (f.name, f.when) not in fresh)
-    run = _worked(run, findings=(*kept, *fact.findings), unchecked=fact.left_out)
+    told = {"findings": (*kept, *fact.findings), "unchecked": fact.left_out}
+    run = _worked(run, **told, look_due=False, looked_at=event.at)
+    if run.state.final:
+        return renewed(run, why=fact.why)
     if run.work.record_of(fact.n).step.phase is P.VERIFY:
         run = _as_seen(run, fact.astray)
     if not isinstance(fact, events.ChecksPassed):
@@ -812,6 +851,8 @@ def _as_seen(run: Run, astray: Collection[str]) -> Run:
 @_changed.register
 def _(fact: events.Retried, run: Run, event: Event) -> Run:
     """What people doubt is looked at again."""
+    if run.state.final:
+        return _worked(run, look_due=True)
     failed = last_failed(run)
     return _resumed(run if failed is None else _once_more(run, failed))
 
@@ -968,6 +1009,8 @@ def broken_off(run: Run, why: str, at: datetime) -> Event:
             return Event(events.Doubted(begun.step.n, why), at)
         case state if state.final and begun is not None:
             return Event(events.StepLost(begun.step.n, why), at)
+        case S.SUCCEEDED if isinstance(action := next_action(run), LookAround):
+            return Event(not_looked_at(run, action.step, why), at)
         case state if state.final and isinstance(action := next_action(run), Drop):
             return Event(events.DropPutOff(action.step.n, at + KEPT_AGAIN_FOR, why), at)
         case _:
@@ -996,8 +1039,8 @@ def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Even
 
 
 def _step_in_doubt(run: Run) -> Step:
-    """Returns the step that may have been begun since the backup; of a drill that is its copy."""
-    does = Do.PREPARE if run.is_drill else Do.RESTORE
+    """Returns the step that may have been begun since the backup; of a copy beside that is its making."""
+    does = Do.PREPARE if run.is_beside else Do.RESTORE
     return [record.step for record in run.work.steps if record.step.do is does][-1]
 
 

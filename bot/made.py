@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from bot.model import Do, Left, State, Step
+from bot.model import Do, Left, Outcome, State, Step
 from bot.run import Run, StepRecord, StepState
 
 KEPT_FOR_A_LOOK = timedelta(days=2)  # the copy of a drill that failed
@@ -22,6 +22,19 @@ def has_made(run: Run, drop: Step) -> bool:
     if drop.drops is Do.SAVE:
         return drop.target in run.work.undo_points
     return bool(copies_of(run, drop.target))
+
+
+def has_copy(run: Run) -> bool:
+    """Whether the copy that a drill or a snapshot has made stands there, and nobody has begun to drop it."""
+    drops = [record for record in run.work.steps if record.step.drops is Do.PREPARE]
+    untouched = all(record.state is StepState.WAITING and not record.due for record in drops)
+    return untouched and bool(copies_of(run, run.request.target))
+
+
+def is_copy_gone(run: Run) -> bool:
+    """Whether the copy that a drill or a snapshot has made was dropped, and its backend has said so."""
+    drops = [record for record in run.work.steps if record.step.drops is Do.PREPARE]
+    return bool(drops) and all(record.outcome is Outcome.SUCCEEDED for record in drops)
 
 
 def copies_of(run: Run, target: str) -> tuple[str, ...]:
@@ -62,5 +75,7 @@ def drop_due_at(run: Run, record: StepRecord) -> datetime | None:
         return record.kept_until
     if record.step.drops is Do.SAVE:
         return run.approval.plan.undo_until(run.end.at)
+    if run.approval.plan.keep is not None and run.state is State.SUCCEEDED:
+        return run.end.at + timedelta(seconds=run.approval.plan.keep)
     is_worth_a_look = run.is_drill and run.state is State.FAILED and run.work.findings
     return run.end.at + KEPT_FOR_A_LOOK if is_worth_a_look else run.end.at

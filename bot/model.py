@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.contents import Contents
 from bot.pins import Pin
 
 
@@ -245,13 +246,14 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Says where to go: exactly one of `point`, `before`, `undo_of` and `drawn` is set."""
+    """Says where to go: exactly one of `point`, `before`, `undo_of`, `drawn` and `as_of` is set."""
 
     point: str | None = None
     before: datetime | None = None
     undo_of: str | None = None  # the id of the run to undo
     offline_first: bool = False  # maintenance from the start, not only for the switch to a copy
     drawn: int | None = None  # of a drill: the seed by which a point of its window is drawn
+    as_of: datetime | None = None  # of a snapshot: the moment whose state is copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +375,9 @@ class Plan:
     procedure_digest: str
     made_at: datetime
     format: int = 0  # which `PLAN_FORMAT` it was made in; 0: before plans carried one
+    as_of: datetime | None = None  # of a snapshot: the moment that was asked for
+    keep: float | None = None  # of a snapshot: for how many seconds its copy stands
+    freshest: datetime | None = None  # of a drill: when the newest restore point of then was complete
 
     @property
     def pins(self) -> bool:
@@ -400,22 +405,6 @@ class Plan:
 
     def leg(self, target: str) -> Leg:
         return next(leg for leg in self.legs if leg.target == target)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows of one table."""
-
-    count: int
-    hash: str  # of all of them in any order, 8 hex digits
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Several tables as they were seen at once."""
-
-    tables: Mapping[str, Rows]  # by name
-    schema: str  # hash of their definitions, 8 hex digits
 
 
 Value = int | float | str | Contents | None  # of a check; None: nothing could be seen

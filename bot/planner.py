@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from bot import drilling, planning, spans
+from bot import beside, drilling, planning, snapshots, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered, content_of
@@ -40,7 +40,7 @@ class PastRuns(Protocol):
     async def lived(self, target: str) -> tuple[Lived, ...]: ...
     async def moved(self, target: str) -> tuple[Run, ...]: ...
     async def drill_results(self, target: str) -> Mapping[str, DrillResult]: ...
-    async def open_drills(self, target: str) -> tuple[Run, ...]: ...
+    async def beside(self, target: str) -> tuple[Run, ...]: ...
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]: ...
 
 
@@ -116,12 +116,24 @@ class Planner:
     async def plan_drill(self, target: Target, goal: Goal) -> Plan:
         """Returns what a drill on a copy would do. Raises what executors raise, and UserError."""
         await self._refuse_in_doubt(target)
+        drilling.rule_of(target)
         listed = await self.points(target.name, EVERY_POINT)
         name = goal.point or drilling.drawn(target, listed, goal.drawn or 0, self.clock())
+        return await self._beside(target, listed, name)
+
+    async def plan_snapshot(self, target: Target, asked: datetime) -> Plan:
+        """Returns what a snapshot as of a moment would do. Raises what executors raise, and UserError."""
+        await self._refuse_in_doubt(target)
+        snapshots.rule_of(target)
+        listed = await self.points(target.name, EVERY_POINT)
+        name = snapshots.newest_before(target.name, listed, asked).id
+        return await self._beside(target, listed, name, asked)
+
+    async def _beside(self, target: Target, listed: Points, name: str, as_of: datetime | None = None) -> Plan:
         point = await self._listed_point(target.name, listed, name)
         pins = await self.executors.pins(target.name)
-        able = self.executors.executor(target.name).capabilities
-        return drilling.compose(self.configuration, target, listed.current, point, pins, able, self.clock())
+        able, now = self.executors.executor(target.name).capabilities, self.clock()
+        return beside.compose(self.configuration, target, listed, point, pins, able, now, as_of)
 
     async def _listed_point(self, target: str, listed: Points, name: str) -> RestorePoint:
         """Returns the restore point with its content, by a list alone: what is live may be locked, or gone.
@@ -134,11 +146,13 @@ class Planner:
         content = content_of(self.executors.executor(target), point)
         return replace(point, fingerprint=await answered(content, PLAN_READ_WITHIN_SECONDS))
 
-    async def look_before_drill(self, plan: Plan) -> Now:
-        """Returns whether a drill may begin: what is live may move, a restore point may not."""
+    async def look_before_copy(self, plan: Plan) -> Now:
+        """Returns whether a drill or a snapshot may begin: what is live may move, a restore point may not."""
         leg = plan.legs[0]
         if (other := await self.under_way(plan.target)) is not None:
-            return Now(f"{other} is under way on `{plan.target}`, and a drill gives way to it", passing=True)
+            return Now(
+                f"{other} is under way on `{plan.target}`, and a {plan.purpose} gives way to it", passing=True
+            )
         await self.refuse_other_place(plan, plan.target, begun=False)
         listed = await self._listed(plan.target, EVERY_POINT)
         point = await self._listed_point(plan.target, listed, leg.point.id)
@@ -208,7 +222,7 @@ class Planner:
             await self.past.open_run_of(step.target),
             await self.past.moved(step.target),
             await self.past.holds([step.target]),
-            await self.past.open_drills(step.target),
+            await self.past.beside(step.target),
         )
         return why_keep(run, step, around, points, self.clock())
 

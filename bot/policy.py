@@ -63,7 +63,7 @@ def marks(person: Person) -> frozenset[str]:
 
 
 ASK = frozenset({PersonRole.MAY_ASK})
-DRILL = frozenset({PersonRole.MAY_ASK, PersonRole.OWNER})  # an owner may see that the way back works
+BESIDE = ASK | {PersonRole.OWNER}  # for a drill or a snapshot: its owner may look at what there is
 
 
 def why_not_ask(
@@ -108,7 +108,7 @@ def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int
 
 def why_not_start(run: Run, entitled: Entitled) -> str | None:
     """The last look at the people, by the worker, just before the first intent."""
-    if run.is_drill and not DRILL & entitled.roles(run.request.requester, None):
+    if run.is_drill and not BESIDE & entitled.roles(run.request.requester, None):
         return "Who asked for the drill may not ask for a rollback any more."
     counted: list[frozenset[str]] = []
     for approval in run.approval.given:

@@ -28,7 +28,8 @@ async def plan_for(run: Run, planner: Planner, directory: Directory) -> tuple[Pl
         raise UserError(f"`{run.request.target}` is not in the configuration any more.")
     if run.is_drill:
         return await planner.plan_drill(target, run.request.goal), ()
-    plan = await planner.plan(target, run.request.goal)
+    as_of = run.request.goal.as_of
+    plan = await (planner.plan_snapshot(target, as_of) if as_of else planner.plan(target, run.request.goal))
     if plan.blockers:
         raise UserError(" ".join(plan.blockers))
     entitled = await directory.entitled(target)
@@ -65,8 +66,8 @@ async def _as_approved(run: Run, other_plan: str | None, planner: Planner, direc
         return Now(reason)
     if reason := policy.why_not_start(run, await directory.entitled(target)):
         return Now(reason)
-    if run.is_drill:
-        return await planner.look_before_drill(run.approval.plan)
+    if run.is_beside:
+        return await planner.look_before_copy(run.approval.plan)
     return await planner.look_again(run.approval.plan, begun=bool(run.work.before or run.work.in_maintenance))
 
 

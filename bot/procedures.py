@@ -95,8 +95,8 @@ def _numbered(drafts: Iterable[_Draft]) -> tuple[Step, ...]:
     )
 
 
-def drill_steps(target: str, aside: Aside) -> tuple[Step, ...]:
-    """A copy beside, the checks on it, and its end. What fails ends the drill: nobody has to decide."""
+def steps_beside(target: str, aside: Aside) -> tuple[Step, ...]:
+    """A copy beside, a look at it, and its end. What fails ends the run: nobody has to decide."""
     drafts = [
         _Draft(Phase.RESTORE, Do.PREPARE, target, aside.seconds(Do.PREPARE)),
         _Draft(Phase.VERIFY, Do.CHECK, target),

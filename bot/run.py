@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from bot.lessons import Lessons
 from bot.model import (
     BESIDE,
     Do,
@@ -167,6 +168,7 @@ class WorkDone:
     undo_points: Mapping[str, str] = field(default_factory=dict)  # target to the id of its undo point
     undo_contents: Mapping[str, str] = field(default_factory=dict)  # target to the fingerprint that it had
     prepared: Mapping[str, str] = field(default_factory=dict)  # target to the id of the copy beside it
+    copies_at: Mapping[str, str] = field(default_factory=dict)  # target to where its copy stands, if told
     prepared_at: datetime | None = None  # when the last copy was ready; None: none is
     maintenance_since: datetime | None = None  # None: not entered by this run
     maintenance_until: datetime | None = None  # None with `since`: still on
@@ -174,6 +176,8 @@ class WorkDone:
     review_due: bool = False  # people were waited for: compare with what they approved before the next effect
     forgotten: bool = False  # our database was restored from a backup: what was done since is not known
     overridden: bool = False  # went online against a verdict
+    look_due: bool = False  # somebody wants the copy of a snapshot to be looked at again
+    looked_at: datetime | None = None  # by the checks, last; None: never
 
     @property
     def current(self) -> StepRecord | None:
@@ -233,6 +237,10 @@ class End:
     superseded_point: str = ""  # what people call where it went
     superseded_at: datetime | None = None
     private: bool = False  # who asked made a slip, and nobody else need hear of it
+    lessons: Lessons | None = None  # of a drill; None: nothing was written down
+    lessons_by: str = ""
+    lessons_at: datetime | None = None
+    lessons_seq: int = 0  # of the event in which they were written down; 0: there is none
 
 
 @dataclass(frozen=True)
@@ -257,6 +265,15 @@ class Run:
     @property
     def is_drill(self) -> bool:
         return self.request.purpose is Purpose.DRILL
+
+    @property
+    def is_snapshot(self) -> bool:
+        return self.request.purpose is Purpose.SNAPSHOT
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether all that it does is beside its target: it takes no lock, and nobody has to decide."""
+        return self.is_drill or self.is_snapshot
 
     @property
     def code(self) -> str:

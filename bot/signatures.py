@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from bot.canonical_json import canonical, digest, iso
 from bot.codec import encode
 from bot.envelope import Event, Stored
-from bot.events import AfterRestore, Planned, Requested
-from bot.facts import Word
+from bot.events import Planned, Requested
+from bot.facts import AfterRestore, Word
 from bot.run import Run
 
 

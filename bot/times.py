@@ -18,6 +18,11 @@ _DATE_AND_CLOCK = re.compile(
     r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T|,? )([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,][0-9]{1,9})?)?",
     _ANY_CASE,
 )
+_DATE = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMED_DAY = re.compile(
+    rf"([0-9]{{1,2}})\.? ((?:{'|'.join(_MONTHS)})[a-z]{{0,6}})\.?,? ([0-9]{{4}})(?![0-9])", _ANY_CASE
+)
 _IN_ZONE = re.compile(r"(.*?) ?(UTC|GMT|Z|([+-])([0-9]{2}):?([0-9]{2}))", _ANY_CASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(
@@ -32,6 +37,10 @@ class _Zone:
     info: tzinfo
     name: str  # for people
     suffix: str = ""  # says it once more behind a time; empty: the person's own
+
+
+class NoTime(Unclear):
+    """What was typed is no time at all."""
 
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
@@ -66,6 +75,46 @@ def time_of(text: str, now: datetime, timezone: str) -> datetime | Misunderstood
         return unclear.misunderstood
     except (ValueError, OverflowError):  # 25:61, 30 February, the year 0
         return Misunderstood(f"`{short(typed)}` is no time that ever was.", "14:05")
+
+
+def day_and_time_of(text: str, now: datetime, timezone: str, calendar: str) -> datetime | Misunderstood:
+    """Returns a past moment, as `time_of` does; of a day alone its end, as it ends in `calendar`."""
+    typed = _NAMED_DAY.sub(_iso_day, " ".join(visible(text).split())[:LONGEST_WORD_CHARACTERS])
+    try:
+        day = _day(typed, now, calendar)
+        return _read(typed, now, timezone) if day is None else _end_of(day, now, calendar)
+    except NoTime:
+        words = (
+            f"I cannot read `{short(typed)}` as a day or a time. Write it like `2026-09-30`, `30 Sep 2026` "
+        )
+        return Misunderstood(words + "or `2026-09-30 22:00`.", f"{now - timedelta(days=2):%Y-%m-%d}")
+    except Unclear as unclear:
+        return unclear.misunderstood
+    except (ValueError, OverflowError):
+        return Misunderstood(f"`{short(typed)}` is no day that ever was.", f"{now:%Y-%m-%d}")
+
+
+def _day(typed: str, now: datetime, calendar: str) -> date | None:
+    """Returns the day that was typed; None: it is no day alone. Raises ValueError for one that never was."""
+    if typed.casefold() == "yesterday":
+        return now.astimezone(zone_of(calendar) or UTC).date() - timedelta(days=1)
+    if dated := _DATE.fullmatch(typed):
+        return date(*map(int, dated.group(1, 2, 3)))
+    return None
+
+
+def _iso_day(named: re.Match[str]) -> str:
+    """Returns `2026-09-30` for `30 Sep 2026`."""
+    return f"{named[3]}-{_MONTHS.index(named[2][:3].casefold()) + 1:02}-{int(named[1]):02}"
+
+
+def _end_of(day: date, now: datetime, calendar: str) -> datetime:
+    """Raises Unclear for a day that is not over. Where clocks skip midnight it is when they do."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), zone_of(calendar) or UTC)
+    end = midnight.astimezone(UTC)
+    if end > now:
+        raise Unclear(f"{day:%Y-%m-%d} is not over yet in {calendar}.", f"{day - timedelta(days=1):%Y-%m-%d}")
+    return end
 
 
 def moment(at: datetime) -> str:
@@ -110,7 +159,7 @@ def _on_the_wall(spelled: str, today: date) -> datetime:
         day = date(*map(int, dated.group(1, 2, 3)))
         return datetime.combine(day, _time(*dated.group(4, 5, 6)))
     words = f"I cannot read `{short(spelled)}` as a time. Write it like `14:05`, `14:05 UTC`, "
-    raise Unclear(words + "`yesterday 23:10`, `2026-11-22 14:05` or `17 min ago`.", "14:05")
+    raise NoTime(words + "`yesterday 23:10`, `2026-11-22 14:05` or `17 min ago`.", "14:05")
 
 
 def _zone(typed: str, timezone: str) -> tuple[str, _Zone]:

@@ -62,6 +62,7 @@ FROM_A_SHELL: Mapping[str, OpenTo] = dict.fromkeys(
             "schema",
             "version",
         ),
+        *("snapshot manifest", "snapshot verify"),
         *("db upgrade", "db backup", "db restore", "db restored", "db forgotten", "db confirm"),
     ),
     OpenTo.SHELL,

@@ -6,6 +6,7 @@ from backends.references import Resolver
 from backends.surroundings import Surroundings
 from backends.threads import Threads
 from bot.clock import utc_now
+from bot.contents import Contents, Rows
 from bot.contract import (
     Blocked,
     Busy,
@@ -14,6 +15,7 @@ from bot.contract import (
     Check,
     Closes,
     Denied,
+    Describes,
     Ended,
     Examines,
     Executor,
@@ -74,8 +76,10 @@ __all__ = [
     "Check",
     "Closes",
     "ConfigurationError",
+    "Contents",
     "Current",
     "Denied",
+    "Describes",
     "Do",
     "Ended",
     "Examines",
@@ -106,6 +110,7 @@ __all__ = [
     "Resolver",
     "RestorePoint",
     "RowListed",
+    "Rows",
     "Span",
     "StateChanged",
     "Surroundings",

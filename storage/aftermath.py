@@ -7,17 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
+from bot.made import has_copy
 from bot.model import Left, Purpose, State
 from bot.run import Run
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.tables import holds, runs, spans
 
+PURPOSES_BESIDE = (Purpose.DRILL.value, Purpose.SNAPSHOT.value)  # they leave what is live as it is
 LOOKED_BACK_DRILLS = 50  # of a target: what an older one has shown is shown no more
 LOOKED_BACK_RUNS = 20  # for those that moved a target; most have touched nothing
 _ENDED = (
     select(runs.c.run_id)
     .where(runs.c.state.in_([State.SUCCEEDED.value, State.FAILED.value]))
-    .where(runs.c.purpose != Purpose.DRILL.value)
+    .where(runs.c.purpose.not_in(PURPOSES_BESIDE))
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_RUNS)
 )
@@ -28,8 +30,15 @@ _DRILLS = (
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_DRILLS)
 )
+_IS_SNAPSHOT = runs.c.purpose == Purpose.SNAPSHOT.value
 _OPEN_DRILLS = select(runs.c.run_id).where(
     runs.c.purpose == Purpose.DRILL.value, runs.c.target == bindparam("target"), ~runs.c.final
+)
+_BESIDE = (
+    select(runs.c.run_id)
+    .where(runs.c.purpose.in_(PURPOSES_BESIDE), runs.c.target == bindparam("target"))
+    .where(or_(~runs.c.final, _IS_SNAPSHOT & (runs.c.state == State.SUCCEEDED.value)))
+    .order_by(runs.c.number.desc())
 )
 _OTHERS_OF_TARGET = _ENDED.where(runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run"))
 _WITH_TARGET = _ENDED.where(
@@ -42,8 +51,8 @@ _WITH_TARGET = _ENDED.where(
 
 
 async def place_holds(connection: AsyncConnection, run: Run) -> None:
-    """Holds the version that a run has left; an undo lifts what the undone run held. A drill leaves none."""
-    if run.approval.planned is None or run.state is not State.SUCCEEDED or run.is_drill:
+    """Holds the version that a run has left; an undo lifts what the undone run held. A copy leaves none."""
+    if run.approval.planned is None or run.state is not State.SUCCEEDED or run.is_beside:
         return
     at = iso(run.end.at or run.request.at)
     if run.request.purpose is Purpose.UNDO:
@@ -86,6 +95,12 @@ async def drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]
 async def open_drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the drills of a target that have not ended."""
     return tuple([run async for run in _runs(connection, _OPEN_DRILLS, {"target": target})])
+
+
+async def beside_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
+    """Returns what needs a restore point of a target beside it: open drills, and snapshots that stand."""
+    found = [run async for run in _runs(connection, _BESIDE, {"target": target})]
+    return tuple(run for run in found if not run.state.final or has_copy(run))
 
 
 async def _runs(

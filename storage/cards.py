@@ -28,6 +28,7 @@ class CardKind(StrEnum):
     NOTICE = "notice"  # a new message for one moment, in the card's thread
     LINE = "line"  # one line with the link, in the thread where it was asked
     AUDIT = "audit"  # a copy of every request in the audit channel
+    ADDRESS = "address"  # tells whoever asked for a snapshot where its copy stands
     REMINDER = "reminder"  # of what is due between incidents: it belongs to no run
 
 

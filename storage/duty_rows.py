@@ -65,6 +65,29 @@ async def _passed(connection: AsyncConnection, row: Row[Any], drill: str, at: da
     await connection.execute(mine.values(**values))
 
 
+async def follow_up(connection: AsyncConnection, drill: Run) -> None:
+    """Opens what is to be done after a drill as people have written it down, or closes it."""
+    lessons = drill.end.lessons
+    if lessons is None or not (lessons.to_do or lessons.closed):
+        return
+    of_drill = (duties.c.kind == DutyKind.FOLLOW_UP.value) & (duties.c.run_id == drill.id)
+    row = (await connection.execute(select(duties).where(of_drill))).one_or_none()
+    mine = update(duties).where(of_drill).values(told=duties.c.told + 1)
+    if lessons.closed:
+        done = {"done_at": iso(drill.end.lessons_at or drill.request.at), "done_by": drill.end.lessons_by}
+        await connection.execute(mine.where(duties.c.done_at.is_(None)).values(**done))
+    elif lessons.due is not None:
+        if row is None:
+            left = duty_row(DutyKind.FOLLOW_UP, drill.request.target, lessons.due, run=drill.id)
+            await connection.execute(insert(duties).values(**left, handed_to=lessons.owner))
+        else:
+            due_at = iso(lessons.due)
+            told = {"due_at": due_at, "next_at": due_at, "handed_to": lessons.owner, "passed_over": 0}
+            await connection.execute(mine.values(**told, done_at=None, done_by=None, put_off_by=None))
+    if row is not None:
+        await redraw(connection, row.card)
+
+
 async def redraw(connection: AsyncConnection, card: str | None) -> None:
     """The message in which it was told shows what has become of it."""
     if card is not None:

@@ -309,7 +309,7 @@ class _Follows:
     lifted: set[tuple[str, str]] = field(default_factory=set)  # run, when
 
     def from_run(self, run: Run) -> None:
-        if run.is_drill:  # it takes nothing from anybody, and leaves nothing live
+        if run.is_beside:  # it takes nothing from anybody, and leaves nothing live
             return
         if not run.state.final:
             self.locks.add((run.id, run.request.target))

@@ -24,7 +24,7 @@ from bot.run import Run
 from bot.signatures import Signer
 from bot.spans import Lived
 from bot.suggesting import Hold
-from storage.aftermath import drills_of, open_drills_of, runs_that_moved
+from storage.aftermath import beside_of, drills_of, open_drills_of, runs_that_moved
 from storage.database import Database
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.evidence import FIRST_PREV
@@ -179,10 +179,10 @@ class Store:
             if await connection.scalar(_HEARD, {"key": key}) is not None:
                 raise Repeated(key)
 
-    async def open_requests_of(self, human: str, *, drills: bool = False) -> int:
-        """Counts drills, or everything else."""
+    async def open_requests_of(self, human: str, *, beside: bool = False) -> int:
+        """Counts copies beside, or everything else."""
         async with self.database.read() as connection:
-            asked = {"human": human, "drills": drills}
+            asked = {"human": human, "beside": beside}
             return int(await connection.scalar(OPEN_REQUESTS, asked) or 0)
 
     async def outages(self, target: str, limit: int = 20) -> list[float]:
@@ -236,6 +236,11 @@ class Store:
         """Drills of a target that have not ended."""
         async with self.database.read() as connection:
             return await open_drills_of(connection, target)
+
+    async def beside(self, target: str) -> tuple[Run, ...]:
+        """Open drills of a target, and its snapshots that stand: they need their restore points."""
+        async with self.database.read() as connection:
+            return await beside_of(connection, target)
 
     async def progress_of(self, run_id: str) -> dict[str, Any] | None:
         async with self.database.read() as connection:

@@ -17,12 +17,12 @@ from bot.envelope import Event
 from bot.errors import ClaimLost, StaleRun, UserError
 from bot.events import DropDue, Superseded
 from bot.made import droppable
-from bot.model import Left, Purpose
+from bot.model import Left
 from bot.run import Run
 from bot.signatures import Signer, sealed
 from storage import cards
-from storage.aftermath import drills_of, moved_before, place_holds
-from storage.duty_rows import settle
+from storage.aftermath import PURPOSES_BESIDE, drills_of, moved_before, place_holds
+from storage.duty_rows import follow_up, settle
 from storage.event_rows import as_stored, event_row
 from storage.evidence import Entry, owe
 from storage.projection import fixed_columns, moving_columns
@@ -51,7 +51,7 @@ _NEXT_NUMBER = update(installation).values(runs=installation.c.runs + 1).returni
 OPEN_REQUESTS = select(func.count()).where(
     runs.c.requester_human == bindparam("human"),
     runs.c.final.is_(False),
-    (runs.c.purpose == Purpose.DRILL.value) == bindparam("drills", type_=Boolean),
+    runs.c.purpose.in_(PURPOSES_BESIDE) == bindparam("beside", type_=Boolean),
 )
 _MOVE = (
     update(runs)
@@ -141,12 +141,12 @@ class Transaction:
             self._number = await self.connection.scalar(_NEXT_NUMBER)
         return f"RB-{self._number}"
 
-    async def open_requests_of(self, human: str, *, drills: bool = False) -> int:
-        """Counts those of its kind only: drills that wait stand in no rollback's way.
+    async def open_requests_of(self, human: str, *, beside: bool = False) -> int:
+        """Counts those of its kind only: a copy beside that waits stands in no rollback's way.
 
         Ask after `next_id`: its row lets one opener at a time through, so nobody counts too few.
         """
-        asked = {"human": human, "drills": drills}
+        asked = {"human": human, "beside": beside}
         return int(await self.connection.scalar(OPEN_REQUESTS, asked) or 0)
 
     async def drop_older_copies(self, target: str, at: datetime) -> None:
@@ -183,6 +183,8 @@ class Transaction:
             await place_holds(self.connection, moved)
             if moved.is_drill:
                 await settle(self.connection, moved)
+        if moved.end.lessons_seq != run.end.lessons_seq:
+            await follow_up(self.connection, moved)
         if moved.work.live is Left.POINT and run.work.live is not Left.POINT:
             await self._supersede(moved, placed[-1].at)
         if epoch is None:  # a driver goes on by itself

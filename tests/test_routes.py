@@ -83,7 +83,12 @@ def example(usage: str) -> str:
     """A command as somebody types it who follows this row of the help."""
     needed = usage.partition(" [")[0]
     first = " ".join(words.split("|")[0] for words in needed.split())
-    return first.replace("TARGET", "shop").replace("RUN", "RB-1").replace("REASON", "I looked")
+    return (
+        first.replace("TARGET", "shop")
+        .replace("RUN", "RB-1")
+        .replace("REASON", "I looked")
+        .replace("DATE", "2026-09-30")
+    )
 
 
 def test_every_row_of_the_help_is_read_as_the_command_that_it_belongs_to() -> None:

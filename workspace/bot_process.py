@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -75,6 +76,11 @@ class BotProcess:
             await self._process.end()
             self._process = None
         self._up.clear()
+
+    async def answers(self, *words: str) -> tuple[int, str]:
+        """Returns what the command line answers beside it: the exit code, and all that it prints."""
+        argv = (sys.executable, "-m", "handlers.cli", *words)
+        return await processes.answer_of(*argv, environment=self._environment)
 
     def last_words(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:]) if self.log.exists() else ""

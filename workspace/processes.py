@@ -42,6 +42,20 @@ class Process:
         await self.inner.wait()
 
 
+async def answer_of(*argv: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Returns the exit code of a short program, and all that it prints. `environment` None: ours."""
+    done = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment,
+    )
+    out, _ = await done.communicate()
+    assert done.returncode is not None  # it has ended
+    return done.returncode, out.decode(errors="replace").strip()
+
+
 async def start(
     argv: Sequence[str], *, environment: Mapping[str, str] | None = None, errors: IO[bytes] | None = None
 ) -> Process:

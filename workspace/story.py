@@ -11,32 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from workspace import observation, world
+from workspace.between import drills, snapshot
 from workspace.configuration import (
     ANA,
     BEN,
     CATALOG_CHANNEL,
-    ORDERS_CHANNEL,
-    PAYMENTS_CHANNEL,
     STOREFRONT_CHANNEL,
 )
-from workspace.event_reader import EventRow
 from workspace.faults_to_try import ask_for_orders, kill_in_the_middle
-from workspace.slack.nouns import Message, View
+from workspace.slack.nouns import View
 from workspace.slack.reading import elements, plain
 from workspace.slack.refusal import Impossible
 from workspace.slack.server import PretendSlack
 from workspace.slack.state import Workspace
 from workspace.stage import NotSeen, Stage, set_up
+from workspace.telling import Differs, expect, say, verified
 
 BROKEN, WHOLE = 500, 200
 REMINDED_WITHIN_SECONDS = 15.0
-
-
-class Differs(Exception):
-    """What we expected and what we saw instead."""
-
-    def __init__(self, what: str, expected: object, seen: object) -> None:
-        super().__init__(f"{what}: expected {expected}, seen {seen}")
 
 
 async def play(folder: Path) -> int:
@@ -54,9 +46,10 @@ async def tell(stage: Stage) -> int:
     began = time.monotonic()
     chapters = storefront, orders, catalog
     try:
-        await drill(stage)
+        await drills(stage)
         for chapter in chapters:
             await chapter(stage)
+        await snapshot(stage)
     except (Differs, NotSeen, Impossible) as difference:
         print(f"✗ {difference}", flush=True)
         print(f"  the bot's last words:\n{stage.bot.last_words()}", file=sys.stderr)
@@ -64,46 +57,6 @@ async def tell(stage: Stage) -> int:
     many = len(chapters)
     print(f"{many} of {many} taken back and verified in {time.monotonic() - began:.0f} s", flush=True)
     return 0
-
-
-def say(target: str, words: str) -> None:
-    print(f"{target:<11} {words}", flush=True)
-
-
-def expect(what: str, expected: object, seen: object) -> None:
-    if seen != expected:
-        raise Differs(what, expected, seen)
-
-
-# Between incidents
-
-
-async def drill(stage: Stage) -> None:
-    await stage.look()
-    bad = stage.seen.orders.bad_rows
-    reminder = await stage.until("a reminder in #payments", lambda: _reminder(stage), REMINDED_WITHIN_SECONDS)
-    say("orders", f"#payments is told: {_first_line(reminder)}")
-    before = {run.id for run in stage.told.runs}
-    await stage.server.click(BEN, reminder, "start_drill")
-    run = await stage.until("a drill of orders", lambda: stage.new_run("orders", before))
-    await _verified(stage, "orders", run)
-    expect("bad rows", bad, stage.seen.orders.bad_rows)
-    await stage.until("the reminder says so", lambda: _reminder(stage, "Nothing of this is due now"))
-    say("orders", f"{run}: a backup that chance chose came back on a copy, and nothing live was touched")
-    before.add(run)
-    await stage.command(ANA, ORDERS_CHANNEL, f"drill orders {world.newest_backup(stage.world)}")
-    run = await stage.until("a drill of the newest backup", lambda: stage.new_run("orders", before))
-    await _verified(stage, "orders", run)
-    say("orders", f"{run}: so did the newest one")
-
-
-def _reminder(stage: Stage, words: str = "drill is due") -> Message | None:
-    messages = stage.server.workspace.messages(PAYMENTS_CHANNEL)
-    return next((message for message in messages if words in message.plain()), None)
-
-
-def _first_line(message: Message) -> str:
-    return message.plain().splitlines()[1]
 
 
 # The three chapters
@@ -122,7 +75,7 @@ async def storefront(stage: Stage) -> None:
     expect("GET /", WHOLE, stage.seen.storefront.status)
     release, took = stage.seen.storefront.release, time.monotonic() - approved
     say("storefront", f"GET / → {WHOLE} (release {release}) {took:.1f} s after the click")
-    await _verified(stage, "storefront", run)
+    await verified(stage, "storefront", run)
     expect("GET /", WHOLE, stage.seen.storefront.status)
 
 
@@ -171,7 +124,7 @@ async def orders(stage: Stage) -> None:
     say("orders", f"Ana asks, Ben approves: {run}")
     share = await kill_in_the_middle(stage, run)
     say("orders", f"the bot was killed at {share:.0%} of the restore, and is back")
-    await _verified(stage, "orders", run)
+    await verified(stage, "orders", run)
     expect("bad rows", 0, stage.seen.orders.bad_rows)
     expect("results", 1, stage.told.kinds(run).count("succeeded"))
     say("orders", f"bad rows {bad} → 0, one result")
@@ -192,22 +145,12 @@ async def catalog(stage: Stage) -> None:
     run = await stage.ask(ANA, CATALOG_CHANNEL, "catalog", wish)
     await stage.press(BEN, run, "approve")
     say("catalog", f"Ana asks, Ben approves: {run}")
-    await _verified(stage, "catalog", run)
+    await verified(stage, "catalog", run)
     expect("broken items", 0, stage.seen.catalog.broken_items)
     say("catalog", f"broken items {broken} → 0 ({stage.seen.catalog.version})")
 
 
 # What the evidence says
-
-
-async def _verified(stage: Stage, target: str, run: str) -> None:
-    ended = await stage.until_settled(run)
-    expect(run, "succeeded", ended.state)
-    findings = [finding for entry in stage.told.of(run) for finding in _findings(entry)]
-    expect("checks were made", True, bool(findings))
-    for finding in findings:
-        expect(f"check {finding['name']}", "passed", finding["verdict"])
-    say(target, f"{run} succeeded, passed: {', '.join(map(_before_and_after, findings))}")
 
 
 def _lost_as_sql_counts(stage: Stage, run: str) -> None:
@@ -226,17 +169,6 @@ def _lost_as_sql_counts(stage: Stage, run: str) -> None:
 def _count(units: list[dict[str, Any]], table: str, change: str) -> int | None:
     """None: there is no such figure."""
     return next((unit["count"] for unit in units if (unit["name"], unit["change"]) == (table, change)), None)
-
-
-def _findings(entry: EventRow) -> list[dict[str, Any]]:
-    return list(entry.data["findings"]) if entry.kind == "checks_passed" else []
-
-
-def _before_and_after(finding: dict[str, Any]) -> str:
-    """`health 500→200`; the name alone where the two are no numbers."""
-    before, value, name = finding["before"], finding["value"], finding["name"]
-    numbers = isinstance(before, int | float) and isinstance(value, int | float)
-    return f"{name} {before:.0f}→{value:.0f}" if numbers else str(name)
 
 
 def _code(stage: Stage, run: str) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backends.conformance.harness import World, carried_out, dropping, preparing
-from bot.contract import Ended, Executor, Fate, PointUnavailable, StateChanged, Taken, Work
+from bot.contract import Describes, Ended, Executor, Fate, PointUnavailable, StateChanged, Taken, Work
 from bot.model import Beside, Do, Left, Verdict
 
 
@@ -60,6 +60,21 @@ class CopyContract:
         assert isinstance(end.made, Beside)
         assert all(isinstance(word, str) for pair in end.made.environment.items() for word in pair)
         assert {finding.verdict for finding in await copying.verify(preparing(work))} <= {Verdict.PASSED}
+
+    async def test_what_a_copy_holds_is_the_same_whoever_looks(
+        self, world: World, copying: Executor, work: Work
+    ) -> None:
+        if not isinstance(copying, Describes):
+            pytest.skip("this backend does not say what a copy holds")
+        end = await carried_out(copying, preparing(work))
+        assert isinstance(end, Ended)
+        holds, other = await copying.describe(preparing(work)), world.executor()
+        assert isinstance(other, Describes)
+        assert await other.describe(preparing(work)) == holds
+        assert isinstance(end.made, Beside)
+        await carried_out(copying, dropping(work, prepared=end.made.id))
+        with pytest.raises(PointUnavailable):
+            await copying.describe(preparing(work))
 
     @pytest.fixture
     def looked_into(self, copying: Executor) -> Executor:

@@ -21,13 +21,21 @@ from backends.git.tree import CommitTree
 from backends.marker import OP_ID, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.programs.supervisor import sync_folder
 from backends.room import refuse_without_room
+from backends.snapshot_check import FILES, files_of
 from backends.threads import Threads
 from bot.clock import Clock
+from bot.contents import Contents, Rows
 from bot.contract import COPY, Busy, Ended, Fate, Found, Handle, PointUnavailable, Progress, Taken, Work
 from bot.errors import PermanentError, TemporaryError
-from bot.model import Beside, Finding, Left, Verdict, When
+from bot.model import (
+    Beside,
+    Finding,
+    Left,
+    Verdict,
+    When,
+)
 
-Contents: TypeAlias = Callable[[CommitTree], AbstractContextManager[IO[bytes]]]  # of the files of a commit
+FilesOf: TypeAlias = Callable[[CommitTree], AbstractContextManager[IO[bytes]]]  # of a commit
 
 COPIES: Final = "copies"  # in a marker: the id of the copy
 DROPS: Final = "drops"
@@ -57,7 +65,7 @@ class CommitCopies:
         self._threads = Threads()
         self._going: dict[str, CommitCopying] = {}  # of this process, by op id
 
-    async def start(self, work: Work, tree: CommitTree, contents: Contents) -> Handle | Taken:
+    async def start(self, work: Work, tree: CommitTree, contents: FilesOf) -> Handle | Taken:
         """Returns once it has begun; it goes on in a thread."""
         begun = await self._threads.run(self._begin, work, tree, contents)
         return {"op_id": work.op_id} if begun else Taken.TAKEN
@@ -98,6 +106,18 @@ class CommitCopies:
             return _seen(Verdict.INCONCLUSIVE, work, ELSEWHERE)
         return _seen(Verdict.FAILED, work, "There is no copy.")
 
+    async def describe(self, work: Work) -> Contents:
+        return await self._threads.run(self._describe, work)
+
+    def _describe(self, work: Work) -> Contents:
+        """Raises PointUnavailable where there is no copy here."""
+        folder = self._folder(work)
+        if self._is_away(work) or not folder.is_dir():
+            raise PointUnavailable(f"There is no copy `{folder.name}` here.")
+        with file_errors():
+            files = files_of(folder)
+        return Contents({FILES: Rows(files.count, files.hexdigest)}, "")
+
     async def compare(self, work: Work, tree: CommitTree) -> Finding:
         return await self._threads.run(self._compare, work, tree)
 
@@ -125,7 +145,7 @@ class CommitCopies:
         return self._markers.take(op_id)
 
     @file_errors()
-    def _begin(self, work: Work, tree: CommitTree, contents: Contents) -> bool:
+    def _begin(self, work: Work, tree: CommitTree, contents: FilesOf) -> bool:
         """Returns whether it was not taken before. From here on the slot is closed by the thread."""
         slot = self._take(work.op_id)
         if slot is None:
@@ -200,7 +220,7 @@ class CommitCopies:
 class CommitCopying:
     """A copy that is being made. It owns the slot of its op id, and lets go of it when it has ended."""
 
-    def __init__(self, tree: CommitTree, contents: Contents, copy: Path, taken: Marker, slot: Slot) -> None:
+    def __init__(self, tree: CommitTree, contents: FilesOf, copy: Path, taken: Marker, slot: Slot) -> None:
         self.ended = threading.Event()
         self.error: Exception | None = None  # why it came to nothing; None: it has not, or nobody knows
         self.done = 0

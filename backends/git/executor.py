@@ -31,6 +31,7 @@ from backends.references import Resolver
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
 from bot.configuration.values import Reference
+from bot.contents import Contents
 from bot.contract import (
     Blocked,
     Busy,
@@ -256,6 +257,9 @@ class Git:
     async def cancel(self, work: Work) -> Left | None:
         """A push is over before anybody could stop it; a copy is taken back."""
         return await self._copies.cancel(work) if work.do is Do.PREPARE else None
+
+    async def describe(self, work: Work) -> Contents:
+        return await self._copies.describe(work)
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         if work.do is Do.PREPARE:

@@ -9,7 +9,11 @@ from decimal import Decimal
 from math import isfinite
 from typing import Final, Protocol, TypeAlias
 
-from bot.model import Contents, Value, Verdict
+from bot.contents import Contents
+from bot.model import (
+    Value,
+    Verdict,
+)
 
 MOST_ROWS: Final = 10_000  # that are counted
 MOST_SHOWN_CHARACTERS: Final = 200

@@ -31,10 +31,15 @@ from backends.sql.definition import SQLITE, USABLE, is_postgres, is_sqlite
 from backends.sql.settings import SqlCheckSettings
 from backends.sql.sqlite_file import SqliteFile
 from bot.configuration.values import Reference
+from bot.contents import Contents, Rows
 from bot.contract import COPY_OF, COPY_URL
 from bot.errors import ConfigurationError
 from bot.looking import Habits
-from bot.model import Contents, Finding, Rows, Value, Verdict
+from bot.model import (
+    Finding,
+    Value,
+    Verdict,
+)
 
 LITERAL: Final = re.compile(r"'((?:[^']|'')*)(?:'|$)")  # of SQL; one that never ends as well
 

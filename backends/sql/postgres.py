@@ -21,7 +21,7 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 
 from backends.sql.answers import MOST_ROWS, Complaint, QueryAnswer, Scalar, Unseen
-from bot.model import Contents, Rows
+from bot.contents import Contents, Rows
 
 NAME: Final = "rollback-bot check"  # as the server's administrator sees it
 LOCK_SHARE: Final = 0.8  # of the time: so that who is locked out can say so

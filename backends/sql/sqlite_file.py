@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 from backends.sql.answers import MOST_ROWS, Complaint, QueryAnswer, Unseen
-from bot.model import Contents, Rows
+from bot.contents import Contents, Rows
 
 LOOK_AT_CLOCK_STEPS: Final = 10_000  # of SQLite's machine between two looks at the deadline
 LOCK_SHARE: Final = 0.8  # of the time: so that who is locked out can say so

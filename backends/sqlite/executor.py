@@ -53,10 +53,11 @@ from backends.sqlite.saving import SAVES, Kept, Saving, UndoFile, free_name
 from backends.sqlite.settings import SqliteSettings
 from backends.sqlite.stands import Stands
 from backends.sqlite.telling import changes, loss_of, without_words
-from backends.sqlite.verifying import Arrival, of_a_copy
+from backends.sqlite.verifying import Arrival, contents_of, of_a_copy
 from backends.threads import Threads
 from backends.worker_key import WorkerKey
 from bot.clock import Clock, utc_now
+from bot.contents import Contents
 from bot.contract import (
     Blocked,
     Busy,
@@ -182,6 +183,10 @@ class Sqlite:
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await self._threads.run(self._verify, work)
+
+    async def describe(self, work: Work) -> Contents:
+        copy = copy_file(self._markers.folder, work.op_id)
+        return await self._threads.run(contents_of, copy, work.timeout)
 
     async def list_removed(self, removal: Removal) -> tuple[TableListed | TableNotListed, ...]:
         return await self._listings.tables(removal)

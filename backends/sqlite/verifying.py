@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Final
 
 from backends.file_digests import DIGESTS
+from backends.snapshot_check import rows_of, schema_sha256
 from backends.sqlite import bytewise
 from backends.sqlite.backups import is_raw
 from backends.sqlite.counting import Counting
 from backends.sqlite.held import held
-from backends.sqlite.reading import Damaged, OutOfTime, checked, reading, reading_backup
+from backends.sqlite.reading import Damaged, OutOfTime, checked, deadline, reading, reading_backup, tables
 from backends.sqlite.stands import CHECKING_SECONDS
-from backends.sqlite.telling import finding, rows_of, sentence
+from backends.sqlite.telling import finding, sentence
+from backends.sqlite.telling import rows_of as finding_of
+from bot.contents import Contents, Rows
 from bot.contract import Blocked, Fate, Found, PointUnavailable, StateChanged, Work
-from bot.model import Finding, Verdict
+from bot.model import (
+    Finding,
+    Verdict,
+)
 
 ARRIVED: Final = "restored database"
 COPY: Final = "copy"
@@ -58,7 +64,7 @@ class Arrival:
             backup.compare(work.fingerprint)
             found = self.counting.differences(path)
             backup.check()
-        return tuple(rows_of(one, behind_maintenance=work.in_maintenance) for one in found)
+        return tuple(finding_of(one, behind_maintenance=work.in_maintenance) for one in found)
 
 
 def of_a_copy(file: Path, fingerprint: str) -> tuple[Finding, ...]:
@@ -72,6 +78,16 @@ def of_a_copy(file: Path, fingerprint: str) -> tuple[Finding, ...]:
         return (finding(COPY, Verdict.FAILED, digest, words, arrived=True),)
     same = finding(COPY, Verdict.PASSED, digest, "Byte for byte the backup.", arrived=True)
     return (same, integrity(reading_backup(file)))
+
+
+def contents_of(file: Path, seconds: float) -> Contents:
+    """Returns the rows of every table of a copy, with hashes. Raises OutOfTime, Blocked, PointUnavailable."""
+    if not file.is_file():
+        raise PointUnavailable(f"There is no copy `{file.name}` any more.")
+    with reading_backup(file) as database, deadline(database, seconds):
+        read = {name: rows_of(database, name) for name in sorted(tables(database))}
+        rows = {name: Rows(summed.count, summed.hexdigest) for name, summed in read.items()}
+        return Contents(rows, schema_sha256(database))
 
 
 def integrity(opened: AbstractContextManager[sqlite3.Connection]) -> Finding:

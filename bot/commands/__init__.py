@@ -25,6 +25,7 @@ from bot.commands.reading import (
     split,
 )
 from bot.commands.resolve import RESOLVE, Resolve
+from bot.commands.snapshot import SNAPSHOT, TakeSnapshot
 from bot.commands.status import STATUS, Status
 from bot.commands.targets import TARGETS, ListTargets
 from bot.commands.undo import UNDO, Undo
@@ -49,6 +50,7 @@ __all__ = [
     "Resolve",
     "StartDrill",
     "Status",
+    "TakeSnapshot",
     "TypedCommand",
     "Undo",
     "parse",
@@ -66,22 +68,26 @@ VERBS = (  # in the order of the help
     RESOLVE,
     DRILL,
     DRILLS,
+    SNAPSHOT,
     HELP,
 )
 HELP_ROWS = tuple(usage for verb in VERBS for usage in verb.help)
 NOW = frozenset(verb.name for verb in VERBS if verb.name)
-LATER = frozenset({"snapshot", "freeze", "break-glass", "report"})
+LATER = frozenset({"freeze", "break-glass", "report"})
 RESERVED = NOW | LATER | KEYWORDS  # no target may be named so
 _READERS = {verb.name: verb.read for verb in VERBS if verb.name}
 
 
 def parse(
-    text: str, known_targets: Collection[str], now: datetime, timezone: str
+    text: str, known_targets: Collection[str], now: datetime, timezone: str, calendar: str = "UTC"
 ) -> TypedCommand | Misunderstood:
-    """Returns what `text`, plain and in one line, asks for. `timezone` is the person's; `now` is aware."""
+    """Returns what `text`, plain and in one line, asks for. `now` is aware.
+
+    `timezone` is the person's, `calendar` the zone in which days begin for everybody.
+    """
     words, reason = split(text)
     try:
-        return _command(Sentence(words, reason, known_targets, tuple(_READERS), now, timezone))
+        return _command(Sentence(words, reason, known_targets, tuple(_READERS), now, timezone, calendar))
     except Unclear as unclear:
         return unclear.misunderstood
 

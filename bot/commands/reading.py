@@ -26,6 +26,7 @@ class Sentence:
     verbs: Collection[str]  # every one that works
     now: datetime
     timezone: str
+    calendar: str = "UTC"  # the zone in which days begin for everybody
 
     def retyped(self, *words: str) -> str:
         """These words with the reason that was given: an example that loses nothing."""

@@ -19,6 +19,7 @@ from bot.configuration.settings import (
     ProcedureStep,
     Reminders,
     Rule,
+    Snapshots,
     Target,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "ProcedureStep",
     "Reminders",
     "Rule",
+    "Snapshots",
     "Target",
     "json_schema",
     "load",

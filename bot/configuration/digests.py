@@ -12,11 +12,8 @@ from pydantic import BaseModel
 from bot.canonical_json import digest
 from bot.configuration.settings import Configuration, Target
 
-POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval", "undo", "drill"}
-SINCE_ADDED = (
-    "undo",
-    "drill",
-)  # absent they count for nothing: what was approved before still holds
+SINCE_ADDED = {"undo", "drill", "snapshots"}  # absent they count for nothing: what was approved before holds
+POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval"} | SINCE_ADDED
 WORK = {"kind", "environment", "executor", "maintenance", "checks", "undo_days"}
 
 

@@ -37,6 +37,7 @@ USERGROUP = re.compile(r"S[A-Z0-9]+")
 ADDRESS = re.compile(r"https?://[^\s/]+.*")
 SELDOM_ENOUGH_SECONDS = 60.0
 SHORTEST_CADENCE_SECONDS = 86_400.0
+SHORTEST_KEEP_SECONDS = 3_600.0  # of the copy of a snapshot
 KEY = "the key itself"  # ends the location of a fault in a name, apart from faults below that name
 
 
@@ -52,6 +53,7 @@ def faults(configuration: Configuration, definitions: Definitions) -> Iterator[F
         yield from _checks(target)
         yield from _watch(target)
         yield from _drill(target)
+        yield from _snapshots(target)
         yield from _maintenance(target)
         yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
     for name, procedure in configuration.procedures.items():
@@ -266,6 +268,12 @@ def _drill(target: Target) -> Iterator[Fault]:
     if every is not None and every < SHORTEST_CADENCE_SECONDS:
         words = "`every` is under a day, and people are reminded once a day at most. Write 1d or more."
         yield Fault(("targets", target.name, "drill", "every"), words)
+
+
+def _snapshots(target: Target) -> Iterator[Fault]:
+    if target.snapshots is not None and target.snapshots.keep < SHORTEST_KEEP_SECONDS:
+        words = "`keep` is under an hour, in which nobody can look into the copy. Write 1h or more."
+        yield Fault(("targets", target.name, "snapshots", "keep"), words)
 
 
 def _watch(target: Target) -> Iterator[Fault]:

@@ -166,6 +166,13 @@ class Drill(Settings):
     """How often one has to pass, such as 90d: the owner is reminded. Absent: whenever somebody asks."""
 
 
+class Snapshots(Settings):
+    """That the state as of a moment may be copied, where two people agree to it."""
+
+    keep: Wait = 30 * 86_400.0
+    """How long the copy stands before it is dropped. The manifest stays."""
+
+
 class Reminders(Settings):
     """The hours in which people are reminded of what is due, in `timezone`."""
 
@@ -215,6 +222,8 @@ class TargetSettings(Settings):
     """How often to look what is live, so that somebody knows since when. Absent: 30m, `command` never."""
     drill: Drill | None = None
     """Drills of this target. Absent: there are none."""
+    snapshots: Snapshots | None = None
+    """Snapshots of this target, for whoever audits. Absent: there are none."""
     undo_days: Annotated[Count, Field(le=3650)] = 7
     """How long the undo point is kept at least. Written down, one that we have made is dropped after that."""
 

@@ -17,6 +17,9 @@ from bot.presses.ask_again import ASK_AGAIN
 from bot.presses.cancel import CANCEL
 from bot.presses.continue_ import CONTINUE
 from bot.presses.details import DETAILS
+from bot.presses.drop_snapshot import DROP_SNAPSHOT
+from bot.presses.learn import LEARN
+from bot.presses.manifest import MANIFEST
 from bot.presses.press import Attempt, Click, Form, Press
 from bot.presses.resolve import RESOLVE
 from bot.presses.retry import RETRY
@@ -32,6 +35,9 @@ __all__ = [
     "CANCEL",
     "CONTINUE",
     "DETAILS",
+    "DROP_SNAPSHOT",
+    "LEARN",
+    "MANIFEST",
     "PRESSES",
     "RESOLVE",
     "RETRY",
@@ -61,6 +67,9 @@ PRESSES: Mapping[str, Press] = {  # by action id
         UNDO,
         RESOLVE,
         ASK_AGAIN,
+        LEARN,
+        DROP_SNAPSHOT,
+        MANIFEST,
         DETAILS,
     )
 }
@@ -115,7 +124,9 @@ def _why_not_in_this_state(press: Press, run: Run) -> str | None:
 
 
 def _why_not_this_drawing(press: Press, run: Run, click: Click) -> str | None:
-    if click.stamp is None or click.stamp == stamp(run) or _still_ends_it(press, run, click.stamp):
+    if press.on_any_drawing or click.stamp is None or click.stamp == stamp(run):
+        return None
+    if _still_ends_it(press, run, click.stamp):
         return None
     return (
         f"{run.id} has moved on since this card was drawn. Look at the card again, it shows what is "

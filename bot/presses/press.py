@@ -11,6 +11,7 @@ from typing import TypeAlias
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.facts import Word
+from bot.lessons import Lessons
 from bot.model import Person, State
 from bot.policy import Entitled, PersonRole, can, marks, mentions
 from bot.run import Run
@@ -44,6 +45,8 @@ class Click:
     code: str = ""  # characters of the plan code
     answer: str = ""
     why: str = ""
+    lessons: Lessons | None = None  # of a drill
+    lessons_seen: int = 0  # the seq of those that its form showed; 0: there were none
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Press:
     then: Form | None = None  # opened when it is done
     no: EventKind | None = None  # the event by which it ends a run that has touched nothing yet
     brakes: bool = False  # it stops something, so it is let in before others when there is a crowd
+    on_any_drawing: bool = False  # it means the same however the run has moved on since the card was drawn
 
     @property
     def for_everybody(self) -> bool:

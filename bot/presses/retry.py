@@ -1,4 +1,4 @@
-"""*Check again* and *Look again*: reads first; a step is repeated only if it was surely not done."""
+"""*Check again*, *Look again*, *Verify again*: reads. A step is repeated only if it was surely not done."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bot.model import Person, State
 from bot.presses.press import THEM, Attempt, Click, Press, Right, said
 from bot.run import Pause, Run
 
-RIGHT = Right(THEM, frozenset({State.PAUSED, State.STUCK}))
+RIGHT = Right(THEM, frozenset({State.PAUSED, State.STUCK, State.SUCCEEDED}))
 
 
 def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event, ...]:
@@ -19,6 +19,8 @@ def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event
 
 def why_not_now(attempt: Attempt) -> str | None:
     run = attempt.run
+    if run.state is State.SUCCEEDED and not machine.allows(run, EventKind.RETRIED):
+        return f"{run.id} has no copy to look at, or it is being looked at. The card shows what was seen."
     if not machine.allows(run, EventKind.RETRIED):
         return (
             f"{run.id} was under way in a backup that our database was put back from, so looking at one step "

@@ -12,6 +12,7 @@ from datetime import datetime
 from bot import machine
 from bot.event_kinds import EventKind
 from bot.loss import LONGEST_WARNING_CHARACTERS, erase_again, people_return
+from bot.made import droppable, has_copy
 from bot.model import LossQuality, Phase, Plan, State
 from bot.presses import (
     APPROVE,
@@ -19,6 +20,9 @@ from bot.presses import (
     CANCEL,
     CONTINUE,
     DETAILS,
+    DROP_SNAPSHOT,
+    LEARN,
+    MANIFEST,
     RESOLVE,
     RETRY,
     STOP,
@@ -40,7 +44,7 @@ from bot.views.limits import (
     unmarked,
 )
 from bot.views.loss import covered, loses
-from bot.views.plan import current_name, goal_name, outage, place
+from bot.views.plan import current_name, goal_name, outage, place, state_shown
 
 LOOKS = "looks"
 ACTS = "acts"
@@ -55,6 +59,14 @@ def rows(run: Run, value: str, now: datetime) -> list[Block]:
 
 def _looks(run: Run, value: str) -> list[Block]:
     match run.state:
+        case State.SUCCEEDED if run.is_drill:
+            return [_button(LEARN, run, "Add what we learnt…", value)]
+        case State.FAILED if run.is_drill:
+            again = [_button(ASK_AGAIN, run, "Drill another point", value)]
+            return [_button(LEARN, run, "Say what went wrong…", value), *again]
+        case State.SUCCEEDED if run.is_snapshot:
+            again = [_button(RETRY, run, "Verify again", value)] if has_copy(run) else []
+            return [_button(MANIFEST, run, "Manifest", value), *again]
         case State.PAUSED if run.question.pause is Pause.CHECKS:
             return [_button(RETRY, run, "Check again", value)]
         case State.PAUSED | State.STUCK if can_look_again(run):
@@ -71,6 +83,8 @@ Make = Callable[[Run, str, datetime], Block]
 def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
     if run.is_drill:
         return () if run.state.final or run.work.stop_requested else (_cancel,)
+    if run.is_snapshot and run.state in {State.RUNNING, State.SUCCEEDED}:
+        return _acts_of_snapshot(run)
     match run.state:
         case State.REQUESTED:
             return (_cancel,)
@@ -95,6 +109,12 @@ def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
             return (*leave, _undo) if run.can_be_undone(now) else leave
         case _:
             return ()
+
+
+def _acts_of_snapshot(run: Run) -> tuple[Make, ...]:
+    if run.state is State.RUNNING:
+        return () if run.work.stop_requested else (_cancel,)
+    return (_drop,) if has_copy(run) and any(droppable(run)) else ()
 
 
 def _acts_of_paused(run: Run, now: datetime) -> tuple[Make, ...]:
@@ -143,6 +163,8 @@ def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
 
 def consequence(plan: Plan, now: datetime) -> str:
     """What an approval brings about, in two or three sentences of markup."""
+    if plan.as_of is not None:
+        return f"{place(plan)} is copied as of {state_shown(plan)}. Nothing live is touched."
     said = [
         f"{place(plan)} goes back from {current_name(plan.current)} to {goal_name(plan, now)}.",
         _removes(plan, now),
@@ -167,6 +189,12 @@ def _cancel(run: Run, value: str, now: datetime) -> Block:
     said = "Nothing was changed yet, and nothing will be."
     dialog = confirm(f"Cancel {run.id}?", said, "Cancel it", "Keep it")
     return _button(CANCEL, run, "Cancel", value, dialog=dialog)
+
+
+def _drop(run: Run, value: str, now: datetime) -> Block:
+    said = "The copy goes now. Its manifest and the evidence stay."
+    dialog = confirm(f"Drop the copy of {run.id}?", said, "Drop it", "Keep it")
+    return _button(DROP_SNAPSHOT, run, "Drop…", value, style="danger", dialog=dialog)
 
 
 def _stop(run: Run, value: str, now: datetime) -> Block:

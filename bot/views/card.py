@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.model import Goal, Plan, State
 from bot.run import Run
 from bot.spelling import listed
-from bot.views import buttons, decision, drill_card, ending
+from bot.views import buttons, decision, drill_card, ending, snapshot_card
 from bot.views.facts import CardFacts
 from bot.views.limits import (
     MessageContent,
@@ -91,6 +91,8 @@ def lock_screen(run: Run, now: datetime) -> str:
     plan = run.approval.planned
     if run.state is not State.AWAITING_APPROVAL or plan is None or run.is_drill:
         return f"{_headline(run, now)} · {run.id}"
+    if run.is_snapshot:
+        return snapshot_card.lock_screen(run, plan, now)
     what = f"{deed(run)} ({_environment(plan)}) to {goal(run, now)}"
     until = f" Approve by {utc(run.approval.approve_by, now)}." if run.approval.approve_by else ""
     asks = f"{escape(run.request.requester.name, 40)} asks: {uncapped(what)}."
@@ -108,6 +110,8 @@ def _older(run: Run, now: datetime) -> MessageContent:
 def _headline(run: Run, now: datetime) -> str:
     if run.is_drill:
         return drill_card.headline(run, now)
+    if run.is_snapshot:
+        return snapshot_card.headline(run, now)
     where = f" · {_environment(run.approval.plan)}" if run.approval.planned else ""
     match run.state:
         case State.REQUESTED | State.AWAITING_APPROVAL:
@@ -131,6 +135,8 @@ def _environment(plan: Plan) -> str:
 def _rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     if run.is_drill:
         return drill_card.rows(run, facts, now)
+    if run.is_snapshot and run.state is not State.AWAITING_APPROVAL:
+        return snapshot_card.rows(run, facts, now)
     match run.state, run.approval.planned:
         case State.AWAITING_APPROVAL, Plan() as plan:
             return request_rows(run, plan, facts, now)
@@ -152,7 +158,7 @@ def _foot(run: Run, facts: CardFacts, now: datetime) -> str:
     known = [run.id]
     match run.state:
         case State.AWAITING_APPROVAL if run.approval.planned:
-            known += [f"plan {run.code}"] + ([] if run.is_drill else [drill(run.approval.plan)])
+            known += [f"plan {run.code}"] + ([] if run.is_beside else [drill(run.approval.plan)])
         case State.RUNNING:
             known.append(_next_news(facts, now))
         case State.PAUSED | State.STUCK:
@@ -195,6 +201,8 @@ def _asks(run: Run) -> str:
 
 def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]:
     """What an approver agrees to."""
+    if run.is_snapshot:
+        return [*snapshot_card.terms(plan, now), _asks(run), _starts_when(run, plan, facts, now)]
     return [
         comes_from(plan, now),
         goes_back(plan, now),

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.envelope import Event
 from bot.run import Run
+from bot.views import lessons
 from bot.views.facts import CardFacts
 from bot.views.limits import Block, View, code, cut, escape, link, mention, modal, sections
 from bot.views.lines import event_words
@@ -23,6 +24,7 @@ def details(
         *_titled("What goes", [f"• {line}" for line in _goes(run, now)]),
         *_titled("Steps", [step_row(run, record, facts.progress) for record in run.work.steps]),
         *_titled("Checks", [finding_row(finding, 300) for finding in run.work.findings]),
+        *_titled("What was learnt", lessons.in_full(run)),
         *_titled("Earlier runs", [_earlier(one, now) for one in earlier[:10]]),
         *_titled("Timeline", [_line(event, run) for event in reversed(events)]),
     ]

@@ -3,28 +3,20 @@
 The first line says what was seen, as every card does; what is live was not touched, and that is said too.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from bot.made import drop_due_at, droppable
 from bot.model import Do, Outcome, Plan, State, Verdict
 from bot.run import Run, StepRecord
+from bot.views import lessons
 from bot.views.ending import copies, why_untouched
 from bot.views.facts import CardFacts
 from bot.views.limits import code, escape, mention
 from bot.views.plan import goal_name, warnings
 from bot.views.steps import check_rows, passed, step_rows
-from bot.views.words import duration, given_reason, target_name, utc
+from bot.views.words import duration, given_reason, not_begun, target_name, utc
 
 NAMED_AT_MOST = 4  # checks that did not look
-
-_NOT_MADE: Mapping[State, str] = {
-    State.REFUSED: "🚫 Drill refused",
-    State.VETOED: "🚫 Drill rejected",
-    State.EXPIRED: "⌛ Drill not begun in time",
-    State.VOID: "⚪ Drill not begun",
-    State.CANCELLED: "⚪ Drill cancelled",
-}
 
 
 def headline(run: Run, now: datetime) -> str:
@@ -40,10 +32,8 @@ def headline(run: Run, now: datetime) -> str:
             return f"▶️ Drill: {name} on a copy"
         case State.STUCK:
             return f"🟥 NOT KNOWN: what became of the copy of {name}?"
-        case state if state in _NOT_MADE:
-            return f"{_NOT_MADE[state]}: {name}"
         case _:
-            return f"⏳ Drill: {name} on a copy"
+            return not_begun(run) or f"⏳ Drill: {name} on a copy"
 
 
 def _failed_headline(run: Run, name: str, now: datetime) -> str:
@@ -70,6 +60,7 @@ def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         untouched(run),
         *(_copy(run, now) if run.state.final else []),
         *_what_follows(run),
+        *(lessons.rows(run) if run.state.final else []),
         _asked(run, now),
     ]
 
@@ -95,7 +86,7 @@ def _how_far(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]
     if copied.outcome is Outcome.SUCCEEDED:
         took = _seconds_of(copied)
         how_long = "" if took is None else f" in {duration(took)}"
-        return [f"Restored on the copy{how_long} ({_objective(plan, took)})"]
+        return [f"Restored on the copy{how_long} ({_objective(plan, took)}){_window(plan)}"]
     if run.state is State.FAILED:
         return [f"❌ {escape(run.why, 160) or 'the backend did not say why'}"]
     return why_untouched(run, now)
@@ -112,6 +103,17 @@ def _objective(plan: Plan, took: float | None) -> str:
         return "no RTO declared"
     longer = "⚠️ longer than the " if took is not None and took > plan.rto else ""
     return f"{longer}RTO {duration(plan.rto)}"
+
+
+def _window(plan: Plan) -> str:
+    """How old the newest restore point was: what was written since, a rollback would have lost."""
+    if plan.freshest is None:
+        return ""
+    old = (plan.made_at - plan.freshest).total_seconds()
+    if plan.rpo is None:
+        return f" · newest point {duration(old)} old (no RPO declared)"
+    longer = "⚠️ older than the " if old > plan.rpo else ""
+    return f" · newest point {duration(old)} old ({longer}RPO {duration(plan.rpo)})"
 
 
 def _checked(run: Run) -> list[str]:

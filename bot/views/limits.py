@@ -281,12 +281,24 @@ def channel_select(action_id: str) -> Block:
     }
 
 
-def person_select(action_id: str) -> Block:
-    return {
+def person_select(action_id: str, chosen: str = "") -> Block:
+    """`chosen`: an account. Empty: nobody is chosen yet."""
+    made: Block = {
         "type": "users_select",
         "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
         "placeholder": plain("Choose a person", PLACEHOLDER_CHARACTERS),
     }
+    return made | ({"initial_user": chosen} if chosen else {})
+
+
+def people_select(action_id: str, chosen: Sequence[str] = ()) -> Block:
+    """`chosen`: accounts."""
+    made: Block = {
+        "type": "multi_users_select",
+        "action_id": uncut(action_id, IDENTIFIER_CHARACTERS),
+        "placeholder": plain("Choose people", PLACEHOLDER_CHARACTERS),
+    }
+    return made | ({"initial_users": list(chosen)} if chosen else {})
 
 
 def date_picker(action_id: str, chosen: date) -> Block:

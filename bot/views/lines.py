@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 from bot.envelope import Event
 from bot.event_kinds import EventKind
-from bot.events import DropPutOff
+from bot.events import DropPutOff, Learnt
+from bot.lessons import Lessons
 from bot.model import Purpose, Step
 from bot.run import Run
 from bot.views.steps import step_name
@@ -73,6 +74,7 @@ _SENTENCES: Mapping[EventKind, str] = {
     EventKind.DROP_DUE: "{step}: its time has come",
     EventKind.DROP_PUT_OFF: "{step}: kept until {until}{why}",
     EventKind.SUPERSEDED: "Another run has taken the target somewhere else: it is at {point} by {by_run}",
+    EventKind.LEARNT: "{who} wrote down what was learnt{learnt}",
     EventKind.SUCCEEDED: "Ended well",
 }
 _ANSWERS: Mapping[str, str] = {
@@ -89,6 +91,8 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
     answer = getattr(fact, "answer", "")
     if getattr(fact, "standing", ""):
         return "The configuration agrees to it: only a copy is made and looked at"
+    if event.kind is EventKind.DROP_DUE and event.by:
+        return f"{name(event.by)} asked for it: {_step_of(run, step, shown)}"
     return _SENTENCES[event.kind].format(
         who=name(event.by) if event.by else "The bot",
         why=_after(getattr(fact, "why", ""), shown),
@@ -101,12 +105,17 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
         point=shown(getattr(fact, "point", "")),
         by_run=shown(getattr(fact, "by_run", "")),
         until=date(fact.until) if isinstance(fact, DropPutOff) else "",
+        learnt=_after(_learnt(fact.lessons), shown) if isinstance(fact, Learnt) else "",
     )
 
 
 def _after(said: str, shown: Shown) -> str:
     """After a colon; nothing when nothing was said."""
     return f": {shown(said)}" if said else ""
+
+
+def _learnt(lessons: Lessons) -> str:
+    return "; ".join(filter(None, (lessons.deviation, lessons.to_do, lessons.closed)))
 
 
 def _step(run: Run, n: int | None) -> Step | None:
@@ -129,4 +138,6 @@ def _deed(run: Run, shown: Shown) -> str:
         return f"undo {run.request.undo_of} on {shown(run.request.target)}"
     if run.is_drill:
         return f"a drill of {shown(run.request.target)}"
+    if run.is_snapshot:
+        return f"a snapshot of {shown(run.request.target)}"
     return f"roll back {shown(run.request.target)}"

@@ -11,6 +11,7 @@ from bot.views.limits import code, escape
 from bot.views.words import (
     both_zones,
     date,
+    day_and_clock,
     drill_words,
     duration,
     duration_range,
@@ -37,6 +38,11 @@ def goal_name(plan: Plan, now: datetime) -> str:
     if plan.kind is Kind.SYSTEM:
         return version(plan.point.label or plan.point.id)
     return point_name(plan.point, now)
+
+
+def state_shown(plan: Plan) -> str:
+    """Returns the moment of which a snapshot shows the state: that of its restore point."""
+    return day_and_clock(plan.point.at) if plan.point.at else version(plan.point.label or plan.point.id)
 
 
 def course(plan: Plan, now: datetime) -> str:

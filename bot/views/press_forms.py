@@ -13,11 +13,14 @@ from bot.model import Do, Left, Phase, Plan, State, Step
 from bot.presses.approve import CODE
 from bot.presses.cancel import STOP_FORM
 from bot.presses.continue_ import GO_ONLINE, LEAVE_MAINTENANCE
+from bot.presses.learn import LESSONS
+from bot.presses.manifest import MANIFEST_FORM
 from bot.presses.press import Form
 from bot.presses.resolve import WHAT_IS_LIVE
 from bot.presses.stop import END_IT
 from bot.presses.veto import REASON
 from bot.run import Run, StepState
+from bot.views import lessons, manifest
 from bot.views.card import request_rows
 from bot.views.decision import answer_words, asks_what_is_live, proposal_rows
 from bot.views.facts import CardFacts
@@ -247,4 +250,6 @@ DRAWN: Mapping[Form, Draw] = {  # two are drawn from more than a run and its fac
     GO_ONLINE: go_online,
     LEAVE_MAINTENANCE: leave_maintenance,
     WHAT_IS_LIVE: resolve,
+    LESSONS: lessons.form,
+    MANIFEST_FORM: manifest.form,
 }

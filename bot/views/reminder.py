@@ -35,22 +35,23 @@ SHOWN_DUTIES = 15  # two blocks each; `drills` lists all
 
 @dataclass(frozen=True, slots=True)
 class DutyFacts:
-    """What is known of the target of a duty beside its row."""
+    """What is known of a duty beside its row."""
 
     environment: str = ""  # empty: the target is not configured any more
     last: Run | None = None  # its newest drill that has shown something
     going_on: Run | None = None  # a drill of it that has not ended
+    follows: Run | None = None  # the drill that has left it to do
 
 
 def reminder(
     duties: Sequence[Duty], facts: Mapping[str, DutyFacts], command: str, late: timedelta, now: datetime
 ) -> MessageContent:
-    """`facts` by target; `late`: how much later than its time the message comes."""
+    """`facts` by the keys of the duties; `late`: how much later than its time the message comes."""
     waiting = [duty for duty in duties if _is_waiting(duty, now)]
     title = _title(waiting, len(duties))
     blocks: list[Block] = [section(f"*{title}*")]
     for duty in duties[:SHOWN_DUTIES]:
-        of = facts.get(duty.target, DutyFacts())
+        of = facts.get(duty.key, DutyFacts())
         blocks.append(section(row(duty, of, now)))
         if duty in waiting and of.going_on is None:
             blocks += actions(duty.key, _buttons(duty))
@@ -85,10 +86,19 @@ def row(duty: Duty, of: DutyFacts, now: datetime) -> str:
     place = f" · {escape(of.environment.upper(), 20)}" if of.environment else ""
     what = f"*{target_name(duty.target)}*{place}"
     if duty.kind is DutyKind.FOLLOW_UP:
-        what += f" · drill {escape(duty.run, 20)} did NOT pass: what is to be done about it?"
+        what += f" · {_left_to_do(duty, of.follows)}"
     else:
         what += f" · {last_drill(duty, of)}"
     return f"{what} · {_state(duty, of, now)}"
+
+
+def _left_to_do(duty: Duty, drill: Run | None) -> str:
+    """In the words in which somebody has written it down."""
+    run = escape(duty.run, 20)
+    lessons = drill.end.lessons if drill else None
+    if lessons is not None and lessons.to_do:
+        return f"after drill {run}: {escape(lessons.to_do, 120)}"
+    return f"drill {run} did NOT pass: what is to be done about it?"
 
 
 def last_drill(duty: Duty, of: DutyFacts) -> str:

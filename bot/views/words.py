@@ -4,10 +4,16 @@ Not known is said as not known, never as zero.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from bot.model import Contents, Purpose, RestorePoint, Value
+from bot.contents import Contents
+from bot.model import (
+    Purpose,
+    RestorePoint,
+    State,
+    Value,
+)
 from bot.run import Run
 from bot.spelling import listed
 from bot.times import is_of_the_future
@@ -35,6 +41,11 @@ def clock_seconds(at: datetime) -> str:
 def utc(at: datetime, now: datetime) -> str:
     """`02:45 UTC`."""
     return f"{clock(at, now)} UTC"
+
+
+def day_and_clock(at: datetime) -> str:
+    """`30 Sep 2026 21:45 UTC`: for what is still read in years."""
+    return f"{date(at)} {at.astimezone(UTC):%Y %H:%M} UTC"
 
 
 def local(at: datetime, now: datetime) -> str:
@@ -177,16 +188,37 @@ def state_words(run: Run) -> str:
 
 
 def deed(run: Run) -> str:
-    """`Roll back orders`, `Undo RB-42 on orders`, `Drill orders on a copy`."""
+    """`Roll back orders`, `Undo RB-42 on orders`, `Drill orders on a copy`, `Copy orders`."""
     if run.is_drill:
         return f"Drill {_object(run)} on a copy"
+    if run.is_snapshot:
+        return f"Copy {_object(run)}"
     return f"{'Undo' if _undoes(run) else 'Roll back'} {_object(run)}"
 
 
 def doing(run: Run) -> str:
     if run.is_drill:
         return f"Drilling {_object(run)} on a copy"
+    if run.is_snapshot:
+        return f"Copying {_object(run)}"
     return f"{'Undoing' if _undoes(run) else 'Rolling back'} {_object(run)}"
+
+
+_NOT_BEGUN: Mapping[State, tuple[str, str]] = {
+    State.REFUSED: ("🚫", "refused"),
+    State.VETOED: ("🚫", "rejected"),
+    State.EXPIRED: ("⌛", "not begun in time"),
+    State.VOID: ("⚪", "not begun"),
+    State.CANCELLED: ("⚪", "cancelled"),
+}
+
+
+def not_begun(run: Run) -> str:
+    """`🚫 Drill refused: orders`, of a copy that was to be made; empty: it has begun, or may yet."""
+    if run.state not in _NOT_BEGUN:
+        return ""
+    mark, how = _NOT_BEGUN[run.state]
+    return f"{mark} {run.request.purpose.capitalize()} {how}: {target_name(run.request.target)}"
 
 
 def _undoes(run: Run) -> bool:

@@ -14,7 +14,6 @@ from backends.opening import resolver_for
 from backends.world import ConfiguredWorld
 from bot.clock import SteadyClock
 from bot.configuration import Configuration, Target, load
-from bot.drilling import has_shown
 from bot.duties import Duty
 from bot.envelope import Event
 from bot.errors import ConfigurationError, TemporaryError, UserError
@@ -27,6 +26,7 @@ from bot.suggesting import Offer, why_none_suggested
 from bot.views.reminder import DutyFacts
 from handlers.cli.database import stored
 from handlers.cli.output import aside
+from handlers.due import facts_of
 from handlers.settings import ProcessSettings
 from storage.duties import DutyStore
 from storage.projection import Summary
@@ -84,14 +84,8 @@ async def drills(settings: ProcessSettings) -> list[DrillReport]:
     """What is due first, first. Touches no target. Raises ConfigurationError."""
     configuration = load(settings.config, definitions())
     async with stored(settings) as store:
-        found = []
-        for duty in await DutyStore(store).all():
-            target = configuration.targets.get(duty.target)
-            last = next(filter(has_shown, await store.drills(duty.target)), None)
-            going_on = next(iter(await store.open_drills(duty.target)), None)
-            facts = DutyFacts(target.environment if target else "", last, going_on)
-            found.append(DrillReport(duty, facts))
-        return found
+        duties = await DutyStore(store).all()
+        return [DrillReport(duty, await facts_of(store, configuration, duty)) for duty in duties]
 
 
 async def points(settings: ProcessSettings, name: str) -> Offer:

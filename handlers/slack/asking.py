@@ -2,8 +2,9 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot import drilling, machine, policy
+from bot import drilling, machine, policy, snapshots
 from bot.configuration import Target
 from bot.envelope import Event
 from bot.errors import UserError
@@ -36,11 +37,20 @@ class Wish:
     def is_drill(self) -> bool:
         return self.purpose is Purpose.DRILL
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether it only copies: it takes nothing from anybody."""
+        return self.is_drill or self.purpose is Purpose.SNAPSHOT
+
 
 def drill(target: str, point: str | None, channel: str, reason: str = "", thread: str | None = None) -> Wish:
     """`point` None: one is drawn, and the seed is kept."""
     goal = Goal(point=point) if point else Goal(drawn=secrets.randbelow(SEEDS))
     return Wish(target, goal, channel, Purpose.DRILL, reason, thread)
+
+
+def snapshot(target: str, as_of: datetime, channel: str, reason: str, thread: str | None = None) -> Wish:
+    return Wish(target, Goal(as_of=as_of), channel, Purpose.SNAPSHOT, reason, thread)
 
 
 async def ask(ctx: Context, person: Person, wish: Wish, delivery: Delivery, ending: Run | None = None) -> Run:
@@ -75,12 +85,14 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish, endin
         raise UserError(place.why_not)
     if wish.is_drill:
         drilling.rule_of(target)
+    if wish.purpose is Purpose.SNAPSHOT:
+        snapshots.rule_of(target)
     entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
-    already = await ctx.store.open_requests_of(person.human, drills=wish.is_drill)
+    already = await ctx.store.open_requests_of(person.human, beside=wish.is_beside)
     if reason := _why_not(person, target, entitled, already, wish):
         raise UserError(reason)
     holder = await ctx.store.open_run_of(target.name)
-    if holder is not None and ending is None and not wish.is_drill:
+    if holder is not None and ending is None and not wish.is_beside:
         raise TargetTaken(target.name, holder)
     return entitled
 
@@ -88,7 +100,11 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish, endin
 def _why_not(person: Person, target: Target, entitled: Entitled, already: int, wish: Wish) -> str | None:
     """A drill on a copy touches nothing that is live: the configuration has agreed to it."""
     if wish.is_drill:
-        return policy.why_not_ask(person, target.name, entitled, already, 0, policy.DRILL)
+        return policy.why_not_ask(person, target.name, entitled, already, 0, policy.BESIDE)
+    if wish.is_beside:
+        return policy.why_not_ask(
+            person, target.name, entitled, already, target.approval.quorum, policy.BESIDE
+        )
     return policy.why_not_ask(person, target.name, entitled, already, target.approval.quorum)
 
 
@@ -117,7 +133,7 @@ async def _open(
         now,
         person.id,
     )
-    locks = () if wish.is_drill else targets_of(ctx.configuration, target)
+    locks = () if wish.is_beside else targets_of(ctx.configuration, target)
     opening = Opening(event, locks, wish.channel)
 
     async def work(change: Transaction) -> Run:
@@ -127,7 +143,7 @@ async def _open(
             marks = tuple(sorted(policy.marks(person)))
             ended = EndedByUndo(marks=marks, why="ended by its undo", undone_by=next_id)
             await change.append(ending, (Event(ended, now, person.id),))
-        already = await change.open_requests_of(person.human, drills=wish.is_drill)
+        already = await change.open_requests_of(person.human, beside=wish.is_beside)
         if reason := _why_not(person, target, entitled, already, wish):
             raise UserError(reason)
         if wish.is_drill:
@@ -149,10 +165,11 @@ async def _open(
 
 
 def again(run: Run) -> Wish:
-    """The same wish as an ended run's: a fresh plan, a new run."""
+    """The same wish as an ended run's: a fresh plan, a new run. A drill that failed tries another point."""
+    another = run.is_drill and run.state is State.FAILED
     return Wish(
         run.request.target,
-        run.request.goal,
+        Goal(drawn=secrets.randbelow(SEEDS)) if another else run.request.goal,
         run.request.channel,
         run.request.purpose,
         run.request.reason,

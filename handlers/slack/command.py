@@ -24,10 +24,10 @@ from handlers import access
 from handlers.access import OpenTo
 from handlers.context import Context
 from handlers.door.delivery import Delivery
+from handlers.due import facts_of
 from handlers.slack import asking, pressing, start_modal
 from handlers.slack.asking import Wish
 from handlers.slack.facts import reading_facts
-from handlers.slack.reminding import facts_of
 from handlers.slack.typed import plain
 from storage.projection import Summary
 
@@ -74,7 +74,8 @@ class Row(Generic[C]):
 
 async def answer(ctx: Context, said: TypedLine) -> Answer:
     """Answers one typed line. Raises UserError, Repeated."""
-    asked = commands.parse(plain(said.text), ctx.configuration.targets, ctx.clock(), said.person.timezone)
+    known, zones = ctx.configuration.targets, (said.person.timezone, ctx.configuration.timezone)
+    asked = commands.parse(plain(said.text), known, ctx.clock(), *zones)
     row = ANSWERS.get(type(asked))
     if reason := access.why_not(row.open_to if row else None, said.person):
         raise UserError(reason)
@@ -104,11 +105,16 @@ async def _drill(ctx: Context, said: TypedLine, asked: commands.StartDrill) -> A
     return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
 
 
+async def _snapshot(ctx: Context, said: TypedLine, asked: commands.TakeSnapshot) -> Answer:
+    wish = asking.snapshot(asked.target, asked.as_of, said.channel, asked.reason, said.thread)
+    return Asked(await asking.ask(ctx, said.person, wish, said.delivery))
+
+
 async def _drills(ctx: Context, said: TypedLine, asked: commands.ListDrills) -> MessageContent:
     due = await ctx.duties.all()
     shown = due[: lists.ROWS]
-    facts = {duty.target: await facts_of(ctx, duty.target) for duty in shown}
-    rows = [reminder.row(duty, facts[duty.target], ctx.clock()) for duty in shown]
+    facts = [await facts_of(ctx.store, ctx.configuration, duty) for duty in shown]
+    rows = [reminder.row(*one, ctx.clock()) for one in zip(shown, facts, strict=True)]
     without = [name for name, target in ctx.configuration.targets.items() if target.drill is None]
     return lists.drills(rows, len(due) - len(shown), without)
 
@@ -190,6 +196,7 @@ ANSWERS: Mapping[type, Row[Any]] = {
     commands.OpenModal: Row(OpenTo.MEMBER, _open_form, changes=True),
     commands.Ask: Row(OpenTo.RIGHTS, _ask, changes=True),
     commands.StartDrill: Row(OpenTo.RIGHTS, _drill, changes=True),
+    commands.TakeSnapshot: Row(OpenTo.RIGHTS, _snapshot, changes=True),
     commands.ListDrills: Row(OpenTo.MEMBER, _drills),
     commands.ListPoints: Row(OpenTo.MEMBER, _points),
     commands.ListTargets: Row(OpenTo.MEMBER, _targets),

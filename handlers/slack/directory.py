@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.configuration import Configuration, Human, Target
-from bot.errors import TemporaryError
+from bot.errors import TemporaryError, UserError
 from bot.model import Person
 from bot.policy import Entitled
 from handlers.slack.refusals import NO_ANSWER, said
@@ -94,6 +94,15 @@ class SlackDirectory:
         except NO_ANSWER as problem:
             raise TemporaryError("Slack did not say who you are. Try again in a moment.") from problem
         return self._person(user_id, user)
+
+    async def refuse_who_cannot(self, user_id: str) -> None:
+        """Raises UserError where something is to be left to an account that may do nothing here."""
+        try:
+            person = await self.person(user_id)
+        except TemporaryError:
+            raise UserError("Slack did not say who that is. Try again in a moment.") from None
+        if person.barred:
+            raise UserError(f"It cannot be left to them: {person.barred}. Choose somebody else.")
 
     def _person(self, user_id: str, user: dict[str, Any]) -> Person:
         profile = user.get("profile", {})

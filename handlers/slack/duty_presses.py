@@ -5,25 +5,24 @@ its owner, its point of contact, and whom it was handed to.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import Any
 
 from bot import duties as rules
 from bot.duties import Duty
-from bot.errors import TemporaryError, UserError
+from bot.errors import UserError
 from bot.model import Person
 from bot.policy import PersonRole
 from bot.run import Run
-from bot.times import zone_of
 from bot.views import reminder as view
 from bot.views.limits import View
 from bot.views.words import date as date_words
 from handlers.context import Context
 from handlers.door.delivery import Delivery
+from handlers.due import facts_of
 from handlers.slack import asking
 from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
 from handlers.slack.forms import typed
-from handlers.slack.reminding import facts_of
 from storage.duties import HandedOver, Moved, PutOff
 
 
@@ -63,7 +62,7 @@ async def start(ctx: Context, duty: Duty, person: Person, channel: str, delivery
 async def form(ctx: Context, action_id: str, duty: Duty, person: Person) -> View:
     """Returns the form that a button opens. Raises UserError."""
     await _refuse_others(ctx, duty, person)
-    facts, now = await facts_of(ctx, duty.target), ctx.clock()
+    facts, now = await facts_of(ctx.store, ctx.configuration, duty), ctx.clock()
     if action_id == view.LATER_BUTTON:
         return view.later(duty, facts, rules.latest_put_off(duty, now), now)
     return view.hand_over(duty, facts, now)
@@ -86,13 +85,11 @@ async def submit(ctx: Context, person: Person, sent: Mapping[str, Any], delivery
 
 
 def _until(ctx: Context, duty: Duty, person: Person, given: Mapping[str, str], now: datetime) -> PutOff:
-    zone = zone_of(ctx.configuration.timezone) or UTC
     try:
         day = date.fromisoformat(given.get("until", ""))
     except ValueError:
         raise UserError("Choose the day until which it is put off.") from None
-    begins = time.fromisoformat(ctx.configuration.reminders.from_)
-    until = datetime.combine(day, begins, zone).astimezone(UTC)
+    until = rules.day_begins(ctx.configuration, day)
     latest = rules.latest_put_off(duty, now)
     if until <= now:
         raise UserError("That day is over. Choose a later one.")
@@ -108,12 +105,7 @@ async def _hand_over(
 ) -> None:
     if not to:
         raise UserError("Choose who is reminded instead.")
-    try:
-        new = await ctx.directory.person(to)
-    except TemporaryError:
-        raise UserError("Slack did not say who that is. Try again in a moment.") from None
-    if new.barred:
-        raise UserError(f"They cannot be reminded: {new.barred}. Choose somebody else.")
+    await ctx.directory.refuse_who_cannot(to)
     at_once = rules.opening(ctx.configuration, now) or now
     await ctx.duties.hand_over(duty, HandedOver(person.id, to, at_once), delivery.key, now)
 

@@ -1,4 +1,4 @@
-"""What people typed and chose in a modal, by the action ids of its inputs."""
+"""What people typed and chose in a modal, by the action ids of its inputs. Blanks part several people."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +17,7 @@ def typed(view: Mapping[str, Any]) -> dict[str, str]:
                 or given.get("selected_conversation")
                 or given.get("selected_user")
                 or given.get("selected_date")
+                or " ".join(given.get("selected_users") or ())
             )
             if value:
                 found[action_id] = str(value)

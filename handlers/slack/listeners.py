@@ -279,8 +279,9 @@ class Listeners:
         except Repeated:
             await ack()
         except REFUSALS as reason:
-            # what can be sent again stays open: a mistyped code, and whatever there was no time for
-            block = any_block(view) if isinstance(reason, TurnedAway) else block_of(view, "plan_code")
+            # what can be sent again stays open: a mistyped code, sentences, and what there was no time for
+            kept = block_of(view, "plan_code") or block_of(view, "deviation")
+            block = any_block(view) if isinstance(reason, TurnedAway) else kept
             await self._in_the_form(ack, block, reason)
 
     async def _in_the_form(self, ack: AsyncAck, block: str | None, reason: Exception) -> None:

@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.errors import UserError
 from bot.model import Person
-from bot.presses import PRESSES, Click, Form, Press, veto
+from bot.presses import LEARN, PRESSES, Click, Form, Press, veto
 from bot.presses.details import LONG_FORM
 from bot.presses.press import DIALOG
 from bot.presses.undo import UNDO_FORM
@@ -25,7 +25,7 @@ from bot.views.limits import View
 from bot.views.press_forms import DRAWN
 from handlers.context import Context
 from handlers.door.delivery import Delivery
-from handlers.slack import pressing, start_modal
+from handlers.slack import lessons, pressing, start_modal
 from handlers.slack.facts import reading_facts
 from handlers.slack.forms import typed
 from handlers.slack.sending import MustWait
@@ -84,7 +84,8 @@ async def _draw(ctx: Context, form: Form, pressed: Pressed) -> View:
     facts = await reading_facts(ctx, run, pressed.person.id)
     if form is LONG_FORM:
         return await _long_form(ctx, run, facts)
-    about = {"press": pressed.press.action_id, "value": pressing.button_value(pressed.card.key, run)}
+    value = pressing.button_value(pressed.card.key, run)
+    about = {"press": pressed.press.action_id, "value": value, "seen": run.end.lessons_seq}
     return DRAWN[form](run, facts, json.dumps(about), ctx.clock())
 
 
@@ -108,20 +109,22 @@ async def _long_form(ctx: Context, run: Run, facts: CardFacts) -> View:
 
 async def submit(ctx: Context, person: Person, view: Mapping[str, Any], delivery: Delivery) -> None:
     """Does what the form was opened for. Raises UserError, Repeated."""
-    press, run, stamp = await _asked_about(ctx, view)
+    press, run, stamp, seen = await _asked_about(ctx, view)
     given = typed(view)
     click = Click(
         stamp=stamp,
         code=given.get("plan_code", ""),
         answer=given.get("answer", ""),
         why=given.get("reason", ""),
+        lessons=await lessons.written(ctx, given) if press is LEARN else None,
+        lessons_seen=seen,
     )
     await pressing.press(ctx, press, run.id, person, click, delivery)
 
 
 async def keep_reason(ctx: Context, person: Person, view: Mapping[str, Any], delivery: Delivery) -> None:
     """Keeps why somebody rejected. Raises UserError, Repeated."""
-    _, run, _ = await _asked_about(ctx, view)
+    _, run, *_ = await _asked_about(ctx, view)
     now = ctx.clock()
     events = veto.reason_events(run, person, typed(view).get("reason", ""), now)
     if not events:
@@ -135,14 +138,17 @@ async def keep_reason(ctx: Context, person: Person, view: Mapping[str, Any], del
     ctx.publish()
 
 
-async def _asked_about(ctx: Context, view: Mapping[str, Any]) -> tuple[Press, Run, str]:
-    """The metadata is only a pointer: what it points to is read from the database."""
+async def _asked_about(ctx: Context, view: Mapping[str, Any]) -> tuple[Press, Run, str, int]:
+    """The metadata is only a pointer: what it points to is read from the database.
+
+    Returns the press, the run, what the form was drawn for, and the seq of the lessons that it showed.
+    """
     try:
         about = json.loads(view.get("private_metadata") or "{}")
-        press, value = PRESSES[about["press"]], str(about["value"])
+        press, value, seen = PRESSES[about["press"]], str(about["value"]), int(about.get("seen", 0))
         value.encode()  # it may hold half a character, which is a ValueError too
     except (ValueError, KeyError, TypeError):
         raise UserError("This form belongs to no card of mine. Press the button on the card again.") from None
     card, drawn = await pressing.card_of(ctx, value)
     run = await pressing.load(ctx, card.run_id)
-    return press, run, pressing.drawn_for(run, card.key, drawn)
+    return press, run, pressing.drawn_for(run, card.key, drawn), seen

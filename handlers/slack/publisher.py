@@ -6,7 +6,7 @@ Slack is in `posting`, Slack's budgets are kept by `sending`. One publisher at a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,10 +27,12 @@ from bot.views.card import direct as draw_direct
 from bot.views.card import notice as draw_notice
 from bot.views.card import thread_line
 from bot.views.limits import MessageContent, message
+from bot.views.snapshot_card import address
 from handlers.context import Context
 from handlers.slack import start_modal
 from handlers.slack.facts import facts_for
 from handlers.slack.holding import SOON_SECONDS, Holding, is_about_to_change
+from handlers.slack.owed import asked_for, awaits_its_card, called, moment_of, standing
 from handlers.slack.posting import CannotPost, MessageGone, PostedMessage, Posting, ThreadGone
 from handlers.slack.reminding import show_reminders
 from handlers.slack.sending import MustWait
@@ -50,6 +52,13 @@ LEFT_ALONE_AT_MOST = timedelta(seconds=10)  # an older copy of its card may have
 REACHED_FOR_EVERY = timedelta(seconds=20)  # a channel may be opened again, or the bot invited again
 REACHED_FOR_AT_ONCE_CARDS = 5
 REACHED_FOR_UNTIL = timedelta(days=1)
+BESIDE_ITS_CARD = (
+    CardKind.NOTICE,
+    CardKind.DIRECT,
+    CardKind.LINE,
+    CardKind.AUDIT,
+    CardKind.ADDRESS,
+)
 UNDECIDED = frozenset({State.REQUESTED, State.APPROVED, State.RUNNING})  # it goes on by itself
 
 
@@ -138,13 +147,13 @@ class Publisher:
             self._soon = True
             return None
         cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
-        if _awaits_its_card(run) and run.id not in self._dnd:
+        if awaits_its_card(run) and run.id not in self._dnd:
             self._dnd[run.id] = await self._ctx.directory.on_dnd(run.approval.awaited)
         if run.end.private:
             await self._ctx.cards.keep_back(run.id)
             cards = await self._ctx.cards.of_run(run.id)
         try:
-            for card in _standing(cards, CardKind.CARD):
+            for card in standing(cards, CardKind.CARD):
                 run = await self._reconcile(run, card, cards)
         except MustWait as wait:
             self._holding.hold(run, wait, self._ctx.clock())
@@ -155,7 +164,7 @@ class Publisher:
         """Its copies and notices; each waits for itself."""
         run, complete = shown.run, shown.complete
         cards = await self._owed(run, await self._ctx.cards.of_run(run.id))
-        for card in _standing(cards, CardKind.NOTICE, CardKind.DIRECT, CardKind.LINE, CardKind.AUDIT):
+        for card in standing(cards, *BESIDE_ITS_CARD):
             try:
                 await self._reconcile(run, card, cards)
             except MustWait as wait:
@@ -176,7 +185,7 @@ class Publisher:
     async def _owed(self, run: Run, cards: Sequence[Card]) -> Sequence[Card]:
         """The messages of a run, those too that its state asks for now."""
         known = {(card.kind, card.recipient, card.moment) for card in cards}
-        missing = [asked for asked in _asked_for(run, cards) if asked not in known]
+        missing = [asked for asked in asked_for(run, cards) if asked not in known]
         for kind, recipient, moment in missing:
             await self._ctx.cards.want(run.id, kind, recipient, self._ctx.clock(), moment=moment)
         return await self._ctx.cards.of_run(run.id) if missing else cards
@@ -194,7 +203,7 @@ class Publisher:
             if card.kind is not CardKind.CARD and run.state in UNDECIDED:
                 self._wait_until((run.work.started_at or run.changed_at or run.request.at) + COPIES_AFTER)
             self._ctx.sender.check("chat.update", can_wait=can_wait)
-        elif card.kind is CardKind.NOTICE and card.moment != _moment(run):
+        elif card.kind is CardKind.NOTICE and card.moment != moment_of(run):
             await self._ctx.cards.impossible(card.key, "no news any more")
             return run
         if self._undrawn.pauses_until(card.key, self._ctx.clock()):
@@ -213,7 +222,7 @@ class Publisher:
 
     async def _not_drawn(self, run: Run, card: Card, cards: Sequence[Card]) -> None:
         """Gives it up when it was tried often enough."""
-        if any(main.ts is None for main in _standing(cards, CardKind.CARD)):  # it comes first, with a link
+        if any(main.ts is None for main in standing(cards, CardKind.CARD)):  # it comes first, with a link
             return
         if self._undrawn.failed(card.key, self._ctx.clock()):
             await self._ctx.cards.impossible(card.key, "no link to its card")
@@ -234,7 +243,7 @@ class Publisher:
 
     def _as_posted(self, run: Run) -> Run:
         """The first drawing says already by when to approve, so that it need not be drawn again."""
-        if not _awaits_its_card(run):
+        if not awaits_its_card(run):
             return run
         return machine.apply(run, Event(events.Posted(), self._ctx.clock(), seq=run.seq))
 
@@ -266,12 +275,14 @@ class Publisher:
             case CardKind.AUDIT:
                 shown = draw_card(run, facts, now)
                 return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
+            case CardKind.ADDRESS:
+                return address(run)
             case CardKind.REMINDER:
                 return None  # it belongs to no run
 
     async def _link(self, cards: Sequence[Card]) -> str | None:
         """To the card of the run; None: there is none that could be linked to. Raises MustWait."""
-        for card in _standing(cards, CardKind.CARD):
+        for card in standing(cards, CardKind.CARD):
             if card.channel and card.ts:
                 try:
                     return await self._ctx.sender.permalink(card.channel, card.ts)
@@ -286,7 +297,7 @@ class Publisher:
     ) -> Run:
         thread = card.thread_ts
         if card.kind is CardKind.NOTICE and card.recipient == run.request.channel:
-            main = next(_standing(cards, CardKind.CARD), None)
+            main = next(standing(cards, CardKind.CARD), None)
             if main is None:
                 await self._ctx.cards.impossible(card.key, "no card to reply to")
                 return run
@@ -322,7 +333,7 @@ class Publisher:
 
         async def work(change: Transaction) -> Run:
             await place(change.connection, card.key, channel, ts, drawn if posted.drawn else "", now)
-            if card.kind is CardKind.CARD and _awaits_its_card(run):
+            if card.kind is CardKind.CARD and awaits_its_card(run):
                 return await change.append(run, (Event(events.Posted(channel, ts), now),))
             return run
 
@@ -336,7 +347,7 @@ class Publisher:
         """What follows when a message cannot be: the run goes on, but nobody is left without news."""
         self._ctx.publish()
         if card.kind is CardKind.NOTICE and card.recipient == run.request.channel:
-            for user in _called(run):
+            for user in called(run):
                 await self._ctx.cards.want(
                     run.id, CardKind.NOTICE, user, self._ctx.clock(), moment=card.moment
                 )
@@ -368,7 +379,7 @@ class Publisher:
         return run
 
     async def _redrawn(self, run: Run, card: Card, drawn: str) -> Run:
-        if card.kind is CardKind.CARD and _awaits_its_card(run) and card.channel and card.ts:
+        if card.kind is CardKind.CARD and awaits_its_card(run) and card.channel and card.ts:
             # It was posted while the plan was still owed: now it can be approved.
             return await self._posted(run, card, PostedMessage(card.channel, card.ts, drawn=True), drawn)
         await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
@@ -406,44 +417,3 @@ class Publisher:
                 continue
             drawn = digest({"text": drawing.text, "blocks": list(drawing.blocks)})
             await self._ctx.cards.redrawn(card.key, drawn, self._ctx.clock())
-
-
-def _awaits_its_card(run: Run) -> bool:
-    """Nobody can approve what nobody was shown."""
-    return run.state is State.AWAITING_APPROVAL and run.approval.posted_at is None
-
-
-def _standing(cards: Sequence[Card], *kinds: CardKind) -> Iterator[Card]:
-    """Those of these kinds that Slack has not made impossible, in the order of the kinds."""
-    return (card for kind in kinds for card in cards if card.kind is kind and card.gone is None)
-
-
-def _asked_for(run: Run, cards: Sequence[Card]) -> Iterator[tuple[CardKind, str, str]]:
-    """The messages that a state asks for: what, for whom, and of which moment."""
-    if run.state is State.AWAITING_APPROVAL:
-        yield from ((CardKind.DIRECT, user, "") for user in run.approval.awaited)
-    has_card = next(_standing(cards, CardKind.CARD), None) is not None
-    if not has_card:
-        yield CardKind.DIRECT, run.request.requester.id, ""
-    if (moment := _moment(run)) is None:
-        return
-    if has_card:
-        yield CardKind.NOTICE, run.request.channel, moment
-    elif run.approval.posted_at is not None:
-        yield from ((CardKind.NOTICE, user, moment) for user in _called(run))
-
-
-def _called(run: Run) -> list[str]:
-    """Whom news is for when it cannot stand under the card."""
-    return list(
-        dict.fromkeys([run.request.requester.id, *(approval.person for approval in run.approval.given)])
-    )
-
-
-def _moment(run: Run) -> str | None:
-    """The moment that makes phones ring, once: it ended, or people have to decide since then."""
-    if run.state.final:
-        return "ended"
-    if run.state in {State.PAUSED, State.STUCK} and run.question.since is not None:
-        return f"{run.state.value}.{run.question.since.timestamp():.3f}"
-    return None

@@ -8,11 +8,10 @@ import structlog
 
 from bot import duties as rules
 from bot.canonical_json import digest
-from bot.drilling import has_shown
 from bot.views import reminder as view
 from bot.views.limits import MessageContent
-from bot.views.reminder import DutyFacts
 from handlers.context import Context
+from handlers.due import facts_of
 from handlers.slack.posting import CannotPost, MessageGone, Posting, ThreadGone
 from handlers.slack.sending import MustWait
 from storage.cards import Card, place
@@ -85,12 +84,5 @@ async def _show(ctx: Context, posting: Posting, card: Card) -> None:
 
 async def _drawn(ctx: Context, card: Card) -> MessageContent:
     told = await ctx.duties.of_card(card.key)
-    facts = {duty.target: await facts_of(ctx, duty.target) for duty in told}
+    facts = {duty.key: await facts_of(ctx.store, ctx.configuration, duty) for duty in told}
     return view.reminder(told, facts, ctx.configuration.command, late_of(card.moment), ctx.clock())
-
-
-async def facts_of(ctx: Context, target: str) -> DutyFacts:
-    configured = ctx.configuration.targets.get(target)
-    ended, open_ones = await ctx.store.drills(target), await ctx.store.open_drills(target)
-    last = next(filter(has_shown, ended), None)
-    return DutyFacts(configured.environment if configured else "", last, next(iter(open_ones), None))

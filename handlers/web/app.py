@@ -13,7 +13,7 @@ from handlers.door.guard import BODY_AT_MOST_BYTES
 from handlers.web.drawing import protect
 from handlers.web.health import healthz, metrics, readyz
 from handlers.web.idle_connections import keep_heard
-from handlers.web.pages import newest_runs, one_run
+from handlers.web.pages import drills, newest_runs, one_run
 from handlers.web.readers import may_read, not_forwarded
 from handlers.web.route_state import FRONT, PROCESS, FrontState, ProcessState
 from handlers.web.slack_events import signed_by_slack, slack_events
@@ -42,6 +42,7 @@ ROUTES = (
     Route("GET", "/healthz", Audience.PUBLIC, healthz),
     Route("GET", "/readyz", Audience.PUBLIC, readyz),
     Route("GET", "/metrics", Audience.INSIDE, metrics),
+    Route("GET", "/drills", Audience.READER, drills),
     Route("GET", "/runs", Audience.READER, newest_runs),
     Route("GET", "/runs/{run_id:RB-[1-9][0-9]{0,8}}", Audience.READER, one_run),
 )

@@ -8,12 +8,15 @@ import structlog
 from aiohttp import web
 
 from bot import machine
+from bot.duties import DutyKind
 from bot.errors import TemporaryError
 from bot.run import Run
 from bot.views.facts import CardFacts
+from bot.views.words import duration
 from handlers.context import Context
 from handlers.slack.facts import reading_facts
 from handlers.web.drawing import draw, missing
+from handlers.web.drills_page import Drilled, target_row, without_drills
 from handlers.web.readers import READER
 from handlers.web.route_state import FRONT
 from handlers.web.run_page import TONES, run_page
@@ -47,6 +50,18 @@ async def newest_runs(request: web.Request) -> web.Response:
     runs = await context.store.summaries(limit=50)
     names = await _names(context, {run.requester for run in runs})
     return draw("runs.html", runs=runs, names=names, tones=TONES, now=context.clock())
+
+
+async def drills(request: web.Request) -> web.Response:
+    context = request.app[FRONT].context
+    due = {duty.target: duty for duty in await context.duties.all() if duty.kind is DutyKind.DRILL}
+    now, rows = context.clock(), []
+    for name, target in context.configuration.targets.items():
+        if target.drill is not None:
+            ended = await context.store.drills(name)
+            rows.append(target_row(Drilled(target, due.get(name), ended), now))
+    without = without_drills(context.configuration)
+    return draw("drills.html", targets=rows, without=without, duration=duration, now=now)
 
 
 def _people_of(run: Run, proven: Sequence[Proof], facts: CardFacts) -> set[str]:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from backends.programs.spool import ELSEWHERE
 from bot import codec, machine, presses
 from bot.configuration import Configuration, Target
+from bot.contents import Contents
 from bot.contract import (
     COPY,
     Capabilities,
@@ -185,7 +186,7 @@ class Notebook:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
         return tuple(run for run in newest if run.state.final and run.is_drill)
 
-    async def open_drills(self, target: str) -> tuple[Run, ...]:
+    async def beside(self, target: str) -> tuple[Run, ...]:
         return tuple(run for run in map(self._load, self.runs) if run.is_drill and not run.state.final)
 
     async def lived(self, target: str) -> tuple[Lived, ...]:
@@ -376,6 +377,7 @@ class Backend(Scripted):
         self.plans: list[Exception] = []  # that the next calls of `plan` raise
         self.blockers: tuple[str, ...] = ()
         self.verified: list[Finding | Exception] = []
+        self.holds: Contents | Exception | None = None  # what its copies hold
         self.goals: list[Goal] = []
 
     @property
@@ -401,6 +403,9 @@ class Backend(Scripted):
             raise PointUnavailable(f"{goal.point} is gone")
         way = Way(point, self.current, self.loss, blockers=self.blockers, gone=self.gone, diff=self.diff)
         return replace(way, takes=self.takes)
+
+    async def describe(self, work: Work) -> Contents | None:
+        return self.holds if self.holds is None else _raised(self.holds)
 
     async def measure(self, point: RestorePoint, now: datetime) -> Loss:
         return _raised(self.measured.pop(0)) if self.measured else self.loss
@@ -662,12 +667,12 @@ class Play:
             self.run, *presses.events_for(press, self.run, who, click, self.clock())
         )
 
-    async def planned(self, goal: Goal | None = None) -> Run:
-        self.ask(goal)
+    async def planned(self, goal: Goal | None = None, purpose: Purpose | None = None) -> Run:
+        self.ask(goal, purpose)
         return await self.drive()
 
-    async def approved(self, goal: Goal | None = None) -> Run:
-        run = await self.planned(goal)
+    async def approved(self, goal: Goal | None = None, purpose: Purpose | None = None) -> Run:
+        run = await self.planned(goal, purpose)
         assert run.approval.plan is not None, run.why
         await self.notes.append(self.run, happened(E.POSTED, self.clock()))
         await self.clock.sleep(2)

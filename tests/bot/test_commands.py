@@ -22,13 +22,14 @@ from bot.commands import (
     OpenModal,
     Resolve,
     Status,
+    TakeSnapshot,
     TypedCommand,
     Undo,
     parse,
 )
 from bot.model import Left
 from bot.spelling import Misunderstood, nearest
-from bot.times import time_of, zone_of
+from bot.times import day_and_time_of, time_of, zone_of
 from handlers.slack.typed import plain
 
 MORNING = datetime(2026, 11, 22, 9, 12, tzinfo=UTC)  # 10:12 in Berlin
@@ -48,6 +49,10 @@ def misread(text: str) -> Misunderstood:
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def as_of(moment: str, reason: str = "") -> TakeSnapshot:
+    return TakeSnapshot("orders", at(moment), reason)
 
 
 # What is understood ----------------------------------------------------------------------------
@@ -85,6 +90,8 @@ def at(text: str) -> datetime:
         ("resolve RB-42 done because I looked", Resolve("RB-42", Left.POINT, None, "I looked")),
         ("resolve RB-42 unchanged because ctl", Resolve("RB-42", Left.BEFORE, None, "ctl")),
         ("resolve RB-42 unclear because ctl", Resolve("RB-42", Left.UNKNOWN, None, "ctl")),
+        ("snapshot orders as of 2026-11-20 because audit", as_of("2026-11-21 00:00", "audit")),
+        ("snapshot orders AS OF 22 Nov 2026 08:05 UTC", as_of("2026-11-22 08:05")),
     ],
 )
 def test_every_form_of_the_command_is_read(text: str, command: TypedCommand) -> None:
@@ -204,7 +211,12 @@ def test_what_is_nearly_right_is_asked_and_never_guessed(text: str, example: str
         ("resolve 42 dead because x", "Say what is live", "resolve RB-42 live unchanged because …"),
         ("resolve 42 live v41", "Say how you know", "resolve 42 live v41 because …"),
         ("drills now", "I do not know what to do with `now`", "drills because now"),
-        ("snapshot orders", "`snapshot` does not work yet.", "help"),
+        (
+            "snapshot orders",
+            "Say as of when: a day, or a day and a time.",
+            "snapshot orders as of 2026-11-20",
+        ),
+        ("snapshot orders as of soon", "I cannot read `soon` as a day", "snapshot orders as of 2026-11-20"),
         ("break-glass", "`break-glass` does not work yet.", "help"),
         ("orders to " + "x" * 3000, "is too long for a restore point", "points orders"),
     ],
@@ -241,6 +253,27 @@ def test_no_reserved_word_can_be_asked_for_as_a_target(word: str) -> None:
 
 
 # Times ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-09-30", "2026-10-01 04:00"),
+        ("20260930", "2026-10-01 04:00"),
+        ("30 Sep 2026", "2026-10-01 04:00"),
+        ("30. September 2026", "2026-10-01 04:00"),
+        ("yesterday", "2026-11-22 05:00"),
+        ("2026-11-22", None),
+        ("2026-02-30", None),
+        ("31 Foo 2026", None),
+        ("2026-09-30 22:00", "2026-09-30 20:00"),
+        ("2026-09-30 22:00 UTC", "2026-09-30 22:00"),
+        ("17 min ago", "2026-11-22 08:55"),
+    ],
+)
+def test_a_day_ends_where_the_configuration_says(text: str, moment: str | None) -> None:
+    answer = day_and_time_of(text, MORNING, BERLIN, "America/New_York")
+    assert answer == at(moment) if moment else isinstance(answer, Misunderstood)
 
 
 @pytest.mark.parametrize(

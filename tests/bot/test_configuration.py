@@ -845,6 +845,12 @@ def test_drills_that_are_due_more_often_than_people_are_reminded_are_refused(pat
         load(written(path, "    kind: database\n", drilled))
 
 
+def test_the_copy_of_a_snapshot_stands_for_an_hour_at_least(path: Path) -> None:
+    audited = "    kind: database\n    snapshots: {keep: 59m}\n"
+    with pytest.raises(ConfigurationError, match="`keep` is under an hour"):
+        load(written(path, "    kind: database\n", audited))
+
+
 def test_a_target_without_checks_is_a_warning(path: Path) -> None:
     assert [words[:20] for words in warnings(load(written(path)))] == ["`shop` has no checks"]
 

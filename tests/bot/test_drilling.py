@@ -284,6 +284,13 @@ def test_every_point_of_the_window_can_be_drawn_and_no_other() -> None:
     assert {drilling.drawn(DRILLED, points, seed, T0) for seed in range(20)} == {"a", "b"}
 
 
+def test_what_has_failed_a_drill_is_drawn_where_there_is_nothing_else() -> None:
+    bad = RestorePoint("a", later(-100), failed_at=T0, failed=("totals",))
+    both = listed(bad, RestorePoint("b", later(-200)))
+    assert {drilling.drawn(DRILLED, both, seed, T0) for seed in range(20)} == {"b"}
+    assert drilling.drawn(DRILLED, listed(bad), 1, T0) == "a"
+
+
 def test_the_same_seed_draws_the_same_point_whatever_their_order() -> None:
     one, other = RestorePoint("a", later(-100)), RestorePoint("b", later(-200))
     for seed in range(4):

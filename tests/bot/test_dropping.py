@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, why_keep
-from bot.model import Current, Do, Left, Phase, PointKind, Points, RestorePoint, Step
+from bot.model import Current, Do, Left, Phase, PointKind, Points, Purpose, RestorePoint, Step
 from bot.suggesting import Hold
 from tests.bot.stories import T0, Story, having, later
 
@@ -135,11 +135,13 @@ def test_what_another_run_was_restored_from_stays_as_long_as_that_can_be_undone(
     )
 
 
-def test_what_a_drill_is_about_to_copy_stays_until_the_drill_is_over() -> None:
+@pytest.mark.parametrize("purpose", [Purpose.DRILL, Purpose.SNAPSHOT])
+def test_what_a_drill_or_a_snapshot_needs_stays_as_long_as_that_does(purpose: Purpose) -> None:
     posted = Story().posted().run
     legs = (replace(posted.approval.plan.legs[0], point=SAVED),)
-    drill = replace(having(posted, approval_planned=replace(posted.approval.plan, legs=legs)), id="RB-57")
-    assert why(around=Around(drills=(drill,))) == "RB-57 copies it for a drill."
+    copied = having(posted, approval_planned=replace(posted.approval.plan, legs=legs))
+    other = replace(copied, id="RB-57", request=replace(copied.request, purpose=purpose))
+    assert why(around=Around(beside=(other,))) == f"RB-57 is a {purpose} of it."
 
 
 def test_what_a_list_that_was_cut_does_not_show_stays() -> None:

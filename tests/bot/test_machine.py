@@ -14,6 +14,7 @@ from bot.codec import encode
 from bot.envelope import Event
 from bot.event_kinds import EventKind as E
 from bot.machine import (
+    LOOKS_AGAIN,
     TABLE,
     FindStep,
     LookAround,
@@ -125,8 +126,8 @@ def test_an_end_is_followed_only_by_reasons_leaving_maintenance_and_what_is_drop
         (State.VETOED, frozenset({*drops, E.REASON_GIVEN})),
         (State.CANCELLED, frozenset(drops)),
         (State.VOID, frozenset(drops)),
-        (State.FAILED, frozenset(drops | leave)),
-        (State.SUCCEEDED, frozenset({*drops, E.SUPERSEDED})),
+        (State.FAILED, frozenset(drops | leave | {E.LEARNT})),
+        (State.SUCCEEDED, frozenset({*drops, E.SUPERSEDED, E.LEARNT, *LOOKS_AGAIN})),
     }
 
 

@@ -398,6 +398,8 @@ def test_the_digest_changes_with_every_field(field: str) -> None:
         "blockers": ("no",),
         "approvers": (),
         "made_at": T0 + timedelta(milliseconds=1),
+        "as_of": T0,
+        "freshest": T0,
     }
     value = changed.get(field, "x" if isinstance(getattr(AGREED, field), str) else 77)
     other: Plan = codec.load(Plan, {**codec.dump(Plan, AGREED), field: value})

@@ -276,6 +276,14 @@ class World:
             await asyncio.sleep(0.01)
         return run
 
+    async def until_run(self, seen: Callable[[Run], bool]) -> Run:
+        """The newest run when this is seen of it."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while not seen(run := await self.run()):
+            assert asyncio.get_running_loop().time() < deadline, f"{run.id} stays as it is"
+            await asyncio.sleep(0.01)
+        return run
+
     async def settled(self) -> None:
         """Every card shows what is stored."""
         store = self.store

@@ -144,7 +144,7 @@ async def test_hello_is_for_members(world: World) -> None:
                 "from bot.commands.help_ import",
                 "from bot.commands.hello import HELLO\nfrom bot.commands.help_ import",
             ),
-            ("    DRILLS,\n    HELP,\n", "    DRILLS,\n    HELLO,\n    HELP,\n"),
+            ("    SNAPSHOT,\n    HELP,\n", "    SNAPSHOT,\n    HELLO,\n    HELP,\n"),
         ),
         "handlers/slack/command.py": (
             ("from bot.errors import", "from bot.commands.hello import Hello\nfrom bot.errors import"),

@@ -105,7 +105,8 @@ class Stage:
         """Opens a run. `ending` makes what ends the run that this one undoes, from the new run's id."""
         now, key = self.clock(), self._delivery()
         target = CONFIGURATION.targets[wish.target]
-        opening = Opening(_request(wish, by, now), targets_of(CONFIGURATION, target), wish.channel)
+        locks = () if wish.is_beside else targets_of(CONFIGURATION, target)
+        opening = Opening(_request(wish, by, now), locks, wish.channel)
 
         async def work(change: Transaction) -> Run:
             await change.once(key, now)
@@ -141,8 +142,10 @@ class Stage:
         return moved
 
     async def press(self, run: Run, who: Person, press: Press, why: str = "", answer: str = "") -> Run:
+        return await self.clicks(run, who, press, Click(why=why, answer=answer, code=run.code[:4]))
+
+    async def clicks(self, run: Run, who: Person, press: Press, click: Click) -> Run:
         now, key = self.clock(), self._delivery()
-        click = Click(why=why, answer=answer, code=run.code[:4])
         reason = presses.why_not(press, run, who, ENTITLED, click, now)
         assert reason is None, reason
 

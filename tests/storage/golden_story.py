@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.contents import Contents, Rows
 from bot.contract import (
     Busy,
     Denied,
@@ -22,8 +23,8 @@ from bot.contract import (
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.events import CardImpossible, EndedByUndo, Expired
+from bot.lessons import Lessons
 from bot.model import (
-    Contents,
     Do,
     Finding,
     Goal,
@@ -33,7 +34,7 @@ from bot.model import (
     LossQuality,
     Phase,
     PointKind,
-    Rows,
+    Purpose,
     Span,
     State,
     Unit,
@@ -42,7 +43,7 @@ from bot.model import (
 )
 from bot.pins import Pin
 from bot.policy import Entitled, marks
-from bot.presses import APPROVE, CANCEL, CONTINUE, RESOLVE, RETRY, STOP, VETO, veto
+from bot.presses import APPROVE, CANCEL, CONTINUE, LEARN, RESOLVE, RETRY, STOP, VETO, Click, veto
 from bot.run import Pause, Run
 from handlers.slack import asking
 from handlers.slack.asking import Wish
@@ -81,6 +82,7 @@ async def in_use(s: Stage) -> None:
     await stuck(s)
     await failed(s)
     await succeeded(s)
+    await beside(s)
     await looks_and_leases(s)
 
 
@@ -304,6 +306,36 @@ async def dropped(s: Stage) -> None:
     run = await s.drive(await s.press(run, ANA, CANCEL))
     assert (run.state, run.work.touched) == (State.CANCELLED, False), run
     await s.drive(await s.due(run), EventKind.STEP_STARTED, dead=True)
+
+
+async def beside(s: Stage) -> None:
+    """Drills and snapshots: one that has ended, and one whose copy was begun."""
+    copies(s, "drilled")
+    run = await s.planned(a_drill("drilled"))
+    assert run.state is State.SUCCEEDED, run
+    lessons = Lessons(
+        "3 Summen unter 0", to_do="Backup um 04:30", owner=CY.id, due=s.clock() + timedelta(days=9)
+    )
+    await s.clicks(run, ANA, LEARN, Click(lessons=lessons))
+    copies(s, "running-drill").starts = ["takes_long"]
+    await s.drive(await s.ask(a_drill("running-drill")), PROGRESS, dead=True)
+
+    copies(s, "succeeded-snapshot")
+    s.backend("succeeded-snapshot").holds = Contents({"orders": Rows(31_114, "9e07" * 16)}, "51d0" * 16)
+    run = await s.started(a_snapshot("succeeded-snapshot"))
+    assert run.state is State.SUCCEEDED, run
+    await s.drive(await s.press(run, ANA, RETRY))
+    copies(s, "running-snapshot").starts = ["takes_long"]
+    await s.started(a_snapshot("running-snapshot"), PROGRESS, dead=True)
+
+
+def a_drill(target: str) -> Wish:
+    return replace(wish(target, reason="fällig"), purpose=Purpose.DRILL)
+
+
+def a_snapshot(target: str) -> Wish:
+    as_of = wish(target, goal=Goal(as_of=later(-900)), reason="Prüfung Q3")
+    return replace(as_of, purpose=Purpose.SNAPSHOT)
 
 
 async def one_after_another(s: Stage) -> None:

@@ -76,6 +76,9 @@ GOES: dict[tuple[str, str], tuple[tuple[Said, ...], str]] = {
     ("0003", "failed-undone"): ((NO,), "cancelled"),
     ("0003", "running-copied"): ((), "succeeded"),
     ("0003", "cancelled-copied"): ((), "cancelled"),
+    ("0003", "running-drill"): ((), "succeeded"),
+    ("0003", "running-snapshot"): ((), "succeeded"),
+    ("0003", "succeeded-snapshot"): ((AGAIN,), "succeeded"),
     ("0003", "failed-in-maintenance"): ((ANA_GOES_ON, BEN_GOES_ON), "failed"),
     ("0003", "failed-proposed"): ((BEN_GOES_ON,), "failed"),  # the second of two people
     ("0003", "failed-agreed"): ((), "failed"),
@@ -208,6 +211,8 @@ class Upgraded:
         self.operation(intent).fates[op] = Fate.DONE
         if intent["do"] == Do.RESTORE:
             backend.live = intent["point"]
+        if intent["do"] == Do.PREPARE:
+            backend.copies.append(f"copy-{op}")
         if intent["do"] == Do.SAVE:
             backend.saving.kept[op] = backend.offered["undo-v42"] = RestorePoint("undo-v42", T0)
 

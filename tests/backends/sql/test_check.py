@@ -20,7 +20,12 @@ from backends.sql.settings import SqlCheckSettings
 from backends.sql.sqlite_file import LAST_SECONDS, THREAD
 from backends.surroundings import Surroundings
 from bot.configuration.values import Reference
-from bot.model import Contents, Finding, Rows, Verdict, When
+from bot.contents import Contents, Rows
+from bot.model import (
+    Finding,
+    Verdict,
+    When,
+)
 from bot.views.words import number
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

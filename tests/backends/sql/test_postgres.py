@@ -19,7 +19,12 @@ from backends.conformance.checks import CheckContract
 from backends.conformance.harness import SHORT_SECONDS
 from backends.sql.check import QueryCheck, TablesCheck
 from backends.sql.postgres import LAST_SECONDS, why_no_connection
-from bot.model import Contents, Finding, Verdict, When
+from bot.contents import Contents
+from bot.model import (
+    Finding,
+    Verdict,
+    When,
+)
 from bot.views.words import number
 from tests.backends.http.peers import saying
 

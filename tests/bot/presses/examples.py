@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ WHO = {
 AN_HOUR_LATER = later(3600)
 
 
-def asked(run: Run, press: Press, who: Person, *, now: datetime | None = None, **click: str) -> str | None:
+def asked(run: Run, press: Press, who: Person, *, now: datetime | None = None, **click: Any) -> str | None:
     """What is said to a press on the card as it is drawn now, a minute after the newest event."""
     at = now or (run.changed_at or T0) + timedelta(minutes=1)
     return why_not(press, run, who, ENTITLED, Click(**{"stamp": stamp(run), "why": "because", **click}), at)

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from bot.views import manifest
 from bot.views.card import card, direct, notice, thread_line
 from bot.views.limits import MessageContent
+from bot.views.snapshot_card import address
+from tests.bot.views.copies import COPIES, TAKEN
 from tests.bot.views.drills import DRILLS
 from tests.bot.views.examples import AWAITING, CARDS, FACTS, LISTS, MODALS, at
 from tests.bot.views.snapshots import kept, matches
@@ -16,7 +19,9 @@ def _plain(message: MessageContent) -> Mapping[str, Any]:
     return {"text": message.text, "blocks": list(message.blocks)}
 
 
-EVERY = {**CARDS, **DRILLS}
+EVERY = {**CARDS, **DRILLS, **COPIES}
+ADDRESS = address(TAKEN)
+assert ADDRESS is not None
 NOTICES = {name: drawn for name, (run, facts, now) in EVERY.items() if (drawn := notice(run, facts, now))}
 DRAWN: dict[str, Any] = {
     **{f"card_{name}": _plain(card(run, facts, now)) for name, (run, facts, now) in EVERY.items()},
@@ -24,6 +29,8 @@ DRAWN: dict[str, Any] = {
     **{f"modal_{name}": view for name, view in MODALS.items()},
     **{f"list_{name}": _plain(drawn) for name, drawn in LISTS.items()},
     "direct_awaiting_approval": _plain(direct(AWAITING, FACTS, at("03:02:10"))),
+    "address": _plain(ADDRESS),
+    "modal_manifest": manifest.form(TAKEN, FACTS, "", at("10:42")),
     "thread_line": _plain(thread_line(AWAITING, "https://example.slack.com/archives/C01INC/p1")),
 }
 

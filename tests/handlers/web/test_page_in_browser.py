@@ -27,7 +27,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("path", ["/runs/RB-1", "/runs", "/runs/RB-99"])
+@pytest.mark.parametrize("path", ["/runs/RB-1", "/runs", "/drills", "/runs/RB-99"])
 async def test_nothing_sticks_out(rolled_back: World, browser: Browser, path: str, width: int) -> None:
     page = await browser.new_page(viewport={"width": width, "height": 800})
     await page.goto(rolled_back.bot.url + path)

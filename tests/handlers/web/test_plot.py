@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.web.plot import THINNEST_PERCENT, WIDEST_PERCENT, bars
+from handlers.web.plot import HIGHEST_PERCENT, THINNEST_PERCENT, WIDEST_PERCENT, bars, series
+from tests.bot.stories import later
 
 numbers = st.floats(-1e12, 1e12) | st.integers(-(10**12), 10**12)
 
@@ -38,3 +39,28 @@ def test_every_bar_leaves_room_for_its_figure(before: float, after: float) -> No
         assert bar.x >= 0
         assert bar.width >= THINNEST_PERCENT
         assert bar.end <= WIDEST_PERCENT + THINNEST_PERCENT + 0.02
+
+
+# Over time -------------------------------------------------------------------------------------
+
+
+def test_dots_stand_in_the_order_of_time_and_as_high_as_their_values() -> None:
+    drawn = series([(later(100), 60.0), (later(0), 30.0), (later(50), 0.0)], None) or pytest.fail("no dots")
+    assert [(dot.x, dot.y) for dot in drawn.dots] == [
+        (0.0, 100.0 - HIGHEST_PERCENT / 2),
+        (50.0, 100.0),
+        (100.0, 100.0 - HIGHEST_PERCENT),
+    ]
+    assert drawn.objective_y is None
+
+
+def test_an_objective_has_its_place_on_the_same_scale_and_what_is_over_it_is_marked() -> None:
+    drawn = series([(later(0), 30.0), (later(100), 61.0)], 60.0) or pytest.fail("no dots")
+    assert drawn.objective_y == pytest.approx(100.0 - 60.0 / 61.0 * HIGHEST_PERCENT, abs=0.01)
+    assert [dot.is_over for dot in drawn.dots] == [False, True]
+
+
+def test_one_dot_stands_in_the_middle_and_no_values_are_no_plot() -> None:
+    drawn = series([(later(0), 0.0)], 0.0) or pytest.fail("no dots")
+    assert (drawn.dots[0].x, drawn.dots[0].y) == (50.0, 100.0)
+    assert series([], 60.0) is None

@@ -1,0 +1,19 @@
+"""Reads what is known of something that is due, for messages, App Home and the command line."""
+
+from bot.configuration import Configuration
+from bot.drilling import has_shown
+from bot.duties import Duty
+from bot.views.reminder import DutyFacts
+from storage.runs import Store
+
+
+async def facts_of(store: Store, configuration: Configuration, duty: Duty) -> DutyFacts:
+    """Returns the facts about the target of a duty, and about the drill that it follows."""
+    configured = configuration.targets.get(duty.target)
+    ended, open_ones = await store.drills(duty.target), await store.open_drills(duty.target)
+    return DutyFacts(
+        environment=configured.environment if configured else "",
+        last=next(filter(has_shown, ended), None),
+        going_on=next(iter(open_ones), None),
+        follows=await store.load(duty.run) if duty.run else None,
+    )
