@@ -104,6 +104,9 @@ EXPECTED: Final[Mapping[str, Expected]] = {
 }
 
 
+NOUNS: Final = tuple(expected.noun for expected in EXPECTED.values())
+
+
 class Hearing:
     """Takes over what one backend says."""
 

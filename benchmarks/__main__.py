@@ -15,6 +15,7 @@ from benchmarks import (
     cards,
     clone,
     contents,
+    drill,
     hanging,
     history,
     process,
@@ -42,6 +43,7 @@ MEASURES: Mapping[str, Measure] = {
     "clone": clone.measure,
     "contents": contents.measure,
     "folders": release_folders.measure,
+    "drill": drill.measure,
     "reminders": reminders.measure,
     "hanging": hanging.measure,
 }

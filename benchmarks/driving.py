@@ -37,6 +37,7 @@ from handlers.watching import Watching
 from handlers.worker import GROWN_SWEEP_EVERY_SECONDS, JOBS_AT_ONCE, SWEEP_EVERY_SECONDS, Worker
 from storage.claims import Claims
 from storage.database import Database, open_database
+from storage.duties import DutyStore
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.runs import Store, open_store
@@ -95,7 +96,7 @@ class Driving:
             planner,
             claims,
             looks,
-            Watching(configuration, MAIN_ZONE, planner, SpanStore(store.database), clock),
+            Watching(configuration, MAIN_ZONE, planner, SpanStore(store.database), DutyStore(store), clock),
             clock,
             self._wake,
             Wake(),

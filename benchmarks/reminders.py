@@ -45,7 +45,7 @@ async def _tick(targets: int) -> Figure:
     with new_folder() as folder:
         async with _opened(folder) as store:
             duties = DutyStore(store)
-            await duties.keep({f"target-{n}": EVERY_SECONDS for n in range(targets)}, BEGINS, BEGINS)
+            await duties.keep({f"target-{n}": EVERY_SECONDS for n in range(targets)}, (), BEGINS, BEGINS)
             seconds = []
             for _ in range(ROUNDS):
                 began = time.perf_counter()
@@ -70,7 +70,8 @@ async def _years(targets: int, days: int) -> Figure:
         while day < days:
             async with _opened(folder) as store:
                 duties = DutyStore(store)
-                await duties.keep(rules.drills_wanted(configuration), _morning(0), _morning(0))
+                wanted = rules.drills_wanted(configuration)
+                await duties.keep(wanted, configuration.targets, _morning(0), _morning(0))
                 for _ in range(min(per_restart, days - day)):
                     day += 1
                     now = _morning(day)

@@ -4,7 +4,7 @@ Events may have been written by an earlier version: `earlier_forms` says what th
 signatures are taken over what is stored, never over what is made again from the nouns that were read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -25,6 +25,12 @@ from bot.times import tellable
 @cache
 def _adapter(noun: Any) -> TypeAdapter[Any]:
     return TypeAdapter(noun)
+
+
+def make_ready(nouns: Iterable[Any] = ()) -> None:
+    """Builds what reads and writes every event, and these nouns: else whoever is first waits for it."""
+    for noun in (*FACTS.values(), *nouns):
+        _adapter(noun)
 
 
 def dump(noun: Any, value: object) -> Any:

@@ -25,6 +25,12 @@ def rule_of(target: Target) -> Drill:
     return target.drill
 
 
+def refuse_by_itself(target: Target) -> None:
+    """Raises UserError where the configuration has no drills that start by the clock."""
+    if not rule_of(target).start.itself:
+        raise UserError(f"The drills of `{target.name}` do not start by themselves any more.")
+
+
 def drawn(target: Target, listed: Points, seed: int, now: datetime) -> str:
     """Returns the id of the restore point that the seed draws. Raises UserError where there is none.
 

@@ -1,8 +1,8 @@
 """What is due between incidents, whom it is told, and when. Pure: times come in as arguments.
 
-A duty is a drill that has to be walked again, or what a failed drill has left to do. It is told once when it
-is due, and every week while it is overdue, only in the hours of the configuration. What is due for the same
-people at the same time is told in one message.
+A duty is a drill that has to be walked again, what a failed drill has left to do, or a restore point that has
+become too old. It is told once when it is due, and every week while it is overdue, only in the hours of the
+configuration. What is due for the same people at the same time is told in one message.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
-from bot.configuration import Configuration
+from bot.configuration import Configuration, Hours, Target
+from bot.model import PointKind, Points
 from bot.times import zone_of
 
 AGAIN_AFTER = timedelta(days=7)
@@ -21,6 +22,7 @@ LATE_AFTER = timedelta(hours=1)  # a reminder that comes so much later than its 
 class DutyKind(StrEnum):
     DRILL = "drill"
     FOLLOW_UP = "follow_up"  # of a drill that did not pass
+    OLD_POINT = "old_point"  # the newest restore point is older than the RPO
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Duty:
     put_off_by: str | None = None  # account
     put_off_why: str = ""
     handed_to: str | None = None  # account of who is told instead
-    done_at: datetime | None = None  # of a follow-up; None: it is open
-    done_by: str = ""  # the account that says so, or the drill that has shown it
+    done_at: datetime | None = None  # of a follow-up or an old point; None: it is open
+    done_by: str = ""  # the account that says so, the drill that has shown it; empty: a look has seen it
 
     @property
     def skipped(self) -> int:
@@ -65,6 +67,19 @@ def drills_wanted(configuration: Configuration) -> dict[str, float]:
         for target in configuration.targets.values()
         if target.drill is not None and target.drill.every is not None
     }
+
+
+def old_since(target: Target, listed: Points, now: datetime) -> datetime | None:
+    """Returns since when the newest backup is older than the RPO; None: it is not, or nobody can tell.
+
+    A state that was saved before a rollback is no backup, nor is what the backend keeps anyway: a new one is
+    missing only where somebody makes copies every so often.
+    """
+    times = [p.at for p in listed.points if p.kind is PointKind.BACKUP and p.at is not None and p.at <= now]
+    if target.rpo is None or not times or not listed.whole:
+        return None
+    since = max(times) + timedelta(seconds=target.rpo)
+    return since if since < now else None
 
 
 # Whom --------------------------------------------------------------------------------------------
@@ -98,8 +113,11 @@ def tellings(
 
 def day_begins(configuration: Configuration, day: date) -> datetime:
     """Returns when the hours begin on a day. A time that clocks skip is the moment at which they do."""
-    begins = datetime.combine(day, _clock(configuration.reminders.from_), _zone(configuration))
-    return begins.astimezone(UTC)
+    return _begins(configuration.reminders, day, configuration)
+
+
+def _begins(hours: Hours, day: date, configuration: Configuration) -> datetime:
+    return datetime.combine(day, _clock(hours.from_), _zone(configuration)).astimezone(UTC)
 
 
 def opening(configuration: Configuration, now: datetime) -> datetime | None:
@@ -115,6 +133,30 @@ def opening(configuration: Configuration, now: datetime) -> datetime | None:
 def told_again_at(configuration: Configuration, now: datetime) -> datetime:
     """Returns when what was told now is told once more: in a week, when the hours begin."""
     return day_begins(configuration, now.astimezone(_zone(configuration)).date() + AGAIN_AFTER)
+
+
+def starts_at(configuration: Configuration, duty: Duty, now: datetime) -> datetime | None:
+    """Returns when a drill that is due starts by itself; None: it does not, or nobody was told of it yet.
+
+    That is on the day after it was told, within the hours of the target: there is a day to put it off.
+    """
+    target = configuration.targets.get(duty.target)
+    if target is None or target.drill is None or not target.drill.start.itself:
+        return None
+    was_told = duty.card is not None and duty.put_off_by is None and duty.next_at > now
+    if duty.kind is not DutyKind.DRILL or duty.due_at > now or not was_told:
+        return None
+    told_on = duty.next_at.astimezone(_zone(configuration)).date() - AGAIN_AFTER
+    return _begins(target.drill.start.hours, told_on + timedelta(days=1), configuration)
+
+
+def may_start(configuration: Configuration, duty: Duty, now: datetime) -> bool:
+    """Whether a drill that is due starts by itself now."""
+    at, target = starts_at(configuration, duty, now), configuration.targets.get(duty.target)
+    if at is None or target is None or target.drill is None or now < at:
+        return False
+    hours, here = target.drill.start.hours, now.astimezone(_zone(configuration)).time()
+    return _clock(hours.from_) <= here < _clock(hours.until)
 
 
 def latest_put_off(duty: Duty, now: datetime) -> datetime:

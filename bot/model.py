@@ -434,3 +434,6 @@ class Person:
     timezone: str = "UTC"
     barred: str | None = None  # why this account may neither ask nor approve; None: a full member
     marks: frozenset[str] = frozenset()  # by which one human is recognised: accounts, address, name
+
+
+THE_SCHEDULE = Person("the schedule", "the schedule", "the schedule")  # has drills started, and nothing else

@@ -8,6 +8,7 @@ from typing import Protocol
 from bot import policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import OutcomeUnknown
+from bot.drilling import refuse_by_itself
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.model import Plan
 from bot.planner import Now, Planner
@@ -26,6 +27,8 @@ async def plan_for(run: Run, planner: Planner, directory: Directory) -> tuple[Pl
     target = planner.configuration.targets.get(run.request.target)
     if target is None:
         raise UserError(f"`{run.request.target}` is not in the configuration any more.")
+    if run.request.by_itself:
+        refuse_by_itself(target)
     if run.is_drill:
         return await planner.plan_drill(target, run.request.goal), ()
     as_of = run.request.goal.as_of

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bot.lessons import Lessons
 from bot.model import (
     BESIDE,
+    THE_SCHEDULE,
     Do,
     Finding,
     Goal,
@@ -127,6 +128,11 @@ class Request:
     thread: str | None = None  # where it was asked, for one line with the link
     ask_first: str | None = None
     undo_of: str | None = None
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether nobody asked for it: the configuration says that it starts by the clock."""
+        return self.requester.id == THE_SCHEDULE.id
 
 
 @dataclass(frozen=True)

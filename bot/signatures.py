@@ -53,14 +53,19 @@ class Signer:
 
 
 def sealed(event: Event, installation: str, run_id: str, plan: str, signer: Signer | None) -> Event:
-    """Returns the event as it is stored, signed when a person said it. `plan`: the digest of the plan."""
+    """Returns the event as it is stored, signed where that counts. `plan`: the digest of the plan."""
     fact = replace(event.fact, digest=plan) if isinstance(event.fact, Word) else event.fact
     stored = encode(fact)
     as_stored = replace(event, fact=fact, stored=stored)
-    if not event.by or signer is None:
+    if signer is None or not _is_said(as_stored):
         return as_stored
     message = statement(installation, run_id, plan, as_stored, stored)
     return replace(as_stored, signature=signer.sign(message))
+
+
+def _is_said(event: Event) -> bool:
+    """Whether it counts only with a signature of a front: what people say, and what opens a run."""
+    return bool(event.by) or isinstance(event.fact, Requested | Word)
 
 
 def why_not_signed(
@@ -77,8 +82,7 @@ def why_not_signed(
     """
     keys = tuple(keys)
     for event, signed_for in _with_installation(installation, events):
-        said = event.by or isinstance(event.fact, Requested | Word)
-        if event.seq > after and said and not _signed(signed_for, run, event, keys):
+        if event.seq > after and _is_said(event) and not _signed(signed_for, run, event, keys):
             word, who = event.kind.value.replace("_", " "), event.by or "nobody"
             return f"the {word} of {run.id} by {who} carries no valid signature"
     return None

@@ -1,13 +1,15 @@
 """Reads what is known of something that is due, for messages, App Home and the command line."""
 
+from datetime import datetime
+
 from bot.configuration import Configuration
 from bot.drilling import has_shown
-from bot.duties import Duty
+from bot.duties import Duty, starts_at
 from bot.views.reminder import DutyFacts
 from storage.runs import Store
 
 
-async def facts_of(store: Store, configuration: Configuration, duty: Duty) -> DutyFacts:
+async def facts_of(store: Store, configuration: Configuration, duty: Duty, now: datetime) -> DutyFacts:
     """Returns the facts about the target of a duty, and about the drill that it follows."""
     configured = configuration.targets.get(duty.target)
     ended, open_ones = await store.drills(duty.target), await store.open_drills(duty.target)
@@ -16,4 +18,6 @@ async def facts_of(store: Store, configuration: Configuration, duty: Duty) -> Du
         last=next(filter(has_shown, ended), None),
         going_on=next(iter(open_ones), None),
         follows=await store.load(duty.run) if duty.run else None,
+        starts_at=starts_at(configuration, duty, now),
+        rpo=configured.rpo if configured else None,
     )

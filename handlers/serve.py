@@ -12,7 +12,9 @@ import structlog
 from aiohttp import ClientSession, ClientTimeout, web
 from sqlalchemy.exc import DBAPIError
 
+from backends.discreet import NOUNS
 from backends.installed import definitions, missing_extras
+from bot import codec
 from bot.clock import Clock, SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration, load
 from bot.errors import ConfigurationError, TemporaryError, words_of
@@ -179,6 +181,7 @@ async def _start(
     resources: AsyncExitStack,
 ) -> Service:
     configuration = await asyncio.to_thread(_configured, settings, role, zone)
+    await asyncio.to_thread(codec.make_ready, NOUNS if role.drives else ())
     database = await _open_database(settings, resources)
     shared = SharedClock(database)
     parts = await _parts(settings, configuration, database, role, zone, clock, shared, resources)

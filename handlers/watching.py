@@ -12,12 +12,14 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock, Sleep
 from bot.configuration import Configuration, Target
+from bot.duties import old_since
 from bot.errors import words_of
 from bot.model import Current, Points
 from bot.planner import Planner
 from bot.run import Run
 from handlers.told import Outage
 from storage.database import CommitUnknown, NotAccepted
+from storage.duties import DutyStore
 from storage.spans import SpanStore
 
 log = structlog.get_logger()
@@ -37,12 +39,14 @@ class Watching:
         zone: str,
         planner: Planner,
         spans: SpanStore,
+        duties: DutyStore,
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._every = watched(configuration, zone)
         self._planner = planner
         self._spans = spans
+        self._duties = duties
         self._clock = clock
         self._sleep = sleep
         self._away = {target: Outage("a target", clock, target=target) for target in self._every}
@@ -66,9 +70,14 @@ class Watching:
                 self._away[target].seen(problem)
 
     async def points(self, target: str) -> Points:
-        """Returns what it can go back to, and notes what is live. Raises what executors raise."""
-        points = await self._planner.points(target)
-        await self._spans.saw({target: points.current}, self._clock())
+        """Returns what it can go back to. Notes what is live, and whether the newest point is too old.
+
+        Raises what executors raise.
+        """
+        points, now = await self._planner.points(target), self._clock()
+        await self._spans.saw({target: points.current}, now)
+        configured = self._planner.configuration.targets[target]
+        await self._duties.saw(target, old_since(configured, points, now), now)
         return points
 
     async def note_what_it_found(self, run: Run) -> None:

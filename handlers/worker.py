@@ -38,6 +38,7 @@ from handlers.slack.directory import SlackDirectory
 from handlers.told import Outage
 from handlers.watching import DATABASE, Watching
 from storage.claims import Claim, Claims
+from storage.duties import DutyStore
 from storage.looks import Look, LookStore
 from storage.processes import ProcessStore
 from storage.spans import SpanStore
@@ -406,7 +407,7 @@ async def open_worker(
         planner,
         claims,
         LookStore(store.database),
-        Watching(configuration, zone, planner, SpanStore(store.database), clock),
+        Watching(configuration, zone, planner, SpanStore(store.database), DutyStore(store), clock),
         clock,
         parts.work,
         parts.publish,

@@ -4,7 +4,7 @@ What people say about one is evidence. How a drill that ends settles its row is 
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso
 from bot.duties import Duty, DutyKind, Telling
-from bot.model import State, Verdict
+from bot.model import THE_SCHEDULE, State, Verdict
 from storage import cards
 from storage.aftermath import drills_of
 from storage.duty_rows import KEY_BYTES, duty_in, duty_row, redraw
@@ -73,17 +73,21 @@ class DutyStore:
 
     # What there is
 
-    async def keep(self, wanted: Mapping[str, float], now: datetime, at_once: datetime) -> None:
+    async def keep(
+        self, wanted: Mapping[str, float], configured: Iterable[str], now: datetime, at_once: datetime
+    ) -> None:
         """Makes the rows those of the configuration. `wanted`: seconds from one drill to the next, by target.
 
         A target that was never drilled is due now, and told with what was due `at_once`. What is not wanted
-        any more goes, its follow-ups stay.
+        any more goes, its follow-ups stay. `configured`: every target: of others no restore point is old.
         """
-        known = {duty.target: duty for duty in await self.all() if duty.kind is DutyKind.DRILL}
+        there, configured = await self.all(), frozenset(configured)
+        known = {duty.target: duty for duty in there if duty.kind is DutyKind.DRILL}
+        no_more = [d.key for d in there if d.kind is DutyKind.OLD_POINT and d.target not in configured]
         new = [target for target in wanted if target not in known]
         others = {t: every for t, every in wanted.items() if t in known and known[t].every != int(every)}
         gone = [target for target in known if target not in wanted]
-        if not (new or others or gone):
+        if not (new or others or gone or no_more):
             return
 
         async def work(change: Transaction) -> None:
@@ -99,12 +103,36 @@ class DutyStore:
                 due_at = passed_at + timedelta(seconds=every) if passed_at else known[target].due_at
                 moved = {"every_seconds": int(every), "due_at": iso(due_at), "next_at": iso(due_at)}
                 await connection.execute(update(duties).where(_of(target)).values(**moved))
+            if no_more:
+                await connection.execute(delete(duties).where(duties.c.key.in_(no_more)))
             if gone:
                 await connection.execute(
                     delete(duties).where(duties.c.kind == DutyKind.DRILL.value, duties.c.target.in_(gone))
                 )
 
         await self._store.change(work)
+
+    async def saw(self, target: str, old_since: datetime | None, now: datetime) -> None:
+        """Notes whether the newest restore point of a target is too old. `old_since` None: it is not."""
+        mine = (duties.c.kind == DutyKind.OLD_POINT.value) & (duties.c.target == target)
+        known = next(iter(await self._duties(select(duties).where(mine))), None)
+        is_open = known is not None and known.done_at is None
+        if known is None and old_since is None:
+            return
+        if (known.due_at if known is not None and is_open else None) == old_since:
+            return
+
+        async def work(connection: AsyncConnection) -> None:
+            if known is None or not is_open:
+                await connection.execute(delete(duties).where(mine))
+                row = duty_row(DutyKind.OLD_POINT, target, old_since or now)
+                await insert_if_new(connection, duties, row | {"next_at": iso(now)})
+                return
+            changed = {"due_at": iso(old_since)} if old_since else {"done_at": iso(now), "done_by": ""}
+            await connection.execute(update(duties).where(mine).values(told=duties.c.told + 1, **changed))
+            await redraw(connection, known.card)
+
+        await self._store.database.write(work)
 
     async def all(self) -> tuple[Duty, ...]:
         """Those that are open, what is due first in front."""
@@ -172,6 +200,18 @@ class DutyStore:
                 change.note("reminded_nobody", now, "", {"of": [duty.kind.value, duty.target, duty.run]})
 
         await self._store.change(work)
+
+    async def begin(self, change: Transaction, duty: Duty, run_id: str) -> bool:
+        """Whether nobody has moved it since it was read: who is first starts its drill by itself.
+
+        That happens once until it is told again, whatever becomes of the run.
+        """
+        begun = {"put_off_by": THE_SCHEDULE.id, "put_off_why": run_id}
+        counted = update(duties).where(_unmoved(duty)).values(told=duties.c.told + 1, **begun)
+        if (await change.connection.execute(counted)).rowcount != 1:
+            return False
+        await redraw(change.connection, duty.card)
+        return True
 
     # What people say
 

@@ -34,7 +34,8 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
         what = {"target": drill.request.target, "point": point, "run_id": drill.id}
         await connection.execute(insert(proofs).values(**what))
     target, verdict = drill.request.target, drill.work.verdict
-    rows = (await connection.execute(select(duties).where(duties.c.target == target))).all()
+    others = duties.c.kind != DutyKind.OLD_POINT.value  # which no drill makes younger
+    rows = (await connection.execute(select(duties).where(duties.c.target == target, others))).all()
     if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:
         for row in rows:
             await _passed(connection, row, drill.id, at)

@@ -61,6 +61,8 @@ def _policy(target: Target) -> dict[str, Any]:
     policy["approval"]["from_"].sort()
     if policy["drill"] is not None:
         del policy["drill"]["every"]  # how often somebody is reminded agrees to nothing
+        if not policy["drill"]["start"]["itself"]:
+            del policy["drill"]["start"]
     return {name: value for name, value in policy.items() if name not in SINCE_ADDED or value is not None}
 
 

@@ -22,6 +22,7 @@ from bot.configuration.settings import (
     ACCOUNT,
     NAME,
     Configuration,
+    Hours,
     Human,
     Procedure,
     ProcedureStep,
@@ -86,10 +87,7 @@ def _globals(configuration: Configuration) -> Iterator[Fault]:
     for n, channel in enumerate(configuration.incident_channels):
         if not CHANNEL.fullmatch(channel):
             yield Fault(("incident_channels", n), _no_channel(channel))
-    hours = configuration.reminders
-    if hours.from_ >= hours.until:
-        words = f"Nobody is ever reminded from {hours.from_} until {hours.until}. Let `until` be later."
-        yield Fault(("reminders", "until"), words)
+    yield from _hours(("reminders",), configuration.reminders, "Nobody is ever reminded")
     audit = configuration.audit_channel
     if audit is not None and (not CHANNEL.fullmatch(audit) or "*" in audit):
         yield Fault(("audit_channel",), _no_channel(audit))
@@ -263,11 +261,23 @@ def _of_backends(definitions: Definitions, target: Target) -> Iterator[Fault]:
             yield from _inside((*here, "checks", n), faults_of(check, settings, target))
 
 
+def _hours(place: tuple[str, ...], hours: Hours, never: str) -> Iterator[Fault]:
+    if hours.from_ >= hours.until:
+        words = f"{never} from {hours.from_} until {hours.until}. Let `until` be later."
+        yield Fault((*place, "until"), words)
+
+
 def _drill(target: Target) -> Iterator[Fault]:
-    every = target.drill.every if target.drill is not None else None
+    if target.drill is None:
+        return
+    start, every, here = target.drill.start, target.drill.every, ("targets", target.name, "drill")
+    yield from _hours((*here, "start", "hours"), start.hours, "No drill ever starts by itself")
+    if start.itself and every is None:
+        words = "No drill is ever due, so none starts by itself. Write `every`, such as 90d."
+        yield Fault((*here, "start", "itself"), words)
     if every is not None and every < SHORTEST_CADENCE_SECONDS:
         words = "`every` is under a day, and people are reminded once a day at most. Write 1d or more."
-        yield Fault(("targets", target.name, "drill", "every"), words)
+        yield Fault((*here, "every"), words)
 
 
 def _snapshots(target: Target) -> Iterator[Fault]:

@@ -155,6 +155,20 @@ class DrillPoints(Settings):
     """How old a restore point may be that is drawn for a drill."""
 
 
+class Hours(Settings):
+    """From when until when on each day, in `timezone`."""
+
+    from_: HourAndMinute = Field(default="10:00", alias="from")
+    until: HourAndMinute = "18:00"
+
+
+class DrillStart(Settings):
+    itself: Annotated[bool, Field(strict=True)] = False
+    """true: a drill that is due starts by the clock, a day after the owner was told, unless it is put off."""
+    hours: Hours = Hours()
+    """In which hours one starts by itself."""
+
+
 class Drill(Settings):
     """That the way back may be walked on a copy, by the word of one person who may ask for a rollback."""
 
@@ -164,6 +178,8 @@ class Drill(Settings):
     """Which restore points are drawn from, so that it is not always the newest."""
     every: Wait | None = None
     """How often one has to pass, such as 90d: the owner is reminded. Absent: whenever somebody asks."""
+    start: DrillStart = DrillStart()
+    """Whether drills that are due start by themselves."""
 
 
 class Snapshots(Settings):
@@ -171,13 +187,6 @@ class Snapshots(Settings):
 
     keep: Wait = 30 * 86_400.0
     """How long the copy stands before it is dropped. The manifest stays."""
-
-
-class Reminders(Settings):
-    """The hours in which people are reminded of what is due, in `timezone`."""
-
-    from_: HourAndMinute = Field(default="10:00", alias="from")
-    until: HourAndMinute = "18:00"
 
 
 class TargetSettings(Settings):
@@ -287,7 +296,7 @@ class Document(Settings):
     """Every request is copied here."""
     public_url: Annotated[Text, AfterValidator(_no_trailing_slash)] | None = None
     """Where browsers reach the bot. Absent: no links."""
-    reminders: Reminders = Reminders()
+    reminders: Hours = Hours()
     people: tuple[Human, ...] = ()
     """Humans with several accounts, or with names that other settings use."""
     groups: Mapping[str, Group] = Field(

@@ -68,7 +68,8 @@ def direct(run: Run, facts: CardFacts, now: datetime) -> MessageContent:
 
 def notice(run: Run, facts: CardFacts, now: datetime) -> MessageContent | None:
     """The reply that rings phones: a decision is needed, it is stuck, it has ended. None: no such moment."""
-    called = [run.request.requester.id, *(approval.person for approval in run.approval.given)]
+    asked = [] if run.request.by_itself else [run.request.requester.id]
+    called = [*asked, *(approval.person for approval in run.approval.given)]
     if run.state in {State.PAUSED, State.STUCK}:
         called += [facts.point_of_contact] if facts.point_of_contact else []
         next_step = " Decide on the card above."
@@ -76,7 +77,8 @@ def notice(run: Run, facts: CardFacts, now: datetime) -> MessageContent | None:
         next_step = ""
     else:
         return None
-    text = f"{people(dict.fromkeys(called))}: {_headline(run, now)} ({run.id}).{next_step}"
+    for_whom = f"{people(dict.fromkeys(called))}: " if called else ""
+    text = f"{for_whom}{_headline(run, now)} ({run.id}).{next_step}"
     return message(text, [section(text)])
 
 

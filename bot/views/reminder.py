@@ -1,12 +1,13 @@
 """Draws the message that reminds somebody of what is due, and what has become of each of it since."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.duties import AGAIN_AFTER, Duty, DutyKind
 from bot.loss import noun
-from bot.model import Verdict
+from bot.model import THE_SCHEDULE, Verdict
 from bot.run import Run
 from bot.views.limits import (
     Block,
@@ -25,11 +26,12 @@ from bot.views.limits import (
     section,
     text_input,
 )
-from bot.views.words import date, duration, target_name
+from bot.views.words import both_zones, date, duration, target_name, utc
 
 START_BUTTON, LATER_BUTTON, HAND_OVER_BUTTON = "start_drill", "later", "hand_over"
 BUTTONS = (START_BUTTON, LATER_BUTTON, HAND_OVER_BUTTON)
 LATER, HAND_OVER = "later_duty", "hand_over_duty"  # what their submissions are called
+DUE = {DutyKind.DRILL: "drills", DutyKind.FOLLOW_UP: "follow-ups"}
 SHOWN_DUTIES = 15  # two blocks each; `drills` lists all
 
 
@@ -41,6 +43,8 @@ class DutyFacts:
     last: Run | None = None  # its newest drill that has shown something
     going_on: Run | None = None  # a drill of it that has not ended
     follows: Run | None = None  # the drill that has left it to do
+    starts_at: datetime | None = None  # when it starts by itself; None: it does not
+    rpo: float | None = None  # seconds
 
 
 def reminder(
@@ -54,7 +58,7 @@ def reminder(
         of = facts.get(duty.key, DutyFacts())
         blocks.append(section(row(duty, of, now)))
         if duty in waiting and of.going_on is None:
-            blocks += actions(duty.key, _buttons(duty))
+            blocks += actions(duty.key, _buttons(duty, of))
     if (more := len(duties) - SHOWN_DUTIES) > 0:
         blocks.append(section(f"and {more} more: `{command} drills` lists them all"))
     blocks.append(context(_foot(waiting, late, now)))
@@ -66,7 +70,7 @@ def _is_waiting(duty: Duty, now: datetime) -> bool:
 
 
 def _is_put_off(duty: Duty, now: datetime) -> bool:
-    return duty.put_off_by is not None and duty.next_at > now
+    return duty.put_off_by not in {None, THE_SCHEDULE.id} and duty.next_at > now
 
 
 def _title(waiting: Sequence[Duty], of: int) -> str:
@@ -74,22 +78,47 @@ def _title(waiting: Sequence[Duty], of: int) -> str:
         return "☑️ An older reminder: a newer one says what is due now"
     if not waiting:
         return "☑️ Nothing of this is due now"
-    drills = sum(duty.kind is DutyKind.DRILL for duty in waiting)
-    left = len(waiting) - drills
-    counted = (("drills", drills), ("follow-ups", left))
-    said = [f"{count} {noun(name, count)}" for name, count in counted if count]
-    return f"🔔 {' and '.join(said)} {'is' if len(waiting) == 1 else 'are'} due"
+    counted = Counter(duty.kind for duty in waiting)
+    due = [f"{n} {noun(name, n)}" for kind, name in DUE.items() if (n := counted[kind])]
+    many = len(waiting) - counted[DutyKind.OLD_POINT]
+    said = [f"{' and '.join(due)} {'is' if many == 1 else 'are'} due"] if due else []
+    if old := counted[DutyKind.OLD_POINT]:
+        said.append(f"{old} newest restore {'point is' if old == 1 else 'points are'} too old")
+    return f"🔔 {', '.join(said)}"
 
 
 def row(duty: Duty, of: DutyFacts, now: datetime) -> str:
     """`orders · PRODUCTION · last 12 Aug: restored, verified · due 10 Nov`, and what became of it."""
     place = f" · {escape(of.environment.upper(), 20)}" if of.environment else ""
     what = f"*{target_name(duty.target)}*{place}"
+    if duty.kind is DutyKind.OLD_POINT:
+        return f"{what} · {_how_old(duty, of, now)}"
     if duty.kind is DutyKind.FOLLOW_UP:
         what += f" · {_left_to_do(duty, of.follows)}"
     else:
         what += f" · {last_drill(duty, of)}"
     return f"{what} · {_state(duty, of, now)}"
+
+
+def _how_old(duty: Duty, of: DutyFacts, now: datetime) -> str:
+    """What was written since the newest restore point is lost by going back now."""
+    if duty.done_at is not None:
+        return f"✅ a newer restore point, seen {utc(duty.done_at, now)}"
+    point = duty.due_at - timedelta(seconds=of.rpo or 0.0)
+    old = f"⚠️ newest restore point {duration((now - point).total_seconds())} old"
+    allowed = f"{old} (RPO {duration(of.rpo)}): what was written since {utc(point, now)} would be lost"
+    if duty.put_off_by is not None and _is_put_off(duty, now):
+        return f"{allowed} · {_put_off(duty)}"
+    return f"{allowed}{_handed(duty)}"
+
+
+def _put_off(duty: Duty) -> str:
+    why, by = escape(duty.put_off_why, 80), mention(duty.put_off_by or "")
+    return f"put off until {date(duty.next_at)} by {by}: {why}{_handed(duty)}"
+
+
+def _handed(duty: Duty) -> str:
+    return f", handed to {mention(duty.handed_to)}" if duty.handed_to else ""
 
 
 def _left_to_do(duty: Duty, drill: Run | None) -> str:
@@ -111,18 +140,19 @@ def last_drill(duty: Duty, of: DutyFacts) -> str:
 
 
 def _state(duty: Duty, of: DutyFacts, now: datetime) -> str:
-    handed = f", handed to {mention(duty.handed_to)}" if duty.handed_to else ""
     if duty.done_at is not None:
         by = mention(duty.done_by) if duty.done_by[:1] in {"U", "W"} else escape(duty.done_by, 20)
         return f"✅ done {date(duty.done_at)}, {by}"
     if of.going_on is not None:
         return f"▶️ {escape(of.going_on.id, 20)} is under way"
     if duty.put_off_by is not None and _is_put_off(duty, now):
-        why = escape(duty.put_off_why, 80)
-        return f"put off until {date(duty.next_at)} by {mention(duty.put_off_by)}: {why}{handed}"
+        return _put_off(duty)
     if duty.due_at > now:
         return f"✅ next by {date(duty.due_at)}"
-    return f"due {date(duty.due_at)}{_overdue(duty, now)}{handed}"
+    itself = f", starts by itself from {both_zones(of.starts_at, now)} on" if of.starts_at else ""
+    was_begun = duty.put_off_by == THE_SCHEDULE.id
+    begun = f", {escape(duty.put_off_why, 20)} started by itself" if was_begun else ""
+    return f"due {date(duty.due_at)}{_overdue(duty, now)}{_handed(duty)}{itself}{begun}"
 
 
 def _overdue(duty: Duty, now: datetime) -> str:
@@ -130,10 +160,13 @@ def _overdue(duty: Duty, now: datetime) -> str:
     return f", {duration(over.total_seconds())} over" if over >= AGAIN_AFTER else ""
 
 
-def _buttons(duty: Duty) -> list[Block]:
+def _buttons(duty: Duty, of: DutyFacts) -> list[Block]:
+    if duty.kind is DutyKind.OLD_POINT:
+        quiet = button("Quiet until…", LATER_BUTTON, duty.key)
+        return [quiet, button("Hand over…", HAND_OVER_BUTTON, duty.key)]
     return [
         button("Start now", START_BUTTON, duty.key),
-        button("Later…", LATER_BUTTON, duty.key),
+        button("Not now…" if of.starts_at else "Later…", LATER_BUTTON, duty.key),
         button("Hand over…", HAND_OVER_BUTTON, duty.key),
     ]
 
@@ -141,8 +174,9 @@ def _buttons(duty: Duty) -> list[Block]:
 def _foot(waiting: Sequence[Duty], late: timedelta, now: datetime) -> str:
     came_late = f"This comes {duration(late.total_seconds())} late. " if late else ""
     again = min((duty.next_at for duty in waiting), default=None)
-    said = "A drill runs on a copy: what is live is not touched."
-    return f"{came_late}{said}" + (f" Next reminder {date(again)}" if again and again > now else "")
+    drills = any(duty.kind in DUE for duty in waiting)
+    said = "A drill runs on a copy: what is live is not touched. " if drills or not waiting else ""
+    return f"{came_late}{said}" + (f"Next reminder {date(again)}" if again and again > now else "")
 
 
 # Forms -------------------------------------------------------------------------------------------

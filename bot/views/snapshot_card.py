@@ -25,6 +25,7 @@ from bot.views.words import (
     clock,
     date,
     day_and_clock,
+    drill_words,
     duration,
     given_reason,
     local,
@@ -99,6 +100,7 @@ def terms(plan: Plan, now: datetime) -> list[str]:
         *_moments(plan, now),
         f"Read-only, beside: {escape(plan.environment.upper(), 20)} is not touched",
         _kept(plan),
+        *([f"⚠️ {drill_words(plan.point)}"] if plan.point.failed_at else []),
         *warnings(plan),
         "Where it stands is told to who asks alone",
     ]

@@ -85,7 +85,8 @@ async def drills(settings: ProcessSettings) -> list[DrillReport]:
     configuration = load(settings.config, definitions())
     async with stored(settings) as store:
         duties = await DutyStore(store).all()
-        return [DrillReport(duty, await facts_of(store, configuration, duty)) for duty in duties]
+        now = SteadyClock()()
+        return [DrillReport(duty, await facts_of(store, configuration, duty, now)) for duty in duties]
 
 
 async def points(settings: ProcessSettings, name: str) -> Offer:

@@ -6,14 +6,16 @@ from datetime import datetime
 
 from bot import drilling, machine, policy, snapshots
 from bot.configuration import Target
+from bot.duties import Duty
 from bot.envelope import Event
 from bot.errors import UserError
 from bot.event_kinds import EventKind
 from bot.events import EndedByUndo, Requested
-from bot.model import Goal, Person, Purpose, State
+from bot.model import THE_SCHEDULE, Goal, Person, Purpose, State
 from bot.policy import Entitled
 from bot.procedures import targets_of
 from bot.run import Run
+from bot.views.words import date
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
@@ -118,21 +120,7 @@ async def _open(
     ending: Run | None,
 ) -> Run:
     now = ctx.clock()
-    event = Event(
-        Requested(
-            target=target.name,
-            purpose=wish.purpose,
-            goal=wish.goal,
-            requester=person,
-            channel=wish.channel,
-            reason=wish.reason,
-            thread=wish.thread,
-            ask_first=wish.ask_first,
-            undo_of=wish.goal.undo_of,
-        ),
-        now,
-        person.id,
-    )
+    event = _request(wish, person, now, person.id)
     locks = () if wish.is_beside else targets_of(ctx.configuration, target)
     opening = Opening(event, locks, wish.channel)
 
@@ -149,9 +137,7 @@ async def _open(
         if wish.is_drill:
             await change.drop_older_copies(target.name, now)
         run = await change.open(opening)
-        if ctx.configuration.audit_channel:
-            audit = ctx.configuration.audit_channel
-            await cards.want(change.connection, run.id, cards.CardKind.AUDIT, audit, now)
+        await _copied_to_audit(ctx, change, run, now)
         if wish.thread:
             await cards.want(
                 change.connection, run.id, cards.CardKind.LINE, wish.channel, now, thread_ts=wish.thread
@@ -159,6 +145,46 @@ async def _open(
         return run
 
     run = await delivery.change(ctx.store, work)
+    ctx.work()
+    ctx.publish()
+    return run
+
+
+def _request(wish: Wish, requester: Person, now: datetime, by: str) -> Event:
+    asked = Requested(
+        target=wish.target,
+        purpose=wish.purpose,
+        goal=wish.goal,
+        requester=requester,
+        channel=wish.channel,
+        reason=wish.reason,
+        thread=wish.thread,
+        ask_first=wish.ask_first,
+        undo_of=wish.goal.undo_of,
+    )
+    return Event(asked, now, by)
+
+
+async def _copied_to_audit(ctx: Context, change: Transaction, run: Run, now: datetime) -> None:
+    if audit := ctx.configuration.audit_channel:
+        await cards.want(change.connection, run.id, cards.CardKind.AUDIT, audit, now)
+
+
+async def start_by_itself(ctx: Context, duty: Duty, channel: str) -> Run | None:
+    """Opens a drill that is due, for which the configuration stands. None: somebody was quicker."""
+    now = ctx.clock()
+    wish = drill(duty.target, None, channel, f"due {date(duty.due_at)}")
+    opening = Opening(_request(wish, THE_SCHEDULE, now, ""), (), channel)
+
+    async def work(change: Transaction) -> Run | None:
+        if not await ctx.duties.begin(change, duty, await change.next_id()):
+            return None
+        await change.drop_older_copies(duty.target, now)
+        run = await change.open(opening)
+        await _copied_to_audit(ctx, change, run, now)
+        return run
+
+    run = await ctx.store.change(work)
     ctx.work()
     ctx.publish()
     return run

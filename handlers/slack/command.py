@@ -113,7 +113,7 @@ async def _snapshot(ctx: Context, said: TypedLine, asked: commands.TakeSnapshot)
 async def _drills(ctx: Context, said: TypedLine, asked: commands.ListDrills) -> MessageContent:
     due = await ctx.duties.all()
     shown = due[: lists.ROWS]
-    facts = [await facts_of(ctx.store, ctx.configuration, duty) for duty in shown]
+    facts = [await facts_of(ctx.store, ctx.configuration, duty, ctx.clock()) for duty in shown]
     rows = [reminder.row(*one, ctx.clock()) for one in zip(shown, facts, strict=True)]
     without = [name for name, target in ctx.configuration.targets.items() if target.drill is None]
     return lists.drills(rows, len(due) - len(shown), without)

@@ -62,7 +62,8 @@ async def start(ctx: Context, duty: Duty, person: Person, channel: str, delivery
 async def form(ctx: Context, action_id: str, duty: Duty, person: Person) -> View:
     """Returns the form that a button opens. Raises UserError."""
     await _refuse_others(ctx, duty, person)
-    facts, now = await facts_of(ctx.store, ctx.configuration, duty), ctx.clock()
+    now = ctx.clock()
+    facts = await facts_of(ctx.store, ctx.configuration, duty, now)
     if action_id == view.LATER_BUTTON:
         return view.later(duty, facts, rules.latest_put_off(duty, now), now)
     return view.hand_over(duty, facts, now)

@@ -23,7 +23,7 @@ async def publish(ctx: Context, user_id: str) -> None:
         Linked(run) for run in runs if run.state in {State.APPROVED, State.RUNNING, State.PAUSED, State.STUCK}
     ]
     due = [
-        row(duty, await facts_of(ctx.store, ctx.configuration, duty), ctx.clock())
+        row(duty, await facts_of(ctx.store, ctx.configuration, duty, ctx.clock()), ctx.clock())
         for duty in await ctx.duties.all()
         if duty.due_at <= ctx.clock() and await _owns(ctx, duty, user_id)
     ]

@@ -22,7 +22,7 @@ def asked_for(run: Run, cards: Sequence[Card]) -> Iterator[tuple[CardKind, str, 
     if run.state is State.AWAITING_APPROVAL:
         yield from ((CardKind.DIRECT, user, "") for user in run.approval.awaited)
     has_card = next(standing(cards, CardKind.CARD), None) is not None
-    if not has_card:
+    if not has_card and not run.request.by_itself:
         yield CardKind.DIRECT, run.request.requester.id, ""
     if run.is_snapshot and run.state is State.SUCCEEDED and run.work.copies_at.get(run.request.target):
         yield CardKind.ADDRESS, run.request.requester.id, ""
@@ -36,9 +36,8 @@ def asked_for(run: Run, cards: Sequence[Card]) -> Iterator[tuple[CardKind, str, 
 
 def called(run: Run) -> list[str]:
     """Whom news is for when it cannot stand under the card."""
-    return list(
-        dict.fromkeys([run.request.requester.id, *(approval.person for approval in run.approval.given)])
-    )
+    asked = [] if run.request.by_itself else [run.request.requester.id]
+    return list(dict.fromkeys([*asked, *(approval.person for approval in run.approval.given)]))
 
 
 def moment_of(run: Run) -> str | None:

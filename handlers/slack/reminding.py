@@ -12,6 +12,7 @@ from bot.views import reminder as view
 from bot.views.limits import MessageContent
 from handlers.context import Context
 from handlers.due import facts_of
+from handlers.slack import asking
 from handlers.slack.posting import CannotPost, MessageGone, Posting, ThreadGone
 from handlers.slack.sending import MustWait
 from storage.cards import Card, place
@@ -27,7 +28,8 @@ async def keep_duties(ctx: Context) -> None:
     """Has a row for every drill that the configuration asks for."""
     now = ctx.clock()
     at_once = rules.opening(ctx.configuration, now) or now
-    await ctx.duties.keep(rules.drills_wanted(ctx.configuration), now, at_once)
+    wanted = rules.drills_wanted(ctx.configuration)
+    await ctx.duties.keep(wanted, ctx.configuration.targets, now, at_once)
 
 
 async def remind_due(ctx: Context) -> None:
@@ -48,6 +50,17 @@ async def remind_due(ctx: Context) -> None:
         log.warning("nobody can be reminded", target=duty.target, duty=duty.kind.value)
         await ctx.duties.told_to_nobody(duty, again_at, now)
     ctx.publish()
+
+
+async def start_due(ctx: Context) -> None:
+    """Starts by itself what is due, was told a day before, and was not put off since."""
+    now = ctx.clock()
+    for duty in await ctx.duties.all():
+        if not rules.may_start(ctx.configuration, duty, now) or await ctx.store.open_drills(duty.target):
+            continue
+        told = await ctx.cards.by_key(duty.card) if duty.card else None
+        if told is not None and told.channel is not None and told.ts is not None:
+            await asking.start_by_itself(ctx, duty, told.channel)
 
 
 # Showing -----------------------------------------------------------------------------------------
@@ -84,5 +97,6 @@ async def _show(ctx: Context, posting: Posting, card: Card) -> None:
 
 async def _drawn(ctx: Context, card: Card) -> MessageContent:
     told = await ctx.duties.of_card(card.key)
-    facts = {duty.key: await facts_of(ctx.store, ctx.configuration, duty) for duty in told}
-    return view.reminder(told, facts, ctx.configuration.command, late_of(card.moment), ctx.clock())
+    now = ctx.clock()
+    facts = {duty.key: await facts_of(ctx.store, ctx.configuration, duty, now) for duty in told}
+    return view.reminder(told, facts, ctx.configuration.command, late_of(card.moment), now)

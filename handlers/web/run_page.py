@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.loss import HOW
-from bot.model import Ceiling, Finding, Leg, Loss, LossQuality, State, Unit, Value, Verdict, When
+from bot.model import Ceiling, Finding, Leg, Loss, LossQuality, Plan, State, Unit, Value, Verdict, When
 from bot.run import Run, StepRecord, StepState
 from bot.views.card import card
 from bot.views.facts import CardFacts
@@ -132,6 +132,7 @@ class RunPage:
     checks: tuple[CheckRow, ...]
     lines: tuple[Line, ...]
     moves: bool  # it is drawn again by itself while it runs
+    is_beside: bool  # a drill or a snapshot: nothing goes from one state to another
     now: datetime
 
 
@@ -161,6 +162,7 @@ def run_page(
         checks=tuple(_checks(run)),
         lines=tuple(timeline(run, events, proofs, name)),
         moves=run.state is State.RUNNING,
+        is_beside=run.is_beside,
         now=now,
     )
 
@@ -188,8 +190,7 @@ def _card_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[FactRow]:
     plan = run.approval.planned
     return [
-        FactRow("Live now", plain(live(run, now), name)),
-        FactRow("Customers", plain(customers(run, now), name)),
+        *_live(run, name, now),
         FactRow(
             "Target",
             f"{run.request.target} · {plan.environment} · {plan.kind}" if plan else run.request.target,
@@ -205,6 +206,13 @@ def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[FactRo
         *([FactRow("Owner", name(facts.owner))] if facts.owner else []),
         *([FactRow("Contact", name(facts.point_of_contact))] if facts.point_of_contact else []),
     ]
+
+
+def _live(run: Run, name: Name, now: datetime) -> list[FactRow]:
+    if run.is_beside:
+        return [FactRow("What is live", "is not touched: a copy is made beside it")]
+    shown = (("Live now", live(run, now)), ("Customers", customers(run, now)))
+    return [FactRow(label, plain(words, name)) for label, words in shown]
 
 
 def _agreed(run: Run, name: Name) -> list[FactRow]:
@@ -254,13 +262,20 @@ def _plan(run: Run, said: Said) -> list[FactRow]:
         FactRow("Plan code", run.code),
         FactRow("Digest (SHA-256)", run.approval.digest),
         FactRow("Made", at=plan.made_at),
-        FactRow("Expected", said(outage(plan))),
-        FactRow("Way back", said(undo(plan))),
+        *_cost_of(run, plan, said),
         FactRow("Approvals", approvals(plan)),
         FactRow("Drill", drill(plan)),
         FactRow("Policy digest", plan.policy_digest),
         FactRow("Procedure digest", plan.procedure_digest),
     ]
+
+
+def _cost_of(run: Run, plan: Plan, said: Said) -> list[FactRow]:
+    if plan.as_of is not None:
+        return [FactRow("Asked as of", at=plan.as_of), FactRow("State of", at=plan.point.at)]
+    if run.is_beside:
+        return []
+    return [FactRow("Expected", said(outage(plan))), FactRow("Way back", said(undo(plan)))]
 
 
 def _leg(leg: Leg, said: Said, now: datetime) -> LegRow:
@@ -275,7 +290,7 @@ def _leg(leg: Leg, said: Said, now: datetime) -> LegRow:
 
 def _loss(run: Run, said: Said, now: datetime) -> list[str]:
     plan = run.approval.planned
-    if plan is None:
+    if plan is None or run.is_beside:
         return []
     if plan.loss.quality is LossQuality.NONE:
         declared = f" (declared by {plan.loss.basis})" if plan.loss.basis else ""
@@ -350,16 +365,18 @@ def _ended(record: StepRecord) -> tuple[str, str]:
 def _checks(run: Run) -> list[CheckRow]:
     """Every check that was looked at, then those of which only the value before is known."""
     before = {(finding.name, finding.when): finding.value for finding in run.work.before}
-    seen = [_check(finding, before.get((finding.name, finding.when))) for finding in run.work.findings]
+    where = "on the copy" if run.is_beside else ""
+    seen = [_check(found, before.get((found.name, found.when)), where) for found in run.work.findings]
     looked_at = {(finding.name, finding.when) for finding in run.work.findings}
     return [*seen, *(_unseen(f) for f in run.work.before if (f.name, f.when) not in looked_at)]
 
 
-def _check(finding: Finding, before: Value) -> CheckRow:
+def _check(finding: Finding, before: Value, where: str) -> CheckRow:
+    """`where` it looked; empty: as its `when` says."""
     first = finding.before if finding.before is not None else before
     return CheckRow(
         finding.name,
-        _when(finding.when),
+        where or _when(finding.when),
         _VERDICTS[finding.verdict],
         finding.verdict.value if finding.verdict else "waits",
         _value(first),

@@ -1,12 +1,24 @@
 """What is due, whom it is told and when: in the zone of the configuration, through changes of its clocks."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.configuration import Configuration, load
-from bot.duties import Duty, DutyKind, late_by, latest_put_off, opening, recipients, tellings, told_again_at
+from bot.duties import (
+    Duty,
+    DutyKind,
+    late_by,
+    latest_put_off,
+    may_start,
+    opening,
+    recipients,
+    starts_at,
+    tellings,
+    told_again_at,
+)
 from tests.bot.configured import KNOWN
 
 FILE = """
@@ -23,6 +35,10 @@ targets:
   orders: {kind: database, owner: payments, point_of_contact: Ana, executor: &git {type: git, remote: /srv/a}}
   shop: {kind: database, owner: plain, executor: {type: git, remote: /srv/b}}
   web: {kind: database, owner: Ana, executor: {type: git, remote: /srv/c}}
+  night:
+    kind: database
+    executor: {type: git, remote: /srv/d}
+    drill: {every: 90d, start: {itself: true, hours: {from: "02:30", until: "05:00"}}}
 """
 NOVEMBER = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -140,3 +156,65 @@ def test_nothing_is_put_off_for_longer_than_its_cadence() -> None:
     quarterly = duty(every=90 * 86_400.0)
     assert latest_put_off(quarterly, NOVEMBER) == NOVEMBER + timedelta(days=90)
     assert latest_put_off(duty(), NOVEMBER) == NOVEMBER + timedelta(days=14)
+
+
+# By itself ---------------------------------------------------------------------------------------
+
+
+def told(configuration: Configuration, on: str, target: str = "night", **more: object) -> Duty:
+    """Told then, and to be told again a week later."""
+    again = told_again_at(configuration, at(on))
+    return Duty("d1", DutyKind.DRILL, target, at(on), again, **{"card": "c1", **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("on", "starts"),
+    [
+        ("2026-11-22T11:30", "2026-11-23T01:30"),
+        ("2026-11-22T16:59", "2026-11-23T01:30"),
+        ("2026-07-22T11:30", "2026-07-23T00:30"),  # in summer the same hour is another one in UTC
+        ("2026-03-28T11:30", "2026-03-29T01:30"),  # clocks skip it: it is when they do
+        ("2026-10-24T11:30", "2026-10-25T00:30"),  # it comes twice: the first one
+    ],
+)
+def test_it_starts_on_the_day_after_it_was_told(configuration: Configuration, on: str, starts: str) -> None:
+    assert starts_at(configuration, told(configuration, on), at(on) + timedelta(minutes=1)) == at(starts)
+
+
+@pytest.mark.parametrize(
+    ("now", "may"),
+    [
+        ("2026-11-22T11:31", False),
+        ("2026-11-23T01:29", False),
+        ("2026-11-23T01:30", True),
+        ("2026-11-23T03:59", True),
+        ("2026-11-23T04:00", False),  # 05:00 in Berlin
+        ("2026-11-24T02:00", True),  # it could not on the day before
+        ("2026-11-29T09:00", False),  # it is to be told again
+    ],
+)
+def test_it_starts_within_its_hours_until_it_is_told_again(
+    configuration: Configuration, now: str, may: bool
+) -> None:
+    assert may_start(configuration, told(configuration, "2026-11-22T11:30"), at(now)) is may
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"card": None},  # nobody was told of it
+        {"put_off_by": "U01ANA"},
+        {"target": "orders"},  # whose drills do not start by themselves
+        {"target": "gone"},
+    ],
+)
+def test_what_nobody_heard_of_or_was_put_off_does_not_start(
+    configuration: Configuration, more: dict[str, object]
+) -> None:
+    duty = told(configuration, "2026-11-22T11:30", **more)  # type: ignore[arg-type]
+    assert starts_at(configuration, duty, at("2026-11-23T02:00")) is None
+
+
+def test_a_follow_up_starts_nothing(configuration: Configuration) -> None:
+    drill = told(configuration, "2026-11-22T11:30")
+    assert starts_at(configuration, replace(drill, kind=DutyKind.FOLLOW_UP), at("2026-11-23T02:00")) is None

@@ -222,7 +222,9 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
     engine = ToldEngine(
         birth.configuration, store, world, planner, context.directory, (FRONT.public,), clock, asyncio.sleep
     )
-    watching = Watching(birth.configuration, MAIN_ZONE, planner, SpanStore(store.database), clock)
+    watching = Watching(
+        birth.configuration, MAIN_ZONE, planner, SpanStore(store.database), DutyStore(store), clock
+    )
     worker = Worker(
         birth.configuration,
         engine,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.configuration import Configuration, Drill, Rule
+from bot.configuration import Configuration, Drill, Rule, Snapshots
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, configuration, restoring, target
 from tests.chaos.backends import COPIED
 from tests.chaos.histories import Answer
@@ -44,8 +44,8 @@ def _archive() -> Configuration:
     """
     rule = Rule(from_=("managers",), expires=EXPIRES)
     how = {"owner": "U01DORA", "approval": rule, "maintenance": MAINTENANCE, "checks": (OFFLINE, ONLINE)}
-    drilled = {"drill": Drill(every=90 * 86_400.0), "undo_days": 0}
-    return configuration(target(COPIED, **how).model_copy(update=drilled))
+    beside = {"drill": Drill(every=90 * 86_400.0), "snapshots": Snapshots(), "undo_days": 0}
+    return configuration(target(COPIED, **how).model_copy(update=beside))
 
 
 def rollback(outside: Outside) -> None:
@@ -162,6 +162,18 @@ def failed_drill(outside: Outside) -> None:
     outside.reaches("failed")
 
 
+def snapshot(outside: Outside) -> None:
+    """Two people agree to a copy of then, it is looked at again, and dropped before its time."""
+    archive = outside.backends[COPIED]
+    archive.troubles["start"] += ["slow"]
+    outside.says("ana", f"snapshot {COPIED} as of 1 min ago because audit")
+    _approved(outside, "ben")
+    outside.reaches("succeeded")
+    _presses(outside, "ana", "retry")
+    _presses(outside, "ana", "drop_snapshot")
+    outside.until(lambda: None if archive.copies else True, "the drop of the copy")
+
+
 def slow(outside: Outside) -> None:
     outside.backends["orders"].troubles["plan"] += ["late"]
     outside.backends["orders"].troubles["start"] += ["", "slow"]
@@ -183,5 +195,6 @@ STORIES: Mapping[str, Story] = {
     "copied": Story(copied, _archive(), ("succeeded",)),
     "called off": Story(called_off, _archive(), ("cancelled", "succeeded")),
     "drill": Story(drill, _archive(), ("succeeded",)),
+    "snapshot": Story(snapshot, _archive(), ("succeeded",)),
     "failed drill": Story(failed_drill, _archive(), ("failed",)),
 }

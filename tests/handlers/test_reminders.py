@@ -274,3 +274,53 @@ async def test_a_restart_forgets_nothing_and_repeats_nothing(due: World) -> None
     await ticks(due)
     await due.settled()
     assert len(reminders(due)) == 1
+
+
+# Old restore points ----------------------------------------------------------------------------
+
+OLD = REMINDED.replace("drill: {{mode: beside, every: 90d}}", "rpo: 1h\n    watch: 1m")
+
+
+@pytest.fixture
+async def old(open_world: Open, tmp_path: Path) -> World:
+    """The newest backup of `orders` is five hours old, and one hour is allowed."""
+    make_orders(tmp_path)
+    back_up(tmp_path, 5, 10)
+    world = await open_world(OLD + HOURS)
+    await look(world)
+    world.later(days=1)
+    await ticks(world)
+    return world
+
+
+async def look(world: World) -> None:
+    """Whoever lists the restore points looks how old they are."""
+    await world.says("ana", "points orders")
+
+
+async def test_whoever_owns_a_target_is_told_that_its_restore_points_are_too_old(old: World) -> None:
+    message = await reminded(old, "1 newest restore point is too old")
+    assert "(RPO 1 h): what was written since" in message.plain()
+    assert [label for label, *_ in message.buttons()] == ["Quiet until…", "Hand over…"]
+
+
+async def test_the_message_says_when_a_newer_one_was_seen(old: World) -> None:
+    await reminded(old, "too old")
+    name = f"{old.clock():%Y%m%dT%H%M00Z}"
+    with closing(sqlite3.connect(old.folder / "backups" / f"{name}.db")) as backup:
+        backup.execute("create table orders (id integer primary key, total integer)")
+    await look(old)
+    message = await reminded(old, "a newer restore point, seen")
+    assert message.buttons() == []
+    old.later(minutes=30)
+    await ticks(old)
+    assert (await old.says("ana", "drills")).blocks is not None
+    assert "too old" not in str((await old.says("ana", "drills")).blocks)
+
+
+async def test_it_is_quiet_for_as_long_as_somebody_says(old: World) -> None:
+    await old.clicks("dora", "Quiet until…", await reminded(old, "too old"))
+    await old.sees_modal("dora", "at the latest")
+    day = (old.clock() + timedelta(days=3)).date().isoformat()
+    await old.fills_in("dora", until=day, reason="the disk is moved")
+    assert "the disk is moved" in (await reminded(old, "put off until")).plain()

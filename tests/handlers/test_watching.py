@@ -8,12 +8,15 @@ import pytest
 
 from backends.installed import definitions
 from bot.configuration import MAIN_ZONE, load
+from bot.model import PointKind, RestorePoint
 from handlers.watching import BETWEEN_LOOKS_SECONDS, WATCH_SECONDS, Watching, round_every, watched
 from storage.database import open_database, sqlite_url
+from storage.duties import DutyStore
+from storage.runs import Store, open_store
 from storage.spans import SpanStore
 from tests.bot.configured import configuration, target
 from tests.bot.scripted import Play
-from tests.bot.stories import later
+from tests.bot.stories import T0, later
 
 EXAMPLE = load(Path(__file__).parents[2] / "rollback.example.yaml", definitions())
 
@@ -42,22 +45,32 @@ def test_rounds_are_as_often_as_the_target_that_is_watched_most_needs_them(
 
 
 @pytest.fixture
-async def spans(tmp_path: Path, template: Path) -> AsyncIterator[SpanStore]:
+async def store(tmp_path: Path, template: Path) -> AsyncIterator[Store]:
     file = tmp_path / "rollback.db"
     shutil.copy(template, file)
     database = open_database(sqlite_url(file))
-    yield SpanStore(database)
+    yield await open_store(database, None, T0)
     await database.close()
 
 
-def _watching(play: Play, spans: SpanStore) -> Watching:
-    return Watching(play.configuration, MAIN_ZONE, play.planner(), spans, play.clock, play.clock.sleep)
+@pytest.fixture
+def spans(store: Store) -> SpanStore:
+    return SpanStore(store.database)
 
 
-async def test_a_round_looks_at_what_nobody_has_looked_at_for_long_enough(spans: SpanStore) -> None:
+def _watching(play: Play, store: Store) -> Watching:
+    spans, duties = SpanStore(store.database), DutyStore(store)
+    return Watching(
+        play.configuration, MAIN_ZONE, play.planner(), spans, duties, play.clock, play.clock.sleep
+    )
+
+
+async def test_a_round_looks_at_what_nobody_has_looked_at_for_long_enough(
+    store: Store, spans: SpanStore
+) -> None:
     play = Play(configuration(target(watch=600.0)))
     play.backend.since = None
-    watching = _watching(play, spans)
+    watching = _watching(play, store)
     for seconds in (0, 599, 600):
         play.clock.now = later(seconds)
         play.backend.live = f"v{seconds}"
@@ -65,33 +78,101 @@ async def test_a_round_looks_at_what_nobody_has_looked_at_for_long_enough(spans:
     assert [lived.point for lived in await spans.lived("orders")] == ["v0", "v600"]
 
 
-async def test_a_round_over_many_targets_leaves_others_room_between_two_looks(spans: SpanStore) -> None:
+async def test_a_round_over_many_targets_leaves_others_room_between_two_looks(
+    store: Store, spans: SpanStore
+) -> None:
     play = Play(configuration(*(target(f"shop-{n}") for n in range(20))))
-    await _watching(play, spans).look_around()
+    await _watching(play, store).look_around()
     assert play.clock() == later(20 * BETWEEN_LOOKS_SECONDS)
 
 
-async def test_a_target_that_cannot_be_seen_hides_no_other(spans: SpanStore) -> None:
+async def test_a_target_that_cannot_be_seen_hides_no_other(store: Store, spans: SpanStore) -> None:
     play = Play(configuration(target("orders"), target("search")))
     play.world.misconfigured.add("orders")
-    await _watching(play, spans).look_around()
+    await _watching(play, store).look_around()
     assert await spans.lived("orders") == ()
     assert [lived.point for lived in await spans.lived("search")] == ["v42"]
 
 
-async def test_what_planning_has_seen_is_noted_without_another_look(spans: SpanStore) -> None:
+async def test_what_planning_has_seen_is_noted_without_another_look(store: Store, spans: SpanStore) -> None:
     play = Play()
     play.ask()
     run = await play.drive()
     play.backend.live = "v43"
-    await _watching(play, spans).note_what_it_found(run)
+    await _watching(play, store).note_what_it_found(run)
     assert [lived.point for lived in await spans.lived("orders")] == ["v42"]
 
 
-async def test_what_a_run_has_brought_is_noted_as_its_own(spans: SpanStore) -> None:
+async def test_what_a_run_has_brought_is_noted_as_its_own(store: Store, spans: SpanStore) -> None:
     play = Play()
     play.ask()
     run = await play.drive()
     play.backend.live = "p41"
-    await _watching(play, spans).note_what_it_brought(run)
+    await _watching(play, store).note_what_it_brought(run)
     assert [(lived.point, lived.run) for lived in await spans.lived("orders")] == [("p41", run.id)]
+
+
+# Whether restore points stay fresh -------------------------------------------------------------
+
+
+def backed_up(play: Play, *seconds: float) -> None:
+    """Backups that were made so many seconds after the beginning."""
+    backups = (RestorePoint(f"p{at:.0f}", later(at), kind=PointKind.BACKUP) for at in seconds)
+    play.backend.offered = {backup.id: backup for backup in backups}
+
+
+async def test_a_backup_that_is_older_than_the_rpo_is_told_until_there_is_a_newer_one(store: Store) -> None:
+    play, duties = Play(configuration(target(watch=60.0, rpo=3_600.0))), DutyStore(store)
+    watching = _watching(play, store)
+    backed_up(play, -7_200, 0)
+    for seconds, since in ((3_600, None), (3_601, later(3_600)), (9_000, later(3_600))):
+        play.clock.now = later(seconds)
+        await watching.points("orders")
+        assert [duty.due_at for duty in await duties.all()] == ([] if since is None else [since])
+    backed_up(play, 9_100)
+    play.clock.now = later(9_200)
+    await watching.points("orders")
+    assert await duties.all() == ()
+
+
+async def test_one_that_is_too_old_once_more_is_told_once_more(store: Store) -> None:
+    play, duties = Play(configuration(target(rpo=3_600.0))), DutyStore(store)
+    watching = _watching(play, store)
+    for made, looked in ((0, 4_000), (4_100, 4_200), (4_100, 9_000)):
+        backed_up(play, made)
+        play.clock.now = later(looked)
+        await watching.points("orders")
+    (duty,) = await duties.all()
+    assert (duty.due_at, duty.next_at, duty.told) == (later(7_700), later(9_000), 0)
+
+
+@pytest.mark.parametrize(
+    ("points", "rpo"),
+    [
+        ((RestorePoint("p0", later(0), kind=PointKind.BACKUP),), None),
+        ((RestorePoint("v41", later(0)),), 3_600.0),
+        ((RestorePoint("undated", None, kind=PointKind.BACKUP),), 3_600.0),
+        ((RestorePoint("pre-RB-7", later(0), kind=PointKind.UNDO),), 3_600.0),
+        ((), 3_600.0),
+    ],
+    ids=["no RPO", "what the backend keeps anyway", "no time", "saved before a rollback", "none at all"],
+)
+async def test_where_nobody_can_tell_nothing_is_said(
+    store: Store, points: tuple[RestorePoint, ...], rpo: float | None
+) -> None:
+    play = Play(configuration(target(rpo=rpo)))
+    play.backend.offered = {point.id: point for point in points}
+    play.clock.now = later(90_000)
+    await _watching(play, store).points("orders")
+    assert await DutyStore(store).all() == ()
+
+
+async def test_of_a_target_that_is_configured_no_more_no_point_is_old(store: Store) -> None:
+    play, duties = Play(configuration(target(rpo=3_600.0))), DutyStore(store)
+    backed_up(play, 0)
+    play.clock.now = later(90_000)
+    await _watching(play, store).points("orders")
+    await duties.keep({}, ["orders"], play.clock(), play.clock())
+    assert len(await duties.all()) == 1
+    await duties.keep({}, [], play.clock(), play.clock())
+    assert await duties.all() == ()

@@ -73,7 +73,7 @@ def wish(target: str, *, reason: str = "", goal: Goal | None = None) -> Wish:
 
 async def in_use(s: Stage) -> None:
     await s.store.note_if_new("configuration", s.clock(), {"digest": CONFIGURATION.digest})
-    await DutyStore(s.store).keep({"drilled": 90 * 86_400.0}, s.clock(), s.clock())
+    await DutyStore(s.store).keep({"drilled": 90 * 86_400.0}, CONFIGURATION.targets, s.clock(), s.clock())
     await dropped(s)  # first: a week passes
     await before_the_start(s)
     await ended_before_the_start(s)
