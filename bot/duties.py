@@ -16,6 +16,7 @@ from bot.times import zone_of
 
 AGAIN_AFTER = timedelta(days=7)
 FOLLOWED_UP_WITHIN = timedelta(days=14)  # of a drill that failed
+DIGEST_DAYS = 7  # of a month, in which that of the month before is told
 LATE_AFTER = timedelta(hours=1)  # a reminder that comes so much later than its time says so
 
 
@@ -128,6 +129,23 @@ def opening(configuration: Configuration, now: datetime) -> datetime | None:
     here = now.astimezone(_zone(configuration))
     begins, ends = _clock(configuration.reminders.from_), _clock(configuration.reminders.until)
     return day_begins(configuration, here.date()) if begins <= here.time() < ends else None
+
+
+def month_before(configuration: Configuration, now: datetime) -> date | None:
+    """Returns the first day of the month before, in the first days of a month; None: it is later in one."""
+    today = now.astimezone(_zone(configuration)).date()
+    if today.day > DIGEST_DAYS:
+        return None
+    return (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+
+
+def month_called(configuration: Configuration, name: str) -> tuple[datetime, datetime]:
+    """Returns when a month such as `2026-11` begins, and when the next one does."""
+    first = date.fromisoformat(f"{name}-01")
+    after = (first + timedelta(days=31)).replace(day=1)
+    zone = _zone(configuration)
+    begins, ends = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, after))
+    return begins, ends
 
 
 def told_again_at(configuration: Configuration, now: datetime) -> datetime:

@@ -33,7 +33,7 @@ from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
 from handlers.slack.publisher import Publisher
 from handlers.slack.publisher_lease import PublisherLease
-from handlers.slack.reminding import keep_duties, remind_due, start_due
+from handlers.slack.reminding import digest_due, keep_duties, remind_due, start_due
 from handlers.slack.sending import WINDOWS, Sender, Windows
 from handlers.web.links import links_from
 from storage.cards import CardStore
@@ -70,6 +70,7 @@ class Front:
             await remind_due(self.context)  # what became due while nobody was there
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, remind_due, self.context))
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, start_due, self.context))
+            loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, digest_due, self.context))
         if self.shared is not None:
             loops.append(_hear_of_others(self.shared, self.context.publish))
         scheduler = _ticks(self.context)

@@ -29,6 +29,7 @@ class CardKind(StrEnum):
     LINE = "line"  # one line with the link, in the thread where it was asked
     AUDIT = "audit"  # a copy of every request in the audit channel
     ADDRESS = "address"  # tells whoever asked for a snapshot where its copy stands
+    DIGEST = "digest"  # of a month, for managers: it belongs to no run
     REMINDER = "reminder"  # of what is due between incidents: it belongs to no run
 
 
@@ -166,10 +167,11 @@ class CardStore:
         async with self._database.read() as connection:
             return [ToDraw(row.run_id, row.seq) for row in await connection.execute(_TO_DRAW)]
 
-    async def reminders(self) -> tuple[Card, ...]:
-        """Those that were never posted, and those of which something has become."""
+    async def of_no_run(self) -> tuple[Card, ...]:
+        """Reminders and digests that were never posted, and those of which something has become."""
         owed = or_(cards.c.ts.is_(None), cards.c.drawn.is_(None))
-        mine = (cards.c.run_id == "", cards.c.kind == CardKind.REMINDER)  # by an index: asked every second
+        kinds = (CardKind.REMINDER, CardKind.DIGEST)
+        mine = (cards.c.run_id == "", cards.c.kind.in_(kinds))  # by an index: asked every second
         return await self._cards(*mine, cards.c.gone.is_(None), owed)
 
     async def out_of_reach(self, since: datetime, limit: int) -> tuple[Card, ...]:

@@ -207,10 +207,10 @@ cards = Table(
     "cards",
     metadata,
     Column("key", String(16), primary_key=True),  # random; the opaque part of its buttons' values
-    Column("run_id", String(16), nullable=False),  # empty: a reminder
-    Column("kind", String(16), nullable=False),  # card, direct, notice, line, audit, reminder
+    Column("run_id", String(16), nullable=False),  # empty: a reminder, or a digest
+    Column("kind", String(16), nullable=False),  # as `storage.cards.CardKind` has them
     Column("recipient", String(32), nullable=False),  # channel id, or user id of a direct copy
-    Column("moment", String(32), nullable=False),  # of a notice: which; else empty
+    Column("moment", String(32), nullable=False),  # of a notice or a digest: which; else empty
     Column("thread_ts", String(32), nullable=True),
     Column("channel", String(32), nullable=True),  # where it really stands; null: not posted yet
     Column("ts", String(32), nullable=True),

@@ -282,6 +282,13 @@ def _no_trailing_slash(url: str) -> str:
 # The whole -------------------------------------------------------------------------------------
 
 
+class MonthlyDigest(Settings):
+    """That managers are told once a month what was taken back, drilled and left to do."""
+
+    to: Text
+    """The channel in which they are told."""
+
+
 class Document(Settings):
     """The file, as it is written."""
 
@@ -297,6 +304,8 @@ class Document(Settings):
     public_url: Annotated[Text, AfterValidator(_no_trailing_slash)] | None = None
     """Where browsers reach the bot. Absent: no links."""
     reminders: Hours = Hours()
+    monthly: MonthlyDigest | None = None
+    """Absent: nobody is told."""
     people: tuple[Human, ...] = ()
     """Humans with several accounts, or with names that other settings use."""
     groups: Mapping[str, Group] = Field(

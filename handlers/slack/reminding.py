@@ -4,18 +4,22 @@ What is due is a row (`storage.duties`), so two processes tell nothing twice and
 message whose place is gone goes to the next one who can be told.
 """
 
+from datetime import date, datetime
+
 import structlog
 
 from bot import duties as rules
-from bot.canonical_json import digest
+from bot.canonical_json import digest as digest_of
 from bot.views import reminder as view
+from bot.views.digest import Month, digest
 from bot.views.limits import MessageContent
 from handlers.context import Context
 from handlers.due import facts_of
 from handlers.slack import asking
 from handlers.slack.posting import CannotPost, MessageGone, Posting, ThreadGone
 from handlers.slack.sending import MustWait
-from storage.cards import Card, place
+from storage.cards import Card, CardKind, place
+from storage.counting import counted
 from storage.duties import late_of
 
 log = structlog.get_logger()
@@ -63,12 +67,28 @@ async def start_due(ctx: Context) -> None:
             await asking.start_by_itself(ctx, duty, told.channel)
 
 
+async def digest_due(ctx: Context) -> None:
+    """Owes the digest of the month before, in the first days of one: whoever is second owes it once more."""
+    now, told = ctx.clock(), ctx.configuration.monthly
+    if told is None or rules.opening(ctx.configuration, now) is None:
+        return
+    if (month := rules.month_before(ctx.configuration, now)) is not None:
+        await ctx.cards.want("", CardKind.DIGEST, told.to, now, moment=f"{month:%Y-%m}")
+
+
+async def _digest_of(ctx: Context, moment: str, now: datetime) -> MessageContent:
+    begins, ends = rules.month_called(ctx.configuration, moment)
+    runs = await counted(ctx.store.database, begins, ends)
+    month = Month(begins, f"{date.fromisoformat(f'{moment}-01'):%B %Y}")
+    return digest(month, runs, await ctx.duties.all(), ctx.configuration.command, now)
+
+
 # Showing -----------------------------------------------------------------------------------------
 
 
 async def show_reminders(ctx: Context, posting: Posting) -> None:
     """Posts those that are owed, and draws anew those of which something has become."""
-    for card in await ctx.cards.reminders():
+    for card in await ctx.cards.of_no_run():
         try:
             await _show(ctx, posting, card)
         except MustWait:
@@ -77,7 +97,7 @@ async def show_reminders(ctx: Context, posting: Posting) -> None:
 
 async def _show(ctx: Context, posting: Posting, card: Card) -> None:
     drawing = await _drawn(ctx, card)
-    drawn, now = digest({"text": drawing.text, "blocks": list(drawing.blocks)}), ctx.clock()
+    drawn, now = digest_of({"text": drawing.text, "blocks": list(drawing.blocks)}), ctx.clock()
     try:
         if card.ts is None:
             posted = await posting.post(card, drawing, 0, None)
@@ -98,5 +118,7 @@ async def _show(ctx: Context, posting: Posting, card: Card) -> None:
 async def _drawn(ctx: Context, card: Card) -> MessageContent:
     told = await ctx.duties.of_card(card.key)
     now = ctx.clock()
+    if card.kind is CardKind.DIGEST:
+        return await _digest_of(ctx, card.moment, now)
     facts = {duty.key: await facts_of(ctx.store, ctx.configuration, duty, now) for duty in told}
     return view.reminder(told, facts, ctx.configuration.command, late_of(card.moment), now)
