@@ -38,6 +38,15 @@ async def test_each_drill_stands_there_with_what_it_has_shown(drilled: World) ->
     assert '<a href="/runs/RB-1">RB-1</a>' in page.body
 
 
+async def test_the_page_of_a_drill_speaks_of_a_copy_and_of_nothing_that_is_lost(drilled: World) -> None:
+    await drilled.says("ana", f"drill orders {back_up(drilled.folder, 5, 10)}")
+    await drilled.reaches("succeeded")
+    page = await ask(drilled, "/runs/RB-1")
+    assert "is not touched: a copy is made beside it" in page.body
+    assert "What was seen of the copy" in page.body
+    assert not {words for words in ("Way back", "Loss and its ceiling", "Back to") if words in page.body}
+
+
 async def test_what_was_never_drilled_says_how_to_begin_and_what_has_no_drills_is_named(
     drilled: World,
 ) -> None:

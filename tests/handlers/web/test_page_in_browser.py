@@ -2,11 +2,19 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from bot.views.words import duration
+from handlers.web.drawing import draw
+from handlers.web.drills_page import Drilled, target_row
+from tests.bot.configured import CAREFUL
+from tests.bot.stories import having
+from tests.bot.views.drills import FAILED, SUCCEEDED
+from tests.bot.views.examples import at
 from tests.handlers.world import World
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -56,4 +64,21 @@ async def test_a_page_elsewhere_cannot_frame_it(rolled_back: World, browser: Bro
     await page.set_content(f'<iframe src="{rolled_back.bot.url}/runs/RB-1"></iframe>')
     frame = page.frames[-1]
     assert "shop" not in await frame.content()
+    await page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_a_year_of_drills_is_drawn_within_the_page(browser: Browser, width: int) -> None:
+    now = at("11:00")
+    drills = [having(SUCCEEDED, end_at=now - timedelta(days=30 * n)) for n in range(12)]
+    row = target_row(Drilled(CAREFUL.model_copy(update={"rto": 60.0}), None, [FAILED, *drills]), now)
+    drawn = draw("drills.html", targets=[row], without=("shop",), duration=duration, now=now)
+    page = await browser.new_page(viewport={"width": width, "height": 800})
+    await page.set_content(str(drawn.text))
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = (
+        "[...document.querySelectorAll('circle')].filter(c => c.getBoundingClientRect().right > innerWidth)"
+    )
+    assert await page.evaluate(f"{outside}.length") == 0
+    assert await page.locator("circle.failed").count() == len(drills) + 1  # each took longer than the RTO
     await page.close()
