@@ -8,8 +8,10 @@ first thing that differs, and with 2 where it cannot tell. Nothing is written.
 The hash of a row is SHA-256 over its columns in order: `n` for NULL, `i` and the decimal digits for a whole
 number, `f` and 8 bytes (IEEE 754, big-endian) for another one, `t` or `b`, the length in bytes, `:` and the
 bytes for a text in UTF-8 or a blob. The hash of a table is the sum of those of its rows, as numbers modulo
-2**256, so the order of rows has no part in it. That of a folder is the same sum over its files: SHA-256 over
-the path, a zero byte, and the SHA-256 of what a file holds, or of where a link points.
+2**256, so the order of rows has no part in it. That of a folder is the same sum over what is in it: SHA-256
+over the path, a zero byte, one letter, and the SHA-256 of what it holds. The letter is `f` for a file, `x`
+for one that may be executed, `l` for a link, which holds where it points, `d` for a folder that holds
+nothing, and `o` for anything else, such as a pipe, which is never opened.
 """
 
 from __future__ import annotations  # it runs on older Pythons, too
@@ -18,6 +20,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 import struct
 import sys
 from contextlib import closing
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 AT_ONCE_BYTES = 1 << 20
 FILES = "files"  # the one table of a folder
+LEFT_BY_WRITERS = ("-wal", "-journal")  # whoever opens the file of this name reads them into it
+TABLES = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 MODULUS = 1 << 256
 
 
@@ -47,6 +52,10 @@ class Summed:
     @property
     def hexdigest(self) -> str:
         return f"{self._sum:064x}"
+
+
+class Untold(Exception):
+    """The manifest does not say enough to compare anything with it."""
 
 
 class Text(bytes):
@@ -77,24 +86,31 @@ def _encoded(value: object) -> bytes:
 
 
 def files_of(folder: Path) -> Summed:
-    """Reads every file below a folder, and follows no link. Raises OSError."""
+    """Reads everything below a folder, and follows no link. Raises OSError."""
     summed, root = Summed(), os.fsencode(folder)
     for path in _below(root):
         relative = os.path.relpath(path, root)
-        if os.path.islink(path):
-            content = hashlib.sha256(os.readlink(path)).digest()
-        else:
-            content = bytes.fromhex(sha256_of(Path(os.fsdecode(path))))
-        summed.add(hashlib.sha256(relative + b"\0" + content).digest())
+        summed.add(hashlib.sha256(relative + b"\0" + _held(path)).digest())
     return summed
+
+
+def _held(path: bytes) -> bytes:
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        return b"l" + hashlib.sha256(os.readlink(path)).digest()
+    if stat.S_ISREG(mode):
+        letter = b"x" if mode & stat.S_IXUSR else b"f"
+        return letter + bytes.fromhex(sha256_of(Path(os.fsdecode(path))))
+    return (b"d" if stat.S_ISDIR(mode) else b"o") + hashlib.sha256().digest()
 
 
 def _below(folder: bytes) -> Iterable[bytes]:
     for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path)
-        else:
-            yield entry.path
+        below = _below(entry.path) if entry.is_dir(follow_symlinks=False) else ()
+        there = iter(below)
+        first = next(there, entry.path)
+        yield first
+        yield from there
 
 
 def sha256_of(file: Path) -> str:
@@ -122,21 +138,30 @@ def _canonical(value: Any) -> bytes:
 
 
 def difference(manifest: dict[str, Any], copy: Path) -> str | None:
-    """Returns the first thing that is not as the manifest says; None: all of it is. Raises OSError."""
+    """Returns the first thing that is not as the manifest says; None: all of it is.
+
+    Raises Untold where the manifest says too little, OSError where the copy cannot be read, and what Python
+    raises for a manifest that is none.
+    """
+    stated, contents = manifest["source"]["sha256"], manifest["contents"]
     if copy.is_dir():
-        return _folder_differs(manifest, copy)
-    stated, found = manifest["source"]["sha256"], sha256_of(copy)
+        if contents is None:
+            raise Untold("the manifest does not say what the folder holds")
+        return _differs(FILES, contents["tables"][FILES], files_of(copy))
+    if not stated and contents is None:
+        raise Untold("the manifest does not say what the copy holds")
+    if left := left_beside(copy):
+        return f"{left.name} lies beside it, and whoever opens the copy reads that, too"
+    found = sha256_of(copy)
     if stated and found != stated:
         return f"{copy.name} is another file: its SHA-256 is {found}, not {stated}"
-    return _tables_differ(manifest["contents"], copy)
+    return _tables_differ(contents, copy)
 
 
-def _folder_differs(manifest: dict[str, Any], copy: Path) -> str | None:
-    found = files_of(copy)
-    stated = (manifest["contents"] or {"tables": {}})["tables"].get(FILES)
-    if stated is None:
-        return "the manifest tells of no files"
-    return _differs(FILES, stated, found)
+def left_beside(copy: Path) -> Path | None:
+    """Returns what SQLite would read into a database beside its file; None: nothing."""
+    beside = (copy.with_name(copy.name + ending) for ending in LEFT_BY_WRITERS)
+    return next((file for file in beside if file.is_file() and file.stat().st_size), None)
 
 
 def _differs(name: str, stated: dict[str, Any], found: Summed) -> str | None:
@@ -150,13 +175,23 @@ def _differs(name: str, stated: dict[str, Any], found: Summed) -> str | None:
 def _tables_differ(contents: dict[str, Any] | None, copy: Path) -> str | None:
     if contents is None:
         return None
+    tables, schema = contents["tables"].items(), contents["schema_sha256"]
     with closing(sqlite3.connect(f"file:{quote(str(copy.absolute()))}?immutable=1", uri=True)) as database:
-        if (schema := schema_sha256(database)) != contents["schema_sha256"]:
-            return f"the schema is another one: {schema}, not {contents['schema_sha256']}"
-        for name, stated in sorted(contents["tables"].items()):
+        if (found := schema_sha256(database)) != schema:
+            return f"the schema is another one: {found}, not {schema}"
+        if missed := sorted(_tables(database) - contents["tables"].keys()):
+            return f"the manifest does not tell of {missed[0]}"
+        for name, stated in sorted(tables):
             if differs := _differs(name, stated, rows_of(database, name)):
                 return differs
     return None
+
+
+def _tables(database: sqlite3.Connection) -> set[str]:
+    """Returns those that hold rows of their own: those behind a virtual table are told by that one."""
+    created = dict(database.execute(TABLES))
+    virtual = tuple(f"{name}_" for name, sql in created.items() if sql.upper().startswith("CREATE VIRTUAL"))
+    return {name for name in created if not name.startswith(virtual)}
 
 
 def main(arguments: Sequence[str]) -> tuple[int, str]:
@@ -164,12 +199,16 @@ def main(arguments: Sequence[str]) -> tuple[int, str]:
         return 2, "Give the manifest and the copy: python snapshot_check.py manifest.json COPY"
     try:
         manifest = json.loads(Path(arguments[0]).read_bytes())
-        differs = difference(manifest, Path(arguments[1]))
-    except (OSError, ValueError, KeyError, TypeError, sqlite3.Error) as problem:
+        run, differs = manifest["run"], difference(manifest, Path(arguments[1]))
+    except Untold as problem:
+        return 2, f"It cannot be told: {problem}"
+    except (OSError, sqlite3.Error) as problem:
         return 2, f"It cannot be told: {type(problem).__name__}: {problem}"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
+        return 2, f"{arguments[0]} is no manifest: {type(problem).__name__}: {problem}"
     if differs is not None:
         return 1, f"NOT as the manifest says: {differs}"
-    return 0, f"As the manifest of {manifest['run']} says, SHA-256 of it {sha256_of(Path(arguments[0]))}"
+    return 0, f"As the manifest of {run} says, SHA-256 of it {sha256_of(Path(arguments[0]))}"
 
 
 if __name__ == "__main__":

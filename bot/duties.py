@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
-from bot.configuration import Configuration, Hours, Target
+from bot.configuration import Configuration, Hours
 from bot.model import PointKind, Points
 from bot.times import zone_of
 
 AGAIN_AFTER = timedelta(days=7)
 FOLLOWED_UP_WITHIN = timedelta(days=14)  # of a drill that failed
+NOTICE = timedelta(hours=6)  # between a reminder and a drill that starts by itself
 DIGEST_DAYS = 7  # of a month, in which that of the month before is told
 LATE_AFTER = timedelta(hours=1)  # a reminder that comes so much later than its time says so
 
@@ -46,6 +47,7 @@ class Duty:
     handed_to: str | None = None  # account of who is told instead
     done_at: datetime | None = None  # of a follow-up or an old point; None: it is open
     done_by: str = ""  # the account that says so, the drill that has shown it; empty: a look has seen it
+    newest_at: datetime | None = None  # of an old point: of when the newest one is; None: there is none
 
     @property
     def skipped(self) -> int:
@@ -70,16 +72,21 @@ def drills_wanted(configuration: Configuration) -> dict[str, float]:
     }
 
 
-def old_since(target: Target, listed: Points, now: datetime) -> datetime | None:
-    """Returns since when the newest backup is older than the RPO; None: it is not, or nobody can tell.
+def newest_backup(listed: Points, now: datetime) -> datetime | None:
+    """Returns of when the newest backup is; None: there is none of which that is known.
 
     A state that was saved before a rollback is no backup, nor is what the backend keeps anyway: a new one is
     missing only where somebody makes copies every so often.
     """
     times = [p.at for p in listed.points if p.kind is PointKind.BACKUP and p.at is not None and p.at <= now]
-    if target.rpo is None or not times or not listed.whole:
+    return max(times, default=None)
+
+
+def old_since(newest: datetime | None, rpo: float | None, now: datetime) -> datetime | None:
+    """Returns since when a backup is older than the RPO, in seconds; None: it is not, or nobody can tell."""
+    if newest is None or rpo is None:
         return None
-    since = max(times) + timedelta(seconds=target.rpo)
+    since = newest + timedelta(seconds=rpo)
     return since if since < now else None
 
 
@@ -121,6 +128,10 @@ def _begins(hours: Hours, day: date, configuration: Configuration) -> datetime:
     return datetime.combine(day, _clock(hours.from_), _zone(configuration)).astimezone(UTC)
 
 
+def _ends(hours: Hours, day: date, configuration: Configuration) -> datetime:
+    return datetime.combine(day, _clock(hours.until), _zone(configuration)).astimezone(UTC)
+
+
 def opening(configuration: Configuration, now: datetime) -> datetime | None:
     """Returns when today's hours began; None: it is not within the hours.
 
@@ -156,7 +167,8 @@ def told_again_at(configuration: Configuration, now: datetime) -> datetime:
 def starts_at(configuration: Configuration, duty: Duty, now: datetime) -> datetime | None:
     """Returns when a drill that is due starts by itself; None: it does not, or nobody was told of it yet.
 
-    That is on the day after it was told, within the hours of the target: there is a day to put it off.
+    That is on the day after it was told, within the hours of the target, and NOTICE after the hours of
+    reminders at the earliest: nobody is told at midnight of a drill at midnight.
     """
     target = configuration.targets.get(duty.target)
     if target is None or target.drill is None or not target.drill.start.itself:
@@ -165,7 +177,12 @@ def starts_at(configuration: Configuration, duty: Duty, now: datetime) -> dateti
     if duty.kind is not DutyKind.DRILL or duty.due_at > now or not was_told:
         return None
     told_on = duty.next_at.astimezone(_zone(configuration)).date() - AGAIN_AFTER
-    return _begins(target.drill.start.hours, told_on + timedelta(days=1), configuration)
+    hours = target.drill.start.hours
+    noticed = _ends(configuration.reminders, told_on, configuration) + NOTICE
+    tomorrow = told_on + timedelta(days=1)
+    if noticed < _ends(hours, tomorrow, configuration):
+        return max(_begins(hours, tomorrow, configuration), noticed)
+    return _begins(hours, tomorrow + timedelta(days=1), configuration)
 
 
 def may_start(configuration: Configuration, duty: Duty, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.canonical_json import iso, iso_if
 from bot.contents import Contents
-from bot.looking import contents_of
+from bot.looking import CONTENTS, contents_of
 from bot.model import (
     Do,
     Outcome,
@@ -54,6 +54,10 @@ def _contents(found: Contents | None) -> dict[str, Any] | None:
 
 
 def _verified_at(run: Run) -> datetime | None:
-    """Returns when everything was first seen to be as it had to be. Later looks are in the evidence."""
+    """Returns when everything was first seen to be as it had to be; None: nobody could look at the copy.
+
+    Later looks are in the evidence.
+    """
     first = next(record for record in run.work.steps if record.step.do is Do.CHECK)
-    return first.ended_at if first.outcome is Outcome.SUCCEEDED else None
+    was_seen = any(finding.name != CONTENTS for finding in run.work.findings)
+    return first.ended_at if was_seen and first.outcome is Outcome.SUCCEEDED else None

@@ -20,9 +20,11 @@ _DATE_AND_CLOCK = re.compile(
 )
 _DATE = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NAMED_DAY = re.compile(
-    rf"([0-9]{{1,2}})\.? ((?:{'|'.join(_MONTHS)})[a-z]{{0,6}})\.?,? ([0-9]{{4}})(?![0-9])", _ANY_CASE
+_MONTH = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?"
 )
+_NAMED_DAY = re.compile(rf"([0-9]{{1,2}})\.? ({_MONTH})\.?,? ([0-9]{{4}})(?![0-9])", _ANY_CASE)
 _IN_ZONE = re.compile(r"(.*?) ?(UTC|GMT|Z|([+-])([0-9]{2}):?([0-9]{2}))", _ANY_CASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(
@@ -113,7 +115,8 @@ def _end_of(day: date, now: datetime, calendar: str) -> datetime:
     midnight = datetime.combine(day + timedelta(days=1), time(), zone_of(calendar) or UTC)
     end = midnight.astimezone(UTC)
     if end > now:
-        raise Unclear(f"{day:%Y-%m-%d} is not over yet in {calendar}.", f"{day - timedelta(days=1):%Y-%m-%d}")
+        yesterday = now.astimezone(zone_of(calendar) or UTC).date() - timedelta(days=1)
+        raise Unclear(f"{day:%Y-%m-%d} is not over yet in {calendar}.", f"{yesterday:%Y-%m-%d}")
     return end
 
 

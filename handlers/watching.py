@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock, Sleep
 from bot.configuration import Configuration, Target
-from bot.duties import old_since
+from bot.duties import newest_backup
 from bot.errors import words_of
 from bot.model import Current, Points
 from bot.planner import Planner
@@ -77,7 +77,8 @@ class Watching:
         points, now = await self._planner.points(target), self._clock()
         await self._spans.saw({target: points.current}, now)
         configured = self._planner.configuration.targets[target]
-        await self._duties.saw(target, old_since(configured, points, now), now)
+        if points.whole:
+            await self._duties.saw(target, newest_backup(points, now), configured.rpo, now)
         return points
 
     async def note_what_it_found(self, run: Run) -> None:

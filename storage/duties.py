@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, delete, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.canonical_json import iso
-from bot.duties import Duty, DutyKind, Telling
+from bot.canonical_json import iso, iso_if
+from bot.duties import Duty, DutyKind, Telling, old_since
 from bot.model import THE_SCHEDULE, State, Verdict
 from storage import cards
 from storage.aftermath import drills_of
@@ -112,25 +112,32 @@ class DutyStore:
 
         await self._store.change(work)
 
-    async def saw(self, target: str, old_since: datetime | None, now: datetime) -> None:
-        """Notes whether the newest restore point of a target is too old. `old_since` None: it is not."""
+    async def saw(self, target: str, newest: datetime | None, rpo: float | None, now: datetime) -> None:
+        """Notes whether the newest restore point of a target is too old, seconds after which it is in `rpo`.
+
+        `newest` None: there is none, and then what was told stays open; `rpo` None: none is ever too old.
+        """
         mine = (duties.c.kind == DutyKind.OLD_POINT.value) & (duties.c.target == target)
-        known = next(iter(await self._duties(select(duties).where(mine))), None)
-        is_open = known is not None and known.done_at is None
-        if known is None and old_since is None:
+        still_open = await self._duties(select(duties).where(mine, duties.c.done_at.is_(None)))
+        since = old_since(newest, rpo, now)
+        if not still_open and since is None:
             return
-        if (known.due_at if known is not None and is_open else None) == old_since:
+        seen: dict[str, Any] = {"newest_at": iso_if(newest if rpo is not None else None)}
+        if since is not None:
+            seen["due_at"] = iso(since)
+        elif newest is not None or rpo is None:
+            seen |= {"done_at": iso(now), "done_by": ""}
+        if still_open and _says(still_open[0], seen):
             return
 
         async def work(connection: AsyncConnection) -> None:
-            if known is None or not is_open:
+            if not still_open:
                 await connection.execute(delete(duties).where(mine))
-                row = duty_row(DutyKind.OLD_POINT, target, old_since or now)
-                await insert_if_new(connection, duties, row | {"next_at": iso(now)})
+                row = duty_row(DutyKind.OLD_POINT, target, since or now) | seen | {"next_at": iso(now)}
+                await insert_if_new(connection, duties, row)
                 return
-            changed = {"due_at": iso(old_since)} if old_since else {"done_at": iso(now), "done_by": ""}
-            await connection.execute(update(duties).where(mine).values(told=duties.c.told + 1, **changed))
-            await redraw(connection, known.card)
+            await connection.execute(update(duties).where(mine).values(told=duties.c.told + 1, **seen))
+            await redraw(connection, still_open[0].card)
 
         await self._store.database.write(work)
 
@@ -269,6 +276,12 @@ async def _count_up(connection: AsyncConnection, duty: Duty, told_in: str | None
     known = {"of_key": duty.key, "of_told": duty.told, "again_at": iso(again_at), "told_in": told_in}
     known["skipped"] = duty.skipped if told_in else 0
     return (await connection.execute(_TOLD, known)).rowcount == 1
+
+
+def _says(duty: Duty, seen: Mapping[str, str | None]) -> bool:
+    """Whether it says already what a look has seen."""
+    said = {"newest_at": iso_if(duty.newest_at), "due_at": iso(duty.due_at)}
+    return seen.items() <= said.items()
 
 
 def _of(target: str) -> ColumnElement[bool]:

@@ -137,4 +137,5 @@ def duty_in(row: Row[Any]) -> Duty:
         row.handed_to,
         loaded_if(row.done_at),
         row.done_by or "",
+        loaded_if(row.newest_at),
     )

@@ -187,8 +187,9 @@ duties = Table(
     Column("put_off_by", String(32), nullable=True),
     Column("put_off_why", Text, nullable=False),
     Column("handed_to", String(32), nullable=True),  # who is told instead
-    Column("done_at", String(24), nullable=True),  # of a follow-up; null: it is open
+    Column("done_at", String(24), nullable=True),  # of a follow-up or an old point; null: it is open
     Column("done_by", String(32), nullable=True),  # who says so, or the drill that has shown it
+    Column("newest_at", String(24), nullable=True),  # of an old point: of when it is; null: there is none
     UniqueConstraint("kind", "target", "run_id", name="uq_duties_what"),
     Index("ix_duties_next_at", "next_at"),
     Index("ix_duties_card", "card"),

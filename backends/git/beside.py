@@ -113,7 +113,7 @@ class CommitCopies:
         """Raises PointUnavailable where there is no copy here."""
         folder = self._folder(work)
         if self._is_away(work) or not folder.is_dir():
-            raise PointUnavailable(f"There is no copy `{folder.name}` here.")
+            raise PointUnavailable("There is no copy here.")
         with file_errors():
             files = files_of(folder)
         return Contents({FILES: Rows(files.count, files.hexdigest)}, "")

@@ -1,5 +1,6 @@
 """Looks at what has arrived: whether it is whole, or byte by byte what was kept."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from backends.file_digests import DIGESTS
-from backends.snapshot_check import rows_of, schema_sha256
+from backends.snapshot_check import left_beside, rows_of, schema_sha256
 from backends.sqlite import bytewise
 from backends.sqlite.backups import is_raw
 from backends.sqlite.counting import Counting
@@ -71,10 +72,15 @@ class Arrival:
 
 def of_a_copy(file: Path, fingerprint: str) -> tuple[Finding, ...]:
     """Returns what is seen of a copy beside. `fingerprint`: of the backup, as it was approved."""
+    if not os.path.lexists(file):
+        return (finding(COPY, Verdict.FAILED, None, "There is no copy any more."),)
     try:
-        digest = DIGESTS.of(file)
+        digest, left = DIGESTS.of(file), left_beside(file)
     except OSError as error:
         return (finding(COPY, Verdict.FAILED, None, f"It cannot be read: {error.strerror}."),)
+    if left is not None:
+        words = f"Somebody has written beside it: whoever opens the copy reads its `{left.suffix}`, too."
+        return (finding(COPY, Verdict.FAILED, digest, words, arrived=True),)
     if digest != fingerprint:
         words = "It is not the backup that was approved."
         return (finding(COPY, Verdict.FAILED, digest, words, arrived=True),)
@@ -97,7 +103,7 @@ def _integrity_of(digest: str, file: Path) -> Finding:
 def contents_of(file: Path, seconds: float) -> Contents:
     """Returns the rows of every table of a copy, with hashes. Raises OutOfTime, Blocked, PointUnavailable."""
     if not file.is_file():
-        raise PointUnavailable(f"There is no copy `{file.name}` any more.")
+        raise PointUnavailable("There is no copy any more.")
     with reading_backup(file) as database, deadline(database, seconds):
         read = {name: rows_of(database, name) for name in sorted(tables(database))}
         rows = {name: Rows(summed.count, summed.hexdigest) for name, summed in read.items()}

@@ -1,7 +1,7 @@
 """*Add what we learnt…* and *Say what went wrong…*: people write down what a drill has shown them."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.envelope import Event
 from bot.events import Learnt
@@ -13,6 +13,7 @@ from bot.run import Run
 
 RIGHT = Right(THEM | {PersonRole.MAY_ASK}, frozenset({State.SUCCEEDED, State.FAILED}))
 LESSONS = Form("lessons", "learnt")
+LATEST = timedelta(days=90)  # for what is to be done: nobody is reminded of it before
 
 
 def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event, ...]:
@@ -31,7 +32,7 @@ def why_not(attempt: Attempt) -> str | None:
     if lessons is None:
         return None  # the form is opened
     if attempt.click.lessons_seen != known.lessons_seq:
-        return f"<@{known.lessons_by}> has written something down meanwhile. Open the form again to see it."
+        return "Somebody else has written something down meanwhile. Open the form again to see it."
     if replace(lessons, participants=(), owner="", due=None) == NOTHING_LEARNT:
         return "Nothing is written down yet. Say at least what was otherwise than expected."
     return _why_not_followed(lessons, attempt.now)
@@ -44,7 +45,11 @@ def _why_not_followed(lessons: Lessons, now: datetime) -> str | None:
         return "Choose who does what is to be done."
     if lessons.due is None:
         return "Choose the day by which it is to be done."
-    return "The day by which it is to be done is over. Choose a later one." if lessons.due <= now else None
+    if lessons.due <= now:
+        return "The day by which it is to be done has begun already. Choose a later one."
+    if lessons.due > now + LATEST:
+        return f"What a drill has shown is done within {LATEST.days} days. Choose an earlier day."
+    return None
 
 
 LEARN = Press(

@@ -26,7 +26,7 @@ from bot.views.limits import (
     section,
     text_input,
 )
-from bot.views.words import both_zones, date, duration, target_name, utc
+from bot.views.words import date, day_and_clock, duration, local, target_name, utc
 
 START_BUTTON, LATER_BUTTON, HAND_OVER_BUTTON = "start_drill", "later", "hand_over"
 BUTTONS = (START_BUTTON, LATER_BUTTON, HAND_OVER_BUTTON)
@@ -102,11 +102,15 @@ def row(duty: Duty, of: DutyFacts, now: datetime) -> str:
 
 def _how_old(duty: Duty, of: DutyFacts, now: datetime) -> str:
     """What was written since the newest restore point is lost by going back now."""
+    if duty.done_at is not None and duty.newest_at is None:
+        return "☑️ no RPO is configured any more"
     if duty.done_at is not None:
         return f"✅ a newer restore point, seen {utc(duty.done_at, now)}"
-    point = duty.due_at - timedelta(seconds=of.rpo or 0.0)
-    old = f"⚠️ newest restore point {duration((now - point).total_seconds())} old"
-    allowed = f"{old} (RPO {duration(of.rpo)}): what was written since {utc(point, now)} would be lost"
+    if (point := duty.newest_at) is None:
+        allowed = "⚠️ NO backup is left"
+    else:
+        old = f"⚠️ newest restore point {duration((now - point).total_seconds())} old"
+        allowed = f"{old} (RPO {duration(of.rpo)}): what was written since {utc(point, now)} would be lost"
     if duty.put_off_by is not None and _is_put_off(duty, now):
         return f"{allowed} · {_put_off(duty)}"
     return f"{allowed}{_handed(duty)}"
@@ -149,7 +153,9 @@ def _state(duty: Duty, of: DutyFacts, now: datetime) -> str:
         return _put_off(duty)
     if duty.due_at > now:
         return f"✅ next by {date(duty.due_at)}"
-    itself = f", starts by itself from {both_zones(of.starts_at, now)} on" if of.starts_at else ""
+    itself = ""
+    if of.starts_at is not None:
+        itself = f", starts by itself from {day_and_clock(of.starts_at)} ({local(of.starts_at, now)}) on"
     was_begun = duty.put_off_by == THE_SCHEDULE.id
     begun = f", {escape(duty.put_off_why, 20)} started by itself" if was_begun else ""
     return f"due {date(duty.due_at)}{_overdue(duty, now)}{_handed(duty)}{itself}{begun}"

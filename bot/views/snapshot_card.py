@@ -75,7 +75,7 @@ def _made_headline(run: Run, what: str, now: datetime) -> str:
         case Verdict.PASSED:
             return f"📄 {of}: copied, verified{seen}"
         case Verdict.FAILED:
-            return f"❌ {of}: the copy is NOT what its manifest says, seen{seen}"
+            return f"❌ {of}: the copy is NOT as it was made, seen{seen}"
         case _:
             return f"❔ {of}: nobody can say whether the copy is what its manifest says"
 
@@ -176,13 +176,16 @@ def lock_screen(run: Run, plan: Plan, now: datetime) -> str:
 
 def address(run: Run) -> MessageContent | None:
     """Tells who asked where the copy stands; None: its backend does not say."""
-    where, readers = run.work.copies_at.get(run.request.target, ""), "the account that the bot runs under"
+    where = run.work.copies_at.get(run.request.target, "")
     if not where:
         return None
+    was_read = isinstance(contents_of(run), Contents)
+    ours = "readable by the account that the bot runs under"
+    readers = ours if was_read else "who can read it there is not known"
     of = f"{target_name(run.request.target)}{_environment(run)} as of {state_shown(run.approval.plan)}"
     gone = is_copy_gone(run)
     text = f"📄 The copy of {of} ({run.id})" + (" is gone" if gone else "")
-    told = [f"It stands at {code(where, 400)} of the machine of the worker, readable by {readers}."]
+    told = [f"It stands at {code(where, 400)} of the machine of the worker, {readers}."]
     check = "`python snapshot_check.py manifest.json COPY` says whether it is what the manifest says; "
     told += [f"{check}`rollback-bot snapshot manifest {run.id} --to DIR` writes both."]
     return message(text, [section(f"*{text}*", *([] if gone else told))])

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from bot import duties as rules
-from bot.duties import Duty
+from bot.duties import Duty, DutyKind
 from bot.errors import UserError
 from bot.model import Person
 from bot.policy import PersonRole
@@ -75,6 +75,8 @@ async def submit(ctx: Context, person: Person, sent: Mapping[str, Any], delivery
     duty, given = await duty_of(ctx, str(sent.get("private_metadata") or "")), typed(sent)
     await _refuse_others(ctx, duty, person)
     now = ctx.clock()
+    if sent["callback_id"] == view.LATER:
+        await _refuse_begun(ctx, duty, now)
     try:
         if sent["callback_id"] == view.LATER:
             await ctx.duties.put_off(duty, _until(ctx, duty, person, given, now), delivery.key, now)
@@ -93,12 +95,21 @@ def _until(ctx: Context, duty: Duty, person: Person, given: Mapping[str, str], n
     until = rules.day_begins(ctx.configuration, day)
     latest = rules.latest_put_off(duty, now)
     if until <= now:
-        raise UserError("That day is over. Choose a later one.")
+        raise UserError("That day has begun already. Choose a later one.")
     if until > latest:
         raise UserError(f"It can be put off until {date_words(latest)} at the latest. Choose an earlier day.")
     if not (why := given.get("reason", "").strip()):
         raise UserError("Say why: whoever looks at the list next wants to know.")
     return PutOff(person.id, until, why)
+
+
+async def _refuse_begun(ctx: Context, duty: Duty, now: datetime) -> None:
+    """Refuses what was started, or is done, while the form was open. Raises UserError."""
+    if duty.due_at > now:
+        raise UserError("This is not due any more, so there is nothing to put off.")
+    begun = await ctx.store.open_drills(duty.target)
+    if begun and duty.kind is DutyKind.DRILL:
+        raise UserError(f"{begun[0].id} has started already. *Stop* it on its card if it must not go on.")
 
 
 async def _hand_over(

@@ -1,6 +1,7 @@
 """The script that comes with a manifest: what it counts, and what it says differs."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -105,6 +106,32 @@ def test_one_byte_is_enough(tmp_path: Path) -> None:
     assert "another file" in str(difference(manifest, path))
 
 
+def test_what_was_written_beside_the_copy_is_no_part_of_it_and_is_named(tmp_path: Path) -> None:
+    path = database(tmp_path / "one.db")
+    manifest = described(path)
+    (tmp_path / "one.db-wal").touch()  # whoever has opened it leaves one that holds nothing
+    assert difference(manifest, path) is None
+    (tmp_path / "one.db-wal").write_bytes(b"\x37")
+    assert "one.db-wal lies beside it" in str(difference(manifest, path))
+
+
+def test_a_table_that_the_manifest_does_not_tell_of_is_a_difference(tmp_path: Path) -> None:
+    path = database(tmp_path / "one.db")
+    manifest = of_tables_alone(path)
+    del manifest["contents"]["tables"]["empty"]
+    assert "does not tell of empty" in str(difference(manifest, path))
+
+
+def test_what_stands_behind_a_virtual_table_is_told_by_that_one(tmp_path: Path) -> None:
+    path = database(tmp_path / "one.db")
+    change(path, "create virtual table words using fts5(x)")
+    with closing(sqlite3.connect(path)) as opened:
+        words = rows_of(opened, "words")
+    manifest = of_tables_alone(path)
+    manifest["contents"]["tables"]["words"] = {"rows": words.count, "sha256": words.hexdigest}
+    assert difference(manifest, path) is None
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "copy"
@@ -126,7 +153,7 @@ def test_every_file_of_a_folder_counts_and_no_link_is_followed(folder: Path) -> 
     assert difference(of_folder(folder), folder) is None
 
 
-@pytest.mark.parametrize("what", ["content", "name", "link", "one more"])
+@pytest.mark.parametrize("what", ["content", "name", "link", "one more", "mode", "empty folder", "pipe"])
 def test_what_differs_in_a_folder_is_seen(folder: Path, what: str) -> None:
     manifest = of_folder(folder)
     match what:
@@ -137,6 +164,12 @@ def test_what_differs_in_a_folder_is_seen(folder: Path, what: str) -> None:
         case "link":
             (folder / "link").unlink()
             (folder / "link").symlink_to("deep/b")
+        case "mode":
+            (folder / "a").chmod(0o755)
+        case "empty folder":
+            (folder / "empty").mkdir()
+        case "pipe":
+            os.mkfifo(folder / "pipe")
         case _:
             (folder / "d").touch()
     assert difference(manifest, folder) is not None
@@ -159,6 +192,27 @@ def test_alone_it_needs_no_library_and_says_yes_no_or_that_it_cannot_tell(tmp_pa
     assert run(manifest, path)[0] == 2
     assert run(manifest)[0] == 2
     assert run(manifest, tmp_path / "gone.db")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[" * 200_000,
+        "[]",
+        json.dumps({"run": "RB-60"}),
+        json.dumps(
+            {"run": "RB-60", "source": {"sha256": None}, "contents": {"tables": [], "schema_sha256": ""}}
+        ),
+        json.dumps({"source": {"sha256": None}, "contents": None}),
+        json.dumps({"run": "RB-60", "source": {"sha256": None}, "contents": None}),
+    ],
+    ids=["deep", "a list", "too little", "tables that are a list", "no run", "nothing to compare with"],
+)
+def test_where_the_manifest_says_nothing_it_cannot_tell(tmp_path: Path, words: str) -> None:
+    path, manifest = database(tmp_path / "one.db"), tmp_path / "manifest.json"
+    manifest.write_text(words)
+    code, said = run(manifest, path)
+    assert (code, "Traceback" in said) == (2, False)
 
 
 def test_it_writes_nothing(tmp_path: Path) -> None:

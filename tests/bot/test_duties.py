@@ -199,6 +199,14 @@ def test_it_starts_within_its_hours_until_it_is_told_again(
     assert may_start(configuration, told(configuration, "2026-11-22T11:30"), at(now)) is may
 
 
+def test_nobody_is_told_at_midnight_of_a_drill_at_midnight(tmp_path: Path) -> None:
+    path = tmp_path / "rollback.yaml"
+    path.write_text(FILE + 'reminders: {from: "00:00", until: "23:59"}\n')
+    always = load(path, KNOWN)
+    duty = told(always, "2026-11-22T22:54")
+    assert starts_at(always, duty, at("2026-11-22T22:55")) == at("2026-11-24T01:30")  # its hours end at 05:00
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -68,6 +68,17 @@ async def test_it_does_not_start_where_somebody_has_put_it_off(due: World) -> No
     assert await due.store.summaries() == ()
 
 
+async def test_what_was_drilled_while_the_form_was_open_is_put_off_no_more(due: World) -> None:
+    await due.clicks("dora", "Not now…", await in_channel(due))
+    await due.sees_modal("dora", "at the latest")
+    due.later(days=1)
+    await starts(due)
+    await due.reaches("succeeded", "RB-1")
+    day = (due.clock() + timedelta(days=20)).date().isoformat()
+    sent = await due.fills_in("dora", until=day, reason="quarter end")
+    assert "not due any more" in str(sent.errors)
+
+
 async def test_whoever_takes_it_over_is_told_before_it_starts(due: World) -> None:
     await due.clicks("dora", "Hand over…", await in_channel(due))
     await due.sees_modal("dora", "Who is reminded instead")

@@ -75,6 +75,13 @@ async def test_what_is_missing_is_said_in_the_form_and_nothing_typed_is_lost(fai
     assert "Choose who does" in str(sent.errors)
 
 
+async def test_what_is_to_be_done_is_not_silenced_for_years(failed: World) -> None:
+    await failed.clicks("ana", "Say what went wrong…")
+    await failed.sees_modal("ana", "what we learnt")
+    told = {**WRITTEN, "owner": PEOPLE["cy"], "due": "2099-01-01"}
+    assert "within 90 days" in str((await failed.fills_in("ana", **told)).errors)
+
+
 async def test_who_has_no_part_in_the_target_writes_nothing_down(failed: World) -> None:
     await failed.clicks("guest", "Say what went wrong…")
     await failed.sees_modal("guest", "You cannot write down")

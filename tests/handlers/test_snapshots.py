@@ -21,7 +21,7 @@ from bot.model import State
 from bot.run import Run
 from tests.handlers.conftest import Open
 from tests.handlers.test_drills import DRILLED, back_up, make_orders
-from tests.handlers.world import World
+from tests.handlers.world import COPIED, World
 from tests.people import CHANNEL, PEOPLE
 
 AUDITED = DRILLED.replace("drill: {{mode: beside}}", "snapshots: {{keep: 30d}}")
@@ -87,6 +87,38 @@ async def test_the_copy_holds_the_state_of_then_and_the_card_says_what_that_is(a
     assert run.work.live.value == "before"
 
 
+async def test_a_database_with_a_log_of_writes_beside_it_is_not_as_it_was_made(audited: World) -> None:
+    await taken(audited)
+    copy = copy_of(audited)
+    copy.with_name(f"{copy.name}-wal").write_bytes(b"\x37")
+    await audited.clicks("ana", "Verify again")
+    assert "Somebody has written beside it" in await audited.shows("the copy is NOT as it was made")
+
+
+async def test_of_a_copy_that_is_gone_the_card_says_that_and_not_its_name(audited: World) -> None:
+    await taken(audited)
+    copy = copy_of(audited)
+    copy.unlink()
+    await audited.clicks("ana", "Verify again")
+    card = await audited.shows("the copy is NOT as it was made")
+    assert "There is no copy any more" in card
+    assert copy.name not in card
+
+
+async def test_of_a_copy_at_which_nobody_could_look_nothing_is_called_verified(open_world: Open) -> None:
+    world = await open_world(
+        COPIED.replace("    kind: system\n", "    kind: system\n    snapshots: {{keep: 30d}}\n")
+    )
+    await world.says("ana", "snapshot shop as of 1 min ago because audit Q3, 14")
+    await world.reaches("awaiting_approval")
+    await world.shows("Approve and start")
+    world.later(seconds=2)
+    await world.clicks("ben", "Approve and start")
+    run = await world.reaches("succeeded")
+    await world.shows("nobody can say whether the copy is what its manifest says")
+    assert manifest(run, world.store.installation)["verified_at"] is None
+
+
 async def test_only_who_asked_is_told_where_it_stands(audited: World) -> None:
     await taken(audited)
     where = str(copy_of(audited))
@@ -122,7 +154,7 @@ async def test_it_is_looked_at_again_and_a_changed_byte_is_seen(audited: World) 
         copy.execute("update orders set total = 11")
         copy.commit()
     await audited.clicks("ana", "Verify again")
-    card = await audited.shows("the copy is NOT what its manifest says")
+    card = await audited.shows("the copy is NOT as it was made")
     assert "not the backup that was approved" in card
 
 
@@ -132,7 +164,7 @@ async def test_the_manifest_stays_the_same_whatever_is_seen_later(audited: World
         copy.execute("insert into orders (total) values (12)")
         copy.commit()
     await audited.clicks("ana", "Verify again")
-    await audited.shows("NOT what its manifest says")
+    await audited.shows("NOT as it was made")
     assert manifest(await audited.run(), "here") == first
 
 

@@ -167,6 +167,34 @@ async def test_where_nobody_can_tell_nothing_is_said(
     assert await DutyStore(store).all() == ()
 
 
+async def test_where_every_backup_is_gone_what_was_told_stays_open_and_says_so(store: Store) -> None:
+    play, duties = Play(configuration(target(rpo=3_600.0))), DutyStore(store)
+    watching = _watching(play, store)
+    backed_up(play, 0)
+    play.clock.now = later(4_000)
+    await watching.points("orders")
+    assert [duty.newest_at for duty in await duties.all()] == [later(0)]
+    backed_up(play)
+    for seconds in (5_000, 6_000):
+        play.clock.now = later(seconds)
+        await watching.points("orders")
+        assert [(duty.newest_at, duty.told) for duty in await duties.all()] == [(None, 1)]
+
+
+async def test_where_no_rpo_is_configured_any_more_nothing_is_left_to_do_and_no_newer_one_is_claimed(
+    store: Store,
+) -> None:
+    play, duties = Play(configuration(target(rpo=3_600.0))), DutyStore(store)
+    backed_up(play, 0)
+    play.clock.now = later(4_000)
+    await _watching(play, store).points("orders")
+    (known,) = await duties.all()
+    await duties.saw("orders", later(0), None, later(5_000))
+    gone = await duties.get(known.key)
+    assert gone is not None
+    assert (gone.newest_at, gone.done_at) == (None, later(5_000))
+
+
 async def test_of_a_target_that_is_configured_no_more_no_point_is_old(store: Store) -> None:
     play, duties = Play(configuration(target(rpo=3_600.0))), DutyStore(store)
     backed_up(play, 0)
