@@ -1,4 +1,4 @@
-"""Drills that start by themselves: announced a day before, put off by whoever owns the target, begun once."""
+"""Drills that start by themselves: announced before, put off by whoever owns the target, begun once."""
 
 import asyncio
 from datetime import timedelta
@@ -43,7 +43,7 @@ async def test_it_is_announced_and_starts_on_the_next_day_and_nobody_asks(due: W
     assert [label for label, *_ in message.buttons()] == ["Start now", "Not now…", "Hand over…"]
     await starts(due)
     assert await due.store.summaries() == ()
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     run = await due.reaches("succeeded", "RB-1")
     assert run.request.requester == THE_SCHEDULE
@@ -52,7 +52,7 @@ async def test_it_is_announced_and_starts_on_the_next_day_and_nobody_asks(due: W
 
 
 async def test_processes_that_tick_at_once_start_it_once(due: World) -> None:
-    due.later(days=1)
+    due.later(days=2)
     await asyncio.gather(*(starts(due) for _ in range(8)))
     await due.reaches("succeeded", "RB-1")
     assert len(await due.store.summaries()) == 1
@@ -63,7 +63,7 @@ async def test_it_does_not_start_where_somebody_has_put_it_off(due: World) -> No
     await due.sees_modal("dora", "at the latest")
     day = (due.clock() + timedelta(days=20)).date().isoformat()
     await due.fills_in("dora", until=day, reason="quarter end")
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     assert await due.store.summaries() == ()
 
@@ -71,7 +71,7 @@ async def test_it_does_not_start_where_somebody_has_put_it_off(due: World) -> No
 async def test_what_was_drilled_while_the_form_was_open_is_put_off_no_more(due: World) -> None:
     await due.clicks("dora", "Not now…", await in_channel(due))
     await due.sees_modal("dora", "at the latest")
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     await due.reaches("succeeded", "RB-1")
     day = (due.clock() + timedelta(days=20)).date().isoformat()
@@ -83,7 +83,7 @@ async def test_whoever_takes_it_over_is_told_before_it_starts(due: World) -> Non
     await due.clicks("dora", "Hand over…", await in_channel(due))
     await due.sees_modal("dora", "Who is reminded instead")
     await due.fills_in("dora", to="U01CY")
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     assert await due.store.summaries() == ()
     await ticks(due)
@@ -92,7 +92,7 @@ async def test_whoever_takes_it_over_is_told_before_it_starts(due: World) -> Non
 
 async def test_it_does_not_start_beside_another_one(due: World) -> None:
     message = await in_channel(due)
-    due.later(days=1)
+    due.later(days=2)
     await due.clicks("dora", "Start now", message)
     await starts(due)
     await due.reaches("succeeded", "RB-1")
@@ -100,7 +100,7 @@ async def test_it_does_not_start_beside_another_one(due: World) -> None:
 
 
 async def test_what_it_had_to_show_is_shown_and_it_is_due_again_after_its_time(due: World) -> None:
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     await due.reaches("succeeded", "RB-1")
     due.later(days=8)
@@ -113,10 +113,10 @@ async def test_one_that_failed_is_told_again_and_starts_again_after_that(due: Wo
     for old in (due.folder / "backups").glob("*.db"):
         old.unlink()
     back_up(due.folder, 3, -7)
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     await due.reaches("failed", "RB-1")
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     assert len(await due.store.summaries()) == 1
     message = await in_channel(due)
@@ -125,23 +125,23 @@ async def test_one_that_failed_is_told_again_and_starts_again_after_that(due: Wo
     due.later(days=5)
     await ticks(due)
     await due.until(partial(announced, due), "the next announcement")
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     assert (await due.run("RB-2")).request.by_itself
 
 
 async def test_a_request_of_nobody_without_a_signature_is_none(due: World) -> None:
-    due.later(days=1)
+    due.later(days=2)
     due.front.context.store._signer = None
     await starts(due)
-    run = await due.ends()
+    run = await due.reaches("refused", "RB-1")
     assert "no valid signature" in run.why
 
 
 async def test_one_that_is_refused_is_not_asked_for_again_at_every_tick(due: World) -> None:
     for old in (due.folder / "backups").glob("*.db"):
         old.unlink()
-    due.later(days=1)
+    due.later(days=2)
     await starts(due)
     await due.reaches("refused", "RB-1")
     await starts(due)

@@ -58,7 +58,7 @@ def test_the_form_opens_before_anything_is_written() -> None:
         ({"deviation": "", "to_do": ""}, "Nothing is written down yet"),
         ({"owner": ""}, "Choose who does"),
         ({"due": None}, "Choose the day"),
-        ({"due": NOW - timedelta(days=1)}, "is over"),
+        ({"due": NOW - timedelta(days=1)}, "has begun already"),
     ],
 )
 def test_what_is_missing_is_said(changes: dict[str, object], words: str) -> None:
@@ -71,7 +71,7 @@ def test_a_reason_is_enough_to_close_it() -> None:
 
 def test_what_somebody_else_has_written_meanwhile_is_not_overwritten() -> None:
     written = having(FAILED, end_lessons=WRITTEN, end_lessons_by=BEN.id, end_lessons_seq=14)
-    assert f"<@{BEN.id}> has written something down" in str(said(written, WRITTEN, seen=0))
+    assert "Somebody else has written something down" in str(said(written, WRITTEN, seen=0))
     assert said(written, WRITTEN, seen=14) is None
 
 
