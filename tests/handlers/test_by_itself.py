@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.duties import Duty
 from bot.model import THE_SCHEDULE
 from handlers.slack.reminding import start_due
 from tests.handlers.conftest import Open
 from tests.handlers.test_drills import back_up, make_orders
 from tests.handlers.test_reminders import HOURS, TO_A_CHANNEL, in_channel, reminded, ticks
-from tests.handlers.world import World
+from tests.handlers.world import PATIENCE, World
 from tests.people import CHANNEL
 
 ALL_DAY = 'start: {{itself: true, hours: {{from: "00:00", until: "23:59"}}}}'
@@ -34,7 +35,18 @@ def announced(world: World) -> bool:
 
 
 async def starts(world: World) -> None:
-    await start_due(world.front.context)
+    """Once it is known in which message each was told: people see one a moment before."""
+    context = world.front.context
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while any([await unknown(world, duty) for duty in await context.duties.all()]):
+        assert asyncio.get_running_loop().time() < deadline, "nobody knows where it was told"
+        await asyncio.sleep(0.01)
+    await start_due(context)
+
+
+async def unknown(world: World, duty: Duty) -> bool:
+    card = await world.front.context.cards.by_key(duty.card) if duty.card else None
+    return card is not None and card.ts is None
 
 
 async def test_it_is_announced_and_starts_on_the_next_day_and_nobody_asks(due: World) -> None:
