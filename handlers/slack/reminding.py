@@ -21,6 +21,7 @@ from handlers.slack.sending import MustWait
 from storage.cards import Card, CardKind, place
 from storage.counting import counted
 from storage.duties import late_of
+from storage.duty_rows import redraw
 
 log = structlog.get_logger()
 
@@ -97,7 +98,7 @@ async def show_reminders(ctx: Context, posting: Posting) -> None:
 
 async def _show(ctx: Context, posting: Posting, card: Card) -> None:
     drawing = await _drawn(ctx, card)
-    drawn, now = digest_of({"text": drawing.text, "blocks": list(drawing.blocks)}), ctx.clock()
+    drawn, now = _digest(drawing), ctx.clock()
     try:
         if card.ts is None:
             posted = await posting.post(card, drawing, 0, None)
@@ -108,11 +109,17 @@ async def _show(ctx: Context, posting: Posting, card: Card) -> None:
         else:
             await posting.update(card, drawing, 0, can_wait=True)
             await ctx.cards.redrawn(card.key, drawn, now)
+        if _digest(await _drawn(ctx, card)) != drawn:  # it was asked for while Slack was spoken to
+            await ctx.store.database.write(lambda connection: redraw(connection, card.key))
     except (CannotPost, ThreadGone, MessageGone) as no:
         await ctx.cards.impossible(card.key, str(no))
         if card.ts is None:
             log.warning("reminder goes to the next one", to=card.recipient, error=str(no))
             await ctx.duties.cannot_reach(card.key, rules.opening(ctx.configuration, now) or now)
+
+
+def _digest(drawing: MessageContent) -> str:
+    return digest_of({"text": drawing.text, "blocks": list(drawing.blocks)})
 
 
 async def _drawn(ctx: Context, card: Card) -> MessageContent:
