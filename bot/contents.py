@@ -1,4 +1,4 @@
-"""What tables hold: nouns for what a check or a backend has counted."""
+"""Names what tables hold, as a check or a backend has counted it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What people learnt from a drill: a noun for the event in which they have written it down."""
+"""Names what people learnt from a drill, for the event in which they have written it down."""
 
 from dataclasses import dataclass
 from datetime import datetime

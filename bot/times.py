@@ -42,7 +42,7 @@ class _Zone:
 
 
 class NoTime(Unclear):
-    """What was typed is no time at all."""
+    """Says that what was typed is no time at all."""
 
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)

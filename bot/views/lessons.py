@@ -67,7 +67,7 @@ def _optional(action_id: str, label: str, element: Block) -> Block:
 
 
 def _closing(run: Run, known: Lessons) -> Sequence[Block]:
-    """What is to be done can be closed once there is something."""
+    """Offers to close what is to be done once there is something."""
     if not known.to_do and run.work.verdict is not Verdict.FAILED:
         return (context("What is to be done is closed by the next drill that passes."),)
     closed = text_input("closed", initial=known.closed, longest=TO_DO_CHARACTERS)

@@ -37,7 +37,7 @@ SHOWN_DUTIES = 15  # two blocks each; `drills` lists all
 
 @dataclass(frozen=True, slots=True)
 class DutyFacts:
-    """What is known of a duty beside its row."""
+    """Holds what is known of a duty beside its row."""
 
     environment: str = ""  # empty: the target is not configured any more
     last: Run | None = None  # its newest drill that has shown something
@@ -101,7 +101,7 @@ def row(duty: Duty, of: DutyFacts, now: datetime) -> str:
 
 
 def _how_old(duty: Duty, of: DutyFacts, now: datetime) -> str:
-    """What was written since the newest restore point is lost by going back now."""
+    """Returns how old it is: what was written since is lost by going back now."""
     if duty.done_at is not None and duty.newest_at is None:
         return "☑️ no RPO is configured any more"
     if duty.done_at is not None:

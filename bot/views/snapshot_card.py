@@ -118,7 +118,7 @@ def _moments(plan: Plan, now: datetime) -> list[str]:
 
 
 def _gap(plan: Plan) -> str:
-    """What was written between the state and the moment asked for is not in it, and that is said."""
+    """Returns what is not in it: what was written between the state and the moment asked for."""
     if plan.as_of is None or plan.point.at is None:
         return ""
     between = (plan.as_of - plan.point.at).total_seconds()

@@ -1,4 +1,4 @@
-"""What people typed and chose in a modal, by the action ids of its inputs. Blanks part several people."""
+"""Reads what people typed and chose in a modal, by the action ids of its inputs. Blanks part people."""
 
 from collections.abc import Mapping
 from typing import Any

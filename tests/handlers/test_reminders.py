@@ -7,12 +7,18 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import update
 
 from bot.canonical_json import iso
-from handlers.slack.reminding import remind_due
+from bot.views.limits import MessageContent
+from handlers.context import Context
+from handlers.slack.posting import Posting
+from handlers.slack.reminding import remind_due, show_reminders
+from storage.cards import Card
+from storage.duties import PutOff
 from storage.tables import cards
 from tests.handlers.conftest import Open
 from tests.handlers.test_drills import DRILLED, back_up, make_orders
@@ -107,6 +113,31 @@ async def test_the_message_before_it_says_that_a_newer_one_counts(due: World) ->
     await ticks(due)
     await due.until(lambda: "An older reminder" in reminders(due)[0].plain(), "an older reminder")
     assert reminders(due)[0].buttons() == []
+
+
+class PutOffMeanwhile:
+    """Slack answers an update only after somebody has put the drill off."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.was_asked = False
+
+    async def update(self, card: Card, drawing: MessageContent, seq: int, *, can_wait: bool) -> None:
+        if not self.was_asked:
+            self.was_asked, now = True, self.context.clock()
+            said = PutOff("U01DORA", now + timedelta(days=20), "quarter end")
+            (duty,) = await self.context.duties.all()
+            await self.context.duties.put_off(duty, said, "d-1", now)
+
+
+async def test_what_becomes_of_it_while_slack_is_spoken_to_is_drawn_afterwards(due: World) -> None:
+    await reminded(due, "is due")
+    context, slow = due.front.context, PutOffMeanwhile(due.front.context)
+    while not slow.was_asked:
+        (duty,) = await context.duties.all()
+        await context.duties.redraw(duty)
+        await show_reminders(context, cast("Posting", slow))
+    await due.until(lambda: "put off until" in reminders(due)[0].plain(), "what has become of it")
 
 
 async def test_processes_that_tick_at_once_tell_it_once(due: World) -> None:
