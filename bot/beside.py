@@ -1,17 +1,20 @@
-"""The plan of a run whose every effect is beside its target: it copies, looks at the copy, and drops it.
+"""The plan of a run whose every effect is beside its target: it changes nothing that is live.
 
-A drill is one, a snapshot another. Pure: who reads backends is the planner.
+A drill is one, a snapshot another: they copy a restore point, look at the copy, and drop it. A backup saves
+what is live, and looks into that. Pure: who reads backends is the planner.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
-from bot import snapshots
+from bot import backups, snapshots
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import Capabilities
 from bot.errors import UserError
 from bot.model import (
     PLAN_FORMAT,
     Ceiling,
+    Current,
     Do,
     Leg,
     Loss,
@@ -21,10 +24,11 @@ from bot.model import (
     Points,
     Purpose,
     RestorePoint,
+    Step,
     UndoMode,
 )
 from bot.pins import Pin
-from bot.procedures import Aside, steps_beside
+from bot.procedures import Aside, steps_beside, steps_of_backup
 
 NOTHING_LOST = Loss(LossQuality.NONE, basis="a copy touches nothing that is live")
 
@@ -51,6 +55,54 @@ def compose(
     kept = () if Do.PREPARE in capabilities.drops else ("The backend drops no copies: somebody has to do it",)
     aside = Aside(frozenset({Do.PREPARE}), capabilities.drops & {Do.PREPARE}, capabilities.timeouts)
     leg = Leg(target.name, listed.current, point, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
+    plan = _plan(configuration, target, purpose, leg, steps_beside(target.name, aside), made_at)
+    return replace(
+        plan,
+        warnings=kept,
+        approvals_needed=approvals,
+        approvers=target.approval.from_ if approvals else (),
+        as_of=as_of,
+        keep=keep,
+        freshest=_freshest(listed, made_at),
+    )
+
+
+def compose_backup(
+    configuration: Configuration,
+    target: Target,
+    current: Current,
+    pins: tuple[Pin, ...],
+    capabilities: Capabilities,
+    made_at: datetime,
+) -> Plan:
+    """Returns the plan of a backup. Raises UserError where it cannot be taken, or not be looked into so."""
+    rule = backups.rule_of(target)
+    if not capabilities.backs_up:
+        raise UserError(f"The backend of `{target.name}` saves nothing that would be a backup.")
+    copies = Do.PREPARE in capabilities.does
+    if rule.verify == "beside" and not copies:
+        raise UserError(
+            f"The backend of `{target.name}` makes no copies, so nobody can look into its backups so. "
+            "Whoever keeps the configuration may write `verify: quick`."
+        )
+    makes = frozenset({Do.SAVE, Do.PREPARE} if copies and rule.verify != "quick" else {Do.SAVE})
+    kept = () if Do.SAVE in capabilities.drops else ("The backend drops no backups: somebody has to do it",)
+    aside = Aside(makes, makes & capabilities.drops, capabilities.timeouts)
+    live = RestorePoint(current.id, current.at, current.label, current=True)
+    leg = Leg(target.name, current, live, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
+    plan = _plan(configuration, target, Purpose.BACKUP, leg, steps_of_backup(target.name, aside), made_at)
+    return replace(plan, warnings=kept, keep=rule.keep)
+
+
+def _plan(
+    configuration: Configuration,
+    target: Target,
+    purpose: Purpose,
+    leg: Leg,
+    steps: tuple[Step, ...],
+    made_at: datetime,
+) -> Plan:
+    """Returns a plan to which nobody has to agree."""
     return Plan(
         target=target.name,
         kind=target.kind,
@@ -66,20 +118,17 @@ def compose(
         outage_range=None,
         outage_runs=0,
         undo_days=target.undo_days,
-        steps=steps_beside(target.name, aside),
-        warnings=kept,
+        steps=steps,
+        warnings=(),
         blockers=(),
-        approvals_needed=approvals,
-        approvers=target.approval.from_ if approvals else (),
+        approvals_needed=0,
+        approvers=(),
         expires=target.approval.expires,
         start_within=target.approval.start_within,
         policy_digest=policy_digest(configuration, target),
         procedure_digest=procedure_digest(configuration, target),
         made_at=made_at,
         format=PLAN_FORMAT,
-        as_of=as_of,
-        keep=keep,
-        freshest=_freshest(listed, made_at),
     )
 
 

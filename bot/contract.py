@@ -105,6 +105,7 @@ class Capabilities:
     does: frozenset[Do] = frozenset({Do.RESTORE})
     switches: bool = False  # a restore goes to the copy that PREPARE has made, so every run begins with one
     drops: frozenset[Do] = frozenset()  # whose work DROP removes, PREPARE and SAVE: never what it owns anyway
+    backs_up: bool = False  # SAVE makes something of its own, also where nothing is restored after it
     cancels: Left | None = None  # what a cancelled restore leaves; None: it cannot be cancelled
     timeouts: Mapping[Do, float] = field(default_factory=dict)  # seconds; not in it: as its procedure says
 
@@ -127,6 +128,7 @@ class Work:
     undo_content: str = ""  # the fingerprint that it had then; "": none was told
     prepared: str | None = None  # the id of the copy that PREPARE has made in this run; of a DROP: it goes
     keep_until: datetime | None = None  # of what PREPARE and SAVE make: nobody drops it earlier
+    is_backup: bool = False  # of a SAVE: it stands for itself, and is no undo point of a run
     unsigned: bool = False  # it was planned by a version whose notes carried no signature
     place: str | None = None  # the `Operation.place` of its intent; None: it was taken at the backend itself
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.configuration import Drill, Target
 from bot.errors import UserError
-from bot.model import PointKind, Points, RestorePoint, State, Verdict
+from bot.model import Do, PointKind, Points, Purpose, RestorePoint, State, Verdict
 from bot.run import Run
 from bot.views.words import duration
 
@@ -63,6 +63,7 @@ class DrillResult:
     at: datetime
     content: str  # the fingerprint that it had; empty: its id says it
     failed: tuple[str, ...]  # names of checks; empty: it was restored and verified
+    by: Purpose = Purpose.DRILL
 
 
 def has_shown(drill: Run) -> bool:
@@ -72,17 +73,30 @@ def has_shown(drill: Run) -> bool:
 
 
 def shown_by(drills: Iterable[Run]) -> dict[str, DrillResult]:
-    """By id of the restore point. `drills`: ended, newest first. One that was broken off shows nothing."""
+    """By id of the restore point. `drills`: ended, newest first. One that was broken off shows nothing.
+
+    A backup may be among them: what it has saved was restored to a copy and looked into, or only looked for.
+    """
     found: dict[str, DrillResult] = {}
     for run in drills:
         if run.approval.planned is None or run.end.at is None:
             continue
-        point = run.approval.plan.point
+        point, content = _shown_point(run)
         failed = tuple(finding.name for finding in run.work.findings if finding.verdict is Verdict.FAILED)
         verified = run.state is State.SUCCEEDED and run.work.verdict is Verdict.PASSED
-        if verified or failed:
-            found.setdefault(point.id, DrillResult(run.id, run.end.at, point.fingerprint, failed))
+        was_restored = any(record.step.do is Do.PREPARE for record in run.work.steps)
+        if point and (failed or (verified and was_restored)):
+            result = DrillResult(run.id, run.end.at, content, failed, run.request.purpose)
+            found.setdefault(point, result)
     return found
+
+
+def _shown_point(run: Run) -> tuple[str, str]:
+    """Returns the id of the restore point that a drill has copied or a backup has saved, and its content."""
+    if not run.is_backup:
+        return run.approval.plan.point.id, run.approval.plan.point.fingerprint
+    target = run.request.target
+    return run.work.undo_points.get(target, ""), run.work.undo_contents.get(target, "")
 
 
 def with_proof(point: RestorePoint, shown: DrillResult | None, content: str) -> RestorePoint:
@@ -94,5 +108,7 @@ def with_proof(point: RestorePoint, shown: DrillResult | None, content: str) -> 
     if shown is None or (shown.content and content and content != shown.content):
         return point
     if shown.failed:
-        return replace(point, failed_at=shown.at, failed=shown.failed)
-    return point if shown.content and not content else replace(point, proven_at=shown.at)
+        return replace(point, failed_at=shown.at, failed=shown.failed, shown_by=shown.by)
+    if shown.content and not content:
+        return point
+    return replace(point, proven_at=shown.at, shown_by=shown.by)

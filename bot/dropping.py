@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model import Do, Left, Points, RestorePoint, Step
+from bot.model import Do, Left, PointKind, Points, RestorePoint, Step
 from bot.run import Run
 from bot.suggesting import Hold, earlier
 from bot.times import is_of_the_future
@@ -35,7 +35,8 @@ class Around:
 
 def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime) -> Keep | None:
     """Returns why it is kept for longer; None: it may go."""
-    if around.open_run is not None and not run.is_beside:  # whose copy has no part in any other run
+    is_copy = run.is_beside and step.drops is Do.PREPARE  # which has no part in any other run
+    if around.open_run is not None and not is_copy:
         return Keep(f"{around.open_run} is under way on `{step.target}`.", SOON_SECONDS)
     if step.drops is not Do.SAVE:
         return None
@@ -72,10 +73,25 @@ def _why_needed(run: Run, step: Step, around: Around, points: Points, now: datet
             return f"It is the undo point of {other.id} as well."
         if (step.target, undo_point) in {(leg.target, leg.point.id) for leg in other.approval.plan.legs}:
             return f"{other.id} was restored from it, and what that has removed can be listed for as long."
+    if run.is_backup and undo_point == newest_good(points):
+        return f"It is the newest backup of `{step.target}` that is good."
     newest = next(earlier(points), None)
     if newest is not None and newest.id == undo_point:
         return f"It is the newest restore point of `{step.target}` that is older than what is live."
     return None
+
+
+def newest_good(points: Points) -> str | None:
+    """Returns the id of the newest backup against which nothing is known; None: there is none."""
+    good = [
+        (point.at, point.id)
+        for point in points.points
+        if point.kind is PointKind.BACKUP
+        and point.at is not None
+        and point.failed_at is None
+        and not point.doubt
+    ]
+    return max(good)[1] if good else None
 
 
 def _why_foreign(run: Run, step: Step, points: Points) -> str | None:

@@ -1,8 +1,8 @@
 """What is due between incidents, whom it is told, and when. Pure: times come in as arguments.
 
-A duty is a drill that has to be walked again, what a failed drill has left to do, or a restore point that has
-become too old. It is told once when it is due, and every week while it is overdue, only in the hours of the
-configuration. What is due for the same people at the same time is told in one message.
+A duty is a drill that has to be walked again, what a failed drill has left to do, a restore point that has
+become too old, or a backup that failed. It is told once when it is due, and every week while it is overdue,
+only in the hours of the configuration. What is due for the same people at one time is told in one message.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,10 @@ class DutyKind(StrEnum):
     DRILL = "drill"
     FOLLOW_UP = "follow_up"  # of a drill that did not pass
     OLD_POINT = "old_point"  # the newest restore point is older than the RPO
+    FAILED_BACKUP = "failed_backup"  # that the clock was to take
+
+
+ABOUT_BACKUPS = frozenset({DutyKind.OLD_POINT, DutyKind.FAILED_BACKUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Duty:
     told: int = 0  # how often somebody was told; counted up by whoever tells it, so that nobody else does
     every: float | None = None  # seconds from one drill to the next; None: it is done once
     passed_at: datetime | None = None  # when a drill passed last; None: none ever did
-    run: str = ""  # the drill that it follows; empty: it follows none
+    run: str = ""  # the drill that it follows, or the backup that failed last; empty: there is none
     passed_over: int = 0  # of those who could be told, how many could not be reached
     card: str | None = None  # the message in which it was told last
     put_off_by: str | None = None  # account

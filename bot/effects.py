@@ -28,7 +28,7 @@ from bot.envelope import Event
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.facts import Fact
 from bot.made import copies_of, copy_of
-from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Step
+from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Leg, RestorePoint, Step
 from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
 
@@ -100,21 +100,23 @@ class Effects:
         """Under the op id of its intent; only what has none yet gets one."""
         record = run.work.record_of(step.n)
         leg = None if step.do in {*MAINTENANCE, Do.DROP} else run.approval.plan.leg(step.target)
+        point, content = _meant(run, step, leg)
         return Work(
             op_id=record.op or op_id(self._installation, run.id, step.n, record.attempt),
             run_id=run.id,
             digest=run.approval.digest,
             do=step.do,
-            point=leg.point.id if leg else "",
-            expected=leg.current.token if leg and not run.is_beside else "",
+            point=point,
+            expected=leg.current.token if leg and (not run.is_beside or step.do is Do.SAVE) else "",
             timeout=step.timeout,
             in_maintenance=run.work.in_maintenance,
-            fingerprint=leg.point.fingerprint if leg else "",
+            fingerprint=content,
             handle=record.handle,
             undo=None if step.drops is Do.PREPARE else run.work.undo_points.get(step.target),
             undo_content=run.work.undo_contents.get(step.target, ""),
             prepared=_copy(run, step),
             keep_until=_keep_until(run, step),
+            is_backup=run.is_backup,
             unsigned=not run.approval.plan.pins,
             place=record.place,
         )
@@ -267,7 +269,10 @@ class Effects:
             prepared = events.StepSucceeded(step.n, words, prepared=made.id, copy_at=copy_at)
             return await self._driver.write_outcome(run, prepared)
         if step.do is Do.SAVE:
-            words = "cannot be undone" if made is None else f"undo point {made.label or made.id}"
+            if run.is_backup and made is None:
+                fact = machine.failure(step, "nothing was saved", Left.BEFORE)
+                return await self._driver.write_outcome(run, fact)
+            words = _saved(run, made)
         saved = (made.id, made.fingerprint) if made else (None, "")
         return await self._driver.write_outcome(run, events.StepSucceeded(step.n, words, *saved))
 
@@ -313,9 +318,25 @@ class Effects:
         )
 
 
+def _saved(run: Run, made: RestorePoint | None) -> str:
+    if made is None:
+        return "cannot be undone"
+    return f"{'backup' if run.is_backup else 'undo point'} {made.label or made.id}"
+
+
 def _is_unwanted(run: Run, step: Step) -> bool:
     """Whether somebody has stopped it: a run that was cancelled while its copy was made has ended already."""
     return run.work.stop_requested or (run.state.final and step.do is Do.PREPARE)
+
+
+def _meant(run: Run, step: Step, leg: Leg | None) -> tuple[str, str]:
+    """Returns the restore point of a step and its content; empty: it has none. What is looked into of a
+    backup is what it has saved."""
+    if leg is None:
+        return "", ""
+    if run.is_backup and step.do is not Do.SAVE:
+        return run.work.undo_points.get(step.target, ""), run.work.undo_contents.get(step.target, "")
+    return leg.point.id, leg.point.fingerprint
 
 
 def _copy(run: Run, step: Step) -> str | None:

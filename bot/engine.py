@@ -263,7 +263,7 @@ class _Drive:
             slip = isinstance(refusal, UnknownPoint) and run.request.goal.point is not None
             return await self.write(run, events.Refused(words_of(refusal), private=slip))
         except (TemporaryError, OutcomeUnknown) as refusal:
-            if run.is_drill:  # nobody stands beside it and waits
+            if run.is_drill or run.is_backup:  # nobody stands beside it and waits
                 return await self._held_up(run, words_of(refusal))
             name, words = run.request.target, words_of(refusal).rstrip(".")
             why = f"`{name}` could not be read: {words}. Nothing was started; ask again."
@@ -333,6 +333,8 @@ class _Drive:
             return await self._look_at_copy(run, step)
         if run.is_snapshot:
             return await self._look_at_snapshot(run, step)
+        if run.is_backup:
+            return await self._look_at_backup(run, step)
         when = When.OFFLINE if step.phase is Phase.VERIFY else When.ONLINE
         before = {finding.name: finding for finding in run.work.before}
         seen = await look_until_sure(self._checks(run), when, before, self._clock, self._engine.sleep)
@@ -351,6 +353,14 @@ class _Drive:
         seen = await look_until_sure(checks.able, When.OFFLINE, {}, self._clock, self._engine.sleep)
         found = of_copy(before, seen, await arrived(executor, step.target, work))
         return await self.write(run, replace(judged(step, found), left_out=checks.left_out))
+
+    async def _look_at_backup(self, run: Run, step: Step) -> Run:
+        """By a copy of it, else only whether it is there."""
+        if any(record.step.do is Do.PREPARE for record in run.work.steps):
+            return await self._look_at_copy(run, step)
+        saved = run.work.undo_points[step.target], run.work.undo_contents.get(step.target, "")
+        found = await self._engine.planner.look_at_saved(step.target, *saved)
+        return await self.write(run, judged(step, [found]))
 
     async def _look_at_snapshot(self, run: Run, step: Step) -> Run:
         """Looks whether it is the state of then. Whether that was well is for checks: they have no part."""

@@ -16,7 +16,7 @@ from bot.event_kinds import EventKind
 from bot.facts import Fact, OfStep
 from bot.looking import not_looked_at
 from bot.made import drop_due_at, droppable, has_copy
-from bot.model import BESIDE, EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, State, Step
+from bot.model import BESIDE, EFFECTS, MAINTENANCE, Do, Left, OnFailure, Outcome, Phase, Purpose, State, Step
 from bot.run import Approval, Matter, Pause, Proposal, Request, Run, StepRecord, StepState, renewed
 
 S, P = State, Phase
@@ -208,6 +208,9 @@ TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
     (S.CANCELLED, None): _dropping(S.CANCELLED, None),
 }
 
+# What may be done under a standing approval, by purpose.
+ALONE: Mapping[Purpose, frozenset[Do]] = {Purpose.DRILL: BESIDE, Purpose.BACKUP: BESIDE | {Do.SAVE}}
+
 # Of a run that our database has forgotten: what was approved then may be restored already, or no more wanted.
 GOES_ON = frozenset({EventKind.RETRIED, EventKind.CONFIRMED, EventKind.CONTINUED})
 UP_TO_THE_RESTORE = frozenset({P.PREPARE, P.RESTORE})
@@ -347,11 +350,17 @@ def _next_of_running(run: Run) -> Action:
 
 
 def may_stand_alone(run: Run) -> bool:
-    """Whether the word of who asked is enough: of a drill whose every effect is beside its target."""
+    """Whether the word of who asked is enough, or that of the configuration: a standing approval is narrow.
+
+    It covers drills whose every effect is beside their target, and backups that the clock has taken.
+    """
     plan = run.approval.planned
-    if plan is None or not run.is_drill or plan.approvals_needed > 0:
+    effects = ALONE.get(run.request.purpose)
+    if plan is None or effects is None or plan.approvals_needed > 0:
         return False
-    return all(step.do in BESIDE or step.do is Do.CHECK for step in plan.steps)
+    if run.is_backup and not run.request.by_itself:
+        return False
+    return all(step.do in effects or step.do is Do.CHECK for step in plan.steps)
 
 
 def needs_review(run: Run) -> bool:
@@ -1039,9 +1048,9 @@ def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Even
 
 
 def _step_in_doubt(run: Run) -> Step:
-    """Returns the step that may have been begun since the backup; of a copy beside that is its making."""
-    does = Do.PREPARE if run.is_beside else Do.RESTORE
-    return [record.step for record in run.work.steps if record.step.do is does][-1]
+    """Returns the step that may have been begun since the backup; beside its target that is what it makes."""
+    does = {Do.PREPARE, Do.SAVE} if run.is_beside else {Do.RESTORE}
+    return [record.step for record in run.work.steps if record.step.do in does][-1]
 
 
 def diagram() -> str:

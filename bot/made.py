@@ -37,6 +37,12 @@ def is_copy_gone(run: Run) -> bool:
     return bool(drops) and all(record.outcome is Outcome.SUCCEEDED for record in drops)
 
 
+def is_backup_gone(run: Run) -> bool:
+    """Whether what a backup has saved was dropped, and its backend has said so."""
+    drops = [record for record in run.work.steps if record.step.drops is Do.SAVE]
+    return run.is_backup and any(record.outcome is Outcome.SUCCEEDED for record in drops)
+
+
 def copies_of(run: Run, target: str) -> tuple[str, ...]:
     """Returns the ids of the copies that may stand beside a target, those of earlier attempts first.
 
@@ -73,9 +79,10 @@ def drop_due_at(run: Run, record: StepRecord) -> datetime | None:
     """Returns when a DROP may be done at the earliest; None: its run is not over."""
     if record.kept_until is not None or run.end.at is None:
         return record.kept_until
+    kept = None if run.approval.plan.keep is None else run.end.at + timedelta(seconds=run.approval.plan.keep)
     if record.step.drops is Do.SAVE:
-        return run.approval.plan.undo_until(run.end.at)
-    if run.approval.plan.keep is not None and run.state is State.SUCCEEDED:
-        return run.end.at + timedelta(seconds=run.approval.plan.keep)
+        return kept if run.is_backup else run.approval.plan.undo_until(run.end.at)
+    if run.is_snapshot and run.state is State.SUCCEEDED:
+        return kept
     is_worth_a_look = run.is_drill and run.state is State.FAILED and run.work.findings
     return run.end.at + KEPT_FOR_A_LOOK if is_worth_a_look else run.end.at

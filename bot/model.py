@@ -27,6 +27,9 @@ class Purpose(StrEnum):
     BACKUP = "backup"
 
 
+PURPOSES_BESIDE = frozenset({Purpose.DRILL, Purpose.SNAPSHOT, Purpose.BACKUP})  # they change nothing live
+
+
 class State(StrEnum):
     REQUESTED = "requested"  # a plan is owed
     REFUSED = "refused"
@@ -166,6 +169,7 @@ class RestorePoint:
     proven_at: datetime | None = None  # when a drill last restored and verified it
     failed_at: datetime | None = None  # when its newest drill ended, if that did not
     failed: tuple[str, ...] = ()  # the names of the checks that failed then
+    shown_by: Purpose = Purpose.DRILL  # what has shown that: of a backup also the look as it was taken
     kept_until: datetime | None = None  # when its backend removes it; None: it does not say
 
 
@@ -376,7 +380,7 @@ class Plan:
     made_at: datetime
     format: int = 0  # which `PLAN_FORMAT` it was made in; 0: before plans carried one
     as_of: datetime | None = None  # of a snapshot: the moment that was asked for
-    keep: float | None = None  # of a snapshot: for how many seconds its copy stands
+    keep: float | None = None  # seconds: of a snapshot its copy stands so long, of a backup what was saved
     freshest: datetime | None = None  # of a drill: when the newest restore point of then was complete
 
     @property
@@ -436,4 +440,5 @@ class Person:
     marks: frozenset[str] = frozenset()  # by which one human is recognised: accounts, address, name
 
 
-THE_SCHEDULE = Person("the schedule", "the schedule", "the schedule")  # has drills started, and nothing else
+# Has drills started and backups taken where the configuration says so, and nothing else.
+THE_SCHEDULE = Person("the schedule", "the schedule", "the schedule")

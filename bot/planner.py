@@ -3,12 +3,12 @@
 It changes nothing, so it needs no claim and no key: whoever may read a target may plan.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from bot import beside, drilling, planning, snapshots, spans
+from bot import backups, beside, drilling, planning, snapshots, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered, content_of
@@ -16,7 +16,21 @@ from bot.drilling import DrillResult
 from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, why_keep
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.loss import comparable, joint, outgrown
-from bot.model import Current, Do, Goal, Leg, Loss, Plan, Points, Purpose, RestorePoint, Seen, Step, Way
+from bot.model import (
+    Current,
+    Do,
+    Finding,
+    Goal,
+    Leg,
+    Loss,
+    Plan,
+    Points,
+    Purpose,
+    RestorePoint,
+    Seen,
+    Step,
+    Way,
+)
 from bot.pins import Pin
 from bot.procedures import targets_of
 from bot.processes import LiveProcess, why_no_plan
@@ -39,7 +53,7 @@ class PastRuns(Protocol):
     async def outages(self, target: str) -> list[float]: ...
     async def lived(self, target: str) -> tuple[Lived, ...]: ...
     async def moved(self, target: str) -> tuple[Run, ...]: ...
-    async def drill_results(self, target: str) -> Mapping[str, DrillResult]: ...
+    async def drill_results(self, target: str, points: Collection[str]) -> Mapping[str, DrillResult]: ...
     async def beside(self, target: str) -> tuple[Run, ...]: ...
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]: ...
 
@@ -129,6 +143,14 @@ class Planner:
         name = snapshots.newest_before(target.name, listed, asked).id
         return await self._beside(target, listed, name, asked)
 
+    async def plan_backup(self, target: Target) -> Plan:
+        """Returns what a backup would do. Raises what executors raise, and UserError."""
+        await self._refuse_in_doubt(target)
+        current = await self.live(target.name)
+        pins = await self.executors.pins(target.name)
+        able, now = self.executors.executor(target.name).capabilities, self.clock()
+        return beside.compose_backup(self.configuration, target, current, pins, able, now)
+
     async def _beside(self, target: Target, listed: Points, name: str, as_of: datetime | None = None) -> Plan:
         point = await self._listed_point(target.name, listed, name)
         pins = await self.executors.pins(target.name)
@@ -147,13 +169,18 @@ class Planner:
         return replace(point, fingerprint=await answered(content, PLAN_READ_WITHIN_SECONDS))
 
     async def look_before_copy(self, plan: Plan) -> Now:
-        """Returns whether a drill or a snapshot may begin: what is live may move, a restore point may not."""
+        """Returns whether what is beside its target may begin: a restore point may not have moved.
+
+        What is live may, unless it is what a backup saves.
+        """
         leg = plan.legs[0]
         if (other := await self.under_way(plan.target)) is not None:
             return Now(
                 f"{other} is under way on `{plan.target}`, and a {plan.purpose} gives way to it", passing=True
             )
         await self.refuse_other_place(plan, plan.target, begun=False)
+        if plan.purpose is Purpose.BACKUP:
+            return Now(planning.moved(leg, await self.live(plan.target)))
         listed = await self._listed(plan.target, EVERY_POINT)
         point = await self._listed_point(plan.target, listed, leg.point.id)
         return Now(planning.replaced(leg, point))
@@ -168,7 +195,7 @@ class Planner:
     async def way(self, target: str, goal: Goal) -> Way:
         """Returns where a target stands and what going to `goal` would cost. Raises what executors raise."""
         way = spans.way_with_lives(await self._asked(target, goal), await self.past.lived(target))
-        shown = (await self.past.drill_results(target)).get(way.point.id)
+        shown = (await self.past.drill_results(target, [way.point.id])).get(way.point.id)
         return replace(way, point=drilling.with_proof(way.point, shown, way.point.fingerprint))
 
     async def _asked(self, target: str, goal: Goal) -> Way:
@@ -193,7 +220,7 @@ class Planner:
 
     async def _with_proofs(self, target: str, listed: Points) -> Points:
         """Reads the content of what was drilled, where the list does not say it."""
-        shown = await self.past.drill_results(target)
+        shown = await self.past.drill_results(target, [point.id for point in listed.points])
         executor = self.executors.executor(target)
         points: list[RestorePoint] = []
         for point in listed.points:
@@ -225,6 +252,17 @@ class Planner:
             await self.past.beside(step.target),
         )
         return why_keep(run, step, around, points, self.clock())
+
+    async def look_at_saved(self, target: str, point: str, content: str) -> Finding:
+        """Returns whether a backup is listed with this content, as it was saved."""
+        try:
+            listed = await self._listed(target, EVERY_POINT)
+            found = next((each for each in listed.points if each.id == point), None)
+            asked = content_of(self.executors.executor(target), found) if found and content else None
+            now = await answered(asked, PLAN_READ_WITHIN_SECONDS) if asked else ""
+        except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+            return backups.not_seen(words_of(problem))
+        return backups.quick_look(found, content, now)
 
     async def live(self, target: str) -> Current:
         """Returns what is live there. Raises what executors raise."""

@@ -269,11 +269,7 @@ def _warnings(
         for leg in legs
         if leg.point.at is not None and is_of_the_future(leg.point.at, now)
     ]
-    unproven = [(leg, leg.point.failed_at) for leg in legs if leg.point.failed_at is not None]
-    found += [
-        f"{leg.point.label or leg.point.id} of {leg.target} did not come back in a drill on {at:%d %b}"
-        for leg, at in unproven
-    ]
+    found += [_unproven(leg, leg.point.failed_at) for leg in legs if leg.point.failed_at is not None]
     found += _not_kept(target, legs, now)
     window = loss.window(now)
     if target.rpo is not None and window is not None and window > target.rpo:
@@ -281,6 +277,13 @@ def _warnings(
     if is_short(window) and any(unit.limits for unit in loss.units) and target.loss_tolerance is None:
         found.append("The restore point is under a minute old: at most twice what is shown is covered")
     return tuple(dict.fromkeys(found))
+
+
+def _unproven(leg: Leg, at: datetime) -> str:
+    name = f"{leg.point.label or leg.point.id} of {leg.target}"
+    if leg.point.shown_by is Purpose.BACKUP:
+        return f"{name} failed its checks as it was taken on {at:%d %b}"
+    return f"{name} did not come back in a drill on {at:%d %b}"
 
 
 def _not_kept(target: Target, legs: Sequence[Leg], now: datetime) -> Iterator[str]:

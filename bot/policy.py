@@ -108,8 +108,7 @@ def why_nobody_else(person: Person, target: str, entitled: Entitled, quorum: int
 
 def why_not_start(run: Run, entitled: Entitled) -> str | None:
     """The last look at the people, by the worker, just before the first intent."""
-    somebody_asked = run.is_drill and not run.request.by_itself
-    if somebody_asked and not BESIDE & entitled.roles(run.request.requester, None):
+    if run.is_drill and not BESIDE & entitled.roles(run.request.requester, None):
         return "Who asked for the drill may not ask for a rollback any more."
     counted: list[frozenset[str]] = []
     for approval in run.approval.given:

@@ -27,6 +27,8 @@ async def plan_for(run: Run, planner: Planner, directory: Directory) -> tuple[Pl
     target = planner.configuration.targets.get(run.request.target)
     if target is None:
         raise UserError(f"`{run.request.target}` is not in the configuration any more.")
+    if run.is_backup:
+        return await planner.plan_backup(target), ()
     if run.request.by_itself:
         refuse_by_itself(target)
     if run.is_drill:
@@ -67,7 +69,8 @@ async def _as_approved(run: Run, other_plan: str | None, planner: Planner, direc
         return Now(other_plan)
     if reason := _what_changed(run.approval.plan, configuration, target):
         return Now(reason)
-    if reason := policy.why_not_start(run, await directory.entitled(target)):
+    has_people = run.approval.plan.approvals_needed or not run.request.by_itself  # else nobody is looked up
+    if has_people and (reason := policy.why_not_start(run, await directory.entitled(target))):
         return Now(reason)
     if run.is_beside:
         return await planner.look_before_copy(run.approval.plan)

@@ -105,16 +105,27 @@ def steps_beside(target: str, aside: Aside) -> tuple[Step, ...]:
     return _numbered([replace(draft, on_failure=OnFailure.STOP) for draft in drafts])
 
 
+def steps_of_backup(target: str, aside: Aside) -> tuple[Step, ...]:
+    """What is live is saved, looked into, and dropped when its days are over. Nobody has to decide either."""
+    drafts = [
+        *_makes(Do.SAVE, [(target, aside)]),
+        *_makes(Do.PREPARE, [(target, aside)], Phase.RESTORE),
+        _Draft(Phase.VERIFY, Do.CHECK, target),
+        *_drops([(target, aside)]),
+    ]
+    return _numbered([replace(draft, on_failure=OnFailure.STOP) for draft in drafts])
+
+
 def _asked(steps: tuple[ProcedureStep, ...], phase: Phase, target: str) -> Iterator[_Draft]:
     for step in steps:
         if step.phase is phase and step.confirm is not None:
             yield _Draft(phase, Do.CONFIRM, step.target or target, text=step.confirm)
 
 
-def _makes(do: Do, sides: Iterable[tuple[str, Aside]]) -> Iterator[_Draft]:
+def _makes(do: Do, sides: Iterable[tuple[str, Aside]], phase: Phase = Phase.PREPARE) -> Iterator[_Draft]:
     for name, aside in sides:
         if do in aside.makes:
-            yield _Draft(Phase.PREPARE, do, name, aside.seconds(do))
+            yield _Draft(phase, do, name, aside.seconds(do))
 
 
 def _maintenance_on(asked: str, targets: Mapping[str, Target]) -> Iterator[_Draft]:

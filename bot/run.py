@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bot.lessons import Lessons
 from bot.model import (
     BESIDE,
+    PURPOSES_BESIDE,
     THE_SCHEDULE,
     Do,
     Finding,
@@ -277,9 +278,13 @@ class Run:
         return self.request.purpose is Purpose.SNAPSHOT
 
     @property
+    def is_backup(self) -> bool:
+        return self.request.purpose is Purpose.BACKUP
+
+    @property
     def is_beside(self) -> bool:
         """Whether all that it does is beside its target: it takes no lock, and nobody has to decide."""
-        return self.is_drill or self.is_snapshot
+        return self.request.purpose in PURPOSES_BESIDE
 
     @property
     def code(self) -> str:

@@ -23,6 +23,7 @@ from storage.cards import CardStore
 from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import Store
+from storage.schedules import ScheduleStore
 
 if TYPE_CHECKING:
     from storage.jobs import Jobs
@@ -121,6 +122,7 @@ class Context:
     cards: CardStore
     looks: LookStore
     duties: DutyStore
+    schedules: ScheduleStore
     directory: SlackDirectory
     channels: Channels
     sender: Sender

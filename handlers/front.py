@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from bot import machine
 from bot.envelope import Event
 from bot.errors import ConfigurationError, StaleRun, TemporaryError, words_of
+from handlers.backing_up import back_up_due, keep_schedules
 from handlers.context import Context, Parts, Wake, running
 from handlers.door.deliver import Door, Identity
 from handlers.door.guard import self_test
@@ -41,11 +42,13 @@ from storage.duties import DutyStore
 from storage.leases import Leases
 from storage.looks import LookStore
 from storage.processes import ProcessStore
+from storage.schedules import ScheduleStore
 
 log = structlog.get_logger()
 
 EXPIRY_EVERY_SECONDS = 1.0
 REMINDERS_EVERY_SECONDS = 30.0
+BACKUPS_EVERY_SECONDS = 5.0
 HOUSEKEEPING_EVERY_SECONDS = 600
 LOOKS_KEPT = timedelta(hours=2)
 DELIVERIES_KEPT = timedelta(days=1)
@@ -67,10 +70,13 @@ class Front:
         loops = [self.publisher.run(), _again_and_again(EXPIRY_EVERY_SECONDS, expire_due, self.context)]
         if self.context.store.why_read_only is None:
             await keep_duties(self.context)
+            await keep_schedules(self.context)
+            await back_up_due(self.context)
             await remind_due(self.context)  # what became due while nobody was there
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, remind_due, self.context))
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, start_due, self.context))
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, digest_due, self.context))
+            loops.append(_again_and_again(BACKUPS_EVERY_SECONDS, back_up_due, self.context))
         if self.shared is not None:
             loops.append(_hear_of_others(self.shared, self.context.publish))
         scheduler = _ticks(self.context)
@@ -114,6 +120,7 @@ async def open_front(parts: Parts, windows: Windows = WINDOWS) -> Front:
         cards=CardStore(store.database),
         looks=LookStore(store.database, parts.jobs),
         duties=DutyStore(store),
+        schedules=ScheduleStore(store),
         directory=SlackDirectory(parts.configuration, client, identity.team_id, clock),
         channels=Channels(parts.configuration, client, clock),
         sender=Sender(client, clock, windows),

@@ -1,6 +1,7 @@
 """What one run means for the targets and runs around it: holds, and whose result is not live any more."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from itertools import groupby
 
 from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,18 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import machine
 from bot.canonical_json import iso
 from bot.made import has_copy
-from bot.model import Left, Purpose, State
+from bot.model import PURPOSES_BESIDE, Left, Purpose, State
 from bot.run import Run
 from storage.event_rows import EVENTS_OF_RUN, event_in
-from storage.tables import holds, runs, spans
+from storage.tables import holds, run_events, runs, spans
 
-PURPOSES_BESIDE = (Purpose.DRILL.value, Purpose.SNAPSHOT.value)  # they leave what is live as it is
+BESIDE = sorted(purpose.value for purpose in PURPOSES_BESIDE)
 LOOKED_BACK_DRILLS = 50  # of a target: what an older one has shown is shown no more
+READ_AT_ONCE_RUNS = 500
 LOOKED_BACK_RUNS = 20  # for those that moved a target; most have touched nothing
 _ENDED = (
     select(runs.c.run_id)
     .where(runs.c.state.in_([State.SUCCEEDED.value, State.FAILED.value]))
-    .where(runs.c.purpose.not_in(PURPOSES_BESIDE))
+    .where(runs.c.purpose.not_in(BESIDE))
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_RUNS)
 )
@@ -31,14 +33,19 @@ _DRILLS = (
     .limit(LOOKED_BACK_DRILLS)
 )
 _IS_SNAPSHOT = runs.c.purpose == Purpose.SNAPSHOT.value
-_OPEN_DRILLS = select(runs.c.run_id).where(
-    runs.c.purpose == Purpose.DRILL.value, runs.c.target == bindparam("target"), ~runs.c.final
+_OPEN_OF = select(runs.c.run_id).where(
+    runs.c.purpose == bindparam("purpose"), runs.c.target == bindparam("target"), ~runs.c.final
 )
 _BESIDE = (
     select(runs.c.run_id)
-    .where(runs.c.purpose.in_(PURPOSES_BESIDE), runs.c.target == bindparam("target"))
+    .where(runs.c.purpose.in_(BESIDE), runs.c.target == bindparam("target"))
     .where(or_(~runs.c.final, _IS_SNAPSHOT & (runs.c.state == State.SUCCEEDED.value)))
     .order_by(runs.c.number.desc())
+)
+_EVENTS_OF = (
+    select(run_events)
+    .where(run_events.c.run_id.in_(bindparam("ids", expanding=True)))
+    .order_by(run_events.c.run_id, run_events.c.seq)
 )
 _OTHERS_OF_TARGET = _ENDED.where(runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run"))
 _WITH_TARGET = _ENDED.where(
@@ -94,13 +101,31 @@ async def drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]
 
 async def open_drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the drills of a target that have not ended."""
-    return tuple([run async for run in _runs(connection, _OPEN_DRILLS, {"target": target})])
+    asked = {"target": target, "purpose": Purpose.DRILL.value}
+    return tuple([run async for run in _runs(connection, _OPEN_OF, asked)])
+
+
+async def open_backups_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
+    """Returns the backups of a target that have not ended."""
+    asked = {"target": target, "purpose": Purpose.BACKUP.value}
+    return tuple([run async for run in _runs(connection, _OPEN_OF, asked)])
 
 
 async def beside_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns what needs a restore point of a target beside it: open drills, and snapshots that stand."""
     found = [run async for run in _runs(connection, _BESIDE, {"target": target})]
     return tuple(run for run in found if not run.state.final or has_copy(run))
+
+
+async def runs_called(connection: AsyncConnection, ids: Iterable[str]) -> tuple[Run, ...]:
+    """Returns the runs of these ids that there are, in no order. Reads many at a time."""
+    found: list[Run] = []
+    asked = sorted(ids)
+    for n in range(0, len(asked), READ_AT_ONCE_RUNS):
+        rows = await connection.execute(_EVENTS_OF, {"ids": asked[n : n + READ_AT_ONCE_RUNS]})
+        for run_id, events in groupby(rows, key=lambda row: str(row.run_id)):
+            found.append(machine.fold(run_id, [event_in(row) for row in events]))
+    return tuple(found)
 
 
 async def _runs(

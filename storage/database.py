@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-HEAD = "0008"  # the newest revision in migrations/versions
+HEAD = "0009"  # the newest revision in migrations/versions
 SHOWN = 10  # runs that are named
 PINS_PLANS = "0004"  # the revision from which on plans pin contents; no run under one of before may start
 ENDING = TransactionEnd(evidence.write_owed, evidence.forget_owed)

@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso
@@ -20,6 +20,7 @@ from storage.times import loaded, loaded_if
 from storage.writing import insert_if_new
 
 KEY_BYTES = 6
+ABOUT_DRILLS = [DutyKind.DRILL.value, DutyKind.FOLLOW_UP.value]
 
 
 async def settle(connection: AsyncConnection, drill: Run) -> None:
@@ -28,13 +29,9 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
     One that did not come back leaves something to do. One that was broken off changes nothing.
     """
     at = drill.end.at or drill.request.at
-    for point in shown_by([drill]):
-        key = (proofs.c.target == drill.request.target) & (proofs.c.point == point)
-        await connection.execute(delete(proofs).where(key))
-        what = {"target": drill.request.target, "point": point, "run_id": drill.id}
-        await connection.execute(insert(proofs).values(**what))
+    await note_shown(connection, drill)
     target, verdict = drill.request.target, drill.work.verdict
-    others = duties.c.kind != DutyKind.OLD_POINT.value  # which no drill makes younger
+    others = duties.c.kind.in_(ABOUT_DRILLS)
     rows = (await connection.execute(select(duties).where(duties.c.target == target, others))).all()
     if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:
         for row in rows:
@@ -44,6 +41,61 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
         await insert_if_new(connection, duties, left)
     for row in rows:
         await redraw(connection, row.card)
+
+
+async def note_shown(connection: AsyncConnection, run: Run) -> None:
+    """Notes which run has shown something of a restore point last."""
+    for point in shown_by([run]):
+        key = (proofs.c.target == run.request.target) & (proofs.c.point == point)
+        await connection.execute(delete(proofs).where(key))
+        what = {"target": run.request.target, "point": point, "run_id": run.id}
+        await connection.execute(insert(proofs).values(**what))
+
+
+async def backup_failed(connection: AsyncConnection, backup: Run, at: datetime) -> None:
+    """Somebody hears of it: of several the newest, once, until one is taken."""
+    mine = _failed_backup(backup.request.target)
+    row = (await connection.execute(select(duties).where(mine, duties.c.done_at.is_(None)))).one_or_none()
+    if row is not None:
+        told = {"run_id": backup.id, "told": row.told + 1}
+        await connection.execute(update(duties).where(duties.c.key == row.key).values(**told))
+        await redraw(connection, row.card)
+        return
+    await connection.execute(delete(duties).where(mine))
+    left = duty_row(DutyKind.FAILED_BACKUP, backup.request.target, at, run=backup.id)
+    await connection.execute(insert(duties).values(**left))
+
+
+async def backup_taken(connection: AsyncConnection, backup: Run, at: datetime) -> None:
+    """Closes what one that failed before has left."""
+    mine = _failed_backup(backup.request.target)
+    row = (await connection.execute(select(duties).where(mine, duties.c.done_at.is_(None)))).one_or_none()
+    if row is not None:
+        done = {"done_at": iso(at), "done_by": backup.id, "told": row.told + 1}
+        await connection.execute(update(duties).where(duties.c.key == row.key).values(**done))
+        await redraw(connection, row.card)
+
+
+async def forget_failed_backup(connection: AsyncConnection, target: str) -> None:
+    """No backup of the target is taken any more, so none has failed."""
+    await connection.execute(delete(duties).where(_failed_backup(target)))
+
+
+async def redraw_backups(connection: AsyncConnection, target: str) -> None:
+    """The messages that tell of an old or a failed backup show that somebody wants one now."""
+    kinds = [DutyKind.FAILED_BACKUP.value, DutyKind.OLD_POINT.value]
+    mine = select(duties.c.card).where(duties.c.target == target, duties.c.kind.in_(kinds))
+    for row in (await connection.execute(mine)).all():
+        await redraw(connection, row.card)
+
+
+async def forget_shown(connection: AsyncConnection, backup: Run) -> None:
+    """What was shown of a backup is forgotten with it."""
+    await connection.execute(delete(proofs).where(proofs.c.run_id == backup.id))
+
+
+def _failed_backup(target: str) -> ColumnElement[bool]:
+    return (duties.c.kind == DutyKind.FAILED_BACKUP.value) & (duties.c.target == target)
 
 
 async def _passed(connection: AsyncConnection, row: Row[Any], drill: str, at: datetime) -> None:

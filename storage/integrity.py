@@ -288,12 +288,7 @@ def _as_proven(event: Row[Any], n: int) -> str:
 
 
 def _misprojected(run: Run, row: Row[Any]) -> str | None:
-    stored = {
-        **moving_columns(run),
-        **fixed_columns(run),
-        "run_id": run.id,
-        "number": int(run.id.removeprefix("RB-")),
-    }
+    stored = {**moving_columns(run), **fixed_columns(run), "run_id": run.id}
     differs = [name for name, value in stored.items() if getattr(row, name) != value]
     if row.shown_seq > row.seq:
         differs.append("shown_seq")

@@ -12,6 +12,8 @@ from bot.model import Left, Purpose, State
 from bot.run import Run
 from storage.times import loaded
 
+RUN, BACKUP = "RB-", "BK-"  # before the number of a run, in its id
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -45,6 +47,7 @@ def moving_columns(run: Run) -> dict[str, Any]:
 def fixed_columns(run: Run) -> dict[str, Any]:
     """Of its projection: what stands since it was opened."""
     return {
+        "number": number_of(run.id),
         "target": run.request.target,
         "purpose": run.request.purpose.value,
         "requester": run.request.requester.id,
@@ -52,6 +55,13 @@ def fixed_columns(run: Run) -> dict[str, Any]:
         "channel": run.request.channel,
         "requested_at": iso_if(run.request.at),
     }
+
+
+def number_of(run_id: str) -> int:
+    """Returns the number in the id of a run. That of a backup is below zero: no list of the newest has it."""
+    if run_id.startswith(BACKUP):
+        return -int(run_id.removeprefix(BACKUP))
+    return int(run_id.removeprefix(RUN))
 
 
 def _outage(run: Run) -> int | None:

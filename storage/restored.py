@@ -156,7 +156,7 @@ class RestoredStore(Store):
 
 
 class _NotesOnly(Transaction):
-    async def open(self, opening: Opening) -> NoReturn:
+    async def _open(self, run_id: str, opening: Opening) -> NoReturn:
         raise ReadOnly
 
     async def append(self, run: Run, events: Sequence[Event], epoch: int | None = None) -> NoReturn:

@@ -6,7 +6,7 @@ epoch, for a driver), appends events and evidence together, and keeps the projec
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,7 +24,14 @@ from bot.run import Run
 from bot.signatures import Signer
 from bot.spans import Lived
 from bot.suggesting import Hold
-from storage.aftermath import beside_of, drills_of, open_drills_of, runs_that_moved
+from storage.aftermath import (
+    beside_of,
+    drills_of,
+    open_backups_of,
+    open_drills_of,
+    runs_called,
+    runs_that_moved,
+)
 from storage.database import Database
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.evidence import FIRST_PREV
@@ -154,8 +161,9 @@ class Store:
     async def summaries(
         self, *, target: str | None = None, only_open: bool = False, limit: int = 50
     ) -> tuple[Summary, ...]:
-        """Newest first."""
-        query = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        """Newest first. Backups that the clock has taken stand in no list: they are named by their points."""
+        asked_for = runs.c.number > 0
+        query = select(runs).where(asked_for).order_by(runs.c.number.desc()).limit(limit)
         if target is not None:
             query = query.where(runs.c.target == target)
         if only_open:
@@ -217,20 +225,23 @@ class Store:
         async with self.database.read() as connection:
             return await drills_of(connection, target)
 
-    async def drill_results(self, target: str) -> dict[str, DrillResult]:
-        """What the newest drill of each restore point has shown, by the events of that drill.
+    async def drill_results(self, target: str, points: Collection[str]) -> dict[str, DrillResult]:
+        """What was shown of each of these restore points last, by the events of the run that has shown it.
 
-        Which one that is was not noted by earlier versions: there the newest drills are looked through.
+        That is a drill, or the look at a backup as it was taken. Which one it is was not noted by earlier
+        versions: there the newest drills are looked through.
         """
-        query = select(proofs.c.run_id).where(proofs.c.target == target).distinct()
         async with self.database.read() as connection:
             shown = shown_by(await drills_of(connection, target))
-            noted = (await connection.execute(query)).scalars().all()
             known = {result.run for result in shown.values()}
-            for run_id in noted:
-                if run_id not in known:
-                    shown = shown_by(await _drill(connection, run_id)) | shown
-        return shown
+            others = await runs_called(connection, await _noted(connection, target, points) - known)
+        # What is noted beside the events proves nothing: it may be neither.
+        return shown_by(run for run in others if run.is_drill or run.is_backup) | shown
+
+    async def open_backups(self, target: str) -> tuple[Run, ...]:
+        """Backups of a target that have not ended."""
+        async with self.database.read() as connection:
+            return await open_backups_of(connection, target)
 
     async def open_drills(self, target: str) -> tuple[Run, ...]:
         """Drills of a target that have not ended."""
@@ -298,11 +309,11 @@ class Store:
         await self.change(work)
 
 
-async def _drill(connection: AsyncConnection, run_id: str) -> tuple[Run, ...]:
-    """The drill of this id; none where it is no drill: what is noted beside the events proves nothing."""
-    events = [event_in(row) for row in await connection.execute(EVENTS_OF_RUN, {"run_id": run_id})]
-    run = machine.fold(run_id, events) if events else None
-    return (run,) if run is not None and run.is_drill else ()
+async def _noted(connection: AsyncConnection, target: str, points: Collection[str]) -> set[str]:
+    """The ids of the runs that have shown something of these restore points, as it was noted."""
+    query = select(proofs.c.point, proofs.c.run_id).where(proofs.c.target == target)
+    wanted = frozenset(points)
+    return {row.run_id for row in await connection.execute(query) if row.point in wanted}
 
 
 async def open_store(

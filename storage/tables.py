@@ -36,6 +36,7 @@ installation = Table(
     Column("id", String(8), primary_key=True),  # random; part of every op id
     Column("made_at", String(24), nullable=False),
     Column("runs", Integer, nullable=False),  # number of the newest run; who takes the next one counts it up
+    Column("backups", Integer, nullable=False, server_default="0"),  # as `runs`, of those by the clock
     Column("restored_at", String(24), nullable=True),  # by `db restore`; null: this is no restored backup
     Column("restored_from", String(24), nullable=True),  # when the backup's newest evidence was written
 )
@@ -78,7 +79,7 @@ runs = Table(
     "runs",
     metadata,
     Column("run_id", String(16), primary_key=True),
-    Column("number", Integer, nullable=False, unique=True),  # of RB-42: 42
+    Column("number", Integer, nullable=False, unique=True),  # of RB-42: 42; of BK-7, which is in no list: -7
     Column("target", String(64), nullable=False),
     Column("purpose", String(16), nullable=False),
     Column("requester", String(32), nullable=False),
@@ -195,12 +196,22 @@ duties = Table(
     Index("ix_duties_card", "card"),
 )
 
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("every_seconds", Integer, nullable=False),
+    Column("due_at", String(24), nullable=False),  # of the next backup
+    Column("begun", Integer, nullable=False),  # how often; whoever begins one counts it up
+)
+
 proofs = Table(
     "proofs",
     metadata,
     Column("target", String(64), primary_key=True),
     Column("point", String(256), primary_key=True),
-    # The newest drill of it that has shown something. What that was is told by its events, which are proven.
+    # The newest drill of it that has shown something, else the backup that has saved it and looked into it.
+    # What that was is told by its events, which are proven.
     Column("run_id", String(16), nullable=False),
 )
 

@@ -16,16 +16,17 @@ from bot.canonical_json import iso
 from bot.envelope import Event
 from bot.errors import ClaimLost, StaleRun, UserError
 from bot.events import DropDue, Superseded
-from bot.made import droppable
+from bot.made import droppable, is_backup_gone
 from bot.model import Left
 from bot.run import Run
 from bot.signatures import Signer, sealed
 from storage import cards
-from storage.aftermath import PURPOSES_BESIDE, drills_of, moved_before, place_holds
-from storage.duty_rows import follow_up, settle
+from storage.aftermath import BESIDE, drills_of, moved_before, place_holds
+from storage.duty_rows import follow_up, forget_shown, settle
 from storage.event_rows import as_stored, event_row
 from storage.evidence import Entry, owe
-from storage.projection import fixed_columns, moving_columns
+from storage.projection import BACKUP, RUN, fixed_columns, moving_columns
+from storage.schedule_rows import settle_backup
 from storage.tables import (
     deliveries,
     installation,
@@ -48,10 +49,13 @@ _PROJECTED = (
 # Built once: these are asked by every command and every card.
 OPEN_RUN = select(target_locks.c.run_id).where(target_locks.c.target == bindparam("target"))
 _NEXT_NUMBER = update(installation).values(runs=installation.c.runs + 1).returning(installation.c.runs)
+_NEXT_BACKUP = (
+    update(installation).values(backups=installation.c.backups + 1).returning(installation.c.backups)
+)
 OPEN_REQUESTS = select(func.count()).where(
     runs.c.requester_human == bindparam("human"),
     runs.c.final.is_(False),
-    runs.c.purpose.in_(PURPOSES_BESIDE) == bindparam("beside", type_=Boolean),
+    runs.c.purpose.in_(BESIDE) == bindparam("beside", type_=Boolean),
 )
 _MOVE = (
     update(runs)
@@ -93,7 +97,7 @@ class Opening:
 
     event: Event
     locks: tuple[str, ...]
-    channel: str  # where its card goes
+    channel: str | None  # where its card goes; None: it has none
 
 
 class Transaction:
@@ -124,14 +128,24 @@ class Transaction:
     async def open(self, opening: Opening) -> Run:
         """A new run with its locks and its card to be posted. Raises TargetTaken."""
         run_id = await self.next_id()
+        self._number = None
+        return await self._open(run_id, opening)
+
+    async def open_backup(self, event: Event) -> Run:
+        """A backup that the clock takes: it has a number of its own, takes no lock, and has no card."""
+        number = await self.connection.scalar(_NEXT_BACKUP)
+        return await self._open(f"{BACKUP}{number}", Opening(event, (), None))
+
+    async def _open(self, run_id: str, opening: Opening) -> Run:
         requested = self._sealed(run_id, 1, "", opening.event)
         run = machine.begin(run_id, requested)
-        projection = {**moving_columns(run), "number": self._number, "epoch": 0, "shown_seq": 0}
-        self._number = None
+        projection = {**moving_columns(run), "epoch": 0, "shown_seq": 0}
         await self.connection.execute(insert(runs), {"run_id": run_id, **projection, **fixed_columns(run)})
         await self._lock(run_id, opening.locks)
         await self._write_events(run, (requested,))
-        await cards.want(self.connection, run_id, cards.CardKind.CARD, opening.channel, opening.event.at)
+        if opening.channel is not None:
+            kind, at = cards.CardKind.CARD, opening.event.at
+            await cards.want(self.connection, run_id, kind, opening.channel, at)
         await self._send_to_workers(run)
         return run
 
@@ -139,7 +153,7 @@ class Transaction:
         """Of the run that this transaction opens next."""
         if self._number is None:
             self._number = await self.connection.scalar(_NEXT_NUMBER)
-        return f"RB-{self._number}"
+        return f"{RUN}{self._number}"
 
     async def open_requests_of(self, human: str, *, beside: bool = False) -> int:
         """Counts those of its kind only: a copy beside that waits stands in no rollback's way.
@@ -183,6 +197,10 @@ class Transaction:
             await place_holds(self.connection, moved)
             if moved.is_drill:
                 await settle(self.connection, moved)
+            if moved.is_backup:
+                await settle_backup(self.connection, moved)
+        if is_backup_gone(moved):
+            await forget_shown(self.connection, moved)
         if moved.end.lessons_seq != run.end.lessons_seq:
             await follow_up(self.connection, moved)
         if moved.work.live is Left.POINT and run.work.live is not Left.POINT:

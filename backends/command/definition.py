@@ -24,6 +24,8 @@ def _faults(settings: CommandSettings, target: Target) -> Iterable[Fault]:
         yield Fault(("drop",), "`drop` has nothing to remove. Add `save` or `prepare`, or take it out.")
     if settings.drop is not None and "{handle}" not in settings.drop.argv:
         yield Fault(("drop", "argv"), "`drop` does not say what to remove. Add {handle} to its argv.")
+    if target.backup is not None and settings.save is None:
+        yield Fault(("type",), "Without `save` nothing can be backed up. Add it, or take `backup` out.")
     for place, made_by in (("undo", settings.save), ("handle", settings.prepare)):
         if f"{{{place}}}" in settings.restore.argv and made_by is None:
             maker = "save" if place == "undo" else "prepare"

@@ -130,6 +130,7 @@ class Command:
             does=frozenset({Do.SAVE, *self._acting} - {Do.DROP}),
             switches=Do.PREPARE in self._acting,
             drops=frozenset(made) if Do.DROP in self._acting else frozenset(),
+            backs_up=Do.SAVE in self._acting,
             cancels=Left.UNKNOWN,
             timeouts={do: self._spooled(call, around).ends_within for do, call in self._acting.items()},
         )

@@ -26,6 +26,9 @@ def _faults(settings: GitSettings, target: Target) -> Iterator[Fault]:
             yield Fault((name,), reason)
     yield from _of_credentials("credentials", settings.credentials, settings.remote)
     yield from _of_credentials("push_credentials", settings.push_credentials, settings.remote)
+    if target.backup is not None:
+        words = "A git repository keeps every commit itself, so there is nothing to back up."
+        yield Fault(("type",), f"{words} Take `backup` out.")
     signing = settings.commit.signing
     if signing is not None and signing.format == "ssh" and signing.keyring is not None:
         words = "A `keyring` is gpg's: with `format: ssh` the `key` is the file of the private key."

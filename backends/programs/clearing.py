@@ -15,7 +15,7 @@ from backends.programs import attempts, supervisor
 CLEARED: Final = "cleared"  # the file of the spool that holds the op ids of what is gone
 GOING: Final = ".going."  # before the name of a folder that is being removed: its files go one by one
 
-_OP_ID = re.compile(r"(?P<installation>[^.]+)\.(?P<run>RB-\d+)(?:\.\d+){1,2}")
+_OP_ID = re.compile(r"(?P<installation>[^.]+)\.(?P<run>(?:RB|BK)-\d+)(?:\.\d+){1,2}")
 
 
 def operations(spool: Path, installation: str) -> dict[str, list[str]]:

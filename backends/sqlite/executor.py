@@ -23,7 +23,7 @@ from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
-from backends.sqlite.backups import ENDING, RAW, FoundBackups, backups_in, file_of, id_of, is_raw
+from backends.sqlite.backups import FoundBackups, backups_in, file_of, is_raw
 from backends.sqlite.beside import COPIES, Copying, copy_file
 from backends.sqlite.comparing import Compared
 from backends.sqlite.condition import GONE, Condition, Looks
@@ -103,6 +103,7 @@ class Sqlite:
         Fence.BARRED,
         does=frozenset({Do.PREPARE, Do.SAVE, Do.RESTORE}),
         drops=frozenset({Do.PREPARE, Do.SAVE}),
+        backs_up=True,
         cancels=Left.BEFORE,
     )
 
@@ -344,16 +345,14 @@ class Sqlite:
 
     def _saving(self, work: Work, slot: Slot) -> Saving:
         """The marker has the name of a file that nobody has yet."""
-        name = free_name(self._backups, work, RAW if damage_of(work.expected) else ENDING)
+        name = free_name(self._backups, self._names, work, self._clock())
         marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: name})
         slot.write(marker)
         refuse_unplaced(work)
         self._refuse_other_damage(work)
-        undo = self._undo_file(id_of(name), work)
-        return Saving(self._database, undo, work.timeout, marker, slot, min(self._wait, work.timeout))
-
-    def _undo_file(self, point: str, work: Work) -> UndoFile:
-        return UndoFile(self._file(point), self._markers.folder / f"{work.op_id}.db")
+        undo = UndoFile.of(work, self._backups / name, self._markers.folder)
+        wait = min(self._wait, work.timeout)
+        return Saving(self._database, undo, work.timeout, marker, slot, wait, is_backup=work.is_backup)
 
     def _forget(self, work: Work) -> None:
         """Lets go of what has ended, and keeps the connection that knows whether anybody writes since."""
@@ -387,7 +386,7 @@ class Sqlite:
             self._database,
             self._pages_per_second,
             min(self._wait, work.timeout),
-            self._undo_file(work.undo, work) if work.undo else None,
+            UndoFile.of(work, self._file(work.undo), self._markers.folder) if work.undo else None,
             work.undo_content,
             self._kept.pop(work.run_id, None),
         )

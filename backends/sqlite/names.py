@@ -36,6 +36,7 @@ TOKEN: Final = re.compile(r"%(?P<part>.?)|(?P<any>\*+)|(?P<text>[^%*]+)", re.DOT
 TYPED: Final = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9._+=@:-]{0,119}"
 )  # what people can type, and hosts can store
+NO_SECOND: Final = "No form of a name tells the second, so backups would share one. Add a form that does."
 KEPT_BESIDE: Final = ("-wal", "-shm", "-journal")
 
 
@@ -64,6 +65,14 @@ class Pattern:
     def tells_time(self) -> bool:
         return "%" in self.text
 
+    @property
+    def tells_second(self) -> bool:
+        return any(one["part"] in {"S", "s"} for one in TOKEN.finditer(self.text))
+
+    def at(self, moment: datetime) -> str:
+        """Returns the name of this form for a moment in UTC, with `bot` where it takes any letters."""
+        return "".join(_written(one, moment) for one in TOKEN.finditer(self.text))
+
     def fits(self, name: str) -> bool:
         """Whether it is of this form; a time that there is not, such as 31 February, is none."""
         if _compiled(self.text).fullmatch(name) is None:
@@ -79,6 +88,14 @@ class Pattern:
         found = _compiled(self.text).fullmatch(name)
         said = found.groupdict() if found else {}
         return _period(said) if said else None
+
+
+def _written(token: re.Match[str], moment: datetime) -> str:
+    if token["any"]:
+        return "bot"
+    if token["part"] == "s":
+        return str(int(moment.timestamp()))
+    return moment.strftime(f"%{token['part']}") if token["part"] else token[0]
 
 
 @lru_cache(maxsize=100)

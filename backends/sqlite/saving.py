@@ -10,33 +10,39 @@ files are kept.
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from backends.file_digests import DIGESTS
 from backends.marker import Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
 from backends.sqlite import bytewise
-from backends.sqlite.backups import RAW, id_of, is_free, is_raw
+from backends.sqlite.backups import ENDING, RAW, file_of, id_of, is_free, is_raw
 from backends.sqlite.condition import refuse_repaired
 from backends.sqlite.in_thread import InThread
+from backends.sqlite.names import NO_SECOND, Pattern
 from backends.sqlite.parts import part, parts_of
 from backends.sqlite.reading import (
     WAIT_SECONDS,
     Damaged,
     checked,
     connect,
+    damage_of,
     recognise,
     recognise_place,
     schema_of,
     sqlite_errors,
 )
-from bot.contract import Blocked, Busy, TargetMissing, Work
+from bot.contract import Blocked, Busy, TargetMissing, Unsupported, Work
 
 SAVES, HOLDS = "saves", "holds"  # in a marker: the file, and the SHA-256 of what was saved in it
 PAGES_AT_ONCE = 2_000  # between two goes it can be stopped
+DAMAGED = "The database is damaged, so no backup of it is taken: a rollback can still bring one back."
+NAMES_TRIED = 60  # of a backup, a second later each
 NEXT_NAMES = tuple(f"-{n}" for n in range(2, 10))  # of an undo point, where others are taken
 
 Between = Callable[[int, int, int], None]  # status, pages that remain, pages in all
@@ -48,6 +54,11 @@ class UndoFile:
 
     path: Path
     unfinished: Path  # on the same disk, until it is whole
+
+    @classmethod
+    def of(cls, work: Work, path: Path, ours: Path) -> Self:
+        """`ours`: the folder of our notes, on the same disk."""
+        return cls(path, ours / f"{work.op_id}.db")
 
     @property
     def is_raw(self) -> bool:
@@ -110,16 +121,37 @@ class UndoFile:
         return digest
 
 
-def free_name(backups: Path, work: Work, ending: str) -> str:
-    """Returns the name of an undo point that is no file yet. Raises Blocked.
+def free_name(backups: Path, names: Sequence[str], work: Work, now: datetime) -> str:
+    """Returns what is to be saved under, and is no file yet. Raises Blocked and Unsupported.
 
-    Run numbers recur after a fresh state folder, and what an earlier run saved stays.
+    `names`: the forms of backups. `now`: the moment that the name of one says.
     """
+    damage = damage_of(work.expected)
+    if not work.is_backup:
+        return _free_undo_point(backups, work, RAW if damage else ENDING)
+    if damage:
+        raise Blocked(DAMAGED)
+    return _free_backup(backups, names, now)
+
+
+def _free_undo_point(backups: Path, work: Work, ending: str) -> str:
+    """Run numbers recur after a fresh state folder, and what an earlier run saved stays."""
     names = (f"pre-{work.run_id}", *(f"pre-{work.op_id}{n}" for n in ("", *NEXT_NAMES)))
     free = next((name for name in names if is_free(backups, name + ending)), None)
     if free is None:
         raise Blocked(f"Files called like every undo point of {work.run_id} stand in {backups}.")
     return free + ending
+
+
+def _free_backup(backups: Path, names: Sequence[str], now: datetime) -> str:
+    form = next((pattern for pattern in map(Pattern, names) if pattern.tells_second), None)
+    if form is None:
+        raise Unsupported(NO_SECOND)
+    tried = (form.at(now + timedelta(seconds=n)) for n in range(NAMES_TRIED))
+    free = next((name for name in tried if not os.path.lexists(file_of(backups, id_of(name)))), None)
+    if free is None:
+        raise Blocked(f"Files called like every backup of this moment stand in {backups}.")
+    return free
 
 
 class Kept:
@@ -152,9 +184,12 @@ class Saving(InThread):
         taken: Marker,
         slot: Slot,
         wait: float = WAIT_SECONDS,
+        *,
+        is_backup: bool = False,
     ) -> None:
         """`seconds`: for the check of what was saved. `wait`: for a lock."""
         super().__init__(taken, slot)
+        self._is_backup = is_backup
         self._wait = wait
         self.kept: Kept | None = None  # once it is saved
         self._database = database
@@ -179,8 +214,9 @@ class Saving(InThread):
             self._save(live)
             live.execute("COMMIT")
             self._write(MarkerStage.DONE)
-            files.pop_all()
-            self.kept = kept
+            if not self._is_backup:  # after which nothing is restored
+                files.pop_all()
+                self.kept = kept
 
     def _save(self, live: sqlite3.Connection) -> None:
         """Writes the copy, checks it, and gives it its name. Where it is damaged, the bytes are kept instead.
@@ -188,6 +224,8 @@ class Saving(InThread):
         Where only the application can read an index of it, SQLite is trusted: page by page it is the same.
         """
         if self._undo.is_raw or not self._is_saved_whole(live):
+            if self._is_backup:
+                raise Blocked(DAMAGED)
             self._keep_bytes()
             return
         self._place()

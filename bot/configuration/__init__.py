@@ -11,6 +11,7 @@ from bot.configuration.loading import load
 from bot.configuration.rules import warnings
 from bot.configuration.settings import (
     MAIN_ZONE,
+    Backups,
     Configuration,
     Declared,
     Drill,
@@ -26,6 +27,7 @@ from bot.configuration.settings import (
 
 __all__ = [
     "MAIN_ZONE",
+    "Backups",
     "Configuration",
     "Declared",
     "Drill",

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from bot.canonical_json import digest
 from bot.configuration.settings import Configuration, Target
 
-SINCE_ADDED = {"undo", "drill", "snapshots"}  # absent they count for nothing: what was approved before holds
+# Absent they count for nothing: what was approved before holds.
+SINCE_ADDED = {"undo", "drill", "snapshots", "backup"}
 POLICY = {"requesters", "owner", "risk", "rpo", "loss", "loss_tolerance", "approval"} | SINCE_ADDED
 WORK = {"kind", "environment", "executor", "maintenance", "checks", "undo_days"}
 
@@ -63,6 +64,8 @@ def _policy(target: Target) -> dict[str, Any]:
         del policy["drill"]["every"]  # how often somebody is reminded agrees to nothing
         if not policy["drill"]["start"]["itself"]:
             del policy["drill"]["start"]
+    if policy["backup"] is not None:
+        del policy["backup"]["every"]  # nor how often one is taken
     return {name: value for name, value in policy.items() if name not in SINCE_ADDED or value is not None}
 
 

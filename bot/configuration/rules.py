@@ -39,6 +39,7 @@ ADDRESS = re.compile(r"https?://[^\s/]+.*")
 SELDOM_ENOUGH_SECONDS = 60.0
 SHORTEST_CADENCE_SECONDS = 86_400.0
 SHORTEST_KEEP_SECONDS = 3_600.0  # of the copy of a snapshot
+OFTEN_ENOUGH_SECONDS = 300.0  # of backups
 KEY = "the key itself"  # ends the location of a fault in a name, apart from faults below that name
 
 
@@ -54,6 +55,7 @@ def faults(configuration: Configuration, definitions: Definitions) -> Iterator[F
         yield from _checks(target)
         yield from _watch(target)
         yield from _drill(target)
+        yield from _backup(target)
         yield from _snapshots(target)
         yield from _maintenance(target)
         yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
@@ -280,6 +282,18 @@ def _drill(target: Target) -> Iterator[Fault]:
         yield Fault((*here, "every"), words)
 
 
+def _backup(target: Target) -> Iterator[Fault]:
+    if target.backup is None:
+        return
+    every, keep, here = target.backup.every, target.backup.keep, ("targets", target.name, "backup")
+    if every < OFTEN_ENOUGH_SECONDS:
+        words = "`every` is under 5 minutes, and each backup reads all of the target. Write 5m or more."
+        yield Fault((*here, "every"), words)
+    if keep < every:
+        words = "`keep` is shorter than `every`, so each backup goes before the next one is there."
+        yield Fault((*here, "keep"), f"{words} Let it be longer.")
+
+
 def _snapshots(target: Target) -> Iterator[Fault]:
     if target.snapshots is not None and target.snapshots.keep < SHORTEST_KEEP_SECONDS:
         words = "`keep` is under an hour, in which nobody can look into the copy. Write 1h or more."
@@ -396,6 +410,11 @@ def _warnings(configuration: Configuration, definitions: Definitions) -> Iterato
             yield (
                 f"Nobody is reminded of the drills of `{target.name}`: its owner is no person and no group "
                 "with a `channel`, and it has no `point_of_contact`. Name one of them, or an `audit_channel`."
+            )
+        if target.backup and target.rpo is not None and target.backup.every > target.rpo:
+            yield (
+                f"`every` of the backups of `{target.name}` is longer than its `rpo`, so most of the time "
+                "more than that would be lost. Take one more often."
             )
         if executor := definitions.executor(target.executor.type):
             yield from warnings_of(executor, target.executor, target)

@@ -182,6 +182,18 @@ class Drill(Settings):
     """Whether drills that are due start by themselves."""
 
 
+class Backups(Settings):
+    """That restore points are taken by the clock, under the word of whoever keeps this file."""
+
+    every: Wait
+    """How often one is taken, such as 1h. No more than the RPO, or what is lost is more than that."""
+    keep: Wait
+    """How long each is kept, such as 14d. The newest one that is good is kept for as long as it is that."""
+    verify: Literal["beside", "quick"] | None = None
+    """beside: each is copied, looked into by the checks that can, and the copy dropped. quick: whether it is
+    listed and holds what was saved. Absent: beside where the backend makes copies, else quick."""
+
+
 class Snapshots(Settings):
     """That the state as of a moment may be copied, where two people agree to it."""
 
@@ -231,6 +243,8 @@ class TargetSettings(Settings):
     """How often to look what is live, so that somebody knows since when. Absent: 30m, `command` never."""
     drill: Drill | None = None
     """Drills of this target. Absent: there are none."""
+    backup: Backups | None = None
+    """Restore points that are taken by the clock. Absent: somebody else takes them."""
     snapshots: Snapshots | None = None
     """Snapshots of this target, for whoever audits. Absent: there are none."""
     undo_days: Annotated[Count, Field(le=3650)] = 7

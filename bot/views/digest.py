@@ -30,6 +30,7 @@ def digest(
         _row("undo", Purpose.UNDO, runs),
         _row("drill", Purpose.DRILL, runs),
         _row("snapshot", Purpose.SNAPSHOT, runs),
+        _row("backup", Purpose.BACKUP, runs),
         *_open(due, now),
     ]
     told = [row for row in rows if row] or ["Nothing was asked for, and nothing is due."]
@@ -57,6 +58,7 @@ def _open(due: Sequence[Duty], now: datetime) -> list[str]:
         (DutyKind.DRILL, "Drills that are due"),
         (DutyKind.FOLLOW_UP, "Follow-ups that are due"),
         (DutyKind.OLD_POINT, "Newest restore point older than the RPO"),
+        (DutyKind.FAILED_BACKUP, "The newest backup failed"),
     )
     return [
         f"⚠️ {title}: {_targets([duty.target for duty in over if duty.kind is kind])}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.duties import AGAIN_AFTER, Duty, DutyKind
+from bot.duties import ABOUT_BACKUPS, AGAIN_AFTER, Duty, DutyKind
 from bot.loss import noun
 from bot.model import THE_SCHEDULE, Verdict
 from bot.run import Run
@@ -29,7 +29,8 @@ from bot.views.limits import (
 from bot.views.words import date, day_and_clock, duration, local, target_name, utc
 
 START_BUTTON, LATER_BUTTON, HAND_OVER_BUTTON = "start_drill", "later", "hand_over"
-BUTTONS = (START_BUTTON, LATER_BUTTON, HAND_OVER_BUTTON)
+BACKUP_BUTTON = "take_backup"
+BUTTONS = (START_BUTTON, LATER_BUTTON, HAND_OVER_BUTTON, BACKUP_BUTTON)
 LATER, HAND_OVER = "later_duty", "hand_over_duty"  # what their submissions are called
 DUE = {DutyKind.DRILL: "drills", DutyKind.FOLLOW_UP: "follow-ups"}
 SHOWN_DUTIES = 15  # two blocks each; `drills` lists all
@@ -45,6 +46,8 @@ class DutyFacts:
     follows: Run | None = None  # the drill that has left it to do
     starts_at: datetime | None = None  # when it starts by itself; None: it does not
     rpo: float | None = None  # seconds
+    backup_at: datetime | None = None  # when the clock takes the next one; None: it takes none
+    backup_going_on: bool = False
 
 
 def reminder(
@@ -80,10 +83,12 @@ def _title(waiting: Sequence[Duty], of: int) -> str:
         return "☑️ Nothing of this is due now"
     counted = Counter(duty.kind for duty in waiting)
     due = [f"{n} {noun(name, n)}" for kind, name in DUE.items() if (n := counted[kind])]
-    many = len(waiting) - counted[DutyKind.OLD_POINT]
+    many = sum(counted[kind] for kind in DUE)
     said = [f"{' and '.join(due)} {'is' if many == 1 else 'are'} due"] if due else []
     if old := counted[DutyKind.OLD_POINT]:
         said.append(f"{old} newest restore {'point is' if old == 1 else 'points are'} too old")
+    if failed := counted[DutyKind.FAILED_BACKUP]:
+        said.append(f"{failed} {noun('backups', failed)} failed")
     return f"🔔 {', '.join(said)}"
 
 
@@ -92,7 +97,9 @@ def row(duty: Duty, of: DutyFacts, now: datetime) -> str:
     place = f" · {escape(of.environment.upper(), 20)}" if of.environment else ""
     what = f"*{target_name(duty.target)}*{place}"
     if duty.kind is DutyKind.OLD_POINT:
-        return f"{what} · {_how_old(duty, of, now)}"
+        return f"{what} · {_how_old(duty, of, now)}{_backup(duty, of, now)}"
+    if duty.kind is DutyKind.FAILED_BACKUP:
+        return f"{what} · {_how_it_failed(duty, of, now)}{_backup(duty, of, now)}"
     if duty.kind is DutyKind.FOLLOW_UP:
         what += f" · {_left_to_do(duty, of.follows)}"
     else:
@@ -114,6 +121,29 @@ def _how_old(duty: Duty, of: DutyFacts, now: datetime) -> str:
     if duty.put_off_by is not None and _is_put_off(duty, now):
         return f"{allowed} · {_put_off(duty)}"
     return f"{allowed}{_handed(duty)}"
+
+
+def _how_it_failed(duty: Duty, of: DutyFacts, now: datetime) -> str:
+    """`❌ the backup of 03:45 UTC failed: no room`, or that one was taken since."""
+    if duty.done_at is not None:
+        return f"✅ a backup was taken, {utc(duty.done_at, now)}"
+    failed = of.follows
+    if failed is None or failed.end.at is None:
+        return "❌ a backup failed"
+    why = escape(failed.why or failed.state.value, 160)
+    said = f"❌ the backup of {utc(failed.request.at, now)} failed: {why}"
+    if duty.put_off_by is not None and _is_put_off(duty, now):
+        return f"{said} · {_put_off(duty)}"
+    return f"{said}{_handed(duty)}"
+
+
+def _backup(duty: Duty, of: DutyFacts, now: datetime) -> str:
+    """When the clock takes the next one; empty: it takes none, or nobody waits for it."""
+    if duty.done_at is not None or of.backup_at is None:
+        return ""
+    if of.backup_going_on:
+        return " · ▶️ one is being taken"
+    return f" · next one at {utc(max(of.backup_at, now), now)}"
 
 
 def _put_off(duty: Duty) -> str:
@@ -167,9 +197,10 @@ def _overdue(duty: Duty, now: datetime) -> str:
 
 
 def _buttons(duty: Duty, of: DutyFacts) -> list[Block]:
-    if duty.kind is DutyKind.OLD_POINT:
+    if duty.kind in ABOUT_BACKUPS:
+        take = [button("Take one now", BACKUP_BUTTON, duty.key)] if of.backup_at else []
         quiet = button("Quiet until…", LATER_BUTTON, duty.key)
-        return [quiet, button("Hand over…", HAND_OVER_BUTTON, duty.key)]
+        return [*take, quiet, button("Hand over…", HAND_OVER_BUTTON, duty.key)]
     return [
         button("Start now", START_BUTTON, duty.key),
         button("Not now…" if of.starts_at else "Later…", LATER_BUTTON, duty.key),

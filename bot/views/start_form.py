@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model import Do, Kind, Plan, RestorePoint
+from bot.model import Do, Kind, Plan, Purpose, RestorePoint
 from bot.suggesting import Offer
 from bot.views.limits import (
     OPTION_VALUE_CHARACTERS,
@@ -191,7 +191,9 @@ def point_option(point: RestorePoint, kind: Kind, offer: Offer, now: datetime) -
     name = version(point.label or point.id)
     when = [UNDATED] if point.at is None else [utc(point.at, now), ago(point.at, now)]
     parts = [name, *when] if kind is Kind.SYSTEM else [*when, name]
-    parts += [f"drill {date(point.proven_at)} ok"] if point.proven_at else []
+    if point.proven_at is not None:
+        by_drill = point.shown_by is Purpose.DRILL
+        parts.append(f"drill {date(point.proven_at)} ok" if by_drill else "verified on a copy")
     parts += [drill_words(point)] if point.failed_at else []
     about = ", ".join(filter(None, _about(point, offer)))
     return option(unmarked(" · ".join(parts)), point_value(point.id), about)

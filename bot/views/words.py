@@ -236,7 +236,13 @@ def uncapped(sentence: str) -> str:
 
 
 def drill_words(point: RestorePoint) -> str:
-    """`drill 12 Nov: restored, verified`; empty: none has shown anything. Proven is a date."""
+    """`drill 12 Nov: restored, verified`; empty: nothing was shown. Proven is a date.
+
+    Of a backup that was looked into as it was taken: `taken 12 Nov: verified on a copy`.
+    """
+    what, well = ("drill", "restored, verified")
+    if point.shown_by is Purpose.BACKUP:
+        what, well = ("taken", "verified on a copy")
     if point.failed_at is not None:
-        return f"drill {date(point.failed_at)} FAILED: {escape(listed(point.failed[:3]), 60)}"
-    return f"drill {date(point.proven_at)}: restored, verified" if point.proven_at else ""
+        return f"{what} {date(point.failed_at)} FAILED: {escape(listed(point.failed[:3]), 60)}"
+    return f"{what} {date(point.proven_at)}: {well}" if point.proven_at else ""

@@ -1,4 +1,4 @@
-"""What people press on a reminder: start the drill, put it off, hand it over.
+"""What people press on a reminder: start the drill, have a backup taken, put it off, hand it over.
 
 Who may start a drill is asked where every run is asked for. To put something off or to hand it over is for
 its owner, its point of contact, and whom it was handed to.
@@ -6,17 +6,18 @@ its owner, its point of contact, and whom it was handed to.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from bot import duties as rules
 from bot.duties import Duty, DutyKind
 from bot.errors import UserError
 from bot.model import Person
-from bot.policy import PersonRole
+from bot.policy import BESIDE, PersonRole
 from bot.run import Run
 from bot.views import reminder as view
 from bot.views.limits import View
 from bot.views.words import date as date_words
+from handlers.backing_up import back_up_due
 from handlers.context import Context
 from handlers.door.delivery import Delivery
 from handlers.due import facts_of
@@ -57,6 +58,20 @@ async def start(ctx: Context, duty: Duty, person: Person, channel: str, delivery
     await ctx.duties.redraw(duty)
     ctx.publish()
     return run
+
+
+async def take_backup(ctx: Context, duty: Duty, person: Person, delivery: Delivery) -> None:
+    """Has the next backup of its target taken at once. Raises UserError, Repeated."""
+    await ctx.store.heard(delivery.key)
+    target, now = asking.known_target(ctx, duty.target), ctx.clock()
+    entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
+    if person.barred or not BESIDE & entitled.roles(person, None):
+        why = f"Only who may ask for a rollback of `{duty.target}`, and its owner, can have a backup taken."
+        await _refused(ctx, duty, person, f"{why} Ask one of them.")
+    if not await ctx.schedules.take_now(target.name, person.id, delivery.key, now):
+        raise UserError(f"No backups of `{duty.target}` are taken any more: the configuration has none.")
+    await back_up_due(ctx)
+    ctx.publish()
 
 
 async def form(ctx: Context, action_id: str, duty: Duty, person: Person) -> View:
@@ -131,6 +146,11 @@ async def _refuse_others(ctx: Context, duty: Duty, person: Person) -> None:
         return
     owner = f"who owns `{duty.target}`" + (f" ({target.owner})" if target.owner else "")
     why = f"Only {owner} and its point of contact can put this off or hand it over. Ask them."
+    await _refused(ctx, duty, person, why)
+
+
+async def _refused(ctx: Context, duty: Duty, person: Person, why: str) -> NoReturn:
+    """Raises UserError, and keeps it as evidence."""
     await ctx.store.note("duty_refused", ctx.clock(), person.id, {"target": duty.target, "why": why})
     ctx.metrics.refusals.labels("duty").inc()
     raise UserError(why)

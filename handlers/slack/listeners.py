@@ -209,6 +209,9 @@ class Listeners:
         if action_id == reminder.START_BUTTON:
             await duty_presses.start(self._ctx, duty, person, channel, delivery)
             return None
+        if action_id == reminder.BACKUP_BUTTON:
+            await duty_presses.take_backup(self._ctx, duty, person, delivery)
+            return None
         view = await duty_presses.form(self._ctx, action_id, duty, person)
         return press_forms.show(self._ctx, body["trigger_id"], view)
 

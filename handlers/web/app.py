@@ -44,7 +44,7 @@ ROUTES = (
     Route("GET", "/metrics", Audience.INSIDE, metrics),
     Route("GET", "/drills", Audience.READER, drills),
     Route("GET", "/runs", Audience.READER, newest_runs),
-    Route("GET", "/runs/{run_id:RB-[1-9][0-9]{0,8}}", Audience.READER, one_run),
+    Route("GET", "/runs/{run_id:(?:RB|BK)-[1-9][0-9]{0,8}}", Audience.READER, one_run),
 )
 
 

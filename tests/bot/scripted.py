@@ -5,7 +5,7 @@ happened. `kill_at` ends the driver at one of those moments, as SIGKILL would.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -179,7 +179,7 @@ class Notebook:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
         return tuple(run for run in newest if run.state.final and run.work.live is not Left.BEFORE)
 
-    async def drill_results(self, target: str) -> dict[str, DrillResult]:
+    async def drill_results(self, target: str, points: Collection[str]) -> dict[str, DrillResult]:
         return shown_by(await self.drills(target))
 
     async def drills(self, target: str) -> tuple[Run, ...]:

@@ -44,6 +44,7 @@ from storage.database import open_database
 from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import open_store
+from storage.schedules import ScheduleStore
 from storage.spans import SpanStore
 from tests.bot.stories import T0
 from tests.chaos.backends import RemoteWorld
@@ -201,6 +202,7 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
         cards=CardStore(database),
         looks=LookStore(database),
         duties=DutyStore(store),
+        schedules=ScheduleStore(store),
         directory=SlackDirectory(birth.configuration, client, APP.team_id, clock),
         channels=Channels(birth.configuration, client, clock),
         sender=Sender(client, clock),

@@ -30,6 +30,7 @@ from storage.database import open_database, sqlite_url
 from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import Store, open_store
+from storage.schedules import ScheduleStore
 from storage.tables import cards, runs
 from storage.transaction import Opening, Transaction
 from tests.bot.stories import T0, happened, later, plan_data, requested
@@ -153,6 +154,7 @@ async def publishing(
         cards=CardStore(database),
         looks=LookStore(database),
         duties=DutyStore(store),
+        schedules=ScheduleStore(store),
         directory=SlackDirectory(configuration, client, workspace.app.team_id, clock),
         channels=Channels(configuration, client, clock),
         sender=Sender(client, clock),

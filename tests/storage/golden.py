@@ -15,7 +15,7 @@ from storage import database
 FILES = Path(__file__).parent / "golden"
 MIGRATIONS = Path(database.__file__).parent / "migrations"
 CONFIGURATION = FILES / "rollback.yaml"  # the plans of 0003 and later were made with it
-NEWEST = "0008-backups"  # what `golden_writer` wrote last, without the endings of its files
+NEWEST = "0009-schedules"  # what `golden_writer` wrote last, without the endings of its files
 EVERY = tuple(sorted(path.stem for path in FILES.glob("*.jsonl")))
 Rows = dict[str, list[dict[str, Any]]]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from backends.installed import definitions
 from bot import machine, presses
+from bot.backups import Schedule
 from bot.configuration import load
 from bot.engine import Engine
 from bot.envelope import Event
@@ -26,6 +27,7 @@ from bot.policy import Entitled
 from bot.presses import APPROVE, Click, Press
 from bot.procedures import targets_of
 from bot.run import Run
+from handlers.backing_up import request
 from handlers.slack.asking import Wish
 from handlers.worker import LEASE
 from storage import cards, restored
@@ -34,6 +36,7 @@ from storage.database import Database
 from storage.looks import LookStore
 from storage.restored import RestoredStore
 from storage.runs import Store
+from storage.schedules import ScheduleStore
 from storage.transaction import Opening, Transaction
 from tests.bot.scripted import Backend, HandClock, Journal, Killed, Register, Scripted, World
 from tests.people import ANA, BEN, CY, DORA, person
@@ -97,7 +100,13 @@ class Stage:
     def switch(self, target: str, do: Do) -> Scripted:
         return self.world.maintenance(target, do)
 
-    # People
+    # People, and the clock
+
+    async def begun(self, schedules: ScheduleStore, schedule: Schedule) -> Run:
+        """Opens the backup that is due."""
+        run = await schedules.begin(schedule, request(schedule, self.clock()), self.clock())
+        assert run is not None, schedule  # nobody else begins it
+        return run
 
     async def ask(
         self, wish: Wish, by: Person = ANA, *, ending: Callable[[str], Event] | None = None, audit: str = ""

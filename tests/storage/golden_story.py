@@ -51,6 +51,7 @@ from storage.cards import CardKind
 from storage.duties import DutyStore
 from storage.leases import Leases
 from storage.looks import Modal
+from storage.schedules import ScheduleStore
 from tests.bot.scripted import Scripted
 from tests.bot.stories import LOSS, POINT, T0, later
 from tests.people import ANA, BEN, CY, DORA, FINN
@@ -83,6 +84,7 @@ async def in_use(s: Stage) -> None:
     await failed(s)
     await succeeded(s)
     await beside(s)
+    await by_the_clock(s)
     await looks_and_leases(s)
 
 
@@ -327,6 +329,23 @@ async def beside(s: Stage) -> None:
     await s.drive(await s.press(run, ANA, RETRY))
     copies(s, "running-snapshot").starts = ["takes_long"]
     await s.started(a_snapshot("running-snapshot"), PROGRESS, dead=True)
+
+
+async def by_the_clock(s: Stage) -> None:
+    """Backups: one that was taken and looked into, one whose checks failed, one whose copy was begun."""
+    schedules, names = ScheduleStore(s.store), ("backed-up", "failed-backup", "running-backup")
+    await schedules.keep(dict.fromkeys(names, 3_600.0), s.clock())
+    for schedule in await schedules.all():
+        copies(s, schedule.target)
+        backend = s.backend(schedule.target)
+        backend.capabilities = replace(backend.capabilities, backs_up=True)
+    taken, failed, running = await schedules.all()
+    await s.drive(await s.begun(schedules, taken))
+    s.world.offline.sees = [Verdict.FAILED, Verdict.FAILED]  # one is seen while it is planned
+    run = await s.drive(await s.begun(schedules, failed))
+    assert run.state is State.FAILED, run
+    s.backend("running-backup").preparing.starts = ["takes_long"]
+    await s.drive(await s.begun(schedules, running), PROGRESS, dead=True)
 
 
 def a_drill(target: str) -> Wish:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from backends.installed import definitions
 from bot import codec, presses
@@ -27,6 +28,7 @@ from bot.run import Run
 from storage.claims import Claims
 from storage.database import open_database, sqlite_url, upgrade
 from storage.runs import Store, open_store
+from storage.tables import runs
 from tests.bot.scripted import ENTITLED, HandClock, Journal, Register, Scripted, World
 from tests.bot.stories import T0
 from tests.people import ANA, BEN, CY
@@ -79,6 +81,7 @@ GOES: dict[tuple[str, str], tuple[tuple[Said, ...], str]] = {
     ("0003", "running-drill"): ((), "succeeded"),
     ("0003", "running-snapshot"): ((), "succeeded"),
     ("0003", "succeeded-snapshot"): ((AGAIN,), "succeeded"),
+    ("0003", "running-backup"): ((), "succeeded"),
     ("0003", "failed-in-maintenance"): ((ANA_GOES_ON, BEN_GOES_ON), "failed"),
     ("0003", "failed-proposed"): ((BEN_GOES_ON,), "failed"),  # the second of two people
     ("0003", "failed-agreed"): ((), "failed"),
@@ -153,8 +156,9 @@ class Upgraded:
         self.world = World(KNOWN, self.journal, clock)
 
     async def newest_of(self, target: str) -> Run:
-        (newest,) = await self.store.summaries(target=target, limit=1)
-        return await self.store.load(newest.id)
+        newest = select(runs.c.run_id).where(runs.c.target == target).order_by(runs.c.number.desc()).limit(1)
+        async with self.store.database.read() as connection:
+            return await self.store.load(str(await connection.scalar(newest)))
 
     async def hears(self, run: Run, said: tuple[Said, ...]) -> Run:
         for who, wanted, answer in said:
