@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.configuration import Target
 from bot.model import Do, Left, PointKind, Points, RestorePoint, Step
 from bot.run import Run
 from bot.suggesting import Hold, earlier
@@ -79,6 +80,16 @@ def _why_needed(run: Run, step: Step, around: Around, points: Points, now: datet
     if newest is not None and newest.id == undo_point:
         return f"It is the newest restore point of `{step.target}` that is older than what is live."
     return None
+
+
+def kept_by_rule(backup: Run, target: Target, now: datetime) -> Keep | None:
+    """Returns why a backup stays by the configuration of now, which is what agrees to its end."""
+    if target.backup is None:
+        words = f"The configuration has no backups of `{target.name}` any more, so nobody agrees to its end."
+        return Keep(words, LATER_SECONDS)
+    ended = backup.end.at or now
+    left = (ended - now).total_seconds() + target.backup.keep
+    return Keep("By now backups are kept for longer.", left) if left > 0 else None
 
 
 def newest_good(points: Points) -> str | None:

@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.configuration import Configuration, Target
 from bot.contract import Executor, OutcomeUnknown, StateChanged, answered, content_of
 from bot.drilling import DrillResult
-from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, why_keep
+from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, kept_by_rule, why_keep
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.loss import comparable, joint, outgrown
 from bot.model import (
@@ -235,8 +235,11 @@ class Planner:
 
     async def why_keep(self, run: Run, step: Step) -> Keep | None:
         """Returns why something that the run has made is not dropped now; None: it may go."""
-        if step.target not in self.configuration.targets:
+        target = self.configuration.targets.get(step.target)
+        if target is None:
             return Keep(f"`{step.target}` is not in the configuration any more.", LATER_SECONDS)
+        if run.is_backup and step.drops is Do.SAVE and (kept := kept_by_rule(run, target, self.clock())):
+            return kept
         try:
             points = await self.points(step.target, EVERY_POINT)
             leg = run.approval.plan.leg(step.target)

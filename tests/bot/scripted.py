@@ -180,7 +180,8 @@ class Notebook:
         return tuple(run for run in newest if run.state.final and run.work.live is not Left.BEFORE)
 
     async def drill_results(self, target: str, points: Collection[str]) -> dict[str, DrillResult]:
-        return shown_by(await self.drills(target))
+        newest = [self._load(run_id) for run_id in reversed(self.runs)]
+        return shown_by(run for run in newest if run.state.final and (run.is_drill or run.is_backup))
 
     async def drills(self, target: str) -> tuple[Run, ...]:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
@@ -194,7 +195,7 @@ class Notebook:
 
     async def open_run_of(self, target: str) -> str | None:
         runs = [self._load(run_id) for run_id in self.runs]
-        others = (run for run in runs if run.request.target == target and not run.is_drill)
+        others = (run for run in runs if run.request.target == target and not run.is_beside)
         return next((run.id for run in others if not run.state.final), None)
 
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]:
@@ -456,8 +457,10 @@ class Saving(Scripted):
         super().__init__(f"SAVE {backend.target}", journal, clock)
         self._backend = backend
         self.kept: dict[str, RestorePoint] = {}  # by op id
+        self.works: list[Work] = []  # that were started
 
     async def start(self, work: Work) -> Handle | Taken | Ended:
+        self.works.append(work)
         if self.starts[:1] == ["cannot"]:
             self.starts.pop(0)
             return Ended(True, Left.BEFORE)
@@ -621,7 +624,7 @@ class Play:
     def kinds(self) -> list[str]:
         return [event.kind.value for event in self.notes.runs[self.run.id]]
 
-    def ask(self, goal: Goal | None = None, purpose: Purpose | None = None) -> Run:
+    def ask(self, goal: Goal | None = None, purpose: Purpose | None = None, by: Person = ANA) -> Run:
         number = 42 + len(self.notes.runs)
         name = next(iter(self.configuration.targets))
         data = {
@@ -629,7 +632,7 @@ class Play:
             "goal": codec.dump(Goal, goal or Goal(point="p41")),
             "purpose": (purpose or (Purpose.UNDO if goal and goal.undo_of else Purpose.ROLLBACK)).value,
         }
-        return self.notes.open(requested(ANA, self.clock(), **data), f"RB-{number}")
+        return self.notes.open(requested(by, self.clock(), **data), f"RB-{number}")
 
     async def drive(self, alive: Callable[[], bool] = lambda: True) -> Run:
         """A new driver takes it over, from what is stored."""

@@ -851,13 +851,51 @@ def test_the_copy_of_a_snapshot_stands_for_an_hour_at_least(path: Path) -> None:
         load(written(path, "    kind: database\n", audited))
 
 
+PROGRAMS = "points: {argv: [a]}, current: {argv: [a]}, restore: {argv: [a]}"
+BACKED_UP = "    kind: database\n    backup: {every: 1h, keep: 14d}\n"
+
+
+@pytest.mark.parametrize(
+    ("every", "keep", "words"),
+    [("4m", "1d", "`every` is under 5 minutes"), ("1d", "6h", "`keep` is shorter than `every`")],
+)
+def test_backups_that_would_be_of_no_use_are_refused(path: Path, every: str, keep: str, words: str) -> None:
+    backed_up = BACKED_UP.replace("1h", every).replace("14d", keep)
+    with pytest.raises(ConfigurationError, match=words):
+        load(written(path, "    kind: database\n", backed_up))
+
+
+def test_backups_that_are_taken_more_seldom_than_the_rpo_allows_are_a_warning(path: Path) -> None:
+    backed_up = f"{BACKED_UP}    rpo: 30m\n"
+    found = warnings(load(written(path, "    kind: database\n", backed_up)))
+    assert any("`every` of the backups of `orders` is longer than its `rpo`" in words for words in found)
+
+
+@pytest.mark.parametrize(
+    ("executor", "words"),
+    [
+        ("type: releases, root: shop", "nothing to back up"),
+        ("type: git, remote: /srv/r, branch: main", "nothing to back up"),
+        (f"type: command, {PROGRAMS}", "Without `save` nothing can be backed up"),
+        (
+            'type: sqlite, database: a.db, backups: b, names: ["%Y%m%d.db"]',
+            "No form of a name tells the second",
+        ),
+    ],
+    ids=["releases", "git", "command", "sqlite"],
+)
+def test_backups_that_a_backend_cannot_take_are_refused(path: Path, executor: str, words: str) -> None:
+    backed_up = f"{executor}}}\n    backup: {{every: 1h, keep: 14d"
+    with pytest.raises(ConfigurationError, match=words):
+        load(written(path, "type: releases, root: shop", backed_up))
+
+
 def test_a_target_without_checks_is_a_warning(path: Path) -> None:
     assert [words[:20] for words in warnings(load(written(path)))] == ["`shop` has no checks"]
 
 
 def test_a_restore_that_ignores_the_point_is_a_warning(path: Path) -> None:
-    call = "points: {argv: [a]}, current: {argv: [a]}, restore: {argv: [a]}"
-    configuration = load(written(path, "type: releases, root: shop", f"type: command, {call}"))
+    configuration = load(written(path, "type: releases, root: shop", f"type: command, {PROGRAMS}"))
     executor = configuration.targets["shop"].executor
     assert isinstance(executor, CommandSettings)
     assert (executor.points.timeout, executor.restore.timeout) == (30, 900)
