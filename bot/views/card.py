@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.model import Goal, Plan, State
 from bot.run import Run
 from bot.spelling import listed
-from bot.views import buttons, decision, drill_card, ending, snapshot_card
+from bot.views import backup_card, buttons, decision, drill_card, ending, snapshot_card
 from bot.views.facts import CardFacts
 from bot.views.limits import (
     MessageContent,
@@ -114,6 +114,8 @@ def _headline(run: Run, now: datetime) -> str:
         return drill_card.headline(run, now)
     if run.is_snapshot:
         return snapshot_card.headline(run, now)
+    if run.is_backup:
+        return backup_card.headline(run, now)
     where = f" · {_environment(run.approval.plan)}" if run.approval.planned else ""
     match run.state:
         case State.REQUESTED | State.AWAITING_APPROVAL:
@@ -139,6 +141,8 @@ def _rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         return drill_card.rows(run, facts, now)
     if run.is_snapshot and run.state is not State.AWAITING_APPROVAL:
         return snapshot_card.rows(run, facts, now)
+    if run.is_backup:
+        return backup_card.rows(run, facts, now)
     match run.state, run.approval.planned:
         case State.AWAITING_APPROVAL, Plan() as plan:
             return request_rows(run, plan, facts, now)

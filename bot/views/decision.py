@@ -157,7 +157,7 @@ def _sent(run: Run) -> list[str]:
     record, why = in_doubt(run), escape(run.why, 200)
     if run.work.forgotten or record is None or record.started_at is None:
         return [why] if why else []
-    sent = f"{step_name(record.step)} sent {clock_seconds(record.started_at)}"
+    sent = f"{step_name(run, record.step)} sent {clock_seconds(record.started_at)}"
     if run.question.times_asked is None:
         return [f"{sent}. {why}" if why else sent]
     return [f"{sent}; no answer; asked {run.question.times_asked} times"]

@@ -55,7 +55,7 @@ def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
     return [
         _point(run, plan, now),
         *_how_far(run, plan, facts, now),
-        *_checked(run),
+        *checked(run),
         *warnings(plan),
         untouched(run),
         *(_copy(run, now) if run.state.final else []),
@@ -116,7 +116,7 @@ def _window(plan: Plan) -> str:
     return f" · newest point {duration(old)} old ({longer}RPO {duration(plan.rpo)})"
 
 
-def _checked(run: Run) -> list[str]:
+def checked(run: Run) -> list[str]:
     """Those that looked, and those that could not: nothing passes by being left out."""
     found = run.work.findings
     left = [escape(name, 24) for name in run.work.unchecked[:NAMED_AT_MOST]]

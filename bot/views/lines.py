@@ -128,9 +128,8 @@ def _step(run: Run, n: int | None) -> Step | None:
 def _step_of(run: Run, step: Step | None, shown: Shown) -> str:
     if step is None:
         return "A step"
-    return (
-        step_name(step) if step.target == run.request.target else f"{step_name(step)} of {shown(step.target)}"
-    )
+    name = step_name(run, step)
+    return name if step.target == run.request.target else f"{name} of {shown(step.target)}"
 
 
 def _deed(run: Run, shown: Shown) -> str:
@@ -140,4 +139,6 @@ def _deed(run: Run, shown: Shown) -> str:
         return f"a drill of {shown(run.request.target)}"
     if run.is_snapshot:
         return f"a snapshot of {shown(run.request.target)}"
+    if run.is_backup:
+        return f"a backup of {shown(run.request.target)}"
     return f"roll back {shown(run.request.target)}"

@@ -106,7 +106,7 @@ def _in_flight(run: Run, progress: Progress | None) -> list[str]:
         return []
     far = progress_words(progress) if progress else ""
     at = f"is at {far}" if far else "is under way"
-    return [f"{step_name(record.step)} {at}. {_when_stopped(run, record.step)}"]
+    return [f"{step_name(run, record.step)} {at}. {_when_stopped(run, record.step)}"]
 
 
 def _when_stopped(run: Run, step: Step) -> str:

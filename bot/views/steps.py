@@ -65,7 +65,15 @@ _DROPS: Mapping[Do | None, _StepWords] = {
 }
 
 
-def _words_of(step: Step) -> _StepWords:
+_OF_BACKUPS: Mapping[Do | None, _StepWords] = {  # by what is done, or dropped
+    Do.SAVE: _StepWords("Backup", "Take a backup", "Taking a backup", "Backup taken"),
+    Do.DROP: _StepWords("Dropping the backup", "Drop the backup", "Dropping the backup", "Backup dropped"),
+}
+
+
+def _words_of(run: Run, step: Step) -> _StepWords:
+    if run.is_backup and Do.SAVE in {step.do, step.drops}:
+        return _OF_BACKUPS[step.do]
     return _DROPS[step.drops] if step.do is Do.DROP else _WORDS[step.do]
 
 
@@ -115,12 +123,12 @@ def step_row(run: Run, record: StepRecord, progress: Progress | None) -> str:
     return f"{sign} {_verb(run, record)}{when}{_object(run, record)}{far}{said}"
 
 
-def step_name(step: Step) -> str:
-    return _words_of(step).name
+def step_name(run: Run, step: Step) -> str:
+    return _words_of(run, step).name
 
 
 def _verb(run: Run, record: StepRecord) -> str:
-    words = _words_of(record.step)
+    words = _words_of(run, record.step)
     if record.outcome is Outcome.SUCCEEDED:
         return _saved(run, record.step.target, words.did) if record.step.do is Do.SAVE else words.did
     # what failed or was lost keeps the name of the attempt: "Restored" is said only when it is true
@@ -132,6 +140,8 @@ def _saved(run: Run, target: str, did: str) -> str:
     point = run.work.undo_points.get(target)
     if point is None:
         return "No undo point"
+    if run.is_backup:
+        return did
     return "Undo point noted" if point == run.approval.plan.leg(target).current.id else did
 
 
@@ -160,7 +170,10 @@ def _later(run: Run, drop: StepRecord) -> str:
         return f": it {KEPT_COPY}" if kept else ": there is nothing to drop"
     due = drop_due_at(run, drop)
     if due is None or not run.state.final:
-        return f", after {run.approval.plan.undo_days} days" if drop.step.drops is Do.SAVE else ", at the end"
+        if drop.step.drops is not Do.SAVE:
+            return ", at the end"
+        days = run.approval.plan.keep if run.is_backup else None
+        return f", after {duration(days)}" if days else f", after {run.approval.plan.undo_days} days"
     why = f": {escape(drop.words, 160)}" if drop.kept_until is not None else ""
     return f", from {date(due)} on{why}"
 

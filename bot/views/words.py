@@ -188,11 +188,13 @@ def state_words(run: Run) -> str:
 
 
 def deed(run: Run) -> str:
-    """`Roll back orders`, `Undo RB-42 on orders`, `Drill orders on a copy`, `Copy orders`."""
+    """`Roll back orders`, `Undo RB-42 on orders`, `Drill orders on a copy`, `Back up orders`."""
     if run.is_drill:
         return f"Drill {_object(run)} on a copy"
     if run.is_snapshot:
         return f"Copy {_object(run)}"
+    if run.is_backup:
+        return f"Back up {_object(run)}"
     return f"{'Undo' if _undoes(run) else 'Roll back'} {_object(run)}"
 
 
@@ -201,6 +203,8 @@ def doing(run: Run) -> str:
         return f"Drilling {_object(run)} on a copy"
     if run.is_snapshot:
         return f"Copying {_object(run)}"
+    if run.is_backup:
+        return f"Backing up {_object(run)}"
     return f"{'Undoing' if _undoes(run) else 'Rolling back'} {_object(run)}"
 
 

@@ -143,7 +143,7 @@ def _step(of: Run, record: StepRecord) -> tuple[str, str, str, str]:
     where = "" if record.step.target == of.request.target else f" of {record.step.target}"
     outcome = record.outcome.value if record.outcome else NOT_KNOWN
     words = record.words or record.step.text
-    return (f"{step_name(record.step)}{where}", record.state.value, outcome, words)
+    return (f"{step_name(of, record.step)}{where}", record.state.value, outcome, words)
 
 
 def _check(finding: Finding) -> tuple[str, ...]:

@@ -200,7 +200,7 @@ def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[FactRo
         *_agreed(run, name),
         *_moments(run),
         *_maintenance(run),
-        *[FactRow("Undo point", f"{point} of {target}") for target, point in run.work.undo_points.items()],
+        *[FactRow(_saved_as(run), f"{point} of {target}") for target, point in run.work.undo_points.items()],
         *([FactRow("Undoes", run_id=run.request.undo_of)] if run.request.undo_of else []),
         *([FactRow("Undone by", run_id=run.end.undone_by)] if run.end.undone_by else []),
         *([FactRow("Owner", name(facts.owner))] if facts.owner else []),
@@ -208,9 +208,14 @@ def _facts(run: Run, facts: CardFacts, name: Name, now: datetime) -> list[FactRo
     ]
 
 
+def _saved_as(run: Run) -> str:
+    return "Backup" if run.is_backup else "Undo point"
+
+
 def _live(run: Run, name: Name, now: datetime) -> list[FactRow]:
     if run.is_beside:
-        return [FactRow("What is live", "is not touched: a copy is made beside it")]
+        beside = "it is saved" if run.is_backup else "a copy is made beside it"
+        return [FactRow("What is live", f"is not touched: {beside}")]
     shown = (("Live now", live(run, now)), ("Customers", customers(run, now)))
     return [FactRow(label, plain(words, name)) for label, words in shown]
 
@@ -345,7 +350,7 @@ def _step(run: Run, record: StepRecord) -> StepRow:
     took = _between(record.started_at, record.ended_at) if record.started_at and record.ended_at else ""
     return StepRow(
         step.phase.value,
-        f"{step_name(step)}{of}",
+        f"{step_name(run, step)}{of}",
         tone,
         outcome + (" (people said so)" if record.by_people else ""),
         record.started_at,

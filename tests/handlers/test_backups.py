@@ -17,6 +17,7 @@ from storage.tables import evidence, proofs
 from tests.handlers.conftest import Open
 from tests.handlers.test_drills import DRILLED, make_orders
 from tests.handlers.test_reminders import HOURS, reminded, ticks
+from tests.handlers.web.browsing import ask
 from tests.handlers.world import PATIENCE, World
 from tests.people import CHANNEL
 from workspace.slack.nouns import Message
@@ -175,6 +176,14 @@ async def tick(world: World) -> None:
 async def noted(world: World) -> set[str]:
     async with world.store.database.read() as connection:
         return {row.point for row in await connection.execute(select(proofs.c.point))}
+
+
+async def test_its_page_says_what_was_seen(backed_up: World) -> None:
+    point = await saved(backed_up, "BK-1")
+    page = (await ask(backed_up, "/runs/BK-1")).body
+    assert "Backup of orders: taken, verified on a copy" in page
+    assert point in page
+    assert "Undo point" not in page
 
 
 # When it fails ---------------------------------------------------------------------------------
