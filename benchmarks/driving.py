@@ -37,11 +37,9 @@ from handlers.watching import Watching
 from handlers.worker import GROWN_SWEEP_EVERY_SECONDS, JOBS_AT_ONCE, SWEEP_EVERY_SECONDS, Worker
 from storage.claims import Claims
 from storage.database import Database, open_database
-from storage.duties import DutyStore
 from storage.jobs import Jobs
 from storage.looks import LookStore
 from storage.runs import Store, open_store
-from storage.spans import SpanStore
 from storage.transaction import Opening
 from tests.bot.stories import happened
 
@@ -96,7 +94,7 @@ class Driving:
             planner,
             claims,
             looks,
-            Watching(configuration, MAIN_ZONE, planner, SpanStore(store.database), DutyStore(store), clock),
+            Watching(configuration, MAIN_ZONE, planner, store, clock),
             clock,
             self._wake,
             Wake(),

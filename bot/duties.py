@@ -52,6 +52,8 @@ class Duty:
     done_at: datetime | None = None  # of a follow-up or an old point; None: it is open
     done_by: str = ""  # the account that says so, the drill that has shown it; empty: a look has seen it
     newest_at: datetime | None = None  # of an old point: of when the newest one is; None: there is none
+    because: str = ""  # of a drill: the change after which it is due; empty: it is due by its time
+    changed_at: datetime | None = None  # when one was due by a change last; None: none ever was
 
     @property
     def skipped(self) -> int:
@@ -67,12 +69,12 @@ class Telling:
     duties: tuple[Duty, ...]
 
 
-def drills_wanted(configuration: Configuration) -> dict[str, float]:
-    """Returns how often each target has to be drilled, in seconds."""
+def drills_wanted(configuration: Configuration) -> dict[str, float | None]:
+    """Returns how often each target has to be drilled, in seconds; None: after a change only."""
     return {
         target.name: target.drill.every
         for target in configuration.targets.values()
-        if target.drill is not None and target.drill.every is not None
+        if target.drill is not None and (target.drill.every or target.drill.after)
     }
 
 

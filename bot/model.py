@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.contents import Contents
+from bot.outside import OutsideChange
 from bot.pins import Pin
 
 
@@ -382,6 +383,8 @@ class Plan:
     as_of: datetime | None = None  # of a snapshot: the moment that was asked for
     keep: float | None = None  # seconds: of a snapshot its copy stands so long, of a backup what was saved
     freshest: datetime | None = None  # of a drill: when the newest restore point of then was complete
+    changes: tuple[OutsideChange, ...] = ()  # since the restore point, the newest first; of many some
+    changes_told: int = 0  # how many were told of in all; 0: none was, which does not say that there is none
 
     @property
     def pins(self) -> bool:

@@ -31,6 +31,7 @@ from bot.model import (
     Step,
     Way,
 )
+from bot.outside import OutsideChange
 from bot.pins import Pin
 from bot.procedures import targets_of
 from bot.processes import LiveProcess, why_no_plan
@@ -55,6 +56,7 @@ class PastRuns(Protocol):
     async def moved(self, target: str) -> tuple[Run, ...]: ...
     async def drill_results(self, target: str, points: Collection[str]) -> Mapping[str, DrillResult]: ...
     async def beside(self, target: str) -> tuple[Run, ...]: ...
+    async def changes_since(self, target: str, since: datetime) -> tuple[tuple[OutsideChange, ...], int]: ...
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]: ...
 
 
@@ -108,7 +110,7 @@ class Planner:
             _refuse_other_content(own.get(name), ways[name])
             if goal.undo_of is None:  # what an undo goes to was live before its run, and that is meant
                 doubts += await self._doubts(name, asked, ways[name])
-        return planning.compose(
+        plan = planning.compose(
             self.configuration,
             target,
             Purpose.UNDO if goal.undo_of else Purpose.ROLLBACK,
@@ -121,6 +123,14 @@ class Planner:
             offline_first=goal.offline_first,
             now=self.clock(),
         )
+        return await self._with_changes(plan)
+
+    async def _with_changes(self, plan: Plan) -> Plan:
+        """Returns the plan with what was done to its target since the restore point, as far as told."""
+        if plan.point.at is None:
+            return plan
+        changes, told = await self.past.changes_since(plan.target, plan.point.at)
+        return replace(plan, changes=changes, changes_told=told)
 
     async def _refuse_in_doubt(self, target: Target) -> None:
         """Raises UserError where the processes of its zone would not carry a plan out."""

@@ -20,6 +20,7 @@ from handlers.slack.sending import Sender
 from handlers.web.links import Links
 from handlers.web.metrics import Metrics, new_metrics
 from storage.cards import CardStore
+from storage.changes import ChangeStore
 from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import Store
@@ -130,5 +131,6 @@ class Context:
     clock: Clock
     work: Wake  # something wants driving or looking at
     publish: Wake  # something wants showing
+    changes: ChangeStore
     background: Background = field(default_factory=Background)
     metrics: Metrics = field(default_factory=new_metrics)

@@ -38,6 +38,7 @@ from handlers.slack.reminding import digest_due, keep_duties, remind_due, start_
 from handlers.slack.sending import WINDOWS, Sender, Windows
 from handlers.web.links import links_from
 from storage.cards import CardStore
+from storage.changes import ChangeStore
 from storage.duties import DutyStore
 from storage.leases import Leases
 from storage.looks import LookStore
@@ -52,6 +53,7 @@ BACKUPS_EVERY_SECONDS = 5.0
 HOUSEKEEPING_EVERY_SECONDS = 600
 LOOKS_KEPT = timedelta(hours=2)
 DELIVERIES_KEPT = timedelta(days=1)
+CHANGES_KEPT = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ async def open_front(parts: Parts, windows: Windows = WINDOWS) -> Front:
         looks=LookStore(store.database, parts.jobs),
         duties=DutyStore(store),
         schedules=ScheduleStore(store),
+        changes=ChangeStore(store),
         directory=SlackDirectory(parts.configuration, client, identity.team_id, clock),
         channels=Channels(parts.configuration, client, clock),
         sender=Sender(client, clock, windows),
@@ -193,6 +196,7 @@ def _ticks(context: Context) -> AsyncIOScheduler:
     async def forget() -> None:
         await context.looks.forget_before(context.clock() - LOOKS_KEPT)
         await context.store.forget_deliveries_before(context.clock() - DELIVERIES_KEPT)
+        await context.changes.forget_before(context.clock() - CHANGES_KEPT)
 
     scheduler = AsyncIOScheduler(timezone="UTC")
     options = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}

@@ -30,6 +30,7 @@ from handlers.standstill import ends_when_it_stands_still
 from handlers.told import tells_events
 from handlers.web.app import web_app
 from handlers.web.idle_connections import HEARD, drop_silent
+from handlers.web.inbox import Inbox
 from handlers.web.metrics import new_metrics
 from handlers.web.readiness import Readiness
 from handlers.web.route_state import FrontState, ProcessState
@@ -297,7 +298,7 @@ async def _listen(parts: Parts, readiness: Readiness, front: Front | None) -> tu
     state = None
     if front is not None:
         secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
-        state = FrontState(front.context, front.door, secret)
+        state = FrontState(front.context, front.door, secret, Inbox(front.context.changes, parts.clock))
     app = web_app(ProcessState(parts.store, metrics, parts.clock, readiness), state)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -5,11 +5,13 @@ Runs and looks see what is live anyway; what they have seen is noted here as wel
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from bot.changes import LIVE, asks_for_drill, is_significant, seen_by_a_look
 from bot.clock import Clock, Sleep
 from bot.configuration import Configuration, Target
 from bot.duties import newest_backup
@@ -18,8 +20,10 @@ from bot.model import Current, Points
 from bot.planner import Planner
 from bot.run import Run
 from handlers.told import Outage
+from storage.changes import ChangeStore, ToldChange
 from storage.database import CommitUnknown, NotAccepted
 from storage.duties import DutyStore
+from storage.runs import Store
 from storage.spans import SpanStore
 
 log = structlog.get_logger()
@@ -38,15 +42,15 @@ class Watching:
         configuration: Configuration,
         zone: str,
         planner: Planner,
-        spans: SpanStore,
-        duties: DutyStore,
+        store: Store,
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._every = watched(configuration, zone)
         self._planner = planner
-        self._spans = spans
-        self._duties = duties
+        self._spans = SpanStore(store.database)
+        self._duties = DutyStore(store)
+        self._changes = ChangeStore(store)
         self._clock = clock
         self._sleep = sleep
         self._away = {target: Outage("a target", clock, target=target) for target in self._every}
@@ -75,15 +79,35 @@ class Watching:
         Raises what executors raise.
         """
         points, now = await self._planner.points(target), self._clock()
+        await self._hear_of_others(target, points.current, now)
         await self._spans.saw({target: points.current}, now)
         configured = self._planner.configuration.targets[target]
         if points.whole:
             await self._duties.saw(target, newest_backup(points, now), configured.rpo, now)
         return points
 
+    async def _hear_of_others(self, target: str, current: Current, now: datetime) -> None:
+        """Notes that somebody has changed it without the bot, where that is sure."""
+        lived = await self._spans.lived(target)
+        if not lived or lived[-1].token == current.token or await self._planner.under_way(target):
+            return
+        moved = await self._planner.past.moved(target)
+        moved_at = next((run.end.at for run in moved if run.end.at is not None), None)
+        seen = seen_by_a_look(target, lived[-1], current, now, moved_at)
+        if seen is not None:
+            configuration = self._planner.configuration
+            change = replace(seen, significant=is_significant(configuration, seen))
+            once = f"{LIVE}:{target}:{lived[-1].seen.timestamp():.3f}"
+            await self._changes.hear([ToldChange(change, once, asks_for_drill(configuration, change))], now)
+
     async def note_what_it_found(self, run: Run) -> None:
         """Notes what planning has seen live, without another look."""
         plan = run.approval.plan
+        try:
+            for leg in plan.legs:
+                await self._hear_of_others(leg.target, leg.current, plan.made_at)
+        except DATABASE as problem:
+            log.warning("what was changed", run=run.id, error=words_of(problem))
         await self._note({leg.target: leg.current for leg in plan.legs}, plan.made_at, run, None)
 
     async def note_what_it_brought(self, run: Run) -> None:

@@ -38,10 +38,8 @@ from handlers.slack.directory import SlackDirectory
 from handlers.told import Outage
 from handlers.watching import DATABASE, Watching
 from storage.claims import Claim, Claims
-from storage.duties import DutyStore
 from storage.looks import Look, LookStore
 from storage.processes import ProcessStore
-from storage.spans import SpanStore
 
 if TYPE_CHECKING:
     from storage.jobs import Jobs
@@ -407,7 +405,7 @@ async def open_worker(
         planner,
         claims,
         LookStore(store.database),
-        Watching(configuration, zone, planner, SpanStore(store.database), DutyStore(store), clock),
+        Watching(configuration, zone, planner, store, clock),
         clock,
         parts.work,
         parts.publish,

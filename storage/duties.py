@@ -74,35 +74,39 @@ class DutyStore:
     # What there is
 
     async def keep(
-        self, wanted: Mapping[str, float], configured: Iterable[str], now: datetime, at_once: datetime
+        self, wanted: Mapping[str, float | None], configured: Iterable[str], now: datetime, at_once: datetime
     ) -> None:
         """Makes the rows those of the configuration. `wanted`: seconds from one drill to the next, by target.
 
-        A target that was never drilled is due now, and told with what was due `at_once`. What is not wanted
-        any more goes, its follow-ups stay. `configured`: every target: of others no restore point is old.
+        A target that was never drilled is due now, and told with what was due `at_once`; one that is drilled
+        after changes only (None) is due with the first of them. What is not wanted any more goes, its
+        follow-ups stay. `configured`: every target: of others no restore point is old.
         """
         there, configured = await self.all(), frozenset(configured)
-        known = {duty.target: duty for duty in there if duty.kind is DutyKind.DRILL}
+        of_drills = select(duties).where(duties.c.kind == DutyKind.DRILL.value)
+        known = {duty.target: duty for duty in await self._duties(of_drills)}
         no_more = [d.key for d in there if d.kind is DutyKind.OLD_POINT and d.target not in configured]
-        new = [target for target in wanted if target not in known]
-        others = {t: every for t, every in wanted.items() if t in known and known[t].every != int(every)}
+        new = {target: every for target, every in wanted.items() if target not in known and every is not None}
+        others = {t: every for t, every in wanted.items() if t in known and known[t].every != _whole(every)}
         gone = [target for target in known if target not in wanted]
         if not (new or others or gone or no_more):
             return
 
         async def work(change: Transaction) -> None:
             connection = change.connection
-            for target in new:
+            for target, every in new.items():
                 passed_at = await _passed_at(connection, target)
-                due_at = passed_at + timedelta(seconds=wanted[target]) if passed_at else now
-                row = duty_row(DutyKind.DRILL, target, due_at, every=wanted[target], passed_at=passed_at)
+                due_at = passed_at + timedelta(seconds=every) if passed_at else now
+                row = duty_row(DutyKind.DRILL, target, due_at, every=every, passed_at=passed_at)
                 row |= {} if passed_at else {"next_at": iso(at_once)}
                 await insert_if_new(connection, duties, row)
-            for target, every in others.items():
-                passed_at = known[target].passed_at
-                due_at = passed_at + timedelta(seconds=every) if passed_at else known[target].due_at
-                moved = {"every_seconds": int(every), "due_at": iso(due_at), "next_at": iso(due_at)}
-                await connection.execute(update(duties).where(_of(target)).values(**moved))
+            for target, seconds in others.items():
+                mine = update(duties).where(_of(target)).values(every_seconds=_whole(seconds))
+                if seconds is not None:
+                    passed_at = known[target].passed_at
+                    due_at = passed_at + timedelta(seconds=seconds) if passed_at else known[target].due_at
+                    mine = mine.values(due_at=iso(due_at), next_at=iso(due_at), done_at=None)
+                await connection.execute(mine)
             if no_more:
                 await connection.execute(delete(duties).where(duties.c.key.in_(no_more)))
             if gone:
@@ -276,6 +280,10 @@ async def _count_up(connection: AsyncConnection, duty: Duty, told_in: str | None
     known = {"of_key": duty.key, "of_told": duty.told, "again_at": iso(again_at), "told_in": told_in}
     known["skipped"] = duty.skipped if told_in else 0
     return (await connection.execute(_TOLD, known)).rowcount == 1
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)
 
 
 def _says(duty: Duty, seen: Mapping[str, str | None]) -> bool:

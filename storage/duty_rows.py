@@ -11,9 +11,11 @@ from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso
+from bot.changes import due_after, why_due
 from bot.drilling import shown_by
 from bot.duties import FOLLOWED_UP_WITHIN, Duty, DutyKind
 from bot.model import State, Verdict
+from bot.outside import OutsideChange
 from bot.run import Run
 from storage.tables import cards, duties, proofs
 from storage.times import loaded, loaded_if
@@ -114,6 +116,7 @@ async def _passed(connection: AsyncConnection, row: Row[Any], drill: str, at: da
         "put_off_why": "",
         "handed_to": None,
         "passed_over": 0,
+        "because": None,
     }
     await connection.execute(mine.values(**values))
 
@@ -145,6 +148,24 @@ async def redraw(connection: AsyncConnection, card: str | None) -> None:
     """The message in which it was told shows what has become of it."""
     if card is not None:
         await connection.execute(update(cards).where(cards.c.key == card).values(drawn=None))
+
+
+async def due_by_change(connection: AsyncConnection, change: OutsideChange, now: datetime) -> bool:
+    """Whether a drill of the target becomes due by the change: at once, or when the last such is long ago."""
+    mine = (duties.c.kind == DutyKind.DRILL.value) & (duties.c.target == change.target)
+    row = (await connection.execute(select(duties).where(mine))).one_or_none()
+    due = due_after(None if row is None else duty_in(row), now)
+    if due is None:
+        return False
+    moved = {"due_at": iso(due), "next_at": iso(due), "because": why_due(change), "changed_at": iso(due)}
+    if row is None:
+        made = duty_row(DutyKind.DRILL, change.target, due) | moved
+        await insert_if_new(connection, duties, made)
+        return True
+    again = {"done_at": None, "done_by": None, "put_off_by": None, "put_off_why": "", "told": row.told + 1}
+    await connection.execute(update(duties).where(duties.c.key == row.key).values(**moved, **again))
+    await redraw(connection, row.card)
+    return True
 
 
 def duty_row(
@@ -190,4 +211,6 @@ def duty_in(row: Row[Any]) -> Duty:
         loaded_if(row.done_at),
         row.done_by or "",
         loaded_if(row.newest_at),
+        row.because or "",
+        loaded_if(row.changed_at),
     )

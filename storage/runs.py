@@ -19,6 +19,7 @@ from bot.drilling import DrillResult, shown_by
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.model import State
+from bot.outside import OutsideChange
 from bot.processes import LiveProcess
 from bot.run import Run
 from bot.signatures import Signer
@@ -32,6 +33,7 @@ from storage.aftermath import (
     runs_called,
     runs_that_moved,
 )
+from storage.change_rows import told_since
 from storage.database import Database
 from storage.event_rows import EVENTS_OF_RUN, event_in
 from storage.evidence import FIRST_PREV
@@ -237,6 +239,11 @@ class Store:
             others = await runs_called(connection, await _noted(connection, target, points) - known)
         # What is noted beside the events proves nothing: it may be neither.
         return shown_by(run for run in others if run.is_drill or run.is_backup) | shown
+
+    async def changes_since(self, target: str, since: datetime) -> tuple[tuple[OutsideChange, ...], int]:
+        """What was done to it without the bot, the newest first, and how many changes were told of in all."""
+        async with self.database.read() as connection:
+            return await told_since(connection, target, since)
 
     async def open_backups(self, target: str) -> tuple[Run, ...]:
         """Backups of a target that have not ended."""

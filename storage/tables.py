@@ -191,6 +191,8 @@ duties = Table(
     Column("done_at", String(24), nullable=True),  # of a follow-up or an old point; null: it is open
     Column("done_by", String(32), nullable=True),  # who says so, or the drill that has shown it
     Column("newest_at", String(24), nullable=True),  # of an old point: of when it is; null: there is none
+    Column("because", Text, nullable=True),  # of a drill: after which change; null: it is due by its time
+    Column("changed_at", String(24), nullable=True),  # when one was due by a change last
     UniqueConstraint("kind", "target", "run_id", name="uq_duties_what"),
     Index("ix_duties_next_at", "next_at"),
     Index("ix_duties_card", "card"),
@@ -203,6 +205,25 @@ schedules = Table(
     Column("every_seconds", Integer, nullable=False),
     Column("due_at", String(24), nullable=False),  # of the next backup
     Column("begun", Integer, nullable=False),  # how often; whoever begins one counts it up
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("target", String(64), nullable=False),
+    Column("at", String(24), nullable=False),  # when it was done
+    Column("heard_at", String(24), nullable=False),
+    Column("source", String(64), nullable=False),  # the name of the hook; empty: a look has seen it
+    Column("kind", String(64), nullable=False),
+    Column("label", String(256), nullable=False),
+    Column("author", String(256), nullable=False),
+    Column("paths", JSON, nullable=False),
+    Column("size", Integer, nullable=True),
+    Column("significant", Boolean, nullable=False),
+    Column("times", Integer, nullable=False),  # how often it was told within a minute
+    Index("ix_changes_target", "target", "at"),
+    Index("ix_changes_heard_at", "heard_at"),
 )
 
 proofs = Table(

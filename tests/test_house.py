@@ -43,7 +43,18 @@ CONTRACTS = {
 FOR_BOT = frozenset(
     {
         *("asyncio", "builtins", "collections", "collections.abc", "contextlib", "copy", "dataclasses"),
-        *("datetime", "difflib", "enum", "functools", "hashlib", "inspect", "json", "math", "operator"),
+        *(
+            "datetime",
+            "difflib",
+            "enum",
+            "fnmatch",
+            "functools",
+            "hashlib",
+            "inspect",
+            "json",
+            "math",
+            "operator",
+        ),
         *("pathlib", "re", "time", "typing", "unicodedata", "zoneinfo"),
         *("pydantic", "pydantic.json_schema", "pydantic_core", "yaml"),
         *("cryptography.exceptions", "cryptography.hazmat.primitives.asymmetric.ed25519"),

@@ -14,9 +14,9 @@ import pytest_asyncio
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from backends.conformance.backups import BackupContract
 from backends.conformance.copies import CopyContract
 from backends.conformance.harness import (
-    INSTALLATION,
     Moment,
     ReplaceableWorld,
     World,
@@ -30,7 +30,7 @@ from backends.conformance.harness import (
 from backends.conformance.listing import ListingContract
 from backends.conformance.troubles import TroubleContract
 from bot.clock import utc_now
-from bot.contract import Ended, Executor, Fate, PointUnavailable, StateChanged, Taken, Work, content_of
+from bot.contract import Ended, Executor, Fate, PointUnavailable, StateChanged, Taken, Work
 from bot.errors import PermanentError
 from bot.model import Do, Fence, Goal, Left, RestorePoint, Verdict
 
@@ -45,7 +45,7 @@ EVIL = (
 hostile_names = st.one_of(st.lists(st.sampled_from(EVIL), min_size=1, max_size=5).map("".join), st.text())
 
 
-class ExecutorContract(CopyContract, ListingContract, TroubleContract):
+class ExecutorContract(BackupContract, CopyContract, ListingContract, TroubleContract):
     world_type: ClassVar[type[World]]
 
     @pytest.fixture
@@ -388,57 +388,6 @@ class ExecutorContract(CopyContract, ListingContract, TroubleContract):
         with pytest.raises(PermanentError):
             await carried_out(executor, dropping(work, undo=replace(undone, fingerprint="f" * 64)))
         assert (await executor.points()).points == points
-
-    # Backups that the clock takes
-
-    @pytest_asyncio.fixture
-    async def backing_up(self, executor: Executor, work: Work) -> Work:
-        """What saves a backup: it stands for itself, and no restore comes after it."""
-        if not executor.capabilities.backs_up:
-            pytest.skip("this backend saves nothing of its own")
-        return replace(work, run_id="BK-7", op_id=f"{INSTALLATION}.BK-7.3", is_backup=True)
-
-    async def test_a_backup_is_listed_with_its_content_and_changes_nothing(
-        self, world: World, executor: Executor, backing_up: Work
-    ) -> None:
-        before, known = world.live(), {point.id for point in (await executor.points()).points}
-        saved = await kept(executor, backing_up)
-        assert saved is not None
-        new = [point for point in (await executor.points()).points if point.id not in known]
-        assert [point.id for point in new] == [saved.id]
-        assert saved.fingerprint == await content_of(executor, new[0])
-        assert (world.live(), world.effects()) == (before, 0)
-
-    async def test_a_backup_is_taken_once_and_found_by_whoever_looks(
-        self, world: World, executor: Executor, backing_up: Work
-    ) -> None:
-        saved = await kept(executor, backing_up)
-        found = await world.executor().find(saving(backing_up))
-        assert (found.fate, found.made) == (Fate.DONE, saved)
-        assert await executor.start(saving(backing_up)) is Taken.TAKEN
-
-    async def test_the_next_backup_is_another_one_and_the_first_can_go(
-        self, world: World, executor: Executor, backing_up: Work
-    ) -> None:
-        first = await kept(executor, backing_up)
-        second = await kept(executor, replace(backing_up, run_id="BK-8", op_id=f"{INSTALLATION}.BK-8.3"))
-        assert first is not None
-        assert second is not None
-        assert first.id != second.id
-        if Do.SAVE in executor.capabilities.drops:
-            await carried_out(executor, dropping(backing_up, undo=first))
-            assert first.id not in {point.id for point in (await executor.points()).points}
-        assert second.id in {point.id for point in (await executor.points()).points}
-
-    async def test_going_to_a_backup_brings_back_exactly_what_was(
-        self, world: World, executor: Executor, work: Work, backing_up: Work
-    ) -> None:
-        before, saved = world.live(), await kept(executor, backing_up)
-        assert saved is not None
-        await carried_out(executor, work)
-        back = work_for(await executor.plan(Goal(point=saved.id), utc_now()), run="RB-43")
-        await carried_out(executor, back)
-        assert (world.live(), world.effects()) == (before, 2)
 
     # Hostile names
 

@@ -8,7 +8,6 @@ what must be true beyond shapes, `loading` brings them together, `digests` names
 from bot.configuration.digests import policy_digest, procedure_digest
 from bot.configuration.documents import json_schema
 from bot.configuration.loading import load
-from bot.configuration.rules import warnings
 from bot.configuration.settings import (
     MAIN_ZONE,
     Backups,
@@ -16,14 +15,17 @@ from bot.configuration.settings import (
     Declared,
     Drill,
     DrillStart,
+    Hook,
     Hours,
     Human,
     Procedure,
     ProcedureStep,
     Rule,
+    SignificantChange,
     Snapshots,
     Target,
 )
+from bot.configuration.surprises import warnings
 
 __all__ = [
     "MAIN_ZONE",
@@ -32,11 +34,13 @@ __all__ = [
     "Declared",
     "Drill",
     "DrillStart",
+    "Hook",
     "Hours",
     "Human",
     "Procedure",
     "ProcedureStep",
     "Rule",
+    "SignificantChange",
     "Snapshots",
     "Target",
     "json_schema",

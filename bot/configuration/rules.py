@@ -1,12 +1,11 @@
 """What must be true of a configuration beyond its shapes. Every fault is found, none stops the rest.
 
-`faults` are errors: with one of them nothing is loaded. `warnings` are said by `check` and at start.
+With one of them nothing is loaded. What works, and will surprise somebody, is in `surprises`.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from bot.commands import RESERVED
 from bot.configuration.definitions import (
@@ -15,7 +14,6 @@ from bot.configuration.definitions import (
     digest_of,
     faults_of,
     variable_faults,
-    warnings_of,
 )
 from bot.configuration.lines import Location
 from bot.configuration.settings import (
@@ -28,6 +26,7 @@ from bot.configuration.settings import (
     ProcedureStep,
     Target,
 )
+from bot.configuration.values import Reference
 from bot.model import Phase
 from bot.spelling import did_you_mean
 from bot.times import zone_names, zone_of
@@ -49,6 +48,7 @@ def faults(configuration: Configuration, definitions: Definitions) -> Iterator[F
     yield from _people(configuration)
     yield from _groups(configuration)
     yield from _references(configuration)
+    yield from _hooks(configuration)
     for name, target in configuration.targets.items():
         yield from _approval(configuration, target)
         yield from _of_backends(definitions, target)
@@ -61,11 +61,6 @@ def faults(configuration: Configuration, definitions: Definitions) -> Iterator[F
         yield from _use_of_procedure(configuration, target, ("targets", name, "procedure"))
     for name, procedure in configuration.procedures.items():
         yield from _procedure(configuration, name, procedure)
-
-
-def warnings(configuration: Configuration, definitions: Definitions) -> tuple[str, ...]:
-    """Sentences about what works, and will surprise somebody."""
-    return tuple(_warnings(configuration, definitions))
 
 
 # Settings that stand alone ---------------------------------------------------------------------
@@ -104,6 +99,7 @@ def _names(configuration: Configuration) -> Iterator[Fault]:
         "target": configuration.targets,
         "group": configuration.groups,
         "procedure": configuration.procedures,
+        "hook": configuration.hooks,
     }
     for kind, names in sections.items():
         for name in names:
@@ -188,6 +184,27 @@ def _references(configuration: Configuration) -> Iterator[Fault]:
             words = f"Contact `{contact}` of `{name}` is no Slack user id and nobody in `people`."
             mean = did_you_mean(contact, _people_names(configuration))
             yield Fault((*here, "point_of_contact"), f"{words}{mean}")
+
+
+def _hooks(configuration: Configuration) -> Iterator[Fault]:
+    for name, hook in configuration.hooks.items():
+        if not isinstance(hook.token, Reference):
+            words = "A token is a secret, and this file is none. Write {env: NAME} or {file: PATH}."
+            yield Fault(("hooks", name, "token"), words)
+        yield from _unknown_targets(configuration, hook.targets, ("hooks", name, "targets"))
+    for n, rule in enumerate(configuration.significant):
+        if not rule.model_fields_set:
+            yield Fault(("significant", n), "This rule fits every change. Say which: a kind, a path, a size.")
+        if rule.target is not None:
+            yield from _unknown_targets(configuration, (rule.target,), ("significant", n, "target"))
+
+
+def _unknown_targets(
+    configuration: Configuration, names: Iterable[str], location: Location
+) -> Iterator[Fault]:
+    for name in names:
+        if name not in configuration.targets:
+            yield Fault(location, f"There is no target `{name}`.{did_you_mean(name, configuration.targets)}")
 
 
 def _undefined(configuration: Configuration, refs: Iterable[str], location: Location) -> Iterator[Fault]:
@@ -381,63 +398,3 @@ def _step(configuration: Configuration, step: ProcedureStep, here: Location) -> 
 
 def _restores(step: ProcedureStep) -> bool:
     return step.phase is Phase.RESTORE and step.confirm is None
-
-
-# Warnings --------------------------------------------------------------------------------------
-
-
-def _warnings(configuration: Configuration, definitions: Definitions) -> Iterator[str]:
-    if configuration.audit_channel is None and any("*" in c for c in configuration.incident_channels):
-        yield (
-            "`incident_channels` has wildcards and there is no `audit_channel`: a request in a channel that "
-            "nobody watches goes unseen. Name an `audit_channel`."
-        )
-    for name, procedure in configuration.procedures.items():
-        written = procedure.document
-        if written and "://" not in written and written not in configuration.documents:
-            yield (
-                f"The document `{written}` of the procedure `{name}` cannot be read, so a change of it is "
-                "noticed by nobody. Write its path from the folder of this file."
-            )
-    yield from _the_same(configuration, definitions)
-    for target in configuration.targets.values():
-        if not target.checks:
-            yield (
-                f"`{target.name}` has no checks: a rollback counts as verified when the executor says so. "
-                "Add `checks`."
-            )
-        if target.drill and target.drill.every and not configuration.told_about(target):
-            yield (
-                f"Nobody is reminded of the drills of `{target.name}`: its owner is no person and no group "
-                "with a `channel`, and it has no `point_of_contact`. Name one of them, or an `audit_channel`."
-            )
-        if target.backup and target.rpo is not None and target.backup.every > target.rpo:
-            yield (
-                f"`every` of the backups of `{target.name}` is longer than its `rpo`, so most of the time "
-                "more than that would be lost. Take one more often."
-            )
-        if executor := definitions.executor(target.executor.type):
-            yield from warnings_of(executor, target.executor, target)
-        for settings in target.checks:
-            if check := definitions.check(settings.type):
-                yield from warnings_of(check, settings, target)
-
-
-def _the_same(configuration: Configuration, definitions: Definitions) -> Iterator[str]:
-    """Finds targets that change one thing, and could be taken back by two runs at once."""
-    first: dict[tuple[object, ...], str] = {}
-    for target in configuration.targets.values():
-        executor = definitions.executor(target.executor.type)
-        if executor is None or not executor.changes:
-            continue
-        changed = (_spelled_alike(getattr(target.executor, name)) for name in executor.changes)
-        other = first.setdefault((executor.type, *changed), target.name)
-        if other != target.name:
-            yield (
-                f"`{target.name}` changes the same as `{other}`, so two runs could take it back at once. "
-                "Make one target of them."
-            )
-
-
-def _spelled_alike(value: object) -> object:
-    return PurePosixPath(value) if isinstance(value, str) else value

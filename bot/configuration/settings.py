@@ -20,6 +20,7 @@ from bot.configuration.values import (
     Number,
     Settings,
     Text,
+    Value,
     Wait,
 )
 from bot.looking import AllHabits
@@ -178,6 +179,8 @@ class Drill(Settings):
     """Which restore points are drawn from, so that it is not always the newest."""
     every: Wait | None = None
     """How often one has to pass, such as 90d: the owner is reminded. Absent: whenever somebody asks."""
+    after: Literal["significant"] | None = None
+    """significant: one is due after a change that `significant` names, once in 14 days at most."""
     start: DrillStart = DrillStart()
     """Whether drills that are due start by themselves."""
 
@@ -296,6 +299,27 @@ def _no_trailing_slash(url: str) -> str:
 # The whole -------------------------------------------------------------------------------------
 
 
+class Hook(Settings):
+    """A source that tells of changes by `POST /hooks/changes`."""
+
+    token: Value
+    """What it sends as `Authorization: Bearer …`: {env: NAME} or {file: PATH}, 20 characters or more."""
+    targets: tuple[Text, ...] = ()
+    """Which targets it may tell of. Absent: all."""
+
+
+class SignificantChange(Settings):
+    """All that stands here has to be so; `*` stands for any letters."""
+
+    target: Text | None = None
+    kind: Text | None = None
+    label: Text | None = None
+    path: Text | None = None
+    """One of the paths that were changed."""
+    size: Annotated[int, Field(ge=1)] | None = None
+    """At least so much, in whatever its source counts."""
+
+
 class MonthlyDigest(Settings):
     """That managers are told once a month what was taken back, drilled and left to do."""
 
@@ -320,6 +344,12 @@ class Document(Settings):
     reminders: Hours = Hours()
     monthly: MonthlyDigest | None = None
     """Absent: nobody is told."""
+    hooks: Mapping[str, Hook] = Field(
+        default_factory=dict, json_schema_extra={"propertyNames": {"pattern": f"^{NAME.pattern}$"}}
+    )
+    """Who may tell of changes that were made without the bot, by name. Absent: nobody."""
+    significant: tuple[SignificantChange, ...] = ()
+    """Which changes make a drill due, where it says `after: significant`. One rule has to fit."""
     people: tuple[Human, ...] = ()
     """Humans with several accounts, or with names that other settings use."""
     groups: Mapping[str, Group] = Field(

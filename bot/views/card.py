@@ -25,7 +25,7 @@ from bot.views.limits import (
 )
 from bot.views.live import goal, left
 from bot.views.loss import in_short
-from bot.views.plan import comes_from, cost, drill, goes_back, others_go_back, outage, undo, warnings
+from bot.views.plan import changed, comes_from, cost, drill, goes_back, others_go_back, outage, undo, warnings
 from bot.views.steps import step_rows
 from bot.views.words import (
     both_zones,
@@ -214,6 +214,7 @@ def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[
         goes_back(plan, now),
         others_go_back(plan, now),
         *cost(plan, now),
+        changed(plan, now),
         outage(plan),
         *warnings(plan),
         *_target_down(run, plan, facts),

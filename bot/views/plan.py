@@ -6,6 +6,7 @@ The card, the start modal and the approval show the same rows: nobody agrees to 
 from datetime import datetime
 
 from bot.model import Current, Do, Gone, Kind, Leg, Plan, Purpose, UndoMode
+from bot.outside import OutsideChange
 from bot.views import loss
 from bot.views.limits import code, escape
 from bot.views.words import (
@@ -73,6 +74,30 @@ def others_go_back(plan: Plan, now: datetime) -> str:
     others = [f"{target_name(leg.target)} to {point_name(leg.point, now)}" for leg in plan.legs[1:]]
     shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
     return f"Together with {shown}" if others else ""
+
+
+def changed(plan: Plan, now: datetime) -> str:
+    """`Changed since: migration 0042, Cy 02:50 UTC · 2 more`; empty: nothing that is not said anyway.
+
+    A significant change comes first. That what is live is another state now has a row of its own.
+    """
+    told = [one for one in plan.changes if not _says_what_is_live(one, plan)]
+    if not told:
+        return ""
+    first = next((one for one in told if one.significant), told[0])
+    more = plan.changes_told - first.times - sum(one.times for one in plan.changes if one not in told)
+    return f"Changed since: {_change(first, now)}" + (f" · {more:,} more" if more > 0 else "")
+
+
+def _says_what_is_live(one: OutsideChange, plan: Plan) -> bool:
+    return not one.source and one.label in {plan.current.label, plan.current.id}
+
+
+def _change(one: OutsideChange, now: datetime) -> str:
+    what = " ".join(filter(None, (escape(one.kind, 20), escape(one.label, 24))))
+    often = f" ({one.times:,} times)" if one.times > 1 else ""
+    by = f"{escape(one.author, 20)} " if one.author else ""
+    return f"{what}{often}, {by}{utc(one.at, now)}"
 
 
 def cost(plan: Plan, now: datetime) -> list[str]:
@@ -182,6 +207,8 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
         ],
         f"{comes_from(plan, now)}, {code(plan.current.id)}",
         *cost(plan, now),
+        *[f"Changed since: {_change(one, now)}{_about(one)}" for one in plan.changes],
+        *_untold(plan),
         *_every_figure(plan),
         f"Covered in full: {loss.covered(plan.ceiling)}" if plan.ceiling.units else "",
         outage(plan),
@@ -191,6 +218,21 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
         *_pinned(plan),
     ]
     return [row for row in rows if row]
+
+
+def _about(one: OutsideChange) -> str:
+    """Who has told it, and which paths it has changed."""
+    told = f"told by {escape(one.source, 30)}" if one.source else "seen by a look"
+    shown = ", ".join(escape(path, 40) for path in one.paths[:3])
+    more = f" and {len(one.paths) - 3:,} more" if len(one.paths) > 3 else ""
+    mark = ", significant" if one.significant else ""
+    return f" · {told}{mark}{f': {shown}{more}' if shown else ''}"
+
+
+def _untold(plan: Plan) -> list[str]:
+    """How many changes there is no room for."""
+    more = plan.changes_told - sum(one.times for one in plan.changes)
+    return [f"Changed since: {more:,} more were told of"] if more > 0 else []
 
 
 def _every_figure(plan: Plan) -> list[str]:

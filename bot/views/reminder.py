@@ -188,7 +188,8 @@ def _state(duty: Duty, of: DutyFacts, now: datetime) -> str:
         itself = f", starts by itself from {day_and_clock(of.starts_at)} ({local(of.starts_at, now)}) on"
     was_begun = duty.put_off_by == THE_SCHEDULE.id
     begun = f", {escape(duty.put_off_why, 20)} started by itself" if was_begun else ""
-    return f"due {date(duty.due_at)}{_overdue(duty, now)}{_handed(duty)}{itself}{begun}"
+    why = f" after {escape(duty.because, 60)}" if duty.because else ""
+    return f"due {date(duty.due_at)}{why}{_overdue(duty, now)}{_handed(duty)}{itself}{begun}"
 
 
 def _overdue(duty: Duty, now: datetime) -> str:

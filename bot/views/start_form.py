@@ -30,7 +30,7 @@ from bot.views.limits import (
     text_input,
     unmarked,
 )
-from bot.views.plan import comes_from, cost, goes_back, others_go_back, outage, undo, warnings
+from bot.views.plan import changed, comes_from, cost, goes_back, others_go_back, outage, undo, warnings
 from bot.views.words import ago, date, drill_words, target_name, utc, version
 
 PLAIN = "Restore points"
@@ -228,6 +228,7 @@ def _preview(form: StartForm, now: datetime) -> list[str]:
         goes_back(plan, now),
         others_go_back(plan, now),
         *cost(plan, now),
+        changed(plan, now),
         f"{outage(plan)} · {undo(plan)}",
         *warnings(plan, WARNINGS_IN_A_MODAL),
         *[f"⛔ {escape(blocker, 300)}" for blocker in plan.blockers[:5]],

@@ -9,7 +9,19 @@ from typing import Any
 from bot import codec
 from bot.canonical_json import iso, iso_if
 from bot.envelope import Event
-from bot.model import EFFECTS, Ceiling, Do, Finding, Gone, Left, Plan, RestorePoint, Unit, Value
+from bot.model import (
+    EFFECTS,
+    Ceiling,
+    Do,
+    Finding,
+    Gone,
+    Left,
+    Plan,
+    RestorePoint,
+    Unit,
+    Value,
+)
+from bot.outside import OutsideChange
 from bot.run import Run, StepRecord, op_id
 from bot.spans import Lived
 from bot.suggesting import Offer, is_live
@@ -111,6 +123,20 @@ def plan(of: Plan, digest: str) -> Json:
         "gone": [_gone(one) for leg in of.legs for one in leg.gone],
         "diff": "\n".join(leg.diff for leg in of.legs if leg.diff) or None,
         "fingerprint": of.point.fingerprint or None,
+        "changes": [_change(one) for one in of.changes],
+        "changes_told": of.changes_told or None,
+    }
+
+
+def _change(of: OutsideChange) -> Json:
+    return {
+        "at": iso_if(of.at),
+        "kind": of.kind,
+        "label": of.label or None,
+        "author": of.author or None,
+        "source": of.source or None,
+        "significant": of.significant,
+        "times": of.times,
     }
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from handlers.door.guard import BODY_AT_MOST_BYTES
 from handlers.web.drawing import protect
 from handlers.web.health import healthz, metrics, readyz
+from handlers.web.hooks import changes, told_by_a_source
 from handlers.web.idle_connections import keep_heard
 from handlers.web.pages import drills, newest_runs, one_run
 from handlers.web.readers import may_read, not_forwarded
@@ -27,6 +28,7 @@ class Audience(StrEnum):
     SLACK = "slack"  # signed by Slack
     INSIDE = "inside"  # whoever reaches the port itself, not by a proxy
     READER = "reader"  # on this machine, or with a signed link
+    SOURCE = "source"  # a program that the configuration names under `hooks`, by its token
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Route:
 
 ROUTES = (
     Route("POST", "/slack/events", Audience.SLACK, slack_events),
+    Route("POST", "/hooks/changes", Audience.SOURCE, changes),
     Route("GET", "/healthz", Audience.PUBLIC, healthz),
     Route("GET", "/readyz", Audience.PUBLIC, readyz),
     Route("GET", "/metrics", Audience.INSIDE, metrics),
@@ -60,6 +63,7 @@ GATES: Mapping[Audience, Gate] = {
     Audience.SLACK: signed_by_slack,
     Audience.INSIDE: not_forwarded,
     Audience.READER: may_read,
+    Audience.SOURCE: told_by_a_source,
 }
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from bot.clock import Clock
 from handlers.context import Context
 from handlers.door.deliver import Door
+from handlers.web.inbox import Inbox
 from handlers.web.metrics import Metrics
 from handlers.web.readiness import Readiness
 from storage.runs import Store
@@ -29,6 +30,7 @@ class FrontState:
     context: Context
     door: Door
     secret: str | None  # None: HTTP from Slack is not open
+    inbox: Inbox
 
 
 PROCESS = web.AppKey("process", ProcessState)

@@ -55,6 +55,7 @@ from bot.model import (
     Way,
     When,
 )
+from bot.outside import OutsideChange
 from bot.pins import Pin
 from bot.planner import Planner
 from bot.policy import Entitled
@@ -130,6 +131,7 @@ class Notebook:
         self.progressed: list[dict[str, Any]] = []
         self.left_by_another: dict[str, Any] | None = None  # the progress that another worker has stored
         self.held: tuple[Hold, ...] = ()
+        self.changed: tuple[OutsideChange, ...] = ()
         self.seen_live: dict[str, tuple[Lived, ...]] = {}  # by target
         self.there: tuple[LiveProcess, ...] = ()
 
@@ -182,6 +184,10 @@ class Notebook:
     async def drill_results(self, target: str, points: Collection[str]) -> dict[str, DrillResult]:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
         return shown_by(run for run in newest if run.state.final and (run.is_drill or run.is_backup))
+
+    async def changes_since(self, target: str, since: datetime) -> tuple[tuple[OutsideChange, ...], int]:
+        told = tuple(change for change in self.changed if change.target == target and change.at > since)
+        return told, sum(change.times for change in told)
 
     async def drills(self, target: str) -> tuple[Run, ...]:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]

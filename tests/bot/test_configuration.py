@@ -890,6 +890,28 @@ def test_backups_that_a_backend_cannot_take_are_refused(path: Path, executor: st
         load(written(path, "type: releases, root: shop", backed_up))
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("hooks:\n  ci: {token: abc}\n", "A token is a secret"),
+        ("hooks:\n  ci: {token: {env: CI}, targets: [order]}\n", "There is no target `order`"),
+        ("significant:\n  - {}\n", "fits every change"),
+        ("significant:\n  - {target: order}\n", "There is no target `order`"),
+    ],
+)
+def test_hooks_and_rules_that_cannot_be_meant_are_refused(path: Path, more: str, words: str) -> None:
+    written(path)
+    path.write_text(path.read_text() + more)
+    with pytest.raises(ConfigurationError, match=words):
+        load(path)
+
+
+def test_drills_after_changes_without_a_rule_for_them_are_a_warning(path: Path) -> None:
+    drilled = "    kind: database\n    drill: {mode: beside, after: significant}\n"
+    found = warnings(load(written(path, "    kind: database\n", drilled)))
+    assert any("No drill of `orders` ever follows a change" in words for words in found)
+
+
 def test_a_target_without_checks_is_a_warning(path: Path) -> None:
     assert [words[:20] for words in warnings(load(written(path)))] == ["`shop` has no checks"]
 

@@ -39,13 +39,13 @@ from handlers.watching import Watching
 from handlers.web.links import Links
 from handlers.worker import Worker
 from storage.cards import CardStore
+from storage.changes import ChangeStore
 from storage.claims import Claims
 from storage.database import open_database
 from storage.duties import DutyStore
 from storage.looks import LookStore
 from storage.runs import open_store
 from storage.schedules import ScheduleStore
-from storage.spans import SpanStore
 from tests.bot.stories import T0
 from tests.chaos.backends import RemoteWorld
 from tests.chaos.moments import DOING, Moments, Trail, watch
@@ -203,6 +203,7 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
         looks=LookStore(database),
         duties=DutyStore(store),
         schedules=ScheduleStore(store),
+        changes=ChangeStore(store),
         directory=SlackDirectory(birth.configuration, client, APP.team_id, clock),
         channels=Channels(birth.configuration, client, clock),
         sender=Sender(client, clock),
@@ -224,9 +225,7 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
     engine = ToldEngine(
         birth.configuration, store, world, planner, context.directory, (FRONT.public,), clock, asyncio.sleep
     )
-    watching = Watching(
-        birth.configuration, MAIN_ZONE, planner, SpanStore(store.database), DutyStore(store), clock
-    )
+    watching = Watching(birth.configuration, MAIN_ZONE, planner, store, clock)
     worker = Worker(
         birth.configuration,
         engine,

@@ -26,6 +26,7 @@ from handlers.slack.publisher import Publisher, always
 from handlers.slack.sending import Sender
 from handlers.web.links import links_from
 from storage.cards import CardStore
+from storage.changes import ChangeStore
 from storage.database import open_database, sqlite_url
 from storage.duties import DutyStore
 from storage.looks import LookStore
@@ -155,6 +156,7 @@ async def publishing(
         looks=LookStore(database),
         duties=DutyStore(store),
         schedules=ScheduleStore(store),
+        changes=ChangeStore(store),
         directory=SlackDirectory(configuration, client, workspace.app.team_id, clock),
         channels=Channels(configuration, client, clock),
         sender=Sender(client, clock),

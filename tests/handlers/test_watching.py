@@ -8,7 +8,7 @@ import pytest
 
 from backends.installed import definitions
 from bot.configuration import MAIN_ZONE, load
-from bot.model import PointKind, RestorePoint
+from bot.model import PointKind, RestorePoint, State
 from handlers.watching import BETWEEN_LOOKS_SECONDS, WATCH_SECONDS, Watching, round_every, watched
 from storage.database import open_database, sqlite_url
 from storage.duties import DutyStore
@@ -59,10 +59,7 @@ def spans(store: Store) -> SpanStore:
 
 
 def _watching(play: Play, store: Store) -> Watching:
-    spans, duties = SpanStore(store.database), DutyStore(store)
-    return Watching(
-        play.configuration, MAIN_ZONE, play.planner(), spans, duties, play.clock, play.clock.sleep
-    )
+    return Watching(play.configuration, MAIN_ZONE, play.planner(), store, play.clock, play.clock.sleep)
 
 
 async def test_a_round_looks_at_what_nobody_has_looked_at_for_long_enough(
@@ -110,6 +107,45 @@ async def test_what_a_run_has_brought_is_noted_as_its_own(store: Store, spans: S
     play.backend.live = "p41"
     await _watching(play, store).note_what_it_brought(run)
     assert [(lived.point, lived.run) for lived in await spans.lived("orders")] == [("p41", run.id)]
+
+
+# What somebody has changed without the bot ------------------------------------------------------
+
+
+async def outside(store: Store) -> list[tuple[str, str]]:
+    """Kind and label of what was seen."""
+    changes, _ = await store.changes_since("orders", later(-86_400))
+    return [(change.kind, change.label) for change in changes]
+
+
+async def test_what_somebody_else_has_changed_is_noted_by_the_look_that_sees_it(store: Store) -> None:
+    play = Play(configuration(target(watch=600.0)))
+    watching = _watching(play, store)
+    await watching.points("orders")
+    assert await outside(store) == []
+    play.backend.live = "v43"
+    play.clock.now = later(900)
+    await watching.points("orders")
+    await watching.points("orders")
+    assert await outside(store) == [("live", "v43")]
+
+
+async def test_what_planning_sees_first_is_noted_as_well(store: Store) -> None:
+    play = Play()
+    await _watching(play, store).points("orders")
+    play.backend.live = "v43"
+    play.ask()
+    await _watching(play, store).note_what_it_found(await play.drive())
+    assert await outside(store) == [("live", "v43")]
+
+
+async def test_what_a_run_of_ours_has_changed_is_not_somebody_elses(store: Store) -> None:
+    play = Play(configuration(target(watch=600.0)))
+    await _watching(play, store).points("orders")
+    await play.driven()
+    assert play.run.state is State.SUCCEEDED
+    await _watching(play, store).points("orders")
+    assert await outside(store) == []
 
 
 # Whether restore points stay fresh -------------------------------------------------------------

@@ -41,6 +41,7 @@ from bot.model import (
     Verdict,
     When,
 )
+from bot.outside import OutsideChange
 from bot.pins import Pin
 from bot.policy import Entitled, marks
 from bot.presses import APPROVE, CANCEL, CONTINUE, LEARN, RESOLVE, RETRY, STOP, VETO, Click, veto
@@ -48,6 +49,7 @@ from bot.run import Pause, Run
 from handlers.slack import asking
 from handlers.slack.asking import Wish
 from storage.cards import CardKind
+from storage.changes import ChangeStore, ToldChange
 from storage.duties import DutyStore
 from storage.leases import Leases
 from storage.looks import Modal
@@ -91,6 +93,7 @@ async def in_use(s: Stage) -> None:
 async def before_the_start(s: Stage) -> None:
     asked = wish("requested", goal=Goal(before=later(-300)), reason="„Bestellungen“ ist kaputt 🧨")
     await s.ask(replace(asked, thread=THREAD, ask_first=CY.id), EVE, audit="C01AUDIT")
+    await outside(s)
     s.backend("posted").loss = Loss(LossQuality.UNKNOWN)  # not known: one more approval
     s.world.offline.sees, s.world.online.sees = [None], [None]  # the target is down
     run = await s.posted(replace(wish("posted", reason="Summen falsch – 3 unter 0 €"), ask_first=CY.id))
@@ -102,6 +105,18 @@ async def before_the_start(s: Stage) -> None:
         LossQuality.ESTIMATED, later(-60.5), units, "by the rate of the last hour", T0
     )
     await s.approved(wish("approved"))
+
+
+async def outside(s: Stage) -> None:
+    """Changes that were made without the bot: one of them makes a drill due."""
+    at, paths = s.clock(), ("schema/0042.sql",)
+    migration = OutsideChange(
+        "posted", at, "migration", "0042 – Rückgaben", "Cy", "deployer", paths, 40, True
+    )
+    seen = OutsideChange("posted", at, "live", "v42", times=3)
+    due = replace(migration, target="drilled")
+    told = [ToldChange(migration, "hook:deployer:7"), ToldChange(seen), ToldChange(due, asks_for_drill=True)]
+    await ChangeStore(s.store).hear(told, s.clock())
 
 
 async def cards_of_every_kind(s: Stage, run: Run) -> None:

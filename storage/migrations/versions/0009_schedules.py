@@ -1,4 +1,4 @@
-"""When a backup of each target is taken, and what those that the clock has taken are numbered by"""
+"""When a backup of each target is taken, and what was done to targets without the bot"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,3 +18,22 @@ def upgrade() -> None:
         sa.Column("begun", sa.Integer, nullable=False),
     )
     op.add_column("installation", sa.Column("backups", sa.Integer, nullable=False, server_default="0"))
+    op.create_table(
+        "changes",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("target", sa.String(64), nullable=False),
+        sa.Column("at", sa.String(24), nullable=False),
+        sa.Column("heard_at", sa.String(24), nullable=False),
+        sa.Column("source", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(64), nullable=False),
+        sa.Column("label", sa.String(256), nullable=False),
+        sa.Column("author", sa.String(256), nullable=False),
+        sa.Column("paths", sa.JSON, nullable=False),
+        sa.Column("size", sa.Integer, nullable=True),
+        sa.Column("significant", sa.Boolean, nullable=False),
+        sa.Column("times", sa.Integer, nullable=False),
+    )
+    op.create_index("ix_changes_target", "changes", ["target", "at"])
+    op.create_index("ix_changes_heard_at", "changes", ["heard_at"])
+    op.add_column("duties", sa.Column("because", sa.Text, nullable=True))
+    op.add_column("duties", sa.Column("changed_at", sa.String(24), nullable=True))

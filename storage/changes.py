@@ -1,0 +1,106 @@
+"""What was done to targets without the bot, as hooks tell it and looks have seen it.
+
+Many that are told at once are one row with how often: a source that goes wild fills no disk.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.canonical_json import iso
+from bot.outside import OutsideChange
+from storage.change_rows import change_row
+from storage.duty_rows import due_by_change
+from storage.runs import Store
+from storage.tables import changes
+from storage.transaction import Repeated, Transaction
+
+TOGETHER = timedelta(seconds=60)  # what is told again within it is counted, not kept
+ROWS_A_MINUTE = 60  # of a target: the rest of a minute is one row
+MANY = "more"  # the kind of that row
+
+
+@dataclass(frozen=True, slots=True)
+class ToldChange:
+    """A change as it was told, with what its source calls the delivery."""
+
+    change: OutsideChange
+    delivery: str | None = None  # None: it has no name, and counts whenever it comes
+    asks_for_drill: bool = False
+
+
+class ChangeStore:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def hear(self, told: Sequence[ToldChange], now: datetime) -> int:
+        """Keeps them, and returns how many were new. What a significant one asks for is due from then on."""
+
+        async def work(change: Transaction) -> int:
+            new = [one for one in told if await _is_new(change, one, now)]
+            counted = Counter(_unmarked(one.change) for one in new)
+            room = await _room(change.connection, {one.change.target for one in new}, now)
+            for each, times in counted.items():
+                await _keep(change.connection, replace(each, times=times), now, room)
+            for one in {each.change.target: each.change for each in new if each.asks_for_drill}.values():
+                if await due_by_change(change.connection, one, now):
+                    about = {"target": one.target, "kind": one.kind, "label": one.label}
+                    change.note("drill_due_by_change", now, one.source, about)
+            return len(new)
+
+        return await self._store.change(work)
+
+    async def forget_before(self, moment: datetime) -> None:
+        old = delete(changes).where(changes.c.heard_at < iso(moment))
+        await self._store.database.write(lambda connection: connection.execute(old))
+
+
+async def _is_new(change: Transaction, one: ToldChange, now: datetime) -> bool:
+    """Whether its delivery was not heard before."""
+    try:
+        await change.once(one.delivery, now)
+    except Repeated:
+        return False
+    return True
+
+
+def _unmarked(one: OutsideChange) -> OutsideChange:
+    """The same moment for all that is told within one minute, so that they are counted together."""
+    return replace(one, at=one.at.replace(microsecond=0))
+
+
+async def _room(connection: AsyncConnection, targets: set[str], now: datetime) -> dict[str, int]:
+    """Returns how many rows each target may still have in this minute."""
+    lately = changes.c.heard_at > iso(now - TOGETHER)
+    query = select(changes.c.target, func.count()).where(changes.c.target.in_(targets), lately)
+    rows = (await connection.execute(query.group_by(changes.c.target))).all()
+    return dict.fromkeys(targets, ROWS_A_MINUTE) | {row[0]: ROWS_A_MINUTE - row[1] for row in rows}
+
+
+async def _keep(connection: AsyncConnection, one: OutsideChange, now: datetime, room: dict[str, int]) -> None:
+    if await _count_up(connection, one, now):
+        return
+    if room[one.target] <= 0:
+        one = OutsideChange(one.target, one.at, MANY, source=one.source, times=one.times)
+        if await _count_up(connection, one, now):
+            return
+    room[one.target] -= 1
+    await connection.execute(insert(changes).values(**change_row(one), heard_at=iso(now)))
+
+
+async def _count_up(connection: AsyncConnection, one: OutsideChange, now: datetime) -> bool:
+    """Whether the same was told within the last minute."""
+    same = {"target": one.target, "source": one.source, "kind": one.kind, "label": one.label}
+    lately = changes.c.heard_at > iso(now - TOGETHER)
+    wanted = (changes.c[name] == value for name, value in same.items())
+    found = select(func.max(changes.c.id)).where(lately, *wanted)
+    known = await connection.scalar(found)
+    if known is None:
+        return False
+    again = {"times": changes.c.times + one.times, "at": iso(one.at)}
+    await connection.execute(update(changes).where(changes.c.id == known).values(**again))
+    return True
