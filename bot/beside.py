@@ -26,10 +26,12 @@ from bot.model import (
     RestorePoint,
     Step,
     UndoMode,
+    Way,
 )
 from bot.pins import Pin
-from bot.procedures import Aside, steps_beside, steps_of_backup
+from bot.procedures import Aside, steps_beside, steps_of_backup, steps_of_look
 
+NOTHING_PROVEN = "The weakest drill: nothing is restored, so the restore point is not proven by it"
 NOTHING_LOST = Loss(LossQuality.NONE, basis="a copy touches nothing that is live")
 
 
@@ -63,8 +65,28 @@ def compose(
         approvers=target.approval.from_ if approvals else (),
         as_of=as_of,
         keep=keep,
+        scenario="" if as_of else _scenario(target),
         freshest=_freshest(listed, made_at),
     )
+
+
+def compose_look(
+    configuration: Configuration,
+    target: Target,
+    way: Way,
+    pins: tuple[Pin, ...],
+    listed: Points,
+    made_at: datetime,
+) -> Plan:
+    """Returns the plan of a drill that makes no copy: it looks whether a rollback could begin."""
+    leg = Leg(target.name, way.current, way.point, NOTHING_LOST, undo=way.undo, pins=pins)
+    plan = _plan(configuration, target, Purpose.DRILL, leg, steps_of_look(target.name), made_at)
+    warned = (*way.warnings, NOTHING_PROVEN)
+    return replace(plan, warnings=warned, scenario=_scenario(target), freshest=_freshest(listed, made_at))
+
+
+def _scenario(target: Target) -> str:
+    return (target.drill.scenario or "") if target.drill else ""
 
 
 def compose_backup(

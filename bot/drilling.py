@@ -4,13 +4,14 @@ A drill touches nothing that is live: its plan is in `beside`. Pure: who reads b
 planner.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.configuration import Drill, Target
-from bot.errors import UserError
-from bot.model import Do, PointKind, Points, Purpose, RestorePoint, State, Verdict
+from bot.contract import Trouble
+from bot.errors import PermanentError, UserError, words_of
+from bot.model import Do, Finding, PointKind, Points, Purpose, RestorePoint, State, Verdict, Way, When
 from bot.run import Run
 from bot.views.words import duration
 
@@ -52,6 +53,50 @@ def _can_be_drawn(point: RestorePoint, since: datetime, now: datetime) -> bool:
     return is_of_the_window and not point.current and point.kind is not PointKind.UNDO
 
 
+# What a drill that makes no copy sees ------------------------------------------------------------
+
+
+def could_begin(way: Way) -> Finding:
+    """Whether anything stands against a rollback there."""
+    if way.blockers:
+        return _seen("plan", Verdict.FAILED, " ".join(way.blockers))
+    return _seen("plan", Verdict.PASSED, "A rollback there could begin.")
+
+
+def still_holds(differs: str | None) -> Finding:
+    """Whether the restore point was read, and holds what it held as it was planned."""
+    words = f"{differs}." if differs else "The restore point could be read in full."
+    return _seen("restore point", Verdict.FAILED if differs else Verdict.PASSED, words)
+
+
+def as_examined(troubles: Sequence[Trouble]) -> Finding:
+    """What its backend says of tools, rights and room."""
+    serious = [trouble.words for trouble in troubles if trouble.serious]
+    if serious:
+        return _seen("backend", Verdict.FAILED, " ".join(serious))
+    return _seen("backend", Verdict.PASSED, "Its tools, rights and room were looked at.")
+
+
+def not_planned(problem: Exception) -> Finding:
+    """What cannot be asked now is not known; what is refused has failed."""
+    verdict = Verdict.FAILED if isinstance(problem, PermanentError) else Verdict.INCONCLUSIVE
+    return _seen("plan", verdict, words_of(problem))
+
+
+def can_be_approved(people: int, quorum: int) -> Finding:
+    """Whether enough people can approve a rollback, whoever of them asks. `people`: distinct humans."""
+    words = f"{people} can approve, and {quorum} besides who asks {'has' if quorum == 1 else 'have'} to."
+    return _seen("approvers", Verdict.PASSED if people > quorum else Verdict.FAILED, words)
+
+
+def nobody_told(problem: Exception) -> Finding:
+    return _seen("approvers", Verdict.INCONCLUSIVE, words_of(problem))
+
+
+def _seen(name: str, verdict: Verdict, words: str) -> Finding:
+    return Finding(name, When.OFFLINE, verdict, words=words)
+
+
 # What drills have shown ------------------------------------------------------------------------
 
 
@@ -80,6 +125,8 @@ def shown_by(drills: Iterable[Run]) -> dict[str, DrillResult]:
     found: dict[str, DrillResult] = {}
     for run in drills:
         if run.approval.planned is None or run.end.at is None:
+            continue
+        if run.looks_only:
             continue
         point, content = _shown_point(run)
         failed = tuple(finding.name for finding in run.work.findings if finding.verdict is Verdict.FAILED)

@@ -37,7 +37,14 @@ from bot.looking import (
 from bot.loss import outgrown
 from bot.model import Do, Finding, Phase, Step, Verdict, When
 from bot.planner import Now, Planner
-from bot.preflight import Directory, failover, look_before_start, plan_for, why_not_with_these_settings
+from bot.preflight import (
+    Directory,
+    failover,
+    look_before_start,
+    plan_for,
+    who_could_approve,
+    why_not_with_these_settings,
+)
 from bot.run import Run, StepRecord
 from bot.signatures import why_not_as_planned, why_not_signed
 
@@ -329,6 +336,8 @@ class _Drive:
         return self._world.checks([leg.target for leg in run.approval.plan.legs])
 
     async def _look_around(self, run: Run, step: Step) -> Run:
+        if run.looks_only:
+            return await self._look_at_way(run, step)
         if run.is_drill:
             return await self._look_at_copy(run, step)
         if run.is_snapshot:
@@ -353,6 +362,12 @@ class _Drive:
         seen = await look_until_sure(checks.able, When.OFFLINE, {}, self._clock, self._engine.sleep)
         found = of_copy(before, seen, await arrived(executor, step.target, work))
         return await self.write(run, replace(judged(step, found), left_out=checks.left_out))
+
+    async def _look_at_way(self, run: Run, step: Step) -> Run:
+        """Of a drill that makes no copy: whether a rollback could begin, and who could approve it."""
+        found = await self._engine.planner.look_at_way(run.approval.plan)
+        people = await who_could_approve(run.approval.plan, self._engine.planner, self._engine.directory)
+        return await self.write(run, judged(step, [*found, people]))
 
     async def _look_at_backup(self, run: Run, step: Step) -> Run:
         """By a copy of it, else only whether it is there."""

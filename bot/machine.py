@@ -1050,7 +1050,8 @@ def forgotten(run: Run, at: datetime, why: str, installation: str) -> tuple[Even
 def _step_in_doubt(run: Run) -> Step:
     """Returns the step that may have been begun since the backup; beside its target that is what it makes."""
     does = {Do.PREPARE, Do.SAVE} if run.is_beside else {Do.RESTORE}
-    return [record.step for record in run.work.steps if record.step.do in does][-1]
+    made = [record.step for record in run.work.steps if record.step.do in does]
+    return made[-1] if made else look_of(run)
 
 
 def diagram() -> str:

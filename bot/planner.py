@@ -11,7 +11,7 @@ from typing import Protocol
 from bot import backups, beside, drilling, planning, snapshots, spans
 from bot.clock import Clock
 from bot.configuration import Configuration, Target
-from bot.contract import Executor, OutcomeUnknown, StateChanged, answered, content_of
+from bot.contract import Examines, Executor, OutcomeUnknown, StateChanged, answered, content_of
 from bot.drilling import DrillResult
 from bot.dropping import LATER_SECONDS, SOON_SECONDS, Around, Keep, kept_by_rule, why_keep
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
@@ -140,10 +140,13 @@ class Planner:
     async def plan_drill(self, target: Target, goal: Goal) -> Plan:
         """Returns what a drill on a copy would do. Raises what executors raise, and UserError."""
         await self._refuse_in_doubt(target)
-        drilling.rule_of(target)
+        rule = drilling.rule_of(target)
         listed = await self.points(target.name, EVERY_POINT)
         name = goal.point or drilling.drawn(target, listed, goal.drawn or 0, self.clock())
-        return await self._beside(target, listed, name)
+        if rule.mode != "plan":
+            return await self._beside(target, listed, name)
+        way, pins = await self.way(target.name, Goal(point=name)), await self.executors.pins(target.name)
+        return beside.compose_look(self.configuration, target, way, pins, listed, self.clock())
 
     async def plan_snapshot(self, target: Target, asked: datetime) -> Plan:
         """Returns what a snapshot as of a moment would do. Raises what executors raise, and UserError."""
@@ -265,6 +268,20 @@ class Planner:
             await self.past.beside(step.target),
         )
         return why_keep(run, step, around, points, self.clock())
+
+    async def look_at_way(self, plan: Plan) -> tuple[Finding, ...]:
+        """Returns what a rollback to the point of a plan would meet now; nothing is done."""
+        leg, executor = plan.legs[0], self.executors.executor(plan.target)
+        try:
+            way = await self._asked(plan.target, Goal(point=leg.point.id))
+            found = [drilling.could_begin(way), drilling.still_holds(planning.replaced(leg, way.point))]
+            if isinstance(executor, Examines):
+                found.append(
+                    drilling.as_examined(await answered(executor.examine(), PLAN_READ_WITHIN_SECONDS))
+                )
+        except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+            return (drilling.not_planned(problem),)
+        return tuple(found)
 
     async def look_at_saved(self, target: str, point: str, content: str) -> Finding:
         """Returns whether a backup is listed with this content, as it was saved."""

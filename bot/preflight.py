@@ -5,12 +5,11 @@ It reads and answers; what an answer means for the run is for the engine and the
 
 from typing import Protocol
 
-from bot import policy
+from bot import drilling, policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
 from bot.contract import OutcomeUnknown
-from bot.drilling import refuse_by_itself
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
-from bot.model import Plan
+from bot.model import Finding, Plan
 from bot.planner import Now, Planner
 from bot.policy import Entitled
 from bot.run import Run
@@ -30,7 +29,7 @@ async def plan_for(run: Run, planner: Planner, directory: Directory) -> tuple[Pl
     if run.is_backup:
         return await planner.plan_backup(target), ()
     if run.request.by_itself:
-        refuse_by_itself(target)
+        drilling.refuse_by_itself(target)
     if run.is_drill:
         return await planner.plan_drill(target, run.request.goal), ()
     as_of = run.request.goal.as_of
@@ -86,6 +85,16 @@ def _what_changed(plan: Plan, configuration: Configuration, target: Target) -> s
         if has_changed:
             return f"the {what} of `{target.name}` changed after the plan was made"
     return None
+
+
+async def who_could_approve(plan: Plan, planner: Planner, directory: Directory) -> Finding:
+    """Returns whether enough people can approve a rollback of the target of a drill."""
+    target = planner.configuration.targets[plan.target]
+    try:
+        entitled = await directory.entitled(target)
+    except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
+        return drilling.nobody_told(problem)
+    return drilling.can_be_approved(len(policy.humans(entitled.able())), target.approval.quorum)
 
 
 def why_not_with_these_settings(run: Run, configuration: Configuration) -> str | None:

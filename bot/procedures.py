@@ -105,6 +105,11 @@ def steps_beside(target: str, aside: Aside) -> tuple[Step, ...]:
     return _numbered([replace(draft, on_failure=OnFailure.STOP) for draft in drafts])
 
 
+def steps_of_look(target: str) -> tuple[Step, ...]:
+    """A look whether a rollback could begin now, and nothing else."""
+    return _numbered([_Draft(Phase.VERIFY, Do.CHECK, target, on_failure=OnFailure.STOP)])
+
+
 def steps_of_backup(target: str, aside: Aside) -> tuple[Step, ...]:
     """What is live is saved, looked into, and dropped when its days are over. Nobody has to decide either."""
     drafts = [

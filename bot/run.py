@@ -274,6 +274,12 @@ class Run:
         return self.request.purpose is Purpose.DRILL
 
     @property
+    def looks_only(self) -> bool:
+        """Whether it is a drill without a copy, which is planned and looked at, and proves nothing."""
+        copies = any(record.step.do is Do.PREPARE for record in self.work.steps)
+        return self.is_drill and self.approval.planned is not None and not copies
+
+    @property
     def is_snapshot(self) -> bool:
         return self.request.purpose is Purpose.SNAPSHOT
 

@@ -62,7 +62,7 @@ def _policy(target: Target) -> dict[str, Any]:
     policy["approval"]["from_"].sort()
     if policy["drill"] is not None:
         del policy["drill"]["every"]  # how often somebody is reminded agrees to nothing
-        del policy["drill"]["after"]
+        del policy["drill"]["after"], policy["drill"]["scenario"]
         if not policy["drill"]["start"]["itself"]:
             del policy["drill"]["start"]
     if policy["backup"] is not None:

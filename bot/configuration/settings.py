@@ -173,8 +173,11 @@ class DrillStart(Settings):
 class Drill(Settings):
     """That the way back may be walked on a copy, by the word of one person who may ask for a rollback."""
 
-    mode: Literal["beside"] = "beside"
-    """beside: a restore point is copied beside the target, checked there, and dropped."""
+    mode: Literal["beside", "plan"] = "beside"
+    """beside: a restore point is copied beside the target, checked there, and dropped. plan: it is looked
+    whether a rollback could begin, the weakest drill: nothing is restored, so nothing is proven."""
+    scenario: Text | None = None
+    """What is taken to have happened, in a sentence: it stands on the card, and in the evidence."""
     points: DrillPoints = DrillPoints()
     """Which restore points are drawn from, so that it is not always the newest."""
     every: Wait | None = None

@@ -22,6 +22,8 @@ NAMED_AT_MOST = 4  # checks that did not look
 def headline(run: Run, now: datetime) -> str:
     name = target_name(run.request.target)
     match run.state:
+        case State.SUCCEEDED if run.looks_only and run.work.verdict is Verdict.PASSED:
+            return f"☑️ Drill, planned only: a rollback of {name} could begin; nothing was restored"
         case State.SUCCEEDED if run.work.verdict is Verdict.PASSED:
             return f"✅ Drill: {name} came back on a copy, verified"
         case State.SUCCEEDED:
@@ -29,16 +31,24 @@ def headline(run: Run, now: datetime) -> str:
         case State.FAILED | State.PAUSED:
             return _failed_headline(run, name, now)
         case State.RUNNING:
-            return f"▶️ Drill: {name} on a copy"
+            return f"▶️ Drill: {name}{_where(run)}"
         case State.STUCK:
             return f"🟥 NOT KNOWN: what became of the copy of {name}?"
         case _:
-            return not_begun(run) or f"⏳ Drill: {name} on a copy"
+            return not_begun(run) or f"⏳ Drill: {name}{_where(run)}"
+
+
+def _where(run: Run) -> str:
+    if run.approval.planned is None:
+        return ""
+    return ", planned only" if run.looks_only else " on a copy"
 
 
 def _failed_headline(run: Run, name: str, now: datetime) -> str:
     point = goal_name(run.approval.plan, now) if run.approval.planned else "its restore point"
     match run.work.verdict:
+        case Verdict.FAILED if run.looks_only:
+            return f"❌ Drill, planned only: a rollback of {name} to {point} could NOT begin"
         case Verdict.FAILED:
             return f"❌ Drill: {name} did NOT come back from {point}"
         case Verdict.INCONCLUSIVE:
@@ -54,6 +64,7 @@ def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         return [said, untouched(run), _asked(run, now)]
     return [
         _point(run, plan, now),
+        f"Taken to have happened: {escape(plan.scenario, 120)}" if plan.scenario else "",
         *_how_far(run, plan, facts, now),
         *checked(run),
         *warnings(plan),
@@ -82,7 +93,9 @@ def _how_far(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]
     if not run.state.final:
         waits = f"⚠️ {escape(run.why, 200).rstrip('.')}. Nothing was begun; it is tried again"
         return [waits] if run.why else []
-    copied = next(record for record in run.work.steps if record.step.do is Do.PREPARE)
+    copied = next((record for record in run.work.steps if record.step.do is Do.PREPARE), None)
+    if copied is None:
+        return why_untouched(run, now) if not run.work.findings else [_window(plan).removeprefix(" · ")]
     if copied.outcome is Outcome.SUCCEEDED:
         took = _seconds_of(copied)
         how_long = "" if took is None else f" in {duration(took)}"
@@ -141,7 +154,7 @@ def _copy(run: Run, now: datetime) -> list[str]:
 
 def _what_follows(run: Run) -> list[str]:
     """What a drill that failed means for the next rollback."""
-    if not run.state.final or run.work.verdict is not Verdict.FAILED:
+    if not run.state.final or run.work.verdict is not Verdict.FAILED or run.looks_only:
         return []
     return [f"{code(run.approval.plan.point.id, 60)} is not suggested any more, until a drill of it passes"]
 

@@ -178,7 +178,7 @@ def drill(plan: Plan) -> str:
 def approvals(plan: Plan) -> str:
     """`2, from managers`: how many others have to agree, and who they may be."""
     if plan.purpose is Purpose.DRILL and not plan.approvals_needed:
-        return "none: the configuration agrees to drills on a copy"
+        return "none: the configuration agrees to drills that touch nothing live"
     return f"{plan.approvals_needed}, from {', '.join(plan.approvers)}"
 
 
@@ -197,7 +197,8 @@ def was_live(plan: Plan) -> str:
 def in_full(plan: Plan, now: datetime) -> list[str]:
     """Every row, for the long form: nothing is folded."""
     if plan.purpose is Purpose.DRILL:
-        copied = f"Copied beside {target_name(plan.target)}: {point_name(plan.point, now)}"
+        does = "Copied beside" if any(step.do is Do.PREPARE for step in plan.steps) else "Planned only for"
+        copied = f"{does} {target_name(plan.target)}: {point_name(plan.point, now)}"
         return [copied, *[f"⚠️ {escape(warning)}" for warning in plan.warnings], undo(plan), *_pinned(plan)]
     rows = [
         goes_back(plan, now),

@@ -169,7 +169,8 @@ def last_drill(duty: Duty, of: DutyFacts) -> str:
         shown = f"last {date(of.last.end.at)}"
         failed = [found.name for found in of.last.work.findings if found.verdict is Verdict.FAILED]
         why = escape(", ".join(failed), 60)
-        return f"{shown} *FAILED*: {why}" if failed else f"{shown}: restored, verified"
+        well = "planned only, nothing restored" if of.last.looks_only else "restored, verified"
+        return f"{shown} *FAILED*: {why}" if failed else f"{shown}: {well}"
     return f"last {date(duty.passed_at)}: passed" if duty.passed_at else "never drilled"
 
 

@@ -190,7 +190,7 @@ def state_words(run: Run) -> str:
 def deed(run: Run) -> str:
     """`Roll back orders`, `Undo RB-42 on orders`, `Drill orders on a copy`, `Back up orders`."""
     if run.is_drill:
-        return f"Drill {_object(run)} on a copy"
+        return f"Drill {_object(run)}{_on_a_copy(run)}"
     if run.is_snapshot:
         return f"Copy {_object(run)}"
     if run.is_backup:
@@ -200,12 +200,16 @@ def deed(run: Run) -> str:
 
 def doing(run: Run) -> str:
     if run.is_drill:
-        return f"Drilling {_object(run)} on a copy"
+        return f"Drilling {_object(run)}{_on_a_copy(run)}"
     if run.is_snapshot:
         return f"Copying {_object(run)}"
     if run.is_backup:
         return f"Backing up {_object(run)}"
     return f"{'Undoing' if _undoes(run) else 'Rolling back'} {_object(run)}"
+
+
+def _on_a_copy(run: Run) -> str:
+    return ", planned only" if run.looks_only else " on a copy"
 
 
 _NOT_BEGUN: Mapping[State, tuple[str, str]] = {

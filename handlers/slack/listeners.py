@@ -396,7 +396,7 @@ def _no_room(reason: Exception) -> bool:
 
 
 def _asked(run: Run) -> str:
-    follows = "it runs on a copy" if run.is_drill else "nothing runs until somebody else approves"
+    follows = "nothing live is touched" if run.is_drill else "nothing runs until somebody else approves"
     return (
         f"{run.id}: reading `{run.request.target}`. Its card follows in <#{run.request.channel}>, unless the "
         f"restore point cannot be found; {follows}."

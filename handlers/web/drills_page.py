@@ -79,9 +79,14 @@ def without_drills(configuration: Configuration) -> tuple[str, ...]:
 
 
 def restored_in(run: Run) -> float | None:
-    """Returns the seconds that its copy took; None: it did not come so far."""
-    copied = next(record for record in run.work.steps if record.step.do is Do.PREPARE)
-    if copied.outcome is not Outcome.SUCCEEDED or copied.started_at is None or copied.ended_at is None:
+    """Returns the seconds that its copy took; None: it did not come so far, or made none."""
+    copied = next((record for record in run.work.steps if record.step.do is Do.PREPARE), None)
+    if (
+        copied is None
+        or copied.outcome is not Outcome.SUCCEEDED
+        or copied.started_at is None
+        or copied.ended_at is None
+    ):
         return None
     return (copied.ended_at - copied.started_at).total_seconds()
 
@@ -104,11 +109,15 @@ def _row(run: Run) -> DrillRow:
         at=_ended(run),
         point=point.id,
         tone="failed" if failed else "passed",
-        verdict=f"failed: {', '.join(failed)}" if failed else "restored, verified",
+        verdict=f"failed: {', '.join(failed)}" if failed else _passed(run),
         took="not known" if took is None else duration(took),
         window="not known" if window is None else duration(window),
         follow_up=unmarked(follow_up(run)),
     )
+
+
+def _passed(run: Run) -> str:
+    return "planned only, nothing restored" if run.looks_only else "restored, verified"
 
 
 def _due(duty: Duty | None, now: datetime) -> str:

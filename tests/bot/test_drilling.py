@@ -7,7 +7,7 @@ import pytest
 
 from bot import drilling, machine, presses
 from bot.configuration import Drill, policy_digest
-from bot.contract import COPY, Ended
+from bot.contract import COPY, Ended, Trouble
 from bot.errors import UserError
 from bot.looking import of_copy
 from bot.model import (
@@ -16,6 +16,7 @@ from bot.model import (
     Finding,
     Goal,
     Left,
+    Person,
     PointKind,
     Points,
     Purpose,
@@ -28,7 +29,7 @@ from bot.policy import Entitled
 from tests.bot.configured import CAREFUL, ONLINE, configuration
 from tests.bot.scripted import Claim, Killed, Play, Register
 from tests.bot.stories import T0, later
-from tests.people import ANA, BEN
+from tests.people import ANA, BEN, CY
 
 DRILLED = CAREFUL.model_copy(update={"drill": Drill()})
 COPIED = "copy-k7f3a91c.RB-42.1"
@@ -110,6 +111,59 @@ async def test_checks_look_at_the_copy_and_those_that_cannot_are_named(play: Pla
     assert play.world.told_of_copy == [{COPY: "/copies/k7f3a91c.RB-42.1"}]
     assert [finding.name for finding in play.run.work.findings] == ["copy", play.world.offline.name]
     assert play.run.work.unchecked == (play.world.online.name,)
+
+
+# One that makes no copy ------------------------------------------------------------------------
+
+
+LOOKED = CAREFUL.model_copy(update={"drill": Drill(mode="plan", scenario="the migration broke totals")})
+
+
+async def looked(play: Play) -> Play:
+    play.ask(Goal(point="p41"), Purpose.DRILL)
+    await play.drive()
+    return play
+
+
+async def test_a_drill_by_plan_looks_and_has_no_effect_at_all() -> None:
+    play = await looked(Play(configuration(LOOKED)))
+    assert (play.run.state, play.effects) == (State.SUCCEEDED, [])
+    assert [finding.name for finding in play.run.work.findings] == ["plan", "restore point", "approvers"]
+    assert play.run.approval.plan.scenario == "the migration broke totals"
+
+
+async def test_a_drill_by_plan_proves_nothing_whatever_it_saw() -> None:
+    play = await looked(Play(configuration(LOOKED)))
+    assert drilling.has_shown(play.run)
+    assert drilling.shown_by([play.run]) == {}
+    assert "not proven" in play.run.approval.plan.warnings[-1]
+
+
+async def test_what_stands_against_a_rollback_fails_the_drill_and_not_its_point() -> None:
+    play = Play(configuration(LOOKED))
+    play.backend.blockers = ("No room for the undo point.",)
+    await looked(play)
+    assert (play.run.state, play.run.work.verdict) == (State.FAILED, Verdict.FAILED)
+    assert "No room for the undo point." in play.run.why
+    assert drilling.shown_by([play.run]) == {}
+
+
+@pytest.mark.parametrize(
+    ("approvers", "verdict"), [((BEN, CY), Verdict.PASSED), ((BEN,), Verdict.FAILED), ((), Verdict.FAILED)]
+)
+async def test_a_drill_by_plan_says_whether_anybody_could_approve(
+    approvers: tuple[Person, ...], verdict: Verdict
+) -> None:
+    play = Play(configuration(LOOKED))
+    play.register = Register(Entitled(approvers, requesters=frozenset({ANA.id})))
+    await looked(play)
+    found = {finding.name: finding.verdict for finding in play.run.work.findings}
+    assert found["approvers"] is verdict
+
+
+def test_a_backend_that_finds_something_serious_fails_the_look() -> None:
+    assert drilling.as_examined([Trouble("no git here")]).verdict is Verdict.FAILED
+    assert drilling.as_examined([Trouble("old git", serious=False)]).verdict is Verdict.PASSED
 
 
 # What is refused -------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ async def drilled(open_world: Open, tmp_path: Path) -> World:
 async def test_one_line_walks_the_way_back_on_a_copy_and_says_what_was_seen(drilled: World) -> None:
     good = back_up(drilled.folder, 5, 10)
     reply = await drilled.says("ana", f"drill orders {good} because it is due")
-    assert "it runs on a copy" in str(reply.text)
+    assert "nothing live is touched" in str(reply.text)
     await drilled.reaches("succeeded")
     card = await drilled.shows("was dropped")
     assert "Drill: orders came back on a copy, verified" in card
@@ -160,6 +160,21 @@ async def test_a_drill_waits_for_a_run_that_has_begun_and_is_known_to_be_open(dr
     await drilled.says("ben", f"drill orders {bad}")
     assert "gives way to it" in await drilled.shows("RB-1 is under way")
     assert [run.id for run in await drilled.store.open_drills("orders")] == ["RB-2"]
+
+
+async def test_a_drill_by_plan_says_that_it_is_the_weakest(open_world: Open, tmp_path: Path) -> None:
+    make_orders(tmp_path)
+    by_plan = "drill: {{mode: plan, scenario: the migration broke totals}}"
+    world = await open_world(DRILLED.replace("drill: {{mode: beside}}", by_plan))
+    good = back_up(tmp_path, 5, 10)
+    await world.says("ana", f"drill orders {good} because it is due")
+    await world.reaches("succeeded")
+    card = await world.shows("nothing was restored")
+    assert "Drill, planned only: a rollback of orders could begin" in card
+    assert "Taken to have happened: the migration broke totals" in card
+    assert "The weakest drill: nothing is restored" in card
+    told = str((await world.says("ana", "points orders")).blocks)
+    assert "restored, verified" not in told
 
 
 # What is said of a name is true of its content ------------------------------------------------
