@@ -47,6 +47,8 @@ def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime
             return Keep(f"{other.id} is a {other.request.purpose} of it.", seconds)
     if not points.whole and all(point.id != run.work.undo_points[step.target] for point in points.points):
         return Keep("Not all restore points could be read, so nobody knows what it holds.", SOON_SECONDS)
+    if run.is_backup and run.work.undo_points[step.target] == newest_good(points):
+        return Keep(f"It is the newest backup of `{step.target}` that is good.", SOON_SECONDS)
     why = _why_open(run) or _why_needed(run, step, around, points, now) or _why_foreign(run, step, points)
     return None if why is None else Keep(why, LATER_SECONDS)
 
@@ -74,8 +76,6 @@ def _why_needed(run: Run, step: Step, around: Around, points: Points, now: datet
             return f"It is the undo point of {other.id} as well."
         if (step.target, undo_point) in {(leg.target, leg.point.id) for leg in other.approval.plan.legs}:
             return f"{other.id} was restored from it, and what that has removed can be listed for as long."
-    if run.is_backup and undo_point == newest_good(points):
-        return f"It is the newest backup of `{step.target}` that is good."
     newest = next(earlier(points), None)
     if newest is not None and newest.id == undo_point:
         return f"It is the newest restore point of `{step.target}` that is older than what is live."

@@ -39,6 +39,7 @@ from bot.model import (
     Left,
     Loss,
     LossQuality,
+    PointKind,
     Points,
     RestorePoint,
     Unit,
@@ -56,7 +57,11 @@ COPIED = "archive"  # the target that is copied before it is switched, and whose
 POLLS = {"slow": 3, "takes minutes": 300}  # how often it goes on yet
 RESTORES = Capabilities(Fence.BARRED, does=frozenset({Do.SAVE, Do.RESTORE}))
 COPIES = replace(
-    RESTORES, does=RESTORES.does | {Do.PREPARE}, switches=True, drops=frozenset({Do.PREPARE, Do.SAVE})
+    RESTORES,
+    does=RESTORES.does | {Do.PREPARE},
+    switches=True,
+    drops=frozenset({Do.PREPARE, Do.SAVE}),
+    backs_up=True,
 )
 OF_NOTHING_LIVE = ""  # a drill expects nothing of what is live
 LOSS = Loss(LossQuality.MEASURED, later(-1020), (Unit("rows", 212),))
@@ -129,6 +134,9 @@ class Backend:
             self.live = work.point
         if do is Do.SAVE:
             point = RestorePoint(f"undo-{self.live}-{work.run_id}", later(0))
+            if work.is_backup:
+                kind = PointKind.BACKUP
+                point = RestorePoint(f"backup-{work.run_id}", self.now(), kind=kind, fingerprint=work.run_id)
             self.saved[work.op_id] = self.offered[point.id] = point
         if do is Do.PREPARE:
             self.copies[work.op_id] = Beside(f"copy-{work.op_id}")

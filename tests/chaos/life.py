@@ -21,19 +21,21 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.backups import wanted
 from bot.clock import SteadyClock
 from bot.configuration import MAIN_ZONE, Configuration
 from bot.engine import ClaimedRun, Engine
 from bot.planner import Planner
 from bot.run import Run
 from bot.signatures import Signer
+from handlers.backing_up import back_up_due, keep_schedules
 from handlers.context import Context, Wake
 from handlers.door.deliver import Door, Identity
 from handlers.front import bolt, expire_due
 from handlers.slack.channels import Channels
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.publisher import Publisher
-from handlers.slack.reminding import keep_duties
+from handlers.slack.reminding import keep_duties, remind_due
 from handlers.slack.sending import Sender
 from handlers.watching import Watching
 from handlers.web.links import Links
@@ -238,20 +240,24 @@ async def _lived(birth: Birth, outside: Outside, loop: VirtualLoop, trail: Trail
         context.publish,
     )
     await keep_duties(context)
+    await keep_schedules(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())
         group.create_task(Publisher(context).run())
-        group.create_task(_expire(context))
+        group.create_task(_tick(context))
 
 
 def _at(loop: VirtualLoop) -> datetime:
     return T0 + timedelta(seconds=loop.time())
 
 
-async def _expire(context: Context) -> None:
+async def _tick(context: Context) -> None:
     while True:
         await asyncio.sleep(1)
         await expire_due(context)
+        await remind_due(context)
+        if wanted(context.configuration):
+            await back_up_due(context)
 
 
 _hearing: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly

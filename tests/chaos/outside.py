@@ -251,6 +251,11 @@ class Outside:
                 return message
         return None
 
+    def reminders(self, who: str) -> list[Message]:
+        """What the bot has said to somebody of no run in particular."""
+        messages = self.workspace.messages(self.workspace.direct(MEMBERS[who]))
+        return [m for m in messages if not m.deleted and "is due" in m.plain()]
+
     def _cards(self) -> list[Message]:
         messages = self.workspace.messages(CHANNEL)
         return [m for m in messages if m.metadata and not m.thread_ts and not m.deleted]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.configuration import Configuration, Drill, Rule, Snapshots
+from bot.configuration import Backups, Configuration, Drill, Hours, Rule, Snapshots
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, configuration, restoring, target
 from tests.chaos.backends import COPIED
 from tests.chaos.histories import Answer
@@ -46,6 +46,20 @@ def _archive() -> Configuration:
     how = {"owner": "U01DORA", "approval": rule, "maintenance": MAINTENANCE, "checks": (OFFLINE, ONLINE)}
     beside = {"drill": Drill(every=90 * 86_400.0), "snapshots": Snapshots(), "undo_days": 0}
     return configuration(target(COPIED, **how).model_copy(update=beside))
+
+
+def _backed_up() -> Configuration:
+    """A target of which the clock takes backups, more often than a file may say: nobody waits here."""
+    rule = Rule(from_=("managers",), expires=EXPIRES)
+    how = {"owner": "U01DORA", "approval": rule, "checks": (OFFLINE, ONLINE)}
+    backup = Backups(every=120.0, keep=150.0)
+    return configuration(target(COPIED, **how).model_copy(update={"backup": backup}))
+
+
+def _reminded() -> Configuration:
+    """A drill is due from the beginning, and its owner is told at any time of the day."""
+    hours = Hours(**{"from": "00:00", "until": "23:59"})
+    return _archive().model_copy(update={"reminders": hours})
 
 
 def rollback(outside: Outside) -> None:
@@ -174,6 +188,32 @@ def snapshot(outside: Outside) -> None:
     outside.until(lambda: None if archive.copies else True, "the drop of the copy")
 
 
+def backup(outside: Outside) -> None:
+    """Two are taken by the clock and looked into; the first goes when its time is over."""
+    archive = outside.backends[COPIED]
+    archive.troubles["start"] += ["slow"]
+    outside.until(lambda: True if _taken(outside) >= 2 else None, "two backups", 600.0)
+    outside.until(lambda: None if archive.copies else True, "the drop of the copy")
+    outside.until(lambda: None if "backup-BK-1" in archive.offered else True, "the drop of the first", 600.0)
+
+
+def _taken(outside: Outside) -> int:
+    return sum(name.startswith("backup-") for name in outside.backends[COPIED].offered)
+
+
+def reminder(outside: Outside) -> None:
+    """A drill is due: its owner is told once, somebody walks the way back, and the message shows it."""
+    outside.until(lambda: True if outside.reminders("dora") else None, "a reminder")
+    outside.says("ana", f"drill {COPIED} p41 because it is due")
+    outside.reaches("succeeded")
+    outside.until(lambda: True if _is_done(outside) else None, "a reminder that shows the drill")
+    outside.until(lambda: True if len(outside.reminders("dora")) == 1 else None, "one reminder and no more")
+
+
+def _is_done(outside: Outside) -> bool:
+    return any("next by" in message.plain() for message in outside.reminders("dora"))
+
+
 def slow(outside: Outside) -> None:
     outside.backends["orders"].troubles["plan"] += ["late"]
     outside.backends["orders"].troubles["start"] += ["", "slow"]
@@ -196,5 +236,7 @@ STORIES: Mapping[str, Story] = {
     "called off": Story(called_off, _archive(), ("cancelled", "succeeded")),
     "drill": Story(drill, _archive(), ("succeeded",)),
     "snapshot": Story(snapshot, _archive(), ("succeeded",)),
+    "backup": Story(backup, _backed_up(), ("succeeded",)),
+    "reminder": Story(reminder, _reminded(), ("succeeded",)),
     "failed drill": Story(failed_drill, _archive(), ("failed",)),
 }
