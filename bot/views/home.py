@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.duties import Duty
 from bot.model import State
 from bot.run import Run
+from bot.views import reminder
 from bot.views.limits import View, context, escape, header, home_tab, link, sections
+from bot.views.reminder import DutyFacts
 from bot.views.words import deed, state_words, utc
 
 
@@ -18,9 +21,14 @@ class Linked:
     url: str | None = None
 
 
-def home(awaiting: Sequence[Linked], running: Sequence[Linked], due: Sequence[str], now: datetime) -> View:
-    """`due`: a row for each drill that is due of what this person owns; nothing is said where none is."""
-    drills = [header("Your drills that are due"), *sections([f"• {row}" for row in due])] if due else []
+def home(
+    awaiting: Sequence[Linked],
+    running: Sequence[Linked],
+    due: Sequence[tuple[Duty, DutyFacts]],
+    now: datetime,
+) -> View:
+    """`due`: what is due of what this person owns; nothing is said where nothing is."""
+    drills = [header("Yours to do"), *reminder.each(due, now)] if due else []
     return home_tab(
         [
             header("Awaits you"),

@@ -56,16 +56,22 @@ def reminder(
     """`facts` by the keys of the duties; `late`: how much later than its time the message comes."""
     waiting = [duty for duty in duties if _is_waiting(duty, now)]
     title = _title(waiting, len(duties))
-    blocks: list[Block] = [section(f"*{title}*")]
-    for duty in duties[:SHOWN_DUTIES]:
-        of = facts.get(duty.key, DutyFacts())
-        blocks.append(section(row(duty, of, now)))
-        if duty in waiting and of.going_on is None:
-            blocks += actions(duty.key, _buttons(duty, of))
+    shown = [(duty, facts.get(duty.key, DutyFacts())) for duty in duties[:SHOWN_DUTIES]]
+    blocks: list[Block] = [section(f"*{title}*"), *each(shown, now)]
     if (more := len(duties) - SHOWN_DUTIES) > 0:
         blocks.append(section(f"and {more} more: `{command} drills` lists them all"))
     blocks.append(context(_foot(waiting, late, now)))
     return message(title, blocks)
+
+
+def each(duties: Sequence[tuple[Duty, DutyFacts]], now: datetime) -> list[Block]:
+    """Returns a row for each, with what can be done about it."""
+    blocks: list[Block] = []
+    for duty, of in duties:
+        blocks.append(section(row(duty, of, now)))
+        if _is_waiting(duty, now) and of.going_on is None:
+            blocks += actions(duty.key, _buttons(duty, of))
+    return blocks
 
 
 def _is_waiting(duty: Duty, now: datetime) -> bool:

@@ -49,6 +49,15 @@ async def refuse_elsewhere(ctx: Context, duty: Duty, channel: str | None, ts: st
         raise UserError("This is an older reminder. Press the button on the newest one.")
 
 
+async def channel_of(ctx: Context, duty: Duty) -> str:
+    """Returns where it was told last: a button in App Home is pressed in no channel. Raises UserError."""
+    card = await ctx.cards.by_key(duty.card) if duty.card else None
+    if card is None or card.channel is None:
+        command = ctx.configuration.command
+        raise UserError(f"Nobody was told of it yet. Type `{command} drill {duty.target}` in a channel.")
+    return card.channel
+
+
 async def start(ctx: Context, duty: Duty, person: Person, channel: str, delivery: Delivery) -> Run:
     """Asks for the drill that is due, or for one after a drill that failed. Raises UserError, Repeated."""
     if going_on := await ctx.store.open_drills(duty.target):

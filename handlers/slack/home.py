@@ -10,7 +10,7 @@ from bot.policy import Entitled
 from bot.run import Run
 from bot.views.home import Linked
 from bot.views.home import home as draw
-from bot.views.reminder import SHOWN_DUTIES, row
+from bot.views.reminder import SHOWN_DUTIES
 from handlers.context import Context
 from handlers.due import facts_of
 from handlers.slack.sending import MustWait
@@ -23,7 +23,7 @@ async def publish(ctx: Context, user_id: str) -> None:
         Linked(run) for run in runs if run.state in {State.APPROVED, State.RUNNING, State.PAUSED, State.STUCK}
     ]
     due = [
-        row(duty, await facts_of(ctx.store, ctx.configuration, duty, ctx.clock()), ctx.clock())
+        (duty, await facts_of(ctx.store, ctx.configuration, duty, ctx.clock()))
         for duty in await ctx.duties.all()
         if duty.due_at <= ctx.clock() and await _owns(ctx, duty, user_id)
     ]

@@ -204,14 +204,18 @@ class Listeners:
         await pressing.refuse_if_read_only(self._ctx, person, action_id)
         duty = await duty_presses.duty_of(self._ctx, value)
         place = body.get("container", {})
+        at_home = place.get("type") == "view"
         channel = str(place.get("channel_id") or _channel_of(body) or "")
-        await duty_presses.refuse_elsewhere(self._ctx, duty, channel, place.get("message_ts"))
-        if action_id == reminder.START_BUTTON:
-            await duty_presses.start(self._ctx, duty, person, channel, delivery)
-            return None
-        if action_id == reminder.BACKUP_BUTTON:
-            await duty_presses.take_backup(self._ctx, duty, person, delivery)
-            return None
+        if at_home:
+            channel = await duty_presses.channel_of(self._ctx, duty)
+        else:
+            await duty_presses.refuse_elsewhere(self._ctx, duty, channel, place.get("message_ts"))
+        if action_id in {reminder.START_BUTTON, reminder.BACKUP_BUTTON}:
+            if action_id == reminder.START_BUTTON:
+                await duty_presses.start(self._ctx, duty, person, channel, delivery)
+            else:
+                await duty_presses.take_backup(self._ctx, duty, person, delivery)
+            return home.publish(self._ctx, body["user"]["id"]) if at_home else None
         view = await duty_presses.form(self._ctx, action_id, duty, person)
         return press_forms.show(self._ctx, body["trigger_id"], view)
 

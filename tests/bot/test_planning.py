@@ -30,6 +30,7 @@ from bot.model import (
     Unit,
     Way,
 )
+from bot.outside import OutsideChange
 from bot.pins import Pin
 from bot.planning import (
     compose,
@@ -400,6 +401,7 @@ def test_the_digest_changes_with_every_field(field: str) -> None:
         "made_at": T0 + timedelta(milliseconds=1),
         "as_of": T0,
         "freshest": T0,
+        "changes": (OutsideChange("orders", T0, "migration"),),
     }
     value = changed.get(field, "x" if isinstance(getattr(AGREED, field), str) else 77)
     other: Plan = codec.load(Plan, {**codec.dump(Plan, AGREED), field: value})

@@ -24,7 +24,7 @@ from tests.handlers.conftest import Open
 from tests.handlers.test_drills import DRILLED, back_up, make_orders
 from tests.handlers.world import World
 from tests.people import CHANNEL, PEOPLE
-from workspace.slack.nouns import Message
+from workspace.slack.nouns import Message, View
 
 HOURS = 'reminders: {{from: "00:00", until: "23:59"}}\n'
 REMINDED = DRILLED.replace(
@@ -285,6 +285,23 @@ async def test_app_home_lists_the_drills_that_are_due_of_what_i_own(due: World) 
         await due.slack.open_home(PEOPLE[who])
         home = await due.until(partial(due.workspace.home, PEOPLE[who]), "a home")
         assert ("never drilled" in str(home.blocks)) is told
+
+
+async def test_app_home_starts_what_is_due_in_one_click_and_shows_that_it_goes_on(due: World) -> None:
+    await ticks(due)
+    await reminded(due, "is due")
+    await due.slack.open_home(PEOPLE["dora"])
+    home = await due.until(partial(due.workspace.home, PEOPLE["dora"]), "a home")
+    assert isinstance(home, View)
+    await due.slack.click(PEOPLE["dora"], home, "start_drill")
+    await due.reaches("succeeded", "RB-1")
+    shown = await due.until(partial(_home_with, due, "RB-1"), "a home that shows the drill")
+    assert shown
+
+
+def _home_with(world: World, words: str) -> View | None:
+    home = world.workspace.home(PEOPLE["dora"])
+    return home if home is not None and words in str(home.blocks) else None
 
 
 async def test_a_clock_that_jumps_a_quarter_ahead_tells_everything_once(due: World) -> None:

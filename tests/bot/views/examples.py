@@ -39,7 +39,7 @@ from bot.views import details, home, lists, press_forms, refusal, reminder, star
 from bot.views.facts import CardFacts
 from bot.views.home import Linked
 from bot.views.limits import MessageContent, View
-from bot.views.reminder import DutyFacts, row
+from bot.views.reminder import DutyFacts
 from bot.views.start_form import Reachable, StartForm, TargetChoice
 from tests import people
 from tests.bot.stories import happened, having, plan_data, requested
@@ -684,7 +684,7 @@ MODALS: dict[str, View] = {
     "later": reminder.later(DUE, DutyFacts("production"), at("10:00"), NOW),
     "hand_over": reminder.hand_over(DUE, DutyFacts("production"), NOW),
     "home_empty": home.home([], [], [], NOW),
-    "home_due": home.home([], [], [row(DUE, DutyFacts("production"), NOW)], NOW),
+    "home_due": home.home([], [], [(DUE, DutyFacts("production"))], NOW),
 }
 
 LISTS: dict[str, MessageContent] = {

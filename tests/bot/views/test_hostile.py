@@ -34,7 +34,7 @@ from bot.views import details, home, lists, press_forms, reminder, start_form
 from bot.views.card import CardFacts, card, direct, notice
 from bot.views.home import Linked
 from bot.views.limits import MessageContent, View
-from bot.views.reminder import DutyFacts, row
+from bot.views.reminder import DutyFacts
 from tests.bot.stories import any_of, having
 from tests.bot.views.examples import (
     ANA,
@@ -184,7 +184,7 @@ def modals_of(text: str) -> tuple[View, ...]:
         press_forms.undo_form(run, None, text, "", now),
         press_forms.stop(run, replace(facts, progress=Progress(now, text)), "", now),
         details.details(run, facts, hostile_events(text), (run,), now),
-        home.home([Linked(run, text)], [], [row(hostile_duty(text), DutyFacts(text), now)], now),
+        home.home([Linked(run, text)], [], [(hostile_duty(text), DutyFacts(text))], now),
         reminder.later(hostile_duty(text), DutyFacts(text), now, now),
         reminder.hand_over(hostile_duty(text), DutyFacts(text), now),
     )

@@ -39,6 +39,8 @@ PLAN_KEYS = [
     "gone",
     "diff",
     "fingerprint",
+    "changes",
+    "changes_told",
 ]
 RUN_KEYS = [
     "id",
@@ -139,6 +141,8 @@ def test_a_plan_is_told_with_what_it_loses_and_at_most() -> None:
         "gone": [],
         "diff": None,
         "fingerprint": None,
+        "changes": [],
+        "changes_told": None,
     }
 
 
