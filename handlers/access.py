@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.model import Person
 from bot.presses import PRESSES, Press, forms_before, forms_then
-from bot.views import reminder
+from bot.views import practice, reminder
 
 
 class OpenTo(StrEnum):
@@ -37,6 +37,7 @@ FROM_SLACK: Mapping[str, OpenTo] = {
     "view start_rollback": OpenTo.RIGHTS,
     "message_shortcut rollback_shortcut": OpenTo.MEMBER,
     **{f"action {action_id}": OpenTo.RIGHTS for action_id in reminder.BUTTONS},
+    **{f"action {action_id}": OpenTo.FORM for action_id in practice.BUTTONS},
     **{f"view {callback_id}": OpenTo.RIGHTS for callback_id in (reminder.LATER, reminder.HAND_OVER)},
     "event app_home_opened": OpenTo.MEMBER,
     "event subteam_members_changed": OpenTo.SLACK,

@@ -32,6 +32,7 @@ from handlers.slack.channels import Channels
 from handlers.slack.client import client_for, who_am_i
 from handlers.slack.directory import SlackDirectory
 from handlers.slack.listeners import listen
+from handlers.slack.practising import practise_due
 from handlers.slack.publisher import Publisher
 from handlers.slack.publisher_lease import PublisherLease
 from handlers.slack.reminding import digest_due, keep_duties, remind_due, start_due
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 EXPIRY_EVERY_SECONDS = 1.0
 REMINDERS_EVERY_SECONDS = 30.0
 BACKUPS_EVERY_SECONDS = 5.0
+PRACTICE_EVERY_SECONDS = 600.0
 HOUSEKEEPING_EVERY_SECONDS = 600
 LOOKS_KEPT = timedelta(hours=2)
 DELIVERIES_KEPT = timedelta(days=1)
@@ -78,6 +80,7 @@ class Front:
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, remind_due, self.context))
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, start_due, self.context))
             loops.append(_again_and_again(REMINDERS_EVERY_SECONDS, digest_due, self.context))
+            loops.append(_again_and_again(PRACTICE_EVERY_SECONDS, practise_due, self.context))
             loops.append(_again_and_again(BACKUPS_EVERY_SECONDS, back_up_due, self.context))
         if self.shared is not None:
             loops.append(_hear_of_others(self.shared, self.context.publish))

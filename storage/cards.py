@@ -30,6 +30,7 @@ class CardKind(StrEnum):
     AUDIT = "audit"  # a copy of every request in the audit channel
     ADDRESS = "address"  # tells whoever asked for a snapshot where its copy stands
     DIGEST = "digest"  # of a month, for managers: it belongs to no run
+    PRACTICE = "practice"  # for an approver of whom nothing was heard for long: it belongs to no run
     REMINDER = "reminder"  # of what is due between incidents: it belongs to no run
 
 
@@ -170,7 +171,7 @@ class CardStore:
     async def of_no_run(self) -> tuple[Card, ...]:
         """Reminders and digests that were never posted, and those of which something has become."""
         owed = or_(cards.c.ts.is_(None), cards.c.drawn.is_(None))
-        kinds = (CardKind.REMINDER, CardKind.DIGEST)
+        kinds = (CardKind.REMINDER, CardKind.DIGEST, CardKind.PRACTICE)
         mine = (cards.c.run_id == "", cards.c.kind.in_(kinds))  # by an index: asked every second
         return await self._cards(*mine, cards.c.gone.is_(None), owed)
 

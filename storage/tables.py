@@ -226,6 +226,18 @@ changes = Table(
     Index("ix_changes_heard_at", "heard_at"),
 )
 
+practices = Table(
+    "practices",
+    metadata,
+    Column("person", String(32), primary_key=True),  # account of an approver
+    Column("asked_at", String(24), nullable=False),
+    Column("card", String(16), nullable=False),  # the newest message; its buttons carry the key
+    Column("answered_at", String(24), nullable=True),
+    Column("answer", String(8), nullable=False),  # yes, no; empty: none yet
+    Column("silent", Integer, nullable=False),  # messages before it, in a row, without an answer
+    Index("ix_practices_card", "card"),
+)
+
 proofs = Table(
     "proofs",
     metadata,

@@ -323,6 +323,13 @@ class SignificantChange(Settings):
     """At least so much, in whatever its source counts."""
 
 
+class ApproverPractice(Settings):
+    """That approvers of whom nothing was heard for long get a message to practise on. It decides nothing."""
+
+    every: Wait = 90 * 86_400.0
+    """How long nobody is asked again, and how long a decision counts."""
+
+
 class MonthlyDigest(Settings):
     """That managers are told once a month what was taken back, drilled and left to do."""
 
@@ -345,6 +352,8 @@ class Document(Settings):
     public_url: Annotated[Text, AfterValidator(_no_trailing_slash)] | None = None
     """Where browsers reach the bot. Absent: no links."""
     reminders: Hours = Hours()
+    practice: ApproverPractice | None = None
+    """Absent: no approver is asked to practise."""
     monthly: MonthlyDigest | None = None
     """Absent: nobody is told."""
     hooks: Mapping[str, Hook] = Field(

@@ -16,14 +16,14 @@ from slack_sdk.errors import SlackApiError
 from bot.errors import TemporaryError, UserError
 from bot.presses import PRESSES, Click, forms_before, veto
 from bot.run import Run
-from bot.views import reminder
+from bot.views import practice, reminder
 from bot.views.limits import sentence
 from bot.views.refusal import refusal, to_card
 from handlers import access
 from handlers.context import Context
 from handlers.door.admission import Turned
 from handlers.door.delivery import Delivery, TurnedAway
-from handlers.slack import command, duty_presses, home, press_forms, pressing, start_modal
+from handlers.slack import command, duty_presses, home, practising, press_forms, pressing, start_modal
 from handlers.slack.command import Asked, OpenForm, TypedLine
 from handlers.slack.forms import any_block, block_of
 from handlers.slack.press_forms import Pressed
@@ -46,6 +46,8 @@ def listen(app: AsyncApp, ctx: Context) -> None:
         app.action(action_id)(hear.button)
     for action_id in reminder.BUTTONS:
         app.action(action_id)(hear.duty_button)
+    for action_id in practice.BUTTONS:
+        app.action(action_id)(hear.practice_button)
     for callback_id in (reminder.LATER, reminder.HAND_OVER):
         app.view(callback_id)(hear.duty_form)
     for choice in ("target", "point", "before", "offline"):
@@ -218,6 +220,17 @@ class Listeners:
             return home.publish(self._ctx, body["user"]["id"]) if at_home else None
         view = await duty_presses.form(self._ctx, action_id, duty, person)
         return press_forms.show(self._ctx, body["trigger_id"], view)
+
+    async def practice_button(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await self._do(ack, body, context, self._practised)
+
+    async def _practised(self, body: Body, delivery: Delivery) -> None:
+        pressed = body["actions"][0]
+        person = await self._ctx.directory.person(body["user"]["id"])
+        await pressing.refuse_if_read_only(self._ctx, person, pressed["action_id"])
+        await practising.press(
+            self._ctx, pressed["action_id"], str(pressed.get("value", "")), person, delivery
+        )
 
     async def duty_form(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         view = body["view"]

@@ -277,7 +277,7 @@ class Publisher:
                 return message(shown.text, [b for b in shown.blocks if b.get("type") != "actions"])
             case CardKind.ADDRESS:
                 return address(run)
-            case CardKind.REMINDER | CardKind.DIGEST:
+            case CardKind.REMINDER | CardKind.DIGEST | CardKind.PRACTICE:
                 return None  # it belongs to no run
 
     async def _link(self, cards: Sequence[Card]) -> str | None:

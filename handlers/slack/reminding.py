@@ -13,6 +13,7 @@ from bot.canonical_json import digest as digest_of
 from bot.views import reminder as view
 from bot.views.digest import Month, digest
 from bot.views.limits import MessageContent
+from bot.views.practice import practice as draw_practice
 from handlers.context import Context
 from handlers.due import facts_of
 from handlers.slack import asking
@@ -22,6 +23,7 @@ from storage.cards import Card, CardKind, place
 from storage.counting import counted
 from storage.duties import late_of
 from storage.duty_rows import redraw
+from storage.practices import PracticeStore
 
 log = structlog.get_logger()
 
@@ -127,5 +129,7 @@ async def _drawn(ctx: Context, card: Card) -> MessageContent:
     now = ctx.clock()
     if card.kind is CardKind.DIGEST:
         return await _digest_of(ctx, card.moment, now)
+    if card.kind is CardKind.PRACTICE:
+        return draw_practice(await PracticeStore(ctx.store).of_card(card.key), now)
     facts = {duty.key: await facts_of(ctx.store, ctx.configuration, duty, now) for duty in told}
     return view.reminder(told, facts, ctx.configuration.command, late_of(card.moment), now)

@@ -44,6 +44,7 @@ from bot.model import (
 from bot.outside import OutsideChange
 from bot.pins import Pin
 from bot.policy import Entitled, marks
+from bot.practice import NO
 from bot.presses import APPROVE, CANCEL, CONTINUE, LEARN, RESOLVE, RETRY, STOP, VETO, Click, veto
 from bot.run import Pause, Run
 from handlers.slack import asking
@@ -53,6 +54,7 @@ from storage.changes import ChangeStore, ToldChange
 from storage.duties import DutyStore
 from storage.leases import Leases
 from storage.looks import Modal
+from storage.practices import PracticeStore
 from storage.schedules import ScheduleStore
 from tests.bot.scripted import Scripted
 from tests.bot.stories import LOSS, POINT, T0, later
@@ -87,6 +89,7 @@ async def in_use(s: Stage) -> None:
     await succeeded(s)
     await beside(s)
     await by_the_clock(s)
+    await practised(s)
     await looks_and_leases(s)
 
 
@@ -105,6 +108,15 @@ async def before_the_start(s: Stage) -> None:
         LossQuality.ESTIMATED, later(-60.5), units, "by the rate of the last hour", T0
     )
     await s.approved(wish("approved"))
+
+
+async def practised(s: Stage) -> None:
+    """Two approvers were asked to practise, and one of them has answered."""
+    practices = PracticeStore(s.store)
+    for who in (BEN, CY):
+        await practices.ask(who.id, None, s.clock())
+    s.passes()
+    await practices.answer((await practices.all())[CY.id], NO, None, s.clock())
 
 
 async def outside(s: Stage) -> None:

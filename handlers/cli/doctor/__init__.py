@@ -17,12 +17,14 @@ from bot.clock import Clock, SteadyClock
 from bot.configuration import Configuration
 from bot.errors import ConfigurationError, TemporaryError
 from bot.planner import Planner
+from bot.practice import is_inactive
 from handlers.cli.database import stored
 from handlers.cli.doctor import installation, people, rehearsal, slack, targets
 from handlers.cli.doctor.results import Result, exit_code
 from handlers.cli.reading import opened_world
 from handlers.settings import ProcessSettings
 from handlers.slack.directory import SlackDirectory
+from storage.practices import PracticeStore
 
 __all__ = ["examine", "exit_code"]
 
@@ -74,6 +76,18 @@ async def _processes(settings: ProcessSettings, configuration: Configuration, cl
         return []  # the database has had its own line
 
 
+async def _silent(settings: ProcessSettings, clock: Clock) -> frozenset[str]:
+    """The accounts of approvers who have not practised when they were asked to."""
+    try:
+        async with stored(settings) as store:
+            practices = PracticeStore(store)
+            decided, known = await practices.decided(), await practices.all()
+    except (ConfigurationError, TemporaryError, DBAPIError, OSError):
+        return frozenset()  # the database has had its own line
+    now = clock()
+    return frozenset(one for one, of in known.items() if is_inactive(of, decided.get(one), now))
+
+
 async def _backends(
     settings: ProcessSettings, configuration: Configuration, clock: Clock
 ) -> dict[str, targets.Examined]:
@@ -112,8 +126,9 @@ async def _slack(
     for result in await people.user_groups(client, configuration):
         yield result
     directory = SlackDirectory(configuration, client, introduced.team_id, clock)
+    silent = await _silent(settings, clock)
     for name, target in configuration.targets.items():
-        yield await people.second_person(directory, target, needed[name])
+        yield await people.second_person(directory, target, needed[name], silent)
     if operator is not None:
         person = await directory.person(operator)
         yield await people.rights(directory, configuration, person)

@@ -1,6 +1,7 @@
 """Whether requests can find their second person: user groups read live, approvers besides each requester."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -11,6 +12,8 @@ from bot.policy import Entitled, PersonRole, why_nobody_else
 from handlers.cli.doctor.results import Result, fail, ok, unreachable, warn
 from handlers.cli.doctor.slack import NotAnswered, SlackRefused, asked
 from handlers.slack.directory import PEOPLE_KNOWN_SECONDS, SlackDirectory
+
+SILENT = "has left the last messages to practise on unanswered"
 
 
 async def user_groups(client: AsyncWebClient, configuration: Configuration) -> list[Result]:
@@ -45,8 +48,10 @@ def _advice(error: str) -> str:
             return "Add the scope as in manifest.yml, then install the app again."
 
 
-async def second_person(directory: SlackDirectory, target: Target, needed: int) -> Result:
-    """`needed`: approvals besides the requester's."""
+async def second_person(
+    directory: SlackDirectory, target: Target, needed: int, silent: Collection[str] = ()
+) -> Result:
+    """`needed`: approvals besides the requester's. `silent`: approvers on whom nobody should count."""
     title = f"approvers of {target.name}"
     entitled = await directory.entitled(target, PEOPLE_KNOWN_SECONDS)
     if entitled.unread:
@@ -56,7 +61,15 @@ async def second_person(directory: SlackDirectory, target: Target, needed: int) 
         likely = await _likely_requesters(directory, entitled)
     except TemporaryError as problem:
         return fail(title, f"the requesters could not be read: {words_of(problem)}")
-    return judged(target.name, entitled, likely, needed)
+    return judged(target.name, without(entitled, silent), likely, needed)
+
+
+def without(entitled: Entitled, silent: Collection[str]) -> Entitled:
+    """Returns who is entitled as if these accounts could not approve: they may, and would not be there."""
+    approvers = tuple(
+        replace(person, barred=SILENT) if person.id in silent else person for person in entitled.approvers
+    )
+    return replace(entitled, approvers=approvers)
 
 
 async def _likely_requesters(directory: SlackDirectory, entitled: Entitled) -> list[Person]:

@@ -1,4 +1,4 @@
-"""When a backup of each target is taken, and what was done to targets without the bot"""
+"""When backups are taken, what was done to targets without the bot, and which approvers have practised"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -35,5 +35,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_changes_target", "changes", ["target", "at"])
     op.create_index("ix_changes_heard_at", "changes", ["heard_at"])
+    op.create_table(
+        "practices",
+        sa.Column("person", sa.String(32), primary_key=True),
+        sa.Column("asked_at", sa.String(24), nullable=False),
+        sa.Column("card", sa.String(16), nullable=False),
+        sa.Column("answered_at", sa.String(24), nullable=True),
+        sa.Column("answer", sa.String(8), nullable=False),
+        sa.Column("silent", sa.Integer, nullable=False),
+    )
+    op.create_index("ix_practices_card", "practices", ["card"])
     op.add_column("duties", sa.Column("because", sa.Text, nullable=True))
     op.add_column("duties", sa.Column("changed_at", sa.String(24), nullable=True))

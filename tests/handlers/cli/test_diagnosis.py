@@ -125,6 +125,14 @@ def test_a_bot_in_no_channel_is_a_warning() -> None:
 # The second person -----------------------------------------------------------------------------
 
 
+def test_who_is_silent_is_not_counted_and_named() -> None:
+    entitled = Entitled((BEN, CY), requesters=frozenset({ANA.id}))
+    result = people.judged("shop", people.without(entitled, {CY.id}), [ANA], 1)
+    assert result.grade is Grade.WARN
+    assert "Not counted: Cy: has left the last messages to practise on unanswered" in result.words
+    assert people.judged("shop", people.without(entitled, {BEN.id, CY.id}), [ANA], 1).grade is Grade.FAIL
+
+
 def judged(approvers: list[Person], requesters: list[Person] | None, needed: int = 1) -> Result:
     ids = None if requesters is None else frozenset(person.id for person in requesters)
     entitled = Entitled(approvers=tuple(approvers), requesters=ids)
