@@ -41,8 +41,15 @@ def wanted(configuration: Configuration) -> dict[str, float]:
 
 def next_after(schedule: Schedule, now: datetime) -> datetime:
     """Returns the first moment after now, counted from when it was due: what was missed is taken once."""
+    if is_astray(schedule, now):
+        return now + timedelta(seconds=schedule.every)
     rounds = max(0.0, (now - schedule.due_at).total_seconds()) // schedule.every + 1
     return schedule.due_at + timedelta(seconds=rounds * schedule.every)
+
+
+def is_astray(schedule: Schedule, now: datetime) -> bool:
+    """Whether it is due later than can be meant: a clock that was wrong for a moment has moved it."""
+    return schedule.due_at > now + timedelta(seconds=schedule.every)
 
 
 def again_at(every: float, failed_at: datetime) -> datetime:

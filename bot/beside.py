@@ -14,7 +14,6 @@ from bot.errors import UserError
 from bot.model import (
     PLAN_FORMAT,
     Ceiling,
-    Current,
     Do,
     Leg,
     Loss,
@@ -31,6 +30,7 @@ from bot.model import (
 from bot.pins import Pin
 from bot.procedures import Aside, steps_beside, steps_of_backup, steps_of_look
 
+KNOWN_POINTS = 50  # what a backup says that it has made must not be among the newest that were there
 NOTHING_PROVEN = "The weakest drill: nothing is restored, so the restore point is not proven by it"
 NOTHING_LOST = Loss(LossQuality.NONE, basis="a copy touches nothing that is live")
 
@@ -92,7 +92,7 @@ def _scenario(target: Target) -> str:
 def compose_backup(
     configuration: Configuration,
     target: Target,
-    current: Current,
+    listed: Points,
     pins: tuple[Pin, ...],
     capabilities: Capabilities,
     made_at: datetime,
@@ -110,10 +110,12 @@ def compose_backup(
     makes = frozenset({Do.SAVE, Do.PREPARE} if copies and rule.verify != "quick" else {Do.SAVE})
     kept = () if Do.SAVE in capabilities.drops else ("The backend drops no backups: somebody has to do it",)
     aside = Aside(makes, makes & capabilities.drops, capabilities.timeouts)
+    current = listed.current
     live = RestorePoint(current.id, current.at, current.label, current=True)
     leg = Leg(target.name, current, live, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
     plan = _plan(configuration, target, Purpose.BACKUP, leg, steps_of_backup(target.name, aside), made_at)
-    return replace(plan, warnings=kept, keep=rule.keep)
+    known = tuple(point.id for point in listed.points[:KNOWN_POINTS])
+    return replace(plan, warnings=kept, keep=rule.keep, known=known)
 
 
 def _plan(

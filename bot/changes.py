@@ -39,13 +39,17 @@ def asks_for_drill(configuration: Configuration, change: OutsideChange) -> bool:
     return change.significant and drill is not None and drill.after is not None
 
 
-def due_after(duty: Duty | None, now: datetime) -> datetime | None:
+def due_after(duty: Duty | None, change: OutsideChange, now: datetime) -> datetime | None:
     """Returns when a drill becomes due by a change; None: it is due already, or will be by then.
 
-    `duty`: that of its drills, open or done; None: there is none.
+    So it is where a drill has passed since the change. `duty`: that of its drills, open or done; None: there
+    is none.
     """
     if duty is None:
         return now
+    passed_at = duty.passed_at or (duty.done_at if duty.done_by else None)
+    if passed_at is not None and change.at <= passed_at:
+        return None
     due = now if duty.changed_at is None else max(now, duty.changed_at + APART)
     return None if duty.done_at is None and duty.due_at <= due else due
 

@@ -32,6 +32,7 @@ class Around:
     moved: Sequence[Run] = ()  # those that may have changed what is live, the run itself among them
     holds: Sequence[Hold] = ()
     beside: Sequence[Run] = ()  # open drills, and snapshots that stand
+    newest_backup: str | None = None  # the newest backup by the clock that is good and still listed: its run
 
 
 def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime) -> Keep | None:
@@ -47,7 +48,8 @@ def why_keep(run: Run, step: Step, around: Around, points: Points, now: datetime
             return Keep(f"{other.id} is a {other.request.purpose} of it.", seconds)
     if not points.whole and all(point.id != run.work.undo_points[step.target] for point in points.points):
         return Keep("Not all restore points could be read, so nobody knows what it holds.", SOON_SECONDS)
-    if run.is_backup and run.work.undo_points[step.target] == newest_good(points):
+    newest = run.work.undo_points[step.target] == newest_good(points, now) or run.id == around.newest_backup
+    if run.is_backup and newest:
         return Keep(f"It is the newest backup of `{step.target}` that is good.", SOON_SECONDS)
     why = _why_open(run) or _why_needed(run, step, around, points, now) or _why_foreign(run, step, points)
     return None if why is None else Keep(why, LATER_SECONDS)
@@ -92,13 +94,14 @@ def kept_by_rule(backup: Run, target: Target, now: datetime) -> Keep | None:
     return Keep("By now backups are kept for longer.", left) if left > 0 else None
 
 
-def newest_good(points: Points) -> str | None:
+def newest_good(points: Points, now: datetime) -> str | None:
     """Returns the id of the newest backup against which nothing is known; None: there is none."""
     good = [
         (point.at, point.id)
         for point in points.points
         if point.kind is PointKind.BACKUP
         and point.at is not None
+        and not is_of_the_future(point.at, now)
         and point.failed_at is None
         and not point.doubt
     ]

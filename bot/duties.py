@@ -79,13 +79,13 @@ def drills_wanted(configuration: Configuration) -> dict[str, float | None]:
 
 
 def newest_backup(listed: Points, now: datetime) -> datetime | None:
-    """Returns of when the newest backup is; None: there is none of which that is known.
+    """Returns of when the newest backup is that is good; None: there is none of which that is known.
 
     A state that was saved before a rollback is no backup, nor is what the backend keeps anyway: a new one is
     missing only where somebody makes copies every so often.
     """
-    times = [p.at for p in listed.points if p.kind is PointKind.BACKUP and p.at is not None and p.at <= now]
-    return max(times, default=None)
+    backups = (p for p in listed.points if p.kind is PointKind.BACKUP and p.failed_at is None and not p.doubt)
+    return max((p.at for p in backups if p.at is not None and p.at <= now), default=None)
 
 
 def old_since(newest: datetime | None, rpo: float | None, now: datetime) -> datetime | None:

@@ -175,10 +175,13 @@ class Effects:
     async def _refused(self, run: Run, step: Step, refusal: PermanentError | TemporaryError) -> Run:
         """Nothing was sent now. What an earlier attempt has sent may still be under way."""
         why = words_of(refusal)
-        if step.do is Do.DROP and not isinstance(refusal, PointUnavailable):  # what is gone, is gone
+        is_gone = isinstance(refusal, PointUnavailable)
+        if run.is_backup and run.work.record_of(step.n).attempt < DROPPED_AT_MOST_TIMES:
+            is_gone = False  # or its folder is away for a moment
+        if step.do is Do.DROP and not is_gone:
             passes = isinstance(refusal, TemporaryError)
             kept = machine.KEPT_AGAIN_FOR if passes else machine.KEPT_AFTER_FAILURE
-            fact = events.DropPutOff(step.n, self._clock() + kept, why)
+            fact = events.DropPutOff(step.n, self._clock() + kept, why, anew=run.is_backup and not passes)
             return await self._driver.write_outcome(run, fact)
         if run.work.record_of(step.n).begun > 1:
             return await self._never_arrived(run, step, why)
@@ -269,9 +272,8 @@ class Effects:
             prepared = events.StepSucceeded(step.n, words, prepared=made.id, copy_at=copy_at)
             return await self._driver.write_outcome(run, prepared)
         if step.do is Do.SAVE:
-            if run.is_backup and made is None:
-                fact = machine.failure(step, "nothing was saved", Left.BEFORE)
-                return await self._driver.write_outcome(run, fact)
+            if run.is_backup and (reason := _why_no_backup(run, made)):
+                return await self._driver.write_outcome(run, machine.failure(step, reason, Left.BEFORE))
             words = _saved(run, made)
         saved = (made.id, made.fingerprint) if made else (None, "")
         return await self._driver.write_outcome(run, events.StepSucceeded(step.n, words, *saved))
@@ -316,6 +318,14 @@ class Effects:
         return step.do in {Do.PREPARE, Do.SAVE} or (
             step.do is Do.RESTORE and self._world.executor(step.target).capabilities.cancels is not None
         )
+
+
+def _why_no_backup(run: Run, made: RestorePoint | None) -> str | None:
+    """Says why nothing was taken; None: something was. What was there before is not ours to drop."""
+    if made is None:
+        return "nothing was saved"
+    was_there = made.id in run.approval.plan.known
+    return f"nothing new was saved: `{made.id}` was there before" if was_there else None
 
 
 def _saved(run: Run, made: RestorePoint | None) -> str:

@@ -382,6 +382,7 @@ class Plan:
     format: int = 0  # which `PLAN_FORMAT` it was made in; 0: before plans carried one
     as_of: datetime | None = None  # of a snapshot: the moment that was asked for
     keep: float | None = None  # seconds: of a snapshot its copy stands so long, of a backup what was saved
+    known: tuple[str, ...] = ()  # of a backup: the newest points that were there before it
     scenario: str = ""  # of a drill: what is taken to have happened
     freshest: datetime | None = None  # of a drill: when the newest restore point of then was complete
     changes: tuple[OutsideChange, ...] = ()  # since the restore point, the newest first; of many some

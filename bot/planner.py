@@ -40,6 +40,7 @@ from bot.spans import Lived
 from bot.suggesting import Hold, Offer, offer, taken_back
 from bot.views.words import duration
 
+SHOWN_CHANGES = 20  # of a plan
 POINTS_OFFERED = 50  # as many as people read in a list
 EVERY_POINT = 10_000_000  # an undo point is seldom among the newest when its days are over
 PLAN_READ_WITHIN_SECONDS = 300.0  # for where a target stands and what going back would cost
@@ -56,6 +57,7 @@ class PastRuns(Protocol):
     async def moved(self, target: str) -> tuple[Run, ...]: ...
     async def drill_results(self, target: str, points: Collection[str]) -> Mapping[str, DrillResult]: ...
     async def beside(self, target: str) -> tuple[Run, ...]: ...
+    async def backups(self, target: str) -> tuple[Run, ...]: ...
     async def changes_since(self, target: str, since: datetime) -> tuple[tuple[OutsideChange, ...], int]: ...
     async def processes(self, now: datetime) -> tuple[LiveProcess, ...]: ...
 
@@ -126,11 +128,14 @@ class Planner:
         return await self._with_changes(plan)
 
     async def _with_changes(self, plan: Plan) -> Plan:
-        """Returns the plan with what was done to its target since the restore point, as far as told."""
-        if plan.point.at is None:
-            return plan
-        changes, told = await self.past.changes_since(plan.target, plan.point.at)
-        return replace(plan, changes=changes, changes_told=told)
+        """Returns the plan with what was done to its targets since their restore points, as far as told."""
+        changes, told = list[OutsideChange](), 0
+        for leg in plan.legs:
+            if leg.point.at is not None:
+                found, many = await self.past.changes_since(leg.target, leg.point.at)
+                changes, told = [*changes, *found], told + many
+        changes.sort(key=lambda one: (one.significant, one.at), reverse=True)
+        return replace(plan, changes=tuple(changes[:SHOWN_CHANGES]), changes_told=told)
 
     async def _refuse_in_doubt(self, target: Target) -> None:
         """Raises UserError where the processes of its zone would not carry a plan out."""
@@ -159,10 +164,10 @@ class Planner:
     async def plan_backup(self, target: Target) -> Plan:
         """Returns what a backup would do. Raises what executors raise, and UserError."""
         await self._refuse_in_doubt(target)
-        current = await self.live(target.name)
+        listed = await self._listed(target.name)
         pins = await self.executors.pins(target.name)
         able, now = self.executors.executor(target.name).capabilities, self.clock()
-        return beside.compose_backup(self.configuration, target, current, pins, able, now)
+        return beside.compose_backup(self.configuration, target, listed, pins, able, now)
 
     async def _beside(self, target: Target, listed: Points, name: str, as_of: datetime | None = None) -> Plan:
         point = await self._listed_point(target.name, listed, name)
@@ -266,6 +271,7 @@ class Planner:
             await self.past.moved(step.target),
             await self.past.holds([step.target]),
             await self.past.beside(step.target),
+            await self._newest_backup(step.target, points) if run.is_backup else None,
         )
         return why_keep(run, step, around, points, self.clock())
 
@@ -293,6 +299,17 @@ class Planner:
         except (PermanentError, TemporaryError, OutcomeUnknown) as problem:
             return backups.not_seen(words_of(problem))
         return backups.quick_look(found, content, now)
+
+    async def _newest_backup(self, target: str, points: Points) -> str | None:
+        """Returns the run of the newest backup that is good and still listed; None: there is none.
+
+        Which points are backups, not every backend says.
+        """
+        good = {point.id for point in points.points if point.failed_at is None and not point.doubt}
+        for backup in await self.past.backups(target):
+            if backup.work.undo_points.get(target) in good:
+                return backup.id
+        return None
 
     async def live(self, target: str) -> Current:
         """Returns what is live there. Raises what executors raise."""

@@ -23,8 +23,8 @@ async def back_up_due(ctx: Context) -> None:
     """Opens a backup of whatever is due, unless the one before still goes on: then it follows at once."""
     now = ctx.clock()
     for schedule in await ctx.schedules.all():
-        if schedule.due_at > now:
-            return  # they come in the order in which they are due
+        if schedule.due_at > now and not backups.is_astray(schedule, now):
+            continue
         if schedule.target in ctx.configuration.targets and not await ctx.store.open_backups(schedule.target):
             await ctx.schedules.begin(schedule, request(schedule, now), now)
             ctx.work()

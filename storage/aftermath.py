@@ -33,6 +33,13 @@ _DRILLS = (
     .limit(LOOKED_BACK_DRILLS)
 )
 _IS_SNAPSHOT = runs.c.purpose == Purpose.SNAPSHOT.value
+_BACKUPS = (
+    select(runs.c.run_id)
+    .where(runs.c.purpose == Purpose.BACKUP.value, runs.c.target == bindparam("target"))
+    .where(runs.c.state == State.SUCCEEDED.value)
+    .order_by(runs.c.number)  # below zero: the newest has the least
+    .limit(LOOKED_BACK_RUNS)
+)
 _OPEN_OF = select(runs.c.run_id).where(
     runs.c.purpose == bindparam("purpose"), runs.c.target == bindparam("target"), ~runs.c.final
 )
@@ -103,6 +110,11 @@ async def open_drills_of(connection: AsyncConnection, target: str) -> tuple[Run,
     """Returns the drills of a target that have not ended."""
     asked = {"target": target, "purpose": Purpose.DRILL.value}
     return tuple([run async for run in _runs(connection, _OPEN_OF, asked)])
+
+
+async def backups_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
+    """Returns the newest backups of a target that were taken well, newest first."""
+    return tuple([run async for run in _runs(connection, _BACKUPS, {"target": target})])
 
 
 async def open_backups_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:

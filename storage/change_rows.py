@@ -18,9 +18,16 @@ SHOWN_CHANGES = 20  # of a plan
 async def told_since(
     connection: AsyncConnection, target: str, since: datetime
 ) -> tuple[tuple[OutsideChange, ...], int]:
-    """Returns the newest changes since then, SHOWN_CHANGES at most, and how many were told of in all."""
+    """Returns changes since then, SHOWN_CHANGES at most, and how many were told of in all.
+
+    Significant ones come first, and of each sort the newest.
+    """
     mine = (changes.c.target == target) & (changes.c.at > iso(since))
-    newest = select(changes).where(mine).order_by(changes.c.at.desc(), changes.c.id.desc())
+    newest = (
+        select(changes)
+        .where(mine)
+        .order_by(changes.c.significant.desc(), changes.c.at.desc(), changes.c.id.desc())
+    )
     rows = (await connection.execute(newest.limit(SHOWN_CHANGES))).all()
     total = await connection.scalar(select(func.sum(changes.c.times)).where(mine))
     return tuple(map(_change, rows)), int(total or 0)

@@ -20,8 +20,9 @@ from storage.tables import changes
 from storage.transaction import Repeated, Transaction
 
 TOGETHER = timedelta(seconds=60)  # what is told again within it is counted, not kept
-ROWS_A_MINUTE = 60  # of a target: the rest of a minute is one row
-MANY = "more"  # the kind of that row
+ROWS_A_MINUTE, ROWS_A_DAY = 60, 2_000  # of a target, and as many that are significant: the rest is one row
+MANY = "others"  # the kind of that row
+Room = dict[tuple[str, bool], int]  # by target, and whether what is told is significant
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +74,39 @@ def _unmarked(one: OutsideChange) -> OutsideChange:
     return replace(one, at=one.at.replace(microsecond=0))
 
 
-async def _room(connection: AsyncConnection, targets: set[str], now: datetime) -> dict[str, int]:
-    """Returns how many rows each target may still have in this minute."""
-    lately = changes.c.heard_at > iso(now - TOGETHER)
-    query = select(changes.c.target, func.count()).where(changes.c.target.in_(targets), lately)
-    rows = (await connection.execute(query.group_by(changes.c.target))).all()
-    return dict.fromkeys(targets, ROWS_A_MINUTE) | {row[0]: ROWS_A_MINUTE - row[1] for row in rows}
+async def _room(connection: AsyncConnection, targets: set[str], now: datetime) -> Room:
+    """Returns how many rows each target may still have: in this minute, and on this day."""
+    left = {(target, marked): ROWS_A_MINUTE for target in targets for marked in (True, False)}
+    for since, most in ((TOGETHER, ROWS_A_MINUTE), (timedelta(days=1), ROWS_A_DAY)):
+        lately = changes.c.target.in_(targets) & (changes.c.heard_at > iso(now - since))
+        query = select(changes.c.target, changes.c.significant, func.count()).where(lately)
+        for row in await connection.execute(query.group_by(changes.c.target, changes.c.significant)):
+            place = (row[0], bool(row[1]))
+            left[place] = min(left[place], most - row[2])
+    return left
 
 
-async def _keep(connection: AsyncConnection, one: OutsideChange, now: datetime, room: dict[str, int]) -> None:
+async def _keep(connection: AsyncConnection, one: OutsideChange, now: datetime, room: Room) -> None:
     if await _count_up(connection, one, now):
         return
-    if room[one.target] <= 0:
+    if room[one.target, one.significant] <= 0:
         one = OutsideChange(one.target, one.at, MANY, source=one.source, times=one.times)
         if await _count_up(connection, one, now):
             return
-    room[one.target] -= 1
+    room[one.target, one.significant] -= 1
     await connection.execute(insert(changes).values(**change_row(one), heard_at=iso(now)))
 
 
 async def _count_up(connection: AsyncConnection, one: OutsideChange, now: datetime) -> bool:
     """Whether the same was told within the last minute."""
-    same = {"target": one.target, "source": one.source, "kind": one.kind, "label": one.label}
+    row = change_row(one)
+    told = ("target", "source", "kind", "label", "author", "significant")
     lately = changes.c.heard_at > iso(now - TOGETHER)
-    wanted = (changes.c[name] == value for name, value in same.items())
-    found = select(func.max(changes.c.id)).where(lately, *wanted)
-    known = await connection.scalar(found)
-    if known is None:
-        return False
-    again = {"times": changes.c.times + one.times, "at": iso(one.at)}
-    await connection.execute(update(changes).where(changes.c.id == known).values(**again))
-    return True
+    alike = select(changes).where(lately, *(changes.c[name] == row[name] for name in told))
+    for known in (await connection.execute(alike.order_by(changes.c.id.desc()))).all():
+        if (known.paths, known.size) == (row["paths"], row["size"]):
+            again = {"times": changes.c.times + one.times, "at": max(known.at, row["at"])}
+            mine = update(changes).where(changes.c.id == known.id)
+            await connection.execute(mine.values(**again))
+            return True
+    return False

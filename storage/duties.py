@@ -102,6 +102,10 @@ class DutyStore:
                 await insert_if_new(connection, duties, row)
             for target, seconds in others.items():
                 mine = update(duties).where(_of(target)).values(every_seconds=_whole(seconds))
+                if seconds is None and not known[target].because:
+                    mine = mine.values(
+                        done_at=iso(now), done_by=""
+                    )  # it was due by time, which nobody asks for
                 if seconds is not None:
                     passed_at = known[target].passed_at
                     due_at = passed_at + timedelta(seconds=seconds) if passed_at else known[target].due_at

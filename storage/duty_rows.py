@@ -37,7 +37,7 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
     rows = (await connection.execute(select(duties).where(duties.c.target == target, others))).all()
     if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:
         for row in rows:
-            await _passed(connection, row, drill.id, at)
+            await _passed(connection, row, drill, at)
     elif drill.state is State.FAILED and verdict is Verdict.FAILED:
         left = duty_row(DutyKind.FOLLOW_UP, target, at + FOLLOWED_UP_WITHIN, run=drill.id)
         await insert_if_new(connection, duties, left)
@@ -100,10 +100,12 @@ def _failed_backup(target: str) -> ColumnElement[bool]:
     return (duties.c.kind == DutyKind.FAILED_BACKUP.value) & (duties.c.target == target)
 
 
-async def _passed(connection: AsyncConnection, row: Row[Any], drill: str, at: datetime) -> None:
+async def _passed(connection: AsyncConnection, row: Row[Any], drill: Run, at: datetime) -> None:
+    if row.changed_at is not None and loaded(row.changed_at) > drill.request.at and row.because:
+        return  # what was changed after it was asked for is still to be drilled
     mine = update(duties).where(duties.c.key == row.key)
     if row.every_seconds is None:
-        done = {"done_at": iso(at), "done_by": drill, "told": row.told + 1}
+        done = {"done_at": iso(at), "done_by": drill.id, "told": row.told + 1}
         await connection.execute(mine.where(duties.c.done_at.is_(None)).values(**done))
         return
     due_at = iso(at + timedelta(seconds=row.every_seconds))
@@ -154,8 +156,12 @@ async def due_by_change(connection: AsyncConnection, change: OutsideChange, now:
     """Whether a drill of the target becomes due by the change: at once, or when the last such is long ago."""
     mine = (duties.c.kind == DutyKind.DRILL.value) & (duties.c.target == change.target)
     row = (await connection.execute(select(duties).where(mine))).one_or_none()
-    due = due_after(None if row is None else duty_in(row), now)
+    due = due_after(None if row is None else duty_in(row), change, now)
     if due is None:
+        if row is not None and row.done_at is None and loaded(row.due_at) <= now and not row.because:
+            why = update(duties).where(duties.c.key == row.key).values(because=why_due(change))
+            await connection.execute(why)  # it is due by its time already, and now there is a second reason
+            await redraw(connection, row.card)
         return False
     moved = {"due_at": iso(due), "next_at": iso(due), "because": why_due(change), "changed_at": iso(due)}
     if row is None:

@@ -26,6 +26,7 @@ from bot.signatures import Signer
 from bot.spans import Lived
 from bot.suggesting import Hold
 from storage.aftermath import (
+    backups_of,
     beside_of,
     drills_of,
     open_backups_of,
@@ -244,6 +245,11 @@ class Store:
         """What was done to it without the bot, the newest first, and how many changes were told of in all."""
         async with self.database.read() as connection:
             return await told_since(connection, target, since)
+
+    async def backups(self, target: str) -> tuple[Run, ...]:
+        """The newest backups of a target that the clock has taken well, newest first."""
+        async with self.database.read() as connection:
+            return await backups_of(connection, target)
 
     async def open_backups(self, target: str) -> tuple[Run, ...]:
         """Backups of a target that have not ended."""

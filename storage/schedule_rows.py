@@ -18,13 +18,15 @@ from storage.times import loaded
 
 
 async def settle_backup(connection: AsyncConnection, backup: Run) -> None:
-    """One that failed is tried again soon, and somebody hears of it, unless one is taken before."""
+    """One that was not taken is tried again soon, and somebody hears of one that failed."""
     at = backup.end.at or backup.request.at
     await note_shown(connection, backup)
     if backup.state is State.SUCCEEDED:
         await backup_taken(connection, backup, at)
         return
     await backup_failed(connection, backup, at)
+    if backup.work.undo_points:
+        return  # it was taken, and the next one would fail its checks as well: each takes room
     mine = schedules.c.target == backup.request.target
     row = (await connection.execute(schedules.select().where(mine))).one_or_none()
     if row is None:

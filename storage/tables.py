@@ -6,6 +6,7 @@ by the store alone. The rest is what has still to be done or was done about them
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -219,7 +220,7 @@ changes = Table(
     Column("label", String(256), nullable=False),
     Column("author", String(256), nullable=False),
     Column("paths", JSON, nullable=False),
-    Column("size", Integer, nullable=True),
+    Column("size", BigInteger, nullable=True),
     Column("significant", Boolean, nullable=False),
     Column("times", Integer, nullable=False),  # how often it was told within a minute
     Index("ix_changes_target", "target", "at"),

@@ -23,6 +23,8 @@ from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
+from backends.room import refuse_without_room
+from backends.sqlite import bytewise
 from backends.sqlite.backups import FoundBackups, backups_in, file_of, is_raw
 from backends.sqlite.beside import COPIES, Copying, copy_file
 from backends.sqlite.comparing import Compared
@@ -345,6 +347,8 @@ class Sqlite:
 
     def _saving(self, work: Work, slot: Slot) -> Saving:
         """The marker has the name of a file that nobody has yet."""
+        if work.is_backup:
+            refuse_without_room(self._backups, 2 * bytewise.size_of(self._database))  # a copy is looked into
         name = free_name(self._backups, self._names, work, self._clock())
         marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: name})
         slot.write(marker)

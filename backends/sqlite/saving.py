@@ -22,6 +22,7 @@ from backends.marker import Marker, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
 from backends.sqlite import bytewise
 from backends.sqlite.backups import ENDING, RAW, file_of, id_of, is_free, is_raw
+from backends.sqlite.beside import files_of
 from backends.sqlite.condition import refuse_repaired
 from backends.sqlite.in_thread import InThread
 from backends.sqlite.names import NO_SECOND, Pattern
@@ -195,6 +196,14 @@ class Saving(InThread):
         self._database = database
         self._undo = undo
         self._seconds = seconds
+
+    def _attempt(self) -> Exception | None:
+        """What came to nothing leaves no half of it: where it is tried again, each half would take room."""
+        error = super()._attempt()
+        if error is not None and self._marker.stage is MarkerStage.TAKEN:
+            for file in files_of(self._undo.unfinished):
+                file.unlink(missing_ok=True)
+        return error
 
     def _carry_out(self) -> None:
         if not schema_of(self._marker.expected):

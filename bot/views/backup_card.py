@@ -18,8 +18,10 @@ def headline(run: Run, now: datetime) -> str:
     if is_backup_gone(run):
         return f"☑️ Backup of {name}: dropped when its days were over"
     match run.state:
-        case State.SUCCEEDED:
+        case State.SUCCEEDED if run.work.verdict is Verdict.PASSED:
             return f"✅ Backup of {name}: taken, {_how_sure(run)}"
+        case State.SUCCEEDED:
+            return f"☑️ Backup of {name}: taken, and NOTHING was checked"
         case State.FAILED if run.work.verdict is Verdict.FAILED:
             return f"❌ Backup of {name}: taken, and its checks FAILED"
         case State.FAILED:

@@ -90,7 +90,8 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
     step = _step(run, getattr(fact, "n", None))
     answer = getattr(fact, "answer", "")
     if getattr(fact, "standing", ""):
-        return "The configuration agrees to it: only a copy is made and looked at"
+        does = "what is live is saved" if run.is_backup else "only a copy is made and looked at"
+        return f"The configuration agrees to it: {does}"
     if event.kind is EventKind.DROP_DUE and event.by:
         return f"{name(event.by)} asked for it: {_step_of(run, step, shown)}"
     return _SENTENCES[event.kind].format(

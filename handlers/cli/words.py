@@ -122,13 +122,15 @@ def _head(told: RunReport, now: datetime) -> Iterator[str]:
     of = told.run
     phase = f" · {of.phase.value}" if of.phase else ""
     yield f"{of.id} · {_plain(of, deed(of))} · {state_words(of)}{phase}"
-    yield f"  {_plain(of, live(of, now))}. {_plain(of, customers(of, now))}."
+    if not of.is_beside:
+        yield f"  {_plain(of, live(of, now))}. {_plain(of, customers(of, now))}."
     asked = f"  Asked by {_name(of, of.request.requester.id)} at {moment(of.request.at)}"
     yield f"{asked}: {of.request.reason}" if of.request.reason else f"{asked}, no reason given"
     for approval in of.approval.given:
         yield f"  Approved by {approval.person} at {moment(approval.at)}"
     if of.approval.planned:
-        yield f"  Plan {of.code}, back to {of.approval.plan.point.id}"
+        saves = f"saves {of.approval.plan.current.id}" if of.is_backup else ""
+        yield f"  Plan {of.code}, {saves or f'back to {of.approval.plan.point.id}'}"
     if of.why:
         yield f"  {in_a_line(of.why)}"
     if told.url:

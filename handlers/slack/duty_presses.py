@@ -5,7 +5,7 @@ its owner, its point of contact, and whom it was handed to.
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NoReturn
 
 from bot import duties as rules
@@ -17,6 +17,7 @@ from bot.run import Run
 from bot.views import reminder as view
 from bot.views.limits import View
 from bot.views.words import date as date_words
+from bot.views.words import utc
 from handlers.backing_up import back_up_due
 from handlers.context import Context
 from handlers.door.delivery import Delivery
@@ -25,6 +26,8 @@ from handlers.slack import asking
 from handlers.slack.directory import PEOPLE_KNOWN_SECONDS
 from handlers.slack.forms import typed
 from storage.duties import HandedOver, Moved, PutOff
+
+TAKEN_APART = timedelta(minutes=5)  # of two backups that somebody wants now: each takes room
 
 
 async def duty_of(ctx: Context, key: str) -> Duty:
@@ -77,6 +80,11 @@ async def take_backup(ctx: Context, duty: Duty, person: Person, delivery: Delive
     if person.barred or not BESIDE & entitled.roles(person, None):
         why = f"Only who may ask for a rollback of `{duty.target}`, and its owner, can have a backup taken."
         await _refused(ctx, duty, person, f"{why} Ask one of them.")
+    lately = [run.end.at for run in await ctx.store.backups(target.name) if run.end.at is not None]
+    if lately and now - lately[0] < TAKEN_APART:
+        raise UserError(f"One was taken at {utc(lately[0], now)}. Wait {TAKEN_APART.seconds // 60} min.")
+    if going_on := await ctx.store.open_backups(target.name):
+        raise UserError(f"One is being taken already, since {utc(going_on[0].request.at, now)}.")
     if not await ctx.schedules.take_now(target.name, person.id, delivery.key, now):
         raise UserError(f"No backups of `{duty.target}` are taken any more: the configuration has none.")
     await back_up_due(ctx)

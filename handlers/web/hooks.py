@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from bot.canonical_json import digest
 from bot.changes import asks_for_drill, is_significant
 from bot.configuration import Configuration, Hook
 from bot.configuration.values import resolve
@@ -36,24 +37,28 @@ WAITING_AT_MOST_CHANGES = 10_000  # told and not stored yet: the next one is ask
 AGAIN_AFTER_SECONDS = 5
 OLDEST = timedelta(days=365)
 SHORTEST_TOKEN = 20  # characters
+DELIVERY_DIGITS = 40
+PATHS_KEPT = 10  # of a change: a rule looks at all of them before
 SOURCE = web.RequestKey("source", str)
 
-Line = Annotated[str, Field(max_length=200)]
+# No control characters: a database may refuse them, and nobody can read them.
+TEXT = r"^[^\x00-\x1f\x7f]*$"
+Line = Annotated[str, Field(max_length=200, pattern=TEXT)]
 
 
 class ChangeForm(BaseModel):
     """One change in the plain form."""
 
-    model_config = ConfigDict(extra="forbid", strict=False)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     target: Annotated[str, Field(min_length=1, max_length=64)]
-    kind: Annotated[str, Field(min_length=1, max_length=40)]
+    kind: Annotated[str, Field(min_length=1, max_length=40, pattern=TEXT)]
     label: Line = ""
     author: Line = ""
     at: AwareDatetime | None = None
-    id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    paths: Annotated[tuple[Annotated[str, Field(max_length=300)], ...], Field(max_length=200)] = ()
-    size: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    id: Annotated[str, Field(min_length=1, max_length=100, pattern=TEXT)] | None = None
+    paths: Annotated[tuple[Line, ...], Field(max_length=200)] = ()
+    size: Annotated[int, Field(ge=0, le=2**53, strict=True)] | None = None
 
 
 class BadForm(Exception):
@@ -81,7 +86,7 @@ async def told_by_a_source(request: web.Request) -> web.Response | None:
 
 def _source_of(configuration: Configuration, token: str) -> str | None:
     """Compares with all of them, each in the same time."""
-    given = hashlib.sha256(token.encode()).digest()
+    given = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
     found = None
     for name, known in tokens(configuration):
         if hmac.compare_digest(given, hashlib.sha256(known.encode()).digest()):
@@ -93,7 +98,7 @@ def tokens(configuration: Configuration) -> Iterator[tuple[str, str]]:
     """Yields the sources with their tokens as they are now: one that was renewed counts at once."""
     for name, hook in configuration.hooks.items():
         try:
-            token = resolve(hook.token, os.environ, configuration.path.parent)
+            token = resolve(hook.token, os.environ, configuration.path.parent).strip()
         except ConfigurationError as problem:
             log.warning("no token", source=name, error=str(problem))
             continue
@@ -141,7 +146,11 @@ def _forms(raw: bytes) -> tuple[ChangeForm, ...]:
         return tuple(map(ChangeForm.model_validate, said))
     except ValidationError as wrong:
         first = wrong.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the change"
+        if not first["loc"]:
+            raise BadForm(
+                "Nothing was kept: each change has to be an object with `target` and `kind`."
+            ) from None
+        where = ".".join(map(str, first["loc"]))
         raise BadForm(f"Nothing was kept: `{where}`: {first['msg'].lower()}.") from None
 
 
@@ -153,7 +162,10 @@ def _heard(configuration: Configuration, source: str, form: ChangeForm, now: dat
         raise BadForm(f"Nothing was kept: there is no target `{form.target}`.{mean}")
     if hook.targets and form.target not in hook.targets:
         raise BadForm(f"Nothing was kept: `{source}` may not tell of `{form.target}`.")
-    at = form.at.astimezone(UTC) if form.at else now
+    try:
+        at = form.at.astimezone(UTC) if form.at else now
+    except OverflowError:
+        raise BadForm("Nothing was kept: `at` is no time that there is.") from None
     if is_of_the_future(at, now):
         raise BadForm("Nothing was kept: `at` is in the future. Compare the clocks.")
     if at < now - OLDEST:
@@ -161,9 +173,16 @@ def _heard(configuration: Configuration, source: str, form: ChangeForm, now: dat
     told = OutsideChange(
         form.target, min(at, now), form.kind, form.label, form.author, source, form.paths, form.size
     )
-    change = replace(told, significant=is_significant(configuration, told))
-    delivery = f"hook:{source}:{form.id}" if form.id else None
+    is_marked = is_significant(configuration, told)
+    change = replace(told, significant=is_marked, paths=told.paths[:PATHS_KEPT])
+    delivery = _delivery(source, form) if form.id else None
     return ToldChange(change, delivery, asks_for_drill(configuration, change))
+
+
+def _delivery(source: str, form: ChangeForm) -> str:
+    """Names what was delivered: under one id a source may tell of several things."""
+    told = digest([form.id, form.target, form.kind, form.label])
+    return f"hook:{source}:{told[:DELIVERY_DIGITS]}"
 
 
 def _error(status: int, words: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from bot.clock import Clock
 from storage.changes import ChangeStore, ToldChange
 
-Batch = list[tuple[Sequence[ToldChange], asyncio.Future[None]]]
+Waiting = tuple[Sequence[ToldChange], asyncio.Future[None]]
+Batch = list[Waiting]
 
 
 class Inbox:
@@ -34,20 +35,33 @@ class Inbox:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                await self._changes.hear([one for told, _ in batch for one in told], self._clock())
-            except Exception as problem:  # noqa: BLE001 - each of those who wait is told
-                _end(batch, problem)
+                await self._store(batch)
+            except TimeoutError as problem:  # the database does not answer: nobody waits for it once more
+                for _, stored in batch:
+                    _end(stored, problem)
+            except Exception:  # noqa: BLE001 - one that cannot be stored takes no other with it
+                for each in batch:
+                    await self._alone(each)
             else:
-                _end(batch, None)
+                for _, stored in batch:
+                    _end(stored, None)
 
+    async def _store(self, batch: Batch) -> None:
+        await self._changes.hear([one for told, _ in batch for one in told], self._clock())
 
-def _end(
-    batch: Sequence[tuple[Sequence[ToldChange], asyncio.Future[None]]], problem: Exception | None
-) -> None:
-    for _, stored in batch:
-        if stored.done():
-            continue  # who told it has hung up
-        if problem is None:
-            stored.set_result(None)
+    async def _alone(self, each: Waiting) -> None:
+        try:
+            await self._store([each])
+        except Exception as problem:  # noqa: BLE001 - who told it hears that it is not stored
+            _end(each[1], problem)
         else:
-            stored.set_exception(problem)
+            _end(each[1], None)
+
+
+def _end(stored: asyncio.Future[None], problem: Exception | None) -> None:
+    if stored.done():
+        return  # who told it has hung up
+    if problem is None:
+        stored.set_result(None)
+    else:
+        stored.set_exception(problem)

@@ -51,6 +51,7 @@ from bot.model import (
     Points,
     Purpose,
     RestorePoint,
+    State,
     Verdict,
     Way,
     When,
@@ -192,6 +193,10 @@ class Notebook:
     async def drills(self, target: str) -> tuple[Run, ...]:
         newest = [self._load(run_id) for run_id in reversed(self.runs)]
         return tuple(run for run in newest if run.state.final and run.is_drill)
+
+    async def backups(self, target: str) -> tuple[Run, ...]:
+        newest = [self._load(run_id) for run_id in reversed(self.runs)]
+        return tuple(run for run in newest if run.is_backup and run.state is State.SUCCEEDED)
 
     async def beside(self, target: str) -> tuple[Run, ...]:
         return tuple(run for run in map(self._load, self.runs) if run.is_drill and not run.state.final)

@@ -155,7 +155,8 @@ async def test_one_whose_plan_would_touch_its_target_does_not_stand_alone(play: 
 
 def composed(target: Target, play: Play) -> None:
     able, now = play.backend.capabilities, T0
-    beside.compose_backup(configuration(target), target, Current("v42", "token-v42"), (), able, now)
+    listed = Points((), Current("v42", "token-v42"))
+    beside.compose_backup(configuration(target), target, listed, (), able, now)
 
 
 def test_there_is_none_where_the_configuration_has_none(play: Play) -> None:
@@ -210,6 +211,13 @@ async def test_a_backend_that_has_saved_nothing_has_taken_no_backup(play: Play) 
     assert (run.state, run.why) == (State.FAILED, "nothing was saved")
 
 
+async def test_what_was_there_before_is_no_backup_of_ours(play: Play) -> None:
+    play.backend.offered = {SAVED: RestorePoint(SAVED, T0, fingerprint=HELD), **play.backend.offered}
+    run = await taken(play)
+    assert (run.state, run.why) == (State.FAILED, f"nothing new was saved: `{SAVED}` was there before")
+    assert machine.due(run) is None
+
+
 # How long it is kept ---------------------------------------------------------------------------
 
 
@@ -250,6 +258,21 @@ async def test_one_goes_where_a_newer_one_is_good(play: Play) -> None:
 async def test_the_newest_one_that_is_good_stays(play: Play) -> None:
     bad = replace(NEWER, failed_at=T0, failed=("totals",))
     assert await kept(play, points(bad)) == "It is the newest backup of `orders` that is good."
+
+
+async def test_what_no_backend_calls_a_backup_stays_while_it_is_the_newest_that_was_taken_well(
+    play: Play,
+) -> None:
+    plain = points(replace(NEWER, kind=PointKind.MADE))
+    untyped = replace(plain, points=tuple(replace(point, kind=PointKind.MADE) for point in plain.points))
+    assert await kept(play, untyped) is None
+    why = await kept(playing(), untyped, Around(newest_backup="RB-42"))
+    assert why == "It is the newest backup of `orders` that is good."
+
+
+async def test_one_of_the_future_is_not_the_newest_that_is_good(play: Play) -> None:
+    future = replace(NEWER, at=later(900_000))
+    assert await kept(play, points(future)) == "It is the newest backup of `orders` that is good."
 
 
 async def test_one_stays_while_a_run_of_its_target_is_under_way(play: Play) -> None:

@@ -77,8 +77,14 @@ def test_a_drill_follows_what_is_significant_where_the_configuration_says_so(
     ids=["none", "not due yet", "due already", "done", "due by one yesterday", "due before that"],
 )
 def test_of_one_target_one_is_due_by_a_change_in_two_weeks(duty: Duty | None, due: object) -> None:
-    assert due_after(duty, T0) == due
+    assert due_after(duty, MIGRATION, T0) == due
     assert timedelta(days=14) == APART
+
+
+def test_what_was_changed_before_the_last_drill_that_passed_asks_for_none() -> None:
+    passed = replace(DUTY, passed_at=later(10))
+    assert due_after(passed, MIGRATION, later(60)) is None
+    assert due_after(passed, replace(MIGRATION, at=later(20)), later(60)) == later(60)
 
 
 BEFORE = Lived("v42", "token-v42", later(-900), later(-600))

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import select
 
 from bot.model import Do, State
 from bot.run import Run, StepState
-from handlers.backing_up import back_up_due
+from handlers.backing_up import back_up_due, request
 from handlers.front import expire_due
 from storage.tables import evidence, proofs
 from tests.handlers.conftest import Open
@@ -58,8 +59,9 @@ async def ends(world: World, run_id: str) -> Run:
     while True:
         if run_id in await run_ids(world):
             run = await world.store.load(run_id)
-            copy = [r.state for r in run.work.steps if r.step.drops is Do.PREPARE]
-            if run.state.final and copy in ([], [StepState.ENDED]):
+            made = any(r.step.do is Do.PREPARE and r.started_at for r in run.work.steps)
+            drop = [r.state for r in run.work.steps if r.step.drops is Do.PREPARE]
+            if run.state.final and (not made or drop == [StepState.ENDED]):
                 return run
         assert asyncio.get_running_loop().time() < deadline, f"{run_id} did not end"
         await expire_due(world.front.context)
@@ -202,14 +204,73 @@ async def test_one_whose_checks_fail_is_not_suggested_and_its_owner_is_told_why(
     assert [label for label, *_ in message.buttons()] == ["Take one now", "Quiet until…", "Hand over…"]
 
 
-async def test_it_is_tried_again_soon_and_nobody_hears_of_what_passes(damaged: World) -> None:
+async def test_one_that_was_not_taken_is_tried_again_soon_and_nobody_hears_of_what_passes(
+    backed_up: World,
+) -> None:
+    await ends(backed_up, "BK-1")
+    (backed_up.folder / "orders.db").rename(backed_up.folder / "away.db")
+    await an_hour_later(backed_up)
+    assert (await ends(backed_up, "BK-2")).work.undo_points == {}
+    (backed_up.folder / "away.db").rename(backed_up.folder / "orders.db")
+    await an_hour_later(backed_up, 0.26)
+    assert (await ends(backed_up, "BK-3")).state is State.SUCCEEDED
+    backed_up.later(days=1)
+    await ticks(backed_up)
+    assert [message.plain() for message in backed_up.direct("dora") if "failed" in message.plain()] == []
+
+
+async def test_one_whose_checks_failed_is_not_taken_again_before_the_next_is_due(damaged: World) -> None:
     await ends(damaged, "BK-1")
-    write(damaged.folder, "update orders set total = 5")
-    await an_hour_later(damaged, 0.26)
-    assert (await ends(damaged, "BK-2")).state is State.SUCCEEDED
-    damaged.later(days=1)
-    await ticks(damaged)
-    assert [message.plain() for message in damaged.direct("dora") if "failed" in message.plain()] == []
+    await an_hour_later(damaged, 0.5)
+    await back_up_due(damaged.front.context)
+    assert await run_ids(damaged) == {"BK-1"}
+    assert len(files(damaged)) == 1
+
+
+async def test_a_clock_that_was_wrong_for_a_moment_stops_nothing(backed_up: World) -> None:
+    await ends(backed_up, "BK-1")
+    schedules = backed_up.front.context.schedules
+    (schedule,) = await schedules.all()
+    ahead = backed_up.clock() + timedelta(days=400)
+    await schedules.begin(schedule, request(schedule, ahead), ahead)
+    await ends(backed_up, "BK-2")
+    await back_up_due(backed_up.front.context)
+    await ends(backed_up, "BK-3")
+    (schedule,) = await schedules.all()
+    assert schedule.due_at <= backed_up.clock() + timedelta(hours=1)
+
+
+async def test_a_file_of_garbage_or_of_the_future_stands_in_for_no_good_backup(backed_up: World) -> None:
+    first = await saved(backed_up, "BK-1")
+    folder = backed_up.folder / "backups"
+    (folder / "20990101T000000Z.db").write_bytes((folder / f"{first}.db").read_bytes())
+    soon = backed_up.clock() + timedelta(seconds=5)
+    (folder / f"{soon:%Y%m%dT%H%M%SZ}.db").write_bytes(b"SQLite format 3\x00" + b"garbage" * 100)
+    backed_up.later(hours=20)
+    await put_off(backed_up, "BK-1")
+    assert first in files(backed_up)
+
+
+async def test_a_folder_that_is_away_for_a_moment_ends_the_days_of_none(backed_up: World) -> None:
+    first = await saved(backed_up, "BK-1")
+    await an_hour_later(backed_up)
+    second = await saved(backed_up, "BK-2")
+    folder = backed_up.folder / "backups"
+    folder.rename(backed_up.folder / "away")
+    folder.mkdir()
+    backed_up.later(hours=20)
+    await until(backed_up, lambda: (folder / ".rollback").exists(), "nobody has looked")
+    for _ in range(20):
+        await tick(backed_up)
+    (folder / ".rollback").rename(backed_up.folder / "other")
+    folder.rmdir()
+    (backed_up.folder / "away").rename(folder)
+    for _ in range(9):
+        backed_up.later(days=1)
+        for _ in range(10):
+            await tick(backed_up)
+    await gone(backed_up, first)
+    assert files(backed_up) == [second]
 
 
 async def test_one_press_has_one_taken_and_the_message_says_that_it_was(damaged: World) -> None:
@@ -221,6 +282,17 @@ async def test_one_press_has_one_taken_and_the_message_says_that_it_was(damaged:
     await damaged.clicks("dora", "Take one now", message)
     assert (await ends(damaged, "BK-2")).state is State.SUCCEEDED
     await reminded(damaged, "a backup was taken")
+
+
+async def test_one_is_not_taken_again_and_again_by_the_same_button(damaged: World) -> None:
+    await ends(damaged, "BK-1")
+    damaged.later(days=1)
+    await ticks(damaged)
+    message = await reminded(damaged, "1 backup failed")
+    for _ in range(3):
+        await damaged.clicks("dora", "Take one now", message)
+    await ends(damaged, "BK-2")
+    assert await run_ids(damaged) == {"BK-1", "BK-2"}
 
 
 async def test_nobody_else_can_have_one_taken(open_world: Open, tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 
 from bot.canonical_json import iso
 from bot.duties import Duty
+from bot.outside import OutsideChange
+from handlers.web.inbox import Inbox
+from storage.changes import ChangeStore, ToldChange
 from storage.duty_rows import duty_in
 from storage.tables import changes, duties
 from tests.handlers.conftest import Open
@@ -66,8 +70,14 @@ async def kept(world: World) -> list[Mapping[str, Any]]:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": TOKEN}],
-    ids=["none", "wrong", "another scheme", "no scheme"],
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": TOKEN},
+        {"Authorization": "Bearer \udcff\udcfe"},
+    ],
+    ids=["none", "wrong", "another scheme", "no scheme", "no text"],
 )
 async def test_without_a_token_of_a_source_nothing_is_read_or_kept(
     told: World, headers: dict[str, str]
@@ -109,7 +119,7 @@ async def test_a_source_tells_of_its_own_targets_only(told: World) -> None:
         (b"[" * 100_000, "no JSON"),
         ([], "a list of 100 at most"),
         ([a_change()] * 101, "a list of 100 at most"),
-        ("deploy", "the change"),
+        ("deploy", "has to be an object"),
         ({"kind": "deploy"}, "`target`"),
         (a_change(target="order"), "there is no target `order`"),
         (a_change(knd="x"), "`knd`"),
@@ -117,6 +127,11 @@ async def test_a_source_tells_of_its_own_targets_only(told: World) -> None:
         (a_change(at="2026-11-22T10:00:00"), "`at`"),
         (a_change(label="x" * 201), "`label`"),
         (a_change(size=-1), "`size`"),
+        (a_change(size=True), "`size`"),
+        (a_change(label="a\x00b"), "`label`"),
+        (a_change(kind="  "), "`kind`"),
+        (a_change(at="0001-01-01T00:00:00+14:00"), "`at`"),
+        (a_change(at="9999-12-31T23:59:59-12:00"), "`at`"),
         (a_change(paths=["x"] * 201), "`paths`"),
     ],
     ids=lambda value: str(value)[:24],
@@ -146,6 +161,65 @@ async def test_a_delivery_counts_once(told: World) -> None:
     for _ in range(3):
         assert (await tell(told, a_change(id="build-7", label="v43"))).status == 202
     assert [(row["label"], row["times"]) for row in await kept(told)] == [("v43", 1)]
+
+
+async def test_under_one_id_several_things_are_told_and_each_counts_once(told: World) -> None:
+    said = [a_change(id="build-7", label="a"), a_change(id="build-7", label="b")]
+    for _ in range(2):
+        await tell(told, [*said, a_change(id="build-7", target="shop", label="a")])
+    rows = {(row["target"], row["label"], row["times"]) for row in await kept(told)}
+    assert rows == {("orders", "a", 1), ("orders", "b", 1), ("shop", "a", 1)}
+
+
+async def test_what_differs_in_anything_is_not_counted_as_the_same(told: World) -> None:
+    plain = a_change(label="v43")
+    others: list[dict[str, Any]] = [
+        {"author": "Cy"},
+        {"paths": ["a.sql"]},
+        {"size": 9},
+        {"kind": "migration"},
+    ]
+    await tell(told, [plain, *(plain | other for other in others)])
+    assert [row["times"] for row in await kept(told)] == [1] * 5
+
+
+async def test_what_is_told_again_with_an_older_time_keeps_the_newer(told: World) -> None:
+    await tell(told, a_change(label="v43"))
+    (before,) = await kept(told)
+    await tell(told, a_change(label="v43", at=iso(told.clock() - timedelta(hours=30))))
+    (after,) = await kept(told)
+    assert (after["at"], after["times"]) == (before["at"], 2)
+
+
+async def test_a_flood_hides_no_significant_change(told: World) -> None:
+    good = back_up(told.folder, 5, 10)
+    await tell(told, [a_change(label=f"v{n}") for n in range(80)])
+    await tell(told, a_change(kind="migration", label="0042", author="Cy"))
+    await tell(told, [a_change(kind="config", label=f"c{n}") for n in range(80)])
+    await told.asks(text=f"orders to {good} because totals are broken")
+    assert "Changed since: migration 0042, Cy " in await told.shows("Changed since")
+
+
+async def test_one_that_cannot_be_stored_takes_no_other_with_it(told: World) -> None:
+    inbox = Inbox(Refusing(told.front.context.changes), told.clock)
+    told_now = [
+        ToldChange(OutsideChange("orders", told.clock(), "deploy", label)) for label in ("a", "bad", "c")
+    ]
+    answers = await asyncio.gather(*(inbox.take([one]) for one in told_now), return_exceptions=True)
+    assert [type(answer).__name__ for answer in answers] == ["NoneType", "DataError", "NoneType"]
+    assert {row["label"] for row in await kept(told)} == {"a", "c"}
+
+
+class Refusing(ChangeStore):
+    """A database that cannot hold one of them, as PostgreSQL may."""
+
+    def __init__(self, others: ChangeStore) -> None:
+        self._others = others
+
+    async def hear(self, told: Sequence[ToldChange], now: datetime) -> int:
+        if any(one.change.label == "bad" for one in told):
+            raise DataError("insert", {}, ValueError("out of range"))
+        return await self._others.hear(told, now)
 
 
 async def test_the_same_told_again_within_a_minute_is_counted(told: World) -> None:
@@ -192,6 +266,13 @@ async def test_a_significant_change_makes_a_drill_due_and_its_owner_is_told_why(
     await ticks(told)
     message = await reminded(told, "1 drill is due")
     assert "after migration 0042" in message.plain()
+
+
+async def test_what_makes_an_overdue_drill_more_urgent_is_said_as_well(told: World) -> None:
+    back_up(told.folder, 5, 10)
+    await tell(told, a_change(kind="migration", label="0042"))
+    await tell(told, a_change(kind="migration", label="0043"))
+    assert (await of_orders(told)).because == "migration 0042"
 
 
 async def test_another_one_within_two_weeks_makes_it_due_no_sooner(told: World) -> None:

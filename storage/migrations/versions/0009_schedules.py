@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("label", sa.String(256), nullable=False),
         sa.Column("author", sa.String(256), nullable=False),
         sa.Column("paths", sa.JSON, nullable=False),
-        sa.Column("size", sa.Integer, nullable=True),
+        sa.Column("size", sa.BigInteger, nullable=True),
         sa.Column("significant", sa.Boolean, nullable=False),
         sa.Column("times", sa.Integer, nullable=False),
     )

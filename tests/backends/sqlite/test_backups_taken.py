@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,7 +15,7 @@ from backends.conformance.harness import carried_out, kept, saving, work_for
 from backends.sqlite.executor import Sqlite
 from backends.sqlite.names import DEFAULT_NAMES, Pattern
 from bot.clock import utc_now
-from bot.contract import Blocked, Fate, Unsupported, Work
+from bot.contract import Blocked, Ended, Fate, Unsupported, Work
 from bot.model import Goal, PointKind
 from tests.backends.sqlite.world import SqliteWorld
 
@@ -105,6 +106,37 @@ async def test_of_a_damaged_database_no_backup_is_taken(world: SqliteWorld) -> N
         await carried_out(taking, saving(work))
     assert sorted(world.backups.glob("2*")) == before
     assert (await taking.find(saving(work))).fate is Fate.ABSENT
+
+
+async def test_what_came_to_nothing_leaves_no_half_of_it(world: SqliteWorld) -> None:
+    """The damage is in the middle, so only the look at what was saved sees it."""
+    world.close()
+    with open(world.database, "r+b") as file:
+        file.seek(12 * 4096)
+        file.write(b"\xff" * 2048)
+    taking = executor(world)
+    work = replace(await backing_up(taking), expected=(await taking.points()).current.token)
+    end = await carried_out(taking, saving(work))
+    assert isinstance(end, Ended)
+    assert not end.ok
+    assert list((world.backups / ".rollback").glob("*.db*")) == []
+
+
+async def test_without_room_for_it_and_its_copy_nothing_is_saved(
+    world: SqliteWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taking = executor(world)
+    work = await backing_up(taking)
+    size = world.database.stat().st_size
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(100 * size, 94 * size, 6 * size))
+    with pytest.raises(Blocked, match="free some space"):
+        await carried_out(taking, saving(work))
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
 
 
 def test_a_name_of_a_form_fits_that_form() -> None:
