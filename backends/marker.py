@@ -170,6 +170,16 @@ class Markers:
         """Whether anybody ever took it: asking leaves no trace."""
         return os.path.lexists(self._path(op_id, "lock"))
 
+    def forget_backups(self, before: float) -> None:
+        """Removes the notes of backups that were written before a moment, in seconds since 1970.
+
+        Nobody asks for them any more: their runs have ended, and an op id never comes again. There is one a
+        backup for each step, and for years of them the folder would be full of these.
+        """
+        for path in self.folder.glob("*.BK-*"):
+            if path.suffix in {".json", ".lock"} and path.lstat().st_mtime < before:
+                path.unlink(missing_ok=True)
+
     def find(self, work: Work, fate: Callable[[Marker], Found]) -> Found:
         """Returns what became of an operation. `fate` says it when it is of this plan and nobody is at it."""
         if not self.known(work.op_id):

@@ -23,8 +23,6 @@ from backends.file_digests import DIGESTS
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
-from backends.room import refuse_without_room
-from backends.sqlite import bytewise
 from backends.sqlite.backups import FoundBackups, backups_in, file_of, is_raw
 from backends.sqlite.beside import COPIES, Copying, copy_file
 from backends.sqlite.comparing import Compared
@@ -51,7 +49,7 @@ from backends.sqlite.reading import (
     schema_of,
 )
 from backends.sqlite.replacing import Replacing
-from backends.sqlite.saving import SAVES, Kept, Saving, UndoFile, free_name
+from backends.sqlite.saving import SAVES, Kept, Saving, UndoFile, before_backup, free_name
 from backends.sqlite.settings import SqliteSettings
 from backends.sqlite.stands import Stands
 from backends.sqlite.telling import changes, loss_of, without_words
@@ -348,7 +346,7 @@ class Sqlite:
     def _saving(self, work: Work, slot: Slot) -> Saving:
         """The marker has the name of a file that nobody has yet."""
         if work.is_backup:
-            refuse_without_room(self._backups, 2 * bytewise.size_of(self._database))  # a copy is looked into
+            before_backup(self._markers, self._backups, self._database, self._clock())
         name = free_name(self._backups, self._names, work, self._clock())
         marker = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, {SAVES: name})
         slot.write(marker)

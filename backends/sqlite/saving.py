@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Self
 
 from backends.file_digests import DIGESTS
-from backends.marker import Marker, MarkerStage, Slot
+from backends.marker import Marker, Markers, MarkerStage, Slot
 from backends.programs.supervisor import sync_folder
+from backends.room import refuse_without_room
 from backends.sqlite import bytewise
 from backends.sqlite.backups import ENDING, RAW, file_of, id_of, is_free, is_raw
 from backends.sqlite.beside import files_of
@@ -43,6 +44,7 @@ from bot.contract import Blocked, Busy, TargetMissing, Unsupported, Work
 SAVES, HOLDS = "saves", "holds"  # in a marker: the file, and the SHA-256 of what was saved in it
 PAGES_AT_ONCE = 2_000  # between two goes it can be stopped
 DAMAGED = "The database is damaged, so no backup of it is taken: a rollback can still bring one back."
+NOTED_SECONDS = 60 * 86_400.0  # that a backup was taken
 NAMES_TRIED = 60  # of a backup, a second later each
 NEXT_NAMES = tuple(f"-{n}" for n in range(2, 10))  # of an undo point, where others are taken
 
@@ -120,6 +122,12 @@ class UndoFile:
         digest = self.digest()
         self.place(os.replace)
         return digest
+
+
+def before_backup(markers: Markers, backups: Path, database: Path, now: datetime) -> None:
+    """Clears what nobody needs of earlier ones. Raises Blocked without room for it and the copy of it."""
+    markers.forget_backups(now.timestamp() - NOTED_SECONDS)
+    refuse_without_room(backups, 2 * bytewise.size_of(database))
 
 
 def free_name(backups: Path, names: Sequence[str], work: Work, now: datetime) -> str:

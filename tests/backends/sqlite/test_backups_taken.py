@@ -1,5 +1,6 @@
 """Backups that the bot takes itself: called like those of others, whole, and never over somebody's file."""
 
+import os
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -137,6 +138,18 @@ class Usage(NamedTuple):
     total: int
     used: int
     free: int
+
+
+async def test_notes_of_backups_long_ago_are_forgotten_and_no_others(world: SqliteWorld) -> None:
+    taking = executor(world)
+    work = await backing_up(taking)
+    await kept(taking, replace(work, run_id="BK-1", op_id="k7f3a91c.BK-1.3"))
+    await kept(taking, replace(work, run_id="RB-42", op_id="k7f3a91c.RB-42.3", is_backup=False))
+    notes = world.backups / ".rollback"
+    for path in notes.iterdir():
+        os.utime(path, (0, 0))
+    await kept(taking, work)
+    assert {path.name.split(".")[1] for path in notes.iterdir()} == {"RB-42", "BK-7"}
 
 
 def test_a_name_of_a_form_fits_that_form() -> None:
