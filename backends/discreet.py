@@ -29,6 +29,7 @@ from bot.contract import (
     Lists,
     Operation,
     OutcomeUnknown,
+    Placed,
     Progress,
     Removal,
     RowListed,
@@ -80,6 +81,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "plan": Expected(Way, (Way,), "a Way"),
     "measure": Expected(Loss, (Loss,), "a Loss"),
     "fingerprint": Expected(str, (str,), "a text"),
+    "where": Expected(str, (str,), "a text"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
     "examine": Expected(tuple[Trouble, ...], (tuple,), "a tuple of Troubles"),
     "describe": Expected(Contents | None, (Contents, type(None)), "Contents or None"),
@@ -306,6 +308,13 @@ class DiscreetExecutor(DiscreetOperation):
     async def _closed(self) -> None:
         if isinstance(self._executor, Closes):
             await self._executor.close()
+
+    async def where(self) -> str:
+        """Returns nothing as well where the executor cannot name what it changes."""
+        return await self._hearing.of("where", self._placed)
+
+    async def _placed(self) -> str:
+        return await self._executor.where() if isinstance(self._executor, Placed) else ""
 
     async def examine(self) -> tuple[Trouble, ...]:
         """Returns nothing as well where the executor does not examine itself."""

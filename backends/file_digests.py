@@ -84,3 +84,12 @@ def is_settled(stamps: Stamps) -> bool:
 
 
 DIGESTS: Final = FileDigests()
+
+
+def identity_of(path: Path) -> str:
+    """Returns what is the same for two names of one file or folder; empty: it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"

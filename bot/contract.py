@@ -361,6 +361,14 @@ class Examines(Protocol):
 
 
 @runtime_checkable
+class Placed(Protocol):
+    """An executor that can name what it changes, whatever the settings call it; no executor has to."""
+
+    async def where(self) -> str:
+        """Returns the same for two executors only where both change one thing; empty: nobody can tell now."""
+
+
+@runtime_checkable
 class Closes(Protocol):
     """An executor that holds something open from its first use on, such as a client; no executor has to."""
 

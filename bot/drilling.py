@@ -26,9 +26,17 @@ def rule_of(target: Target) -> Drill:
     return target.drill
 
 
+def rehearsal_rule_of(of: Target, on: Target) -> Drill:
+    """Raises UserError where the configuration does not rehearse `of` on `on` any more."""
+    rule = rule_of(of)
+    if rule.mode != "rehearsal" or rule.target != on.name:
+        raise UserError(f"The drills of `{of.name}` are not rehearsed on `{on.name}` any more.")
+    return rule
+
+
 def refuse_by_itself(target: Target) -> None:
     """Raises UserError where the configuration has no drills that start by the clock."""
-    if not rule_of(target).start.itself:
+    if not rule_of(target).start.itself or rule_of(target).mode == "rehearsal":
         raise UserError(f"The drills of `{target.name}` do not start by themselves any more.")
 
 
@@ -131,9 +139,12 @@ def shown_by(drills: Iterable[Run]) -> dict[str, DrillResult]:
         point, content = _shown_point(run)
         failed = tuple(finding.name for finding in run.work.findings if finding.verdict is Verdict.FAILED)
         verified = run.state is State.SUCCEEDED and run.work.verdict is Verdict.PASSED
-        was_restored = any(record.step.do is Do.PREPARE for record in run.work.steps)
+        was_restored = any(record.step.do in {Do.PREPARE, Do.RESTORE} for record in run.work.steps)
+        if run.is_rehearsal and not content:
+            continue  # on another target a name alone says nothing of what it holds
         if point and (failed or (verified and was_restored)):
-            result = DrillResult(run.id, run.end.at, content, failed, run.request.purpose)
+            by = Purpose.BACKUP if run.is_backup else Purpose.DRILL
+            result = DrillResult(run.id, run.end.at, content, failed, by)
             found.setdefault(point, result)
     return found
 

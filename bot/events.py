@@ -32,6 +32,7 @@ class Requested(Fact):
     thread: str | None = None  # where it was asked, for one line with the link
     ask_first: str | None = None
     undo_of: str | None = None
+    drill_of: str | None = None  # of a rehearsal: the target whose drill it is
 
 
 @dataclass(frozen=True, slots=True)

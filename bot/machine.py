@@ -464,7 +464,7 @@ def allows(run: Run, kind: EventKind) -> bool:
 def _is_of_others(run: Run, kind: EventKind) -> bool:
     """Whether this happens to drills, or to snapshots that stand, and this run is none."""
     if kind is EventKind.LEARNT:
-        return not run.is_drill
+        return not (run.is_drill or run.is_rehearsal)
     if run.state is not S.SUCCEEDED or kind not in LOOKS_AGAIN:
         return False
     asked_first = run.work.look_due == (kind is not EventKind.RETRIED)
@@ -486,6 +486,7 @@ def begin(run_id: str, event: Event) -> Run:
         thread=asked.thread,
         ask_first=asked.ask_first,
         undo_of=asked.undo_of,
+        drill_of=asked.drill_of,
     )
     return Run(run_id, request, changed_at=event.at, seq=event.seq)
 

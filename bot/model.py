@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     DRILL = "drill"
     SNAPSHOT = "snapshot"
     BACKUP = "backup"
+    REHEARSAL = "rehearsal"  # a drill that is a whole run, on a target that is there for it
 
 
 PURPOSES_BESIDE = frozenset({Purpose.DRILL, Purpose.SNAPSHOT, Purpose.BACKUP})  # they change nothing live

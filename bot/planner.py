@@ -97,7 +97,7 @@ class Planner:
     executors: Executors
     clock: Clock
 
-    async def plan(self, target: Target, goal: Goal) -> Plan:
+    async def plan(self, target: Target, goal: Goal, purpose: Purpose = Purpose.ROLLBACK) -> Plan:
         """Returns what would be done now. Raises what executors raise, and UserError."""
         await self._refuse_in_doubt(target)
         own = await self._undo_points(goal)
@@ -115,7 +115,7 @@ class Planner:
         plan = planning.compose(
             self.configuration,
             target,
-            Purpose.UNDO if goal.undo_of else Purpose.ROLLBACK,
+            Purpose.UNDO if goal.undo_of else purpose,
             ways,
             pins={name: await self.executors.pins(name) for name in names},
             capabilities={name: self.executors.executor(name).capabilities for name in names},
@@ -152,6 +152,19 @@ class Planner:
             return await self._beside(target, listed, name)
         way, pins = await self.way(target.name, Goal(point=name)), await self.executors.pins(target.name)
         return beside.compose_look(self.configuration, target, way, pins, listed, self.clock())
+
+    async def plan_rehearsal(self, target: Target, goal: Goal, of: str) -> Plan:
+        """Returns what a rehearsal on `target` would do, a drill of `of`. Raises as `plan_drill`."""
+        drilled = self.configuration.targets.get(of)
+        if drilled is None:
+            raise UserError(f"`{of}` is not in the configuration any more.")
+        rule = drilling.rehearsal_rule_of(drilled, target)
+        point = goal.point
+        if goal.drawn is not None:
+            listed = await self.points(target.name, EVERY_POINT)
+            point = drilling.drawn(drilled, listed, goal.drawn, self.clock())
+        plan = await self.plan(target, replace(goal, point=point, drawn=None), Purpose.REHEARSAL)
+        return replace(plan, scenario=rule.scenario or "")
 
     async def plan_snapshot(self, target: Target, asked: datetime) -> Plan:
         """Returns what a snapshot as of a moment would do. Raises what executors raise, and UserError."""

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from bot import drilling, policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
-from bot.contract import OutcomeUnknown
+from bot.contract import OutcomeUnknown, Placed, answered
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.model import Finding, Plan
-from bot.planner import Now, Planner
+from bot.planner import PLAN_READ_WITHIN_SECONDS, Executors, Now, Planner
 from bot.policy import Entitled
 from bot.run import Run
 
@@ -32,8 +32,7 @@ async def plan_for(run: Run, planner: Planner, directory: Directory) -> tuple[Pl
         drilling.refuse_by_itself(target)
     if run.is_drill:
         return await planner.plan_drill(target, run.request.goal), ()
-    as_of = run.request.goal.as_of
-    plan = await (planner.plan_snapshot(target, as_of) if as_of else planner.plan(target, run.request.goal))
+    plan = await _with_people(run, planner, target)
     if plan.blockers:
         raise UserError(" ".join(plan.blockers))
     entitled = await directory.entitled(target)
@@ -41,6 +40,30 @@ async def plan_for(run: Run, planner: Planner, directory: Directory) -> tuple[Pl
     if reason:
         raise UserError(reason)
     return plan, policy.awaited(run.request.requester, entitled, run.request.ask_first)
+
+
+async def _with_people(run: Run, planner: Planner, target: Target) -> Plan:
+    """The plan of a run to which somebody else has to agree. Raises as `plan_for`."""
+    goal = run.request.goal
+    if goal.as_of is not None:
+        return await planner.plan_snapshot(target, goal.as_of)
+    if run.request.drill_of is not None:
+        await _refuse_one_place(planner.executors, run.request.drill_of, target.name)
+        return await planner.plan_rehearsal(target, goal, run.request.drill_of)
+    return await planner.plan(target, goal)
+
+
+async def _refuse_one_place(executors: Executors, of: str, on: str) -> None:
+    """Raises UserError where two targets turn out to be one thing: a rehearsal never touches what is live.
+
+    Raises what executors raise: what cannot be told now is not taken for another place.
+    """
+    here, there = executors.executor(of), executors.executor(on)
+    if not isinstance(here, Placed) or not isinstance(there, Placed):
+        return
+    both = [await answered(each.where(), PLAN_READ_WITHIN_SECONDS) for each in (here, there)]
+    if both[0] and both[0] == both[1]:
+        raise UserError(f"`{on}` leads to the same as `{of}`, which a rehearsal never touches.")
 
 
 def failover(name: str, configuration: Configuration) -> str:

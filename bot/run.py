@@ -129,6 +129,12 @@ class Request:
     thread: str | None = None  # where it was asked, for one line with the link
     ask_first: str | None = None
     undo_of: str | None = None
+    drill_of: str | None = None  # of a rehearsal: the target whose drill it is
+
+    @property
+    def drilled(self) -> str:
+        """Returns the target of which a drill shows something."""
+        return self.drill_of or self.target
 
     @property
     def by_itself(self) -> bool:
@@ -272,6 +278,10 @@ class Run:
     @property
     def is_drill(self) -> bool:
         return self.request.purpose is Purpose.DRILL
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return self.request.purpose is Purpose.REHEARSAL
 
     @property
     def looks_only(self) -> bool:

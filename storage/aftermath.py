@@ -25,9 +25,14 @@ _ENDED = (
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_RUNS)
 )
+_IS_DRILL = or_(
+    (runs.c.purpose == Purpose.DRILL.value) & (runs.c.target == bindparam("target")),
+    (runs.c.purpose == Purpose.REHEARSAL.value) & (runs.c.drill_of == bindparam("target")),
+)
+_OPEN_DRILLS = select(runs.c.run_id).where(_IS_DRILL, ~runs.c.final)
 _DRILLS = (
     select(runs.c.run_id)
-    .where(runs.c.purpose == Purpose.DRILL.value, runs.c.target == bindparam("target"))
+    .where(_IS_DRILL)
     .where(runs.c.state.in_([State.SUCCEEDED.value, State.FAILED.value]))
     .order_by(runs.c.number.desc())
     .limit(LOOKED_BACK_DRILLS)
@@ -66,7 +71,9 @@ _WITH_TARGET = _ENDED.where(
 
 async def place_holds(connection: AsyncConnection, run: Run) -> None:
     """Holds the version that a run has left; an undo lifts what the undone run held. A copy leaves none."""
-    if run.approval.planned is None or run.state is not State.SUCCEEDED or run.is_beside:
+    if run.approval.planned is None or run.state is not State.SUCCEEDED:
+        return
+    if run.is_beside or run.is_rehearsal:  # where it was rehearsed nobody has taken anything back
         return
     at = iso(run.end.at or run.request.at)
     if run.request.purpose is Purpose.UNDO:
@@ -108,8 +115,7 @@ async def drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]
 
 async def open_drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the drills of a target that have not ended."""
-    asked = {"target": target, "purpose": Purpose.DRILL.value}
-    return tuple([run async for run in _runs(connection, _OPEN_OF, asked)])
+    return tuple([run async for run in _runs(connection, _OPEN_DRILLS, {"target": target})])
 
 
 async def backups_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:

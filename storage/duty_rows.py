@@ -32,7 +32,7 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
     """
     at = drill.end.at or drill.request.at
     await note_shown(connection, drill)
-    target, verdict = drill.request.target, drill.work.verdict
+    target, verdict = drill.request.drilled, drill.work.verdict
     others = duties.c.kind.in_(ABOUT_DRILLS)
     rows = (await connection.execute(select(duties).where(duties.c.target == target, others))).all()
     if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:
@@ -48,9 +48,9 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
 async def note_shown(connection: AsyncConnection, run: Run) -> None:
     """Notes which run has shown something of a restore point last."""
     for point in shown_by([run]):
-        key = (proofs.c.target == run.request.target) & (proofs.c.point == point)
+        key = (proofs.c.target == run.request.drilled) & (proofs.c.point == point)
         await connection.execute(delete(proofs).where(key))
-        what = {"target": run.request.target, "point": point, "run_id": run.id}
+        what = {"target": run.request.drilled, "point": point, "run_id": run.id}
         await connection.execute(insert(proofs).values(**what))
 
 
@@ -136,7 +136,7 @@ async def follow_up(connection: AsyncConnection, drill: Run) -> None:
         await connection.execute(mine.where(duties.c.done_at.is_(None)).values(**done))
     elif lessons.due is not None:
         if row is None:
-            left = duty_row(DutyKind.FOLLOW_UP, drill.request.target, lessons.due, run=drill.id)
+            left = duty_row(DutyKind.FOLLOW_UP, drill.request.drilled, lessons.due, run=drill.id)
             await connection.execute(insert(duties).values(**left, handed_to=lessons.owner))
         else:
             due_at = iso(lessons.due)

@@ -308,6 +308,8 @@ class _Follows:
             return
         if not run.state.final:
             self.locks.add((run.id, run.request.target))
+        if run.is_rehearsal:  # it holds nothing
+            return
         if run.state is not State.SUCCEEDED or run.approval.planned is None or run.end.at is None:
             return
         if run.request.purpose is Purpose.UNDO and run.request.undo_of:

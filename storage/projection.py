@@ -50,6 +50,7 @@ def fixed_columns(run: Run) -> dict[str, Any]:
         "number": number_of(run.id),
         "target": run.request.target,
         "purpose": run.request.purpose.value,
+        "drill_of": run.request.drill_of,
         "requester": run.request.requester.id,
         "requester_human": run.request.requester.human,
         "channel": run.request.channel,

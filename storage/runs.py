@@ -239,7 +239,7 @@ class Store:
             known = {result.run for result in shown.values()}
             others = await runs_called(connection, await _noted(connection, target, points) - known)
         # What is noted beside the events proves nothing: it may be neither.
-        return shown_by(run for run in others if run.is_drill or run.is_backup) | shown
+        return shown_by(run for run in others if run.is_drill or run.is_backup or run.is_rehearsal) | shown
 
     async def changes_since(self, target: str, since: datetime) -> tuple[tuple[OutsideChange, ...], int]:
         """What was done to it without the bot, the newest first, and how many changes were told of in all."""

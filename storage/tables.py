@@ -83,6 +83,7 @@ runs = Table(
     Column("number", Integer, nullable=False, unique=True),  # of RB-42: 42; of BK-7, which is in no list: -7
     Column("target", String(64), nullable=False),
     Column("purpose", String(16), nullable=False),
+    Column("drill_of", String(64), nullable=True),  # of a rehearsal: the target whose drill it is
     Column("requester", String(32), nullable=False),
     Column("requester_human", String(128), nullable=False),
     Column("channel", String(32), nullable=False),

@@ -195,7 +195,7 @@ class Transaction:
         if moved.state.final and not run.state.final:
             await self.connection.execute(delete(target_locks).where(target_locks.c.run_id == run.id))
             await place_holds(self.connection, moved)
-            if moved.is_drill:
+            if moved.is_drill or moved.is_rehearsal:
                 await settle(self.connection, moved)
             if moved.is_backup:
                 await settle_backup(self.connection, moved)

@@ -128,8 +128,12 @@ class Git:
     ) -> None:
         self.place = place
         self._repository = Repository(remote, branch, path, work, environment, access, authorship)
+        self._where = " ".join((remote, branch, self._repository.path))
         self._copies = CommitCopies(markers or Markers(work, WorkerKey.fresh()), place, clock)
         self._clock = clock
+
+    async def where(self) -> str:
+        return self._where
 
     async def points(self, limit: int = 50) -> Points:
         seen = await self._look()

@@ -18,6 +18,7 @@ from pathlib import Path
 from backends.choosing import named, point_for
 from backends.ended import ended
 from backends.examining import about_points
+from backends.file_digests import identity_of
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of
 from backends.patience import Readings
 from backends.programs.process import printable
@@ -95,6 +96,9 @@ class Releases:
         self._markers = Markers(root, key)
         self._threads = Threads()
         self._clock = clock
+
+    async def where(self) -> str:
+        return await self._threads.run(identity_of, self._layout.root)
 
     async def points(self, limit: int = 50) -> Points:
         listed = await self._threads.run(self._points)

@@ -19,7 +19,7 @@ from pathlib import Path
 from backends.choosing import named, point_for
 from backends.ended import ended
 from backends.examining import about_points
-from backends.file_digests import DIGESTS
+from backends.file_digests import DIGESTS, identity_of
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
@@ -186,8 +186,7 @@ class Sqlite:
         return await self._threads.run(self._verify, work)
 
     async def describe(self, work: Work) -> Contents:
-        copy = copy_file(self._markers.folder, work.op_id)
-        return await self._threads.run(contents_of, copy, work.timeout)
+        return await self._threads.run(contents_of, copy_file(self._markers.folder, work.op_id), work.timeout)
 
     async def list_removed(self, removal: Removal) -> tuple[TableListed | TableNotListed, ...]:
         return await self._listings.tables(removal)
@@ -196,6 +195,9 @@ class Sqlite:
         self, removal: Removal, table: str, *, personal: bool = False
     ) -> AsyncGenerator[tuple[RowListed, ...], None]:
         return self._listings.rows(removal, table, personal)
+
+    async def where(self) -> str:
+        return await self._threads.run(identity_of, self._database)
 
     async def examine(self) -> tuple[Trouble, ...]:
         found, current = await self._threads.run(self._listed)

@@ -63,6 +63,8 @@ def _policy(target: Target) -> dict[str, Any]:
     if policy["drill"] is not None:
         del policy["drill"]["every"]  # how often somebody is reminded agrees to nothing
         del policy["drill"]["after"], policy["drill"]["scenario"]
+        if policy["drill"]["target"] is None:
+            del policy["drill"]["target"]
         if not policy["drill"]["start"]["itself"]:
             del policy["drill"]["start"]
     if policy["backup"] is not None:

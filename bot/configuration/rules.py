@@ -55,6 +55,7 @@ def faults(configuration: Configuration, definitions: Definitions) -> Iterator[F
         yield from _checks(target)
         yield from _watch(target)
         yield from _drill(target)
+        yield from _rehearsal(configuration, definitions, target)
         yield from _backup(target)
         yield from _snapshots(target)
         yield from _maintenance(target)
@@ -297,6 +298,44 @@ def _drill(target: Target) -> Iterator[Fault]:
     if every is not None and every < SHORTEST_CADENCE_SECONDS:
         words = "`every` is under a day, and people are reminded once a day at most. Write 1d or more."
         yield Fault((*here, "every"), words)
+
+
+def _rehearsal(configuration: Configuration, definitions: Definitions, target: Target) -> Iterator[Fault]:
+    """A rehearsal never touches what it is a drill of: at run time the backends are asked once more."""
+    if target.drill is None:
+        return
+    here: Location = ("targets", target.name, "drill")
+    if target.drill.mode != "rehearsal":
+        if target.drill.target is not None:
+            yield Fault((*here, "target"), "Only a rehearsal has another target. Write `mode: rehearsal`.")
+        return
+    if target.drill.target is None:
+        yield Fault((*here, "mode"), "A rehearsal is a whole rollback of another target. Name it: `target`.")
+        return
+    if target.drill.start.itself:
+        words = "A rehearsal has two people who decide, so none starts by itself. Take `itself` out."
+        yield Fault((*here, "start", "itself"), words)
+    stage = configuration.targets.get(target.drill.target)
+    if stage is None:
+        yield from _unknown_targets(configuration, (target.drill.target,), (*here, "target"))
+    elif reason := _why_no_stage(definitions, target, stage):
+        yield Fault((*here, "target"), reason)
+
+
+def _why_no_stage(definitions: Definitions, target: Target, stage: Target) -> str | None:
+    """Returns why one target is no place to rehearse another on; None: as far as the file says, it is."""
+    name = f"`{stage.name}`"
+    if stage.name == target.name:
+        return f"{name} is the target itself. A rehearsal is on another one, that nobody lives by."
+    if stage.environment.casefold() == target.environment.casefold():
+        return f"{name} is {stage.environment} as well. Name a target of another environment."
+    if stage.executor.type != target.executor.type:
+        return f"{name} has another kind of backend, so it shows nothing of `{target.name}`."
+    executor = definitions.executor(target.executor.type)
+    changed = executor.changes if executor is not None else ()
+    if changed and all(getattr(stage.executor, each) == getattr(target.executor, each) for each in changed):
+        return f"{name} changes the same as `{target.name}`. Name one that is somewhere else."
+    return None
 
 
 def _backup(target: Target) -> Iterator[Fault]:

@@ -173,9 +173,12 @@ class DrillStart(Settings):
 class Drill(Settings):
     """That the way back may be walked on a copy, by the word of one person who may ask for a rollback."""
 
-    mode: Literal["beside", "plan"] = "beside"
+    mode: Literal["beside", "rehearsal", "plan"] = "beside"
     """beside: a restore point is copied beside the target, checked there, and dropped. plan: it is looked
-    whether a rollback could begin, the weakest drill: nothing is restored, so nothing is proven."""
+    whether a rollback could begin, the weakest drill: nothing is restored, so nothing is proven. rehearsal: a
+    whole rollback of `target`, with the two people of the real thing."""
+    target: Text | None = None
+    """Of a rehearsal: a target of another environment that is there for it."""
     scenario: Text | None = None
     """What is taken to have happened, in a sentence: it stands on the card, and in the evidence."""
     points: DrillPoints = DrillPoints()

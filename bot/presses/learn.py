@@ -22,7 +22,7 @@ def events(run: Run, person: Person, click: Click, now: datetime) -> tuple[Event
 
 
 def why_not_now(attempt: Attempt) -> str | None:
-    if attempt.run.is_drill:
+    if attempt.run.is_drill or attempt.run.is_rehearsal:
         return None
     return f"{attempt.run.id} is no drill, so there is nothing to write down here."
 

@@ -59,11 +59,13 @@ def rows(run: Run, value: str, now: datetime) -> list[Block]:
 
 def _looks(run: Run, value: str) -> list[Block]:
     match run.state:
-        case State.SUCCEEDED if run.is_drill:
+        case State.SUCCEEDED if run.is_drill or run.is_rehearsal:
             return [_button(LEARN, run, "Add what we learnt…", value)]
         case State.FAILED if run.is_drill:
             again = [_button(ASK_AGAIN, run, "Drill another point", value)]
             return [_button(LEARN, run, "Say what went wrong…", value), *again]
+        case State.FAILED if run.is_rehearsal:
+            return [_button(LEARN, run, "Say what went wrong…", value)]
         case State.SUCCEEDED if run.is_snapshot:
             again = [_button(RETRY, run, "Verify again", value)] if has_copy(run) else []
             return [_button(MANIFEST, run, "Manifest", value), *again]

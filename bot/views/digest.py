@@ -29,6 +29,7 @@ def digest(
         _row("rollback", Purpose.ROLLBACK, runs),
         _row("undo", Purpose.UNDO, runs),
         _row("drill", Purpose.DRILL, runs),
+        _row("rehearsal", Purpose.REHEARSAL, runs),
         _row("snapshot", Purpose.SNAPSHOT, runs),
         _row("backup", Purpose.BACKUP, runs),
         *_open(due, now),

@@ -140,6 +140,8 @@ def _deed(run: Run, shown: Shown) -> str:
         return f"a drill of {shown(run.request.target)}"
     if run.is_snapshot:
         return f"a snapshot of {shown(run.request.target)}"
+    if run.is_rehearsal:
+        return f"a rehearsal of {shown(run.request.drilled)} on {shown(run.request.target)}"
     if run.is_backup:
         return f"a backup of {shown(run.request.target)}"
     return f"roll back {shown(run.request.target)}"

@@ -195,6 +195,8 @@ def deed(run: Run) -> str:
         return f"Copy {_object(run)}"
     if run.is_backup:
         return f"Back up {_object(run)}"
+    if run.is_rehearsal:
+        return f"Rehearse {target_name(run.request.drilled)} on {_object(run)}"
     return f"{'Undo' if _undoes(run) else 'Roll back'} {_object(run)}"
 
 
@@ -205,6 +207,8 @@ def doing(run: Run) -> str:
         return f"Copying {_object(run)}"
     if run.is_backup:
         return f"Backing up {_object(run)}"
+    if run.is_rehearsal:
+        return f"Rehearsing {target_name(run.request.drilled)} on {_object(run)}"
     return f"{'Undoing' if _undoes(run) else 'Rolling back'} {_object(run)}"
 
 

@@ -17,6 +17,7 @@ from bot.model import (
     Gone,
     Left,
     Plan,
+    Purpose,
     RestorePoint,
     Unit,
     Value,
@@ -174,7 +175,7 @@ def summary(of: Summary) -> Json:
     return {
         "id": of.id,
         "target": of.target,
-        "purpose": of.purpose.value,
+        "purpose": _purpose(of.purpose),
         "state": of.state.value,
         "phase": of.phase,
         "requester": of.requester,
@@ -187,7 +188,7 @@ def run(of: Run, events: Iterable[Event], installation: str, url: str | None) ->
     return {
         "id": of.id,
         "target": of.request.target,
-        "purpose": of.request.purpose.value,
+        "purpose": _purpose(of.request.purpose),
         "state": of.state.value,
         "phase": of.phase.value if of.phase else None,
         "requester": of.request.requester.id,
@@ -244,3 +245,8 @@ def _check(of: Run, finding: Finding) -> Json:
 def _event(event: Event) -> Json:
     """`by` is null where the bot itself acted."""
     return {"seq": event.seq, "at": iso(event.at), "kind": event.kind.value, "by": event.by or None}
+
+
+def _purpose(of: Purpose) -> str:
+    """A rehearsal is a drill, as much as one on a copy."""
+    return Purpose.DRILL.value if of is Purpose.REHEARSAL else of.value

@@ -1,7 +1,7 @@
 """Asking for a rollback, an undo, or the same again: one way, whatever surface it came from."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import drilling, machine, policy, snapshots
@@ -34,6 +34,7 @@ class Wish:
     reason: str = ""
     thread: str | None = None  # where it was asked
     ask_first: str | None = None
+    drill_of: str | None = None  # of a rehearsal: the target whose drill it is
 
     @property
     def is_drill(self) -> bool:
@@ -62,6 +63,7 @@ async def ask(ctx: Context, person: Person, wish: Wish, delivery: Delivery, endi
     """
     await ctx.store.heard(delivery.key)
     try:
+        wish = _as_configured(ctx, wish)
         target = known_target(ctx, wish.target)
         entitled = await _check(ctx, person, target, wish, ending)
         return await _open(ctx, person, target, entitled, wish, delivery, ending)
@@ -73,6 +75,14 @@ async def ask(ctx: Context, person: Person, wish: Wish, delivery: Delivery, endi
         raise
 
 
+def _as_configured(ctx: Context, wish: Wish) -> Wish:
+    """A drill that is rehearsed is a whole run of another target. Raises UserError."""
+    rule = drilling.rule_of(known_target(ctx, wish.target)) if wish.is_drill else None
+    if rule is None or rule.mode != "rehearsal" or rule.target is None:
+        return wish
+    return replace(wish, target=rule.target, purpose=Purpose.REHEARSAL, drill_of=wish.target)
+
+
 def known_target(ctx: Context, name: str) -> Target:
     target = ctx.configuration.targets.get(name)
     if target is None:
@@ -82,7 +92,8 @@ def known_target(ctx: Context, name: str) -> Target:
 
 async def _check(ctx: Context, person: Person, target: Target, wish: Wish, ending: Run | None) -> Entitled:
     """The transaction that opens the run asks again what others may have changed: here a no costs less."""
-    place = await ctx.channels.place(wish.channel, is_drill=wish.is_drill)
+    is_drill = wish.is_drill or wish.drill_of is not None
+    place = await ctx.channels.place(wish.channel, is_drill=is_drill)
     if place.why_not:
         raise UserError(place.why_not)
     if wish.is_drill:
@@ -161,6 +172,7 @@ def _request(wish: Wish, requester: Person, now: datetime, by: str) -> Event:
         thread=wish.thread,
         ask_first=wish.ask_first,
         undo_of=wish.goal.undo_of,
+        drill_of=wish.drill_of,
     )
     return Event(asked, now, by)
 
@@ -200,6 +212,7 @@ def again(run: Run) -> Wish:
         run.request.purpose,
         run.request.reason,
         ask_first=run.request.ask_first,
+        drill_of=run.request.drill_of,
     )
 
 

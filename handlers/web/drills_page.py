@@ -79,7 +79,7 @@ def without_drills(configuration: Configuration) -> tuple[str, ...]:
 
 
 def restored_in(run: Run) -> float | None:
-    """Returns the seconds that its copy took; None: it did not come so far, or made none."""
+    """Returns the seconds that its copy took, or its restore; None: it did not come so far."""
     copied = next((record for record in run.work.steps if record.step.do is Do.PREPARE), None)
     if (
         copied is None

@@ -912,6 +912,55 @@ def test_drills_after_changes_without_a_rule_for_them_are_a_warning(path: Path) 
     assert any("No drill of `orders` ever follows a change" in words for words in found)
 
 
+STAGE = """\
+  stage:
+    kind: database
+    environment: staging
+    executor: {type: sqlite, database: stage.db, backups: backups}
+"""
+
+
+def rehearsing(
+    path: Path, drill: str = "mode: rehearsal, target: stage", stage: str = STAGE
+) -> Configuration:
+    written(path, "    kind: database\n", f"    kind: database\n    drill: {{{drill}}}\n")
+    path.write_text(path.read_text().replace("targets:\n", f"targets:\n{stage}", 1))
+    return load(path)
+
+
+def test_a_rehearsal_is_on_a_target_of_another_environment(path: Path) -> None:
+    drill = rehearsing(path).targets["orders"].drill
+    assert drill is not None
+    assert (drill.mode, drill.target) == ("rehearsal", "stage")
+
+
+@pytest.mark.parametrize(
+    ("drill", "stage", "words"),
+    [
+        ("mode: rehearsal", STAGE, "Name it: `target`"),
+        ("mode: beside, target: stage", STAGE, "Only a rehearsal has another target"),
+        ("mode: rehearsal, target: stag", STAGE, "There is no target `stag`"),
+        ("mode: rehearsal, target: orders", STAGE, "is the target itself"),
+        ("mode: rehearsal, target: stage", STAGE.replace("staging", "Production"), "is Production as well"),
+        ("mode: rehearsal, target: stage", STAGE.replace("stage.db", "orders.db"), "changes the same"),
+        (
+            "mode: rehearsal, target: stage",
+            STAGE.replace(
+                "{type: sqlite, database: stage.db, backups: backups}", "{type: releases, root: s}"
+            ),
+            "another kind of backend",
+        ),
+        ("mode: rehearsal, target: stage, every: 90d, start: {itself: true}", STAGE, "none starts by itself"),
+    ],
+    ids=["no target", "beside", "unknown", "itself", "production", "one place", "another kind", "by itself"],
+)
+def test_a_rehearsal_that_could_touch_what_is_live_is_refused(
+    path: Path, drill: str, stage: str, words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        rehearsing(path, drill, stage)
+
+
 def test_a_target_without_checks_is_a_warning(path: Path) -> None:
     assert [words[:20] for words in warnings(load(written(path)))] == ["`shop` has no checks"]
 

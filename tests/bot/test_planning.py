@@ -401,6 +401,7 @@ def test_the_digest_changes_with_every_field(field: str) -> None:
         "made_at": T0 + timedelta(milliseconds=1),
         "as_of": T0,
         "freshest": T0,
+        "known": ("20261122T080000Z",),
         "changes": (OutsideChange("orders", T0, "migration"),),
     }
     value = changed.get(field, "x" if isinstance(getattr(AGREED, field), str) else 77)

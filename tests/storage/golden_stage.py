@@ -280,5 +280,6 @@ def _request(wish: Wish, by: Person, now: datetime) -> Event:
         thread=wish.thread,
         ask_first=wish.ask_first,
         undo_of=wish.goal.undo_of,
+        drill_of=wish.drill_of,
     )
     return Event(asked, now, by.id)

@@ -89,6 +89,7 @@ async def in_use(s: Stage) -> None:
     await succeeded(s)
     await beside(s)
     await by_the_clock(s)
+    await rehearsed(s)
     await practised(s)
     await looks_and_leases(s)
 
@@ -373,6 +374,13 @@ async def by_the_clock(s: Stage) -> None:
     assert run.state is State.FAILED, run
     s.backend("running-backup").preparing.starts = ["takes_long"]
     await s.drive(await s.begun(schedules, running), PROGRESS, dead=True)
+
+
+async def rehearsed(s: Stage) -> None:
+    """A drill that was a whole run of another target, with two people."""
+    wanted = replace(a_drill("succeeded-rehearsal"), purpose=Purpose.REHEARSAL, drill_of="rehearsed")
+    run = await s.started(wanted)
+    assert run.state is State.SUCCEEDED, run
 
 
 def a_drill(target: str) -> Wish:

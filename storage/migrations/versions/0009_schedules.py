@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.String(24), nullable=False),
         sa.Column("begun", sa.Integer, nullable=False),
     )
+    op.add_column("runs", sa.Column("drill_of", sa.String(64), nullable=True))
     op.add_column("installation", sa.Column("backups", sa.Integer, nullable=False, server_default="0"))
     op.create_table(
         "changes",

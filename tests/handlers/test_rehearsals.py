@@ -1,0 +1,128 @@
+"""A drill that is a whole rollback of another target: two people, its own lock, and never what is live."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.model import State
+from bot.run import Run
+from tests.handlers.conftest import Open
+from tests.handlers.test_drills import DRILLED, back_up, make_orders
+from tests.handlers.test_reminders import HOURS, in_channel
+from tests.handlers.web.browsing import ask
+from tests.handlers.world import World
+from tests.people import CHANNEL
+
+REHEARSED = (
+    DRILLED.replace(
+        "drill: {{mode: beside}}",
+        "owner: keepers\n    point_of_contact: U01DORA\n"
+        "    drill: {{mode: rehearsal, target: stage, every: 90d, scenario: a bad migration}}",
+    ).replace("groups:\n", f"groups:\n  keepers: {{{{members: [U01DORA], channel: {CHANNEL}}}}}\n")
+    + """
+  stage:
+    kind: database
+    environment: staging
+    requesters: [responders, U01DORA]
+    executor: {{type: sqlite, database: stage.db, backups: backups}}
+    checks:
+      - type: sql
+        name: totals
+        url: "sqlite:///stage.db"
+        query: "select count(*) from orders where total < 0"
+        equals: 0
+        wait: 0s
+"""
+    + HOURS
+)
+
+
+@pytest.fixture
+async def staged(open_world: Open, tmp_path: Path) -> World:
+    """`orders` is rehearsed on `stage`, which has its backups."""
+    make_orders(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "stage.db")) as stage:
+        stage.execute("create table orders (id integer primary key, total integer)")
+        stage.execute("insert into orders (total) values (-5)")
+        stage.commit()
+    return await open_world(REHEARSED)
+
+
+async def rehearsed(world: World, point: str) -> None:
+    await world.says("ana", f"drill orders {point} because it is due")
+    await waits(world)
+    await world.clicks("ben", "Approve and start")
+
+
+async def waits(world: World) -> Run:
+    """The run, once its card has been read."""
+    run = await world.reaches("awaiting_approval")
+    await world.shows("Rehearse orders on stage")
+    world.later(seconds=2)
+    return run
+
+
+async def test_it_is_a_whole_run_of_the_other_target_with_two_people(staged: World) -> None:
+    good = back_up(staged.folder, 5, 10)
+    before = (staged.folder / "orders.db").read_bytes()
+    await staged.says("ana", f"drill orders {good} because it is due")
+    run = await waits(staged)
+    await staged.clicks("ana", "Approve and start")
+    await staged.sees_modal("ana", "cannot approve it")
+    await staged.clicks("ben", "Approve and start")
+    await staged.reaches("succeeded")
+    with closing(sqlite3.connect(staged.folder / "stage.db")) as stage:
+        assert stage.execute("select total from orders").fetchall() == [(10,)]
+    assert (staged.folder / "orders.db").read_bytes() == before
+    assert run.request.target == "stage"
+
+
+async def test_it_proves_the_point_of_what_it_is_a_drill_of_by_its_content(staged: World) -> None:
+    good = back_up(staged.folder, 5, 10)
+    await rehearsed(staged, good)
+    await staged.reaches("succeeded")
+    assert "restored, verified" in str((await staged.says("ana", "points orders")).blocks)
+    (staged.folder / "backups" / f"{good}.db").unlink()
+    back_up(staged.folder, 5, 11)
+    assert "restored, verified" not in str((await staged.says("ana", "points orders")).blocks)
+
+
+async def test_it_settles_the_drill_that_is_due_and_can_be_written_up(staged: World) -> None:
+    good = back_up(staged.folder, 5, 10)
+    await in_channel(staged)
+    await rehearsed(staged, good)
+    await staged.reaches("succeeded")
+    (duty,) = await staged.front.context.duties.all()
+    assert (duty.target, duty.passed_at is not None) == ("orders", True)
+    await staged.shows("Add what we learnt")
+    assert await staged.store.holds(["stage"]) == ()
+
+
+async def test_start_now_asks_for_it_and_the_message_shows_that_it_goes_on(staged: World) -> None:
+    back_up(staged.folder, 5, 10)
+    await staged.clicks("dora", "Start now", await in_channel(staged))
+    run = await staged.reaches("awaiting_approval")
+    assert (run.request.drill_of, run.request.target) == ("orders", "stage")
+    assert [each.id for each in await staged.store.open_drills("orders")] == [run.id]
+
+
+async def test_a_target_that_turns_out_to_be_production_is_refused_at_run_time(staged: World) -> None:
+    good = back_up(staged.folder, 5, 10)
+    (staged.folder / "stage.db").unlink()
+    (staged.folder / "stage.db").hardlink_to(staged.folder / "orders.db")
+    await staged.says("ana", f"drill orders {good} because it is due")
+    run = await staged.reaches("refused")
+    assert run.why == "`stage` leads to the same as `orders`, which a rehearsal never touches."
+
+
+async def test_its_page_and_the_page_of_drills_speak_of_it(staged: World) -> None:
+    good = back_up(staged.folder, 5, 10)
+    await rehearsed(staged, good)
+    run = await staged.reaches("succeeded")
+    page = (await ask(staged, "/drills")).body
+    assert good in page
+    assert "restored, verified" in page
+    assert (await ask(staged, f"/runs/{run.id}")).status == 200
+    assert run.state is State.SUCCEEDED
