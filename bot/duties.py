@@ -24,7 +24,7 @@ LATE_AFTER = timedelta(hours=1)  # a reminder that comes so much later than its 
 class DutyKind(StrEnum):
     DRILL = "drill"
     FOLLOW_UP = "follow_up"  # of a drill that did not pass
-    OLD_POINT = "old_point"  # the newest restore point is older than the RPO
+    OLD_POINT = "old_point"  # the newest backup is older than the RPO, or there is none
     FAILED_BACKUP = "failed_backup"  # that the clock was to take
 
 
@@ -78,14 +78,31 @@ def drills_wanted(configuration: Configuration) -> dict[str, float | None]:
     }
 
 
-def newest_backup(listed: Points, now: datetime) -> datetime | None:
-    """Returns of when the newest backup is that is good; None: there is none of which that is known.
+@dataclass(frozen=True, slots=True)
+class BackupsSeen:
+    """What a look at all restore points of a target has shown of its backups."""
+
+    newest_at: datetime | None  # of when the newest good one is; None: there is none of which that is known
+    none_good: bool = False  # there is no good one at all
+    are_its_way: bool = False  # there have to be some: the backend takes them, or there are bad ones
+
+
+def backups_seen(listed: Points, backs_up: bool, now: datetime) -> BackupsSeen:
+    """`listed`: all that there is. `backs_up`: whether the backend takes backups.
 
     A state that was saved before a rollback is no backup, nor is what the backend keeps anyway: a new one is
     missing only where somebody makes copies every so often.
     """
-    backups = (p for p in listed.points if p.kind is PointKind.BACKUP and p.failed_at is None and not p.doubt)
-    return max((p.at for p in backups if p.at is not None and p.at <= now), default=None)
+    backups = [point for point in listed.points if point.kind is PointKind.BACKUP]
+    good = [point for point in backups if point.failed_at is None and not point.doubt]
+    newest_at = max((point.at for point in good if point.at is not None and point.at <= now), default=None)
+    kept_anyway = any(point.kind is PointKind.MADE for point in listed.points)
+    return BackupsSeen(newest_at, not good, (backs_up or bool(backups)) and not kept_anyway)
+
+
+def first_awaited_until(rpo: float, now: datetime) -> datetime:
+    """Returns when it is told that a target has no backup: one that is new is about to have its first."""
+    return now + min(timedelta(seconds=rpo), timedelta(days=1))
 
 
 def old_since(newest: datetime | None, rpo: float | None, now: datetime) -> datetime | None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from bot.changes import LIVE, asks_for_drill, is_significant, seen_by_a_look
 from bot.clock import Clock, Sleep
 from bot.configuration import Configuration, Target
-from bot.duties import newest_backup
+from bot.duties import backups_seen
 from bot.errors import words_of
 from bot.model import Current, Points
 from bot.planner import Planner
@@ -83,7 +83,8 @@ class Watching:
         await self._spans.saw({target: points.current}, now)
         configured = self._planner.configuration.targets[target]
         if points.whole:
-            await self._duties.saw(target, newest_backup(points, now), configured.rpo, now)
+            backs_up = self._planner.executors.executor(target).capabilities.backs_up
+            await self._duties.saw(target, backups_seen(points, backs_up, now), configured.rpo, now)
         return points
 
     async def _hear_of_others(self, target: str, current: Current, now: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso, iso_if
-from bot.duties import Duty, DutyKind, Telling, old_since
+from bot.duties import BackupsSeen, Duty, DutyKind, Telling, first_awaited_until, old_since
 from bot.model import THE_SCHEDULE, State, Verdict
 from storage import cards
 from storage.aftermath import drills_of
@@ -120,15 +120,22 @@ class DutyStore:
 
         await self._store.change(work)
 
-    async def saw(self, target: str, newest: datetime | None, rpo: float | None, now: datetime) -> None:
-        """Notes whether the newest restore point of a target is too old, seconds after which it is in `rpo`.
+    async def saw(self, target: str, backups: BackupsSeen, rpo: float | None, now: datetime) -> None:
+        """Notes whether the newest backup of a target is too old, or missing.
 
-        `newest` None: there is none, and then what was told stays open; `rpo` None: none is ever too old.
+        Where nobody knows of when it is, what was told stays as it is. `rpo`: seconds after which one is too
+        old; None: none ever is, and none is missing.
         """
+        newest = backups.newest_at
         mine = (duties.c.kind == DutyKind.OLD_POINT.value) & (duties.c.target == target)
         still_open = await self._duties(select(duties).where(mine, duties.c.done_at.is_(None)))
         since = old_since(newest, rpo, now)
-        if not still_open and since is None:
+        if still_open:
+            says_nothing = newest is None and not backups.none_good and rpo is not None
+        else:
+            is_missing = backups.none_good and backups.are_its_way and rpo is not None
+            says_nothing = since is None and not is_missing
+        if says_nothing:
             return
         seen: dict[str, Any] = {"newest_at": iso_if(newest if rpo is not None else None)}
         if since is not None:
@@ -141,7 +148,9 @@ class DutyStore:
         async def work(connection: AsyncConnection) -> None:
             if not still_open:
                 await connection.execute(delete(duties).where(mine))
-                row = duty_row(DutyKind.OLD_POINT, target, since or now) | seen | {"next_at": iso(now)}
+                awaited = now if since or rpo is None else first_awaited_until(rpo, now)
+                row = duty_row(DutyKind.OLD_POINT, target, since or awaited) | seen
+                row |= {"next_at": iso(awaited)}
                 await insert_if_new(connection, duties, row)
                 return
             await connection.execute(update(duties).where(mine).values(told=duties.c.told + 1, **seen))

@@ -58,7 +58,7 @@ def _open(due: Sequence[Duty], now: datetime) -> list[str]:
     kinds = (
         (DutyKind.DRILL, "Drills that are due"),
         (DutyKind.FOLLOW_UP, "Follow-ups that are due"),
-        (DutyKind.OLD_POINT, "Newest restore point older than the RPO"),
+        (DutyKind.OLD_POINT, "Newest backup older than the RPO, or none"),
         (DutyKind.FAILED_BACKUP, "The newest backup failed"),
     )
     return [

@@ -91,8 +91,12 @@ def _title(waiting: Sequence[Duty], of: int) -> str:
     due = [f"{n} {noun(name, n)}" for kind, name in DUE.items() if (n := counted[kind])]
     many = sum(counted[kind] for kind in DUE)
     said = [f"{' and '.join(due)} {'is' if many == 1 else 'are'} due"] if due else []
-    if old := counted[DutyKind.OLD_POINT]:
+    lacking = sum(duty.kind is DutyKind.OLD_POINT and duty.newest_at is None for duty in waiting)
+    if old := counted[DutyKind.OLD_POINT] - lacking:
         said.append(f"{old} newest restore {'point is' if old == 1 else 'points are'} too old")
+    if lacking:
+        have = "has" if lacking == 1 else "have"
+        said.append(f"{lacking} {noun('targets', lacking)} {have} NO good backup")
     if failed := counted[DutyKind.FAILED_BACKUP]:
         said.append(f"{failed} {noun('backups', failed)} failed")
     return f"🔔 {', '.join(said)}"
@@ -120,7 +124,7 @@ def _how_old(duty: Duty, of: DutyFacts, now: datetime) -> str:
     if duty.done_at is not None:
         return f"✅ a newer restore point, seen {utc(duty.done_at, now)}"
     if (point := duty.newest_at) is None:
-        allowed = "⚠️ NO backup is left"
+        allowed = "⚠️ there is NO good backup"
     else:
         old = f"⚠️ newest restore point {duration((now - point).total_seconds())} old"
         allowed = f"{old} (RPO {duration(of.rpo)}): what was written since {utc(point, now)} would be lost"

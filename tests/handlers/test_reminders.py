@@ -352,6 +352,17 @@ async def test_whoever_owns_a_target_is_told_that_its_restore_points_are_too_old
     assert [label for label, *_ in message.buttons()] == ["Quiet until…", "Hand over…"]
 
 
+async def test_the_message_says_that_there_is_no_backup(open_world: Open, tmp_path: Path) -> None:
+    make_orders(tmp_path)
+    world = await open_world(OLD + HOURS)
+    await look(world)
+    world.later(days=1)
+    await ticks(world)
+    message = await reminded(world, "1 target has NO good backup")
+    assert "⚠️ there is NO good backup" in message.plain()
+    assert "too old" not in message.plain()
+
+
 async def test_the_message_says_when_a_newer_one_was_seen(old: World) -> None:
     await reminded(old, "too old")
     name = f"{old.clock():%Y%m%dT%H%M00Z}"

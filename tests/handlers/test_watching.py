@@ -8,6 +8,7 @@ import pytest
 
 from backends.installed import definitions
 from bot.configuration import MAIN_ZONE, load
+from bot.duties import BackupsSeen
 from bot.model import PointKind, RestorePoint, State
 from handlers.watching import BETWEEN_LOOKS_SECONDS, WATCH_SECONDS, Watching, round_every, watched
 from storage.database import open_database, sqlite_url
@@ -225,10 +226,28 @@ async def test_where_no_rpo_is_configured_any_more_nothing_is_left_to_do_and_no_
     play.clock.now = later(4_000)
     await _watching(play, store).points("orders")
     (known,) = await duties.all()
-    await duties.saw("orders", later(0), None, later(5_000))
+    await duties.saw("orders", BackupsSeen(later(0)), None, later(5_000))
     gone = await duties.get(known.key)
     assert gone is not None
     assert (gone.newest_at, gone.done_at) == (None, later(5_000))
+
+
+async def test_a_target_that_never_had_a_backup_is_told_once_it_could_have_had_one(store: Store) -> None:
+    play, duties = Play(configuration(target(rpo=3_600.0))), DutyStore(store)
+    watching = _watching(play, store)
+    broken = RestorePoint("p0", later(0), kind=PointKind.BACKUP, doubt="not whole")
+    play.backend.offered = {"p0": broken}
+    for seconds in (100, 200):
+        play.clock.now = later(seconds)
+        await watching.points("orders")
+    assert [(duty.newest_at, duty.next_at) for duty in await duties.all()] == [(None, later(3_700))]
+    play.backend.offered["undated"] = RestorePoint("undated", None, kind=PointKind.BACKUP)
+    await watching.points("orders")
+    assert len(await duties.all()) == 1
+    backed_up(play, 250)
+    play.clock.now = later(300)
+    await watching.points("orders")
+    assert await duties.all() == ()
 
 
 async def test_of_a_target_that_is_configured_no_more_no_point_is_old(store: Store) -> None:
