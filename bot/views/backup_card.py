@@ -55,4 +55,4 @@ def _kept(run: Run) -> list[str]:
     if drop is None or due is None:
         return []
     why = f": {escape(drop.words, 160)}" if drop.kept_until is not None else ""
-    return [f"Kept until {date(due)}{why}"]
+    return [f"Kept until {date(due, run.end.at or due)}{why}"]

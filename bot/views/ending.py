@@ -190,19 +190,20 @@ def _kept(run: Run) -> str:
     if run.approval.planned is None or target not in run.work.undo_points:
         return ""
     name = code(run.work.undo_points[target], 30)
+    ended_at = run.end.at or run.approval.plan.made_at
     drop = next((r for r in run.work.steps if r.step.drops is Do.SAVE and r.step.target == target), None)
     match drop:
         case StepRecord(outcome=Outcome.SUCCEEDED, ended_at=datetime() as at):
-            return f"its undo point was dropped {date(at)}"
+            return f"its undo point was dropped {date(at, ended_at)}"
         case StepRecord(outcome=None, kept_until=datetime() as until):
             why = escape(drop.words, 120).rstrip(".")
-            return f"its undo point {name} is kept until {date(until)} at least: {why}"
+            return f"its undo point {name} is kept until {date(until, ended_at)} at least: {why}"
         case StepRecord(outcome=Outcome.FAILED | Outcome.LOST):
             return f"its undo point {name} could not be dropped: {escape(drop.words, 120)}"
         case _:
-            until = run.approval.plan.undo_until(run.end.at or run.approval.plan.made_at)
+            until = run.approval.plan.undo_until(ended_at)
             then = ", then it is dropped" if drop is not None else ""
-            return f"kept in undo point {name} until {date(until)}{then}"
+            return f"kept in undo point {name} until {date(until, ended_at)}{then}"
 
 
 def _kept_alone(run: Run) -> list[str]:

@@ -93,14 +93,15 @@ def rows(run: Run) -> list[str]:
 def follow_up(run: Run) -> str:
     """Returns what is to be done after a drill, by whom and when. Empty: nothing."""
     lessons, failed = run.end.lessons, run.work.verdict is Verdict.FAILED
-    if lessons and lessons.closed and run.end.lessons_at:
-        by = f"{date(run.end.lessons_at)} by {mention(run.end.lessons_by)}"
+    ended_at = run.end.at or run.end.lessons_at
+    if lessons and lessons.closed and run.end.lessons_at and ended_at:
+        by = f"{date(run.end.lessons_at, ended_at)} by {mention(run.end.lessons_by)}"
         return f"Follow-up closed {by}: {escape(lessons.closed, ON_THE_CARD_CHARACTERS)}"
     if lessons and lessons.to_do and lessons.due:
         what = escape(lessons.to_do, ON_THE_CARD_CHARACTERS)
-        return f"Follow-up: {mention(lessons.owner)}, by {date(lessons.due)}: {what}"
+        return f"Follow-up: {mention(lessons.owner)}, by {date(lessons.due, ended_at or lessons.due)}: {what}"
     if failed and run.end.at:
-        return f"Follow-up: by {date(run.end.at + FOLLOWED_UP_WITHIN)}, or until a drill passes"
+        return f"Follow-up: by {date(run.end.at + FOLLOWED_UP_WITHIN, run.end.at)}, or until a drill passes"
     return ""
 
 
@@ -116,5 +117,6 @@ def in_full(run: Run) -> list[str]:
         ("We believed", lessons.assumption),
     )
     written = [f"{label}: {escape(words, WORDS_CHARACTERS)}" for label, words in said if words]
-    by = f"Written down {date(run.end.lessons_at)} by {mention(run.end.lessons_by)}"
+    when = date(run.end.lessons_at, run.end.at or run.end.lessons_at)
+    by = f"Written down {when} by {mention(run.end.lessons_by)}"
     return [row for row in (*written, took_part, follow_up(run), by) if row]

@@ -105,7 +105,7 @@ def event_words(event: Event, run: Run, name: Name, shown: Shown) -> str:
         deed=_deed(run, shown),
         point=shown(getattr(fact, "point", "")),
         by_run=shown(getattr(fact, "by_run", "")),
-        until=date(fact.until) if isinstance(fact, DropPutOff) else "",
+        until=date(fact.until, event.at) if isinstance(fact, DropPutOff) else "",
         learnt=_after(_learnt(fact.lessons), shown) if isinstance(fact, Learnt) else "",
     )
 

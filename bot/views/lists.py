@@ -84,7 +84,7 @@ def _listing(title: str, rows: Sequence[str], none: str) -> MessageContent:
 def _point(point: RestorePoint, now: datetime, mark: str) -> str:
     when = utc(point.at, now) if point.at else UNDATED
     age = ago(point.at, now) if point.at else ""
-    drill = drill_words(point)
+    drill = drill_words(point, now)
     label = version(point.label) if point.label and point.label != point.id else ""
     author = f"by {escape(point.author, 40)}" if point.author else ""
     return "• " + " · ".join(filter(None, (mark, when, age, code(point.id), label, author, drill)))

@@ -165,14 +165,14 @@ def undo(plan: Plan) -> str:
     mode = min((leg.undo for leg in plan.legs), key=_WORST_FIRST.index)
     if mode is UndoMode.IMPOSSIBLE:
         return "⚠️ *Cannot be undone*"
-    until = f"Undo possible until {date(plan.undo_until(plan.made_at))}"
+    until = f"Undo possible until {date(plan.undo_until(plan.made_at), plan.made_at)}"
     dropped = any(step.drops is Do.SAVE for step in plan.steps)
     said = f"{until}, then its undo point is dropped" if dropped else until
     return f"{said}, best effort" if mode is UndoMode.BEST_EFFORT else said
 
 
 def drill(plan: Plan) -> str:
-    return drill_words(plan.point) or "no drill yet"
+    return drill_words(plan.point, plan.made_at) or "no drill yet"
 
 
 def approvals(plan: Plan) -> str:

@@ -33,12 +33,13 @@ def practice(of: Practice | None, now: datetime) -> MessageContent:
         button("Approve (practice)", YES_BUTTON, of.card),
         button("Reject (practice)", NO_BUTTON, of.card),
     ]
+    sent = date(of.asked_at, of.asked_at)
     like = "\n".join(f"> {row}" for row in EXAMPLE)
     return message(
         title,
         [
             section(f"*{title}*", "Nothing is asked for and nothing will run: this is made up.", like),
             *actions(of.card, buttons),
-            context(f"You can approve rollbacks and have decided none for long · sent {date(of.asked_at)}"),
+            context(f"You can approve rollbacks and have decided none for long · sent {sent}"),
         ],
     )

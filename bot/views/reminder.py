@@ -113,7 +113,7 @@ def row(duty: Duty, of: DutyFacts, now: datetime) -> str:
     if duty.kind is DutyKind.FOLLOW_UP:
         what += f" · {_left_to_do(duty, of.follows)}"
     else:
-        what += f" · {last_drill(duty, of)}"
+        what += f" · {last_drill(duty, of, now)}"
     return f"{what} · {_state(duty, of, now)}"
 
 
@@ -129,7 +129,7 @@ def _how_old(duty: Duty, of: DutyFacts, now: datetime) -> str:
         old = f"⚠️ newest restore point {duration((now - point).total_seconds())} old"
         allowed = f"{old} (RPO {duration(of.rpo)}): what was written since {utc(point, now)} would be lost"
     if duty.put_off_by is not None and _is_put_off(duty, now):
-        return f"{allowed} · {_put_off(duty)}"
+        return f"{allowed} · {_put_off(duty, now)}"
     return f"{allowed}{_handed(duty)}"
 
 
@@ -143,7 +143,7 @@ def _how_it_failed(duty: Duty, of: DutyFacts, now: datetime) -> str:
     why = escape(failed.why or failed.state.value, 160)
     said = f"❌ the backup of {utc(failed.request.at, now)} failed: {why}"
     if duty.put_off_by is not None and _is_put_off(duty, now):
-        return f"{said} · {_put_off(duty)}"
+        return f"{said} · {_put_off(duty, now)}"
     return f"{said}{_handed(duty)}"
 
 
@@ -156,9 +156,9 @@ def _backup(duty: Duty, of: DutyFacts, now: datetime) -> str:
     return f" · next one at {utc(max(of.backup_at, now), now)}"
 
 
-def _put_off(duty: Duty) -> str:
+def _put_off(duty: Duty, now: datetime) -> str:
     why, by = escape(duty.put_off_why, 80), mention(duty.put_off_by or "")
-    return f"put off until {date(duty.next_at)} by {by}: {why}{_handed(duty)}"
+    return f"put off until {date(duty.next_at, now)} by {by}: {why}{_handed(duty)}"
 
 
 def _handed(duty: Duty) -> str:
@@ -174,33 +174,33 @@ def _left_to_do(duty: Duty, drill: Run | None) -> str:
     return f"drill {run} did NOT pass: what is to be done about it?"
 
 
-def last_drill(duty: Duty, of: DutyFacts) -> str:
+def last_drill(duty: Duty, of: DutyFacts, now: datetime) -> str:
     if of.last is not None and of.last.end.at is not None:
-        shown = f"last {date(of.last.end.at)}"
+        shown = f"last {date(of.last.end.at, now)}"
         failed = [found.name for found in of.last.work.findings if found.verdict is Verdict.FAILED]
         why = escape(", ".join(failed), 60)
         well = "planned only, nothing restored" if of.last.looks_only else "restored, verified"
         return f"{shown} *FAILED*: {why}" if failed else f"{shown}: {well}"
-    return f"last {date(duty.passed_at)}: passed" if duty.passed_at else "never drilled"
+    return f"last {date(duty.passed_at, now)}: passed" if duty.passed_at else "never drilled"
 
 
 def _state(duty: Duty, of: DutyFacts, now: datetime) -> str:
     if duty.done_at is not None:
         by = mention(duty.done_by) if duty.done_by[:1] in {"U", "W"} else escape(duty.done_by, 20)
-        return f"✅ done {date(duty.done_at)}, {by}"
+        return f"✅ done {date(duty.done_at, now)}, {by}"
     if of.going_on is not None:
         return f"▶️ {escape(of.going_on.id, 20)} is under way"
     if duty.put_off_by is not None and _is_put_off(duty, now):
-        return _put_off(duty)
+        return _put_off(duty, now)
     if duty.due_at > now:
-        return f"✅ next by {date(duty.due_at)}"
+        return f"✅ next by {date(duty.due_at, now)}"
     itself = ""
     if of.starts_at is not None:
         itself = f", starts by itself from {day_and_clock(of.starts_at)} ({local(of.starts_at, now)}) on"
     was_begun = duty.put_off_by == THE_SCHEDULE.id
     begun = f", {escape(duty.put_off_why, 20)} started by itself" if was_begun else ""
     why = f" after {escape(duty.because, 60)}" if duty.because else ""
-    return f"due {date(duty.due_at)}{why}{_overdue(duty, now)}{_handed(duty)}{itself}{begun}"
+    return f"due {date(duty.due_at, now)}{why}{_overdue(duty, now)}{_handed(duty)}{itself}{begun}"
 
 
 def _overdue(duty: Duty, now: datetime) -> str:
@@ -225,7 +225,7 @@ def _foot(waiting: Sequence[Duty], late: timedelta, now: datetime) -> str:
     again = min((duty.next_at for duty in waiting), default=None)
     drills = any(duty.kind in DUE for duty in waiting)
     said = "A drill runs on a copy: what is live is not touched. " if drills or not waiting else ""
-    return f"{came_late}{said}" + (f"Next reminder {date(again)}" if again and again > now else "")
+    return f"{came_late}{said}" + (f"Next reminder {date(again, now)}" if again and again > now else "")
 
 
 # Forms -------------------------------------------------------------------------------------------
@@ -233,14 +233,15 @@ def _foot(waiting: Sequence[Duty], late: timedelta, now: datetime) -> str:
 
 def later(duty: Duty, of: DutyFacts, until_at_most: datetime, now: datetime) -> View:
     """Asks until when, and why."""
-    until = entry("until", "Until", date_picker("until", until_at_most.date()), hint=_at_most(until_at_most))
+    latest = _at_most(until_at_most, now)
+    until = entry("until", "Until", date_picker("until", until_at_most.date()), hint=latest)
     why = entry("reason", "Why", text_input("reason", multiline=True, longest=500))
     shown = [section(row(duty, of, now)), until, why]
     return modal("Later", shown, callback_id=LATER, submit="Put off", close="Not now", metadata=duty.key)
 
 
-def _at_most(until: datetime) -> str:
-    return f"{date(until)} at the latest. It shows in the message and in the list."
+def _at_most(until: datetime, now: datetime) -> str:
+    return f"{date(until, now)} at the latest. It shows in the message and in the list."
 
 
 def hand_over(duty: Duty, of: DutyFacts, now: datetime) -> View:

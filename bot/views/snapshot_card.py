@@ -100,7 +100,7 @@ def terms(plan: Plan, now: datetime) -> list[str]:
         *_moments(plan, now),
         f"Read-only, beside: {escape(plan.environment.upper(), 20)} is not touched",
         _kept(plan),
-        *([f"⚠️ {drill_words(plan.point)}"] if plan.point.failed_at else []),
+        *([f"⚠️ {drill_words(plan.point, now)}"] if plan.point.failed_at else []),
         *warnings(plan),
         "Where it stands is told to who asks alone",
     ]
@@ -160,7 +160,7 @@ def _end(run: Run, now: datetime) -> list[str]:
     until = drop_due_at(run, waiting) if waiting is not None else None
     if until is None or until <= now:
         return copies(run)
-    return [f"The copy is dropped {date(until)}; its manifest and the evidence stay"]
+    return [f"The copy is dropped {date(until, now)}; its manifest and the evidence stay"]
 
 
 def _asked(run: Run) -> str:

@@ -193,8 +193,8 @@ def point_option(point: RestorePoint, kind: Kind, offer: Offer, now: datetime) -
     parts = [name, *when] if kind is Kind.SYSTEM else [*when, name]
     if point.proven_at is not None:
         by_drill = point.shown_by is Purpose.DRILL
-        parts.append(f"drill {date(point.proven_at)} ok" if by_drill else "verified on a copy")
-    parts += [drill_words(point)] if point.failed_at else []
+        parts.append(f"drill {date(point.proven_at, now)} ok" if by_drill else "verified on a copy")
+    parts += [drill_words(point, now)] if point.failed_at else []
     about = ", ".join(filter(None, _about(point, offer)))
     return option(unmarked(" · ".join(parts)), point_value(point.id), about)
 

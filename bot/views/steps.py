@@ -175,7 +175,7 @@ def _later(run: Run, drop: StepRecord) -> str:
         days = run.approval.plan.keep if run.is_backup else None
         return f", after {duration(days)}" if days else f", after {run.approval.plan.undo_days} days"
     why = f": {escape(drop.words, 160)}" if drop.kept_until is not None else ""
-    return f", from {date(due)} on{why}"
+    return f", from {date(due, run.end.at or due)} on{why}"
 
 
 def _check_names(run: Run, when: When) -> str:

@@ -22,6 +22,7 @@ from bot.views.limits import escape, mention
 IN_THE_FUTURE = "dated in the future"
 NOT_KNOWN = "not known"
 NEAR = timedelta(hours=3)  # on the other side of midnight, and still no need for a date
+ONE_YEAR_MEANT = timedelta(days=300)  # so near the year goes without saying
 BYTES = frozenset({"bytes", "B"})  # units of progress that are said as sizes
 _HASH = re.compile(r"[0-9a-f]{40,64}")
 
@@ -45,7 +46,7 @@ def utc(at: datetime, now: datetime) -> str:
 
 def day_and_clock(at: datetime) -> str:
     """`30 Sep 2026 21:45 UTC`: for what is still read in years."""
-    return f"{date(at)} {at.astimezone(UTC):%Y %H:%M} UTC"
+    return f"{_of_the_month(at)} {at.astimezone(UTC):%Y %H:%M} UTC"
 
 
 def local(at: datetime, now: datetime) -> str:
@@ -64,16 +65,20 @@ def window(since: datetime, until: datetime, now: datetime) -> str:
     return f"{clock(since, now)}–{clock(until, now)} UTC"
 
 
-def date(at: datetime) -> str:
+def date(at: datetime, beside: datetime) -> str:
+    """`30 Sep`, with the year where it may be another one than that of the moment it is read `beside`."""
+    year = f" {at.astimezone(UTC).year}" if abs(at - beside) >= ONE_YEAR_MEANT else ""
+    return f"{_of_the_month(at)}{year}"
+
+
+def _of_the_month(at: datetime) -> str:
     at = at.astimezone(UTC)
     return f"{at.day} {at:%b}"
 
 
 def _day(at: datetime, now: datetime) -> str:
     at, now = at.astimezone(UTC), now.astimezone(UTC)
-    if at.date() == now.date() or abs(at - now) < NEAR:
-        return ""
-    return f"{date(at)} " if abs(at - now) < timedelta(days=300) else f"{date(at)} {at.year} "
+    return "" if at.date() == now.date() or abs(at - now) < NEAR else f"{date(at, now)} "
 
 
 # Quantities ------------------------------------------------------------------------------------
@@ -247,7 +252,7 @@ def uncapped(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def drill_words(point: RestorePoint) -> str:
+def drill_words(point: RestorePoint, now: datetime) -> str:
     """`drill 12 Nov: restored, verified`; empty: nothing was shown. Proven is a date.
 
     Of a backup that was looked into as it was taken: `taken 12 Nov: verified on a copy`.
@@ -256,5 +261,5 @@ def drill_words(point: RestorePoint) -> str:
     if point.shown_by is Purpose.BACKUP:
         what, well = ("taken", "verified on a copy")
     if point.failed_at is not None:
-        return f"{what} {date(point.failed_at)} FAILED: {escape(listed(point.failed[:3]), 60)}"
-    return f"{what} {date(point.proven_at)}: {well}" if point.proven_at else ""
+        return f"{what} {date(point.failed_at, now)} FAILED: {escape(listed(point.failed[:3]), 60)}"
+    return f"{what} {date(point.proven_at, now)}: {well}" if point.proven_at else ""

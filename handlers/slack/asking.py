@@ -185,7 +185,7 @@ async def _copied_to_audit(ctx: Context, change: Transaction, run: Run, now: dat
 async def start_by_itself(ctx: Context, duty: Duty, channel: str) -> Run | None:
     """Opens a drill that is due, for which the configuration stands. None: somebody was quicker."""
     now = ctx.clock()
-    wish = drill(duty.target, None, channel, f"due {date(duty.due_at)}")
+    wish = drill(duty.target, None, channel, f"due {date(duty.due_at, now)}")
     opening = Opening(_request(wish, THE_SCHEDULE, now, ""), (), channel)
 
     async def work(change: Transaction) -> Run | None:

@@ -65,7 +65,7 @@ async def start(ctx: Context, duty: Duty, person: Person, channel: str, delivery
     """Asks for the drill that is due, or for one after a drill that failed. Raises UserError, Repeated."""
     if going_on := await ctx.store.open_drills(duty.target):
         raise UserError(f"{going_on[0].id} is a drill of `{duty.target}` that is under way already.")
-    wish = asking.drill(duty.target, None, channel, f"due {date_words(duty.due_at)}")
+    wish = asking.drill(duty.target, None, channel, f"due {date_words(duty.due_at, ctx.clock())}")
     run = await asking.ask(ctx, person, wish, delivery)
     await ctx.duties.redraw(duty)
     ctx.publish()
@@ -129,7 +129,8 @@ def _until(ctx: Context, duty: Duty, person: Person, given: Mapping[str, str], n
     if until <= now:
         raise UserError("That day has begun already. Choose a later one.")
     if until > latest:
-        raise UserError(f"It can be put off until {date_words(latest)} at the latest. Choose an earlier day.")
+        at_most = date_words(latest, now)
+        raise UserError(f"It can be put off until {at_most} at the latest. Choose an earlier day.")
     if not (why := given.get("reason", "").strip()):
         raise UserError("Say why: whoever looks at the list next wants to know.")
     return PutOff(person.id, until, why)

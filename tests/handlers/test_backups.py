@@ -199,9 +199,9 @@ async def test_one_whose_checks_fail_is_not_suggested_and_its_owner_is_told_why(
     assert "suggested" not in told
     damaged.later(days=1)
     await ticks(damaged)
-    message = await reminded(damaged, "1 backup failed")
+    message = await reminded(damaged, "1 target has NO good backup, 1 backup failed")
     assert "totals: 1, not 0" in message.plain()
-    assert [label for label, *_ in message.buttons()] == ["Take one now", "Quiet until…", "Hand over…"]
+    assert [label for label, *_ in message.buttons()] == ["Take one now", "Quiet until…", "Hand over…"] * 2
 
 
 async def test_one_that_was_not_taken_is_tried_again_soon_and_nobody_hears_of_what_passes(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bot.contract import Progress
-from bot.model import Value
+from bot.model import RestorePoint, Value
 from bot.views import words
 from bot.views.steps import progress_words
 from tests.bot.views.examples import at
@@ -67,6 +67,18 @@ def test_shortly_before_midnight_needs_no_date_either() -> None:
 def test_another_day_is_dated_and_another_year_too() -> None:
     assert words.utc(at("18:02", 21), NOW) == "21 Nov 18:02 UTC"
     assert words.utc(NOW - timedelta(days=400), NOW) == "18 Oct 2025 03:02 UTC"
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(0, "22 Nov"), (299, "27 Jan"), (300, "26 Jan 2026"), (-400, "27 Dec 2027")]
+)
+def test_a_date_of_another_year_names_its_year(days: int, said: str) -> None:
+    assert words.date(NOW - timedelta(days=days), NOW) == said
+
+
+def test_a_drill_of_another_year_is_not_taken_for_one_of_this_year() -> None:
+    proven = RestorePoint("b1", NOW, proven_at=NOW - timedelta(days=400))
+    assert words.drill_words(proven, NOW) == "drill 18 Oct 2025: restored, verified"
 
 
 def test_the_readers_own_zone_is_filled_in_by_slack_and_falls_back_to_utc() -> None:
