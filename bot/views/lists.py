@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.model import Kind, RestorePoint
 from bot.suggesting import Offer, is_live
 from bot.views.home import Linked, line
-from bot.views.limits import MessageContent, code, escape, message, sections
+from bot.views.limits import MessageContent, code, escape, link, message, sections
 from bot.views.start_form import PLAIN, UNDATED, grouped
 from bot.views.words import ago, drill_words, target_name, utc, version
 
@@ -38,15 +38,16 @@ def _mark(point: RestorePoint, offer: Offer) -> str:
     return f"taken back by {escape(run, 20)}" if run else ""
 
 
-def drills(rows: Sequence[str], more: int, without: Sequence[str]) -> MessageContent:
-    """`without`: targets of which there are no drills at all."""
+def drills(rows: Sequence[str], more: int, without: Sequence[str], url: str | None) -> MessageContent:
+    """`without`: targets of which there are no drills at all; `url`: of the page of drills."""
     said = [f"• {row}" for row in rows] + ([f"… and {more} more"] if more else [])
     named = ", ".join(target_name(name) for name in without[:5])
     others = f" and {len(without) - 5} more" if len(without) > 5 else ""
     said += [f"No drills: {named}{others}"] if without else []
     none = "No target asks for drills: write `drill: {mode: beside, every: 90d}` under one."
     text = "\n".join(["Drills", *(said or [none])])
-    return message(text, sections(["*Drills*", *(said or [none])]))
+    page = [f"{link(url, 'How they went over time')}: for you, for 15 minutes"] if url else []
+    return message(text, sections(["*Drills*", *(said or [none]), *page]))
 
 
 def no_points(target: str, why: str) -> MessageContent:

@@ -27,7 +27,7 @@ from handlers.door.delivery import Delivery
 from handlers.due import facts_of
 from handlers.slack import asking, pressing, start_modal
 from handlers.slack.asking import Wish
-from handlers.slack.facts import reading_facts
+from handlers.slack.facts import page_url, reading_facts
 from handlers.slack.typed import plain
 from storage.projection import Summary
 
@@ -116,7 +116,8 @@ async def _drills(ctx: Context, said: TypedLine, asked: commands.ListDrills) -> 
     facts = [await facts_of(ctx.store, ctx.configuration, duty, ctx.clock()) for duty in shown]
     rows = [reminder.row(*one, ctx.clock()) for one in zip(shown, facts, strict=True)]
     without = [name for name, target in ctx.configuration.targets.items() if target.drill is None]
-    return lists.drills(rows, len(due) - len(shown), without)
+    url = page_url(ctx, "/drills", said.person.id)
+    return lists.drills(rows, len(due) - len(shown), without, url)
 
 
 async def _points(ctx: Context, said: TypedLine, asked: commands.ListPoints) -> MessageContent:

@@ -55,9 +55,15 @@ async def reading_facts(ctx: Context, run: Run, person_id: str) -> CardFacts:
     """Facts for showing a run to one person who only reads; the link to its page is good for them alone."""
     cards = await ctx.cards.of_run(run.id)
     progress = await ctx.store.progress_of(run.id) if run.state is State.RUNNING else None
-    now, public = ctx.clock(), ctx.configuration.public_url
+    now = ctx.clock()
     facts = facts_for(ctx.configuration, run, None, cards, progress=progress, dnd=frozenset(), now=now)
-    return replace(facts, url=f"{public}{ctx.links.make(run.id, person_id, now)}" if public else None)
+    return replace(facts, url=page_url(ctx, f"/runs/{run.id}", person_id))
+
+
+def page_url(ctx: Context, path: str, person_id: str) -> str | None:
+    """Returns where a browser reads a page, for one person and a while. None: none reaches the bot."""
+    public = ctx.configuration.public_url
+    return f"{public}{ctx.links.make(path, person_id, ctx.clock())}" if public else None
 
 
 def _is_the_card(card: Card | None) -> bool:

@@ -1,4 +1,4 @@
-"""Links to a run's page for people who are elsewhere: signed, good for 15 minutes, for one person.
+"""Links to a page for people who are elsewhere: signed, good for 15 minutes, for one page and one person.
 
 Whether such a link may be used at all, and by whom still, is for `readers`.
 """
@@ -17,31 +17,31 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from bot.canonical_json import canonical
 
 GOOD_FOR = timedelta(minutes=15)
-PURPOSE = b"rollback-bot: links to pages, 1"  # another purpose or version is another key
+PURPOSE = b"rollback-bot: links to pages, 2"  # another purpose or version is another key
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
     key: bytes = field(repr=False)
 
-    def make(self, run_id: str, person: str, now: datetime) -> str:
-        """Path and query. `person` is a Slack user id."""
+    def make(self, path: str, person: str, now: datetime) -> str:
+        """Returns path and query. `path`: of the page, as `/runs/RB-42`; `person`: a Slack user id."""
         until = int((now + GOOD_FOR).timestamp())
-        query = {"person": person, "until": until, "proof": self._proof(run_id, person, until)}
-        return f"/runs/{run_id}?{urlencode(query)}"
+        query = {"person": person, "until": until, "proof": self._proof(path, person, until)}
+        return f"{path}?{urlencode(query)}"
 
-    def why_not(self, run_id: str, query: Mapping[str, str], now: datetime) -> str | None:
+    def why_not(self, path: str, query: Mapping[str, str], now: datetime) -> str | None:
         """`query` as it came with the request. None: this link was made for `query["person"]` and is good."""
         person, until, proof = (query.get(name, "") for name in ("person", "until", "proof"))
         if not (until.isascii() and until.isdigit() and len(until) <= 12):
             return "the link is not one of ours"
-        expected = self._proof(run_id, person, int(until))
+        expected = self._proof(path, person, int(until))
         if not hmac.compare_digest(expected.encode(), proof.encode("utf-8", "replace")):
             return "the link is not one of ours"
         return "the link is over" if now.timestamp() >= int(until) else None
 
-    def _proof(self, run_id: str, person: str, until: int) -> str:
-        said = {"run": run_id, "person": person, "until": until}
+    def _proof(self, path: str, person: str, until: int) -> str:
+        said = {"page": path, "person": person, "until": until}
         return hmac.new(self.key, canonical(said), hashlib.sha256).hexdigest()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -53,7 +54,9 @@ async def newest_runs(request: web.Request) -> web.Response:
 
 
 async def drills(request: web.Request) -> web.Response:
-    context = request.app[FRONT].context
+    context, reader = request.app[FRONT].context, request[READER]
+    if reader.person is not None:
+        log.info("page read", page=request.path, person=reader.person)
     due = {duty.target: duty for duty in await context.duties.all() if duty.kind is DutyKind.DRILL}
     now, rows = context.clock(), []
     for name, target in context.configuration.targets.items():
@@ -61,7 +64,15 @@ async def drills(request: web.Request) -> web.Response:
             ended = await context.store.drills(name)
             rows.append(target_row(Drilled(target, due.get(name), ended), now))
     without = without_drills(context.configuration)
-    return draw("drills.html", targets=rows, without=without, duration=duration, now=now)
+
+    def run_url(run_id: str) -> str:
+        path = f"/runs/{run_id}"
+        if reader.person is None:
+            return path
+        return context.links.make(path, reader.person, now).removeprefix("/")  # a proxy may add to the front
+
+    values: dict[str, Any] = {"targets": rows, "without": without, "duration": duration, "now": now}
+    return draw("drills.html", run_url=run_url, everything=reader.person is None, **values)
 
 
 def _people_of(run: Run, proven: Sequence[Proof], facts: CardFacts) -> set[str]:

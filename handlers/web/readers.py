@@ -93,10 +93,7 @@ async def _why_not_linked(request: web.Request) -> str | None:
     front = request.app[FRONT]
     if front.context.configuration.public_url is None:
         return "no links without a public_url"
-    run_id = request.match_info.get("run_id")
-    if run_id is None:
-        return "no links to this page"
-    if reason := front.context.links.why_not(run_id, request.query, front.context.clock()):
+    if reason := front.context.links.why_not(request.path, request.query, front.context.clock()):
         return reason
     return await _why_barred(front.context, request.query["person"])
 

@@ -1,7 +1,9 @@
 """The page of drills: what is due, what was shown, and how long it took, over time."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,24 @@ async def test_what_was_never_drilled_says_how_to_begin_and_what_has_no_drills_i
 
 async def test_nobody_reads_it_through_a_proxy(drilled: World) -> None:
     assert (await ask(drilled, "/drills", PROXIED)).status == 404
+
+
+async def test_a_signed_link_shows_it_to_whoever_lists_the_drills_and_leads_on_to_each(
+    open_world: Open, tmp_path: Path
+) -> None:
+    make_orders(tmp_path)
+    world = await open_world(DRILLED + "public_url: https://rollback.example\n")
+    await world.says("ana", f"drill orders {back_up(tmp_path, 5, 10)}")
+    await world.reaches("succeeded")
+    told = str((await world.says("ana", "drills")).blocks)
+    address = re.search(r"<https://rollback\.example(/drills\?[^|]+)\|", told)
+    assert address is not None
+    page = await ask(world, unescape(address[1]), PROXIED)
+    assert page.status == 200
+    assert "All runs" not in page.body
+    onward = re.search(r'<a href="(runs/RB-1\?[^"]+)">RB-1</a>', page.body)
+    assert onward is not None
+    assert (await ask(world, f"/{unescape(onward[1])}", PROXIED)).status == 200
 
 
 def test_what_was_measured_is_what_is_plotted() -> None:

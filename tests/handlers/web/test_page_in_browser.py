@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -72,7 +73,8 @@ async def test_a_year_of_drills_is_drawn_within_the_page(browser: Browser, width
     now = at("11:00")
     drills = [having(SUCCEEDED, end_at=now - timedelta(days=30 * n)) for n in range(12)]
     row = target_row(Drilled(CAREFUL.model_copy(update={"rto": 60.0}), None, [FAILED, *drills]), now)
-    drawn = draw("drills.html", targets=[row], without=("shop",), duration=duration, now=now)
+    shown: dict[str, Any] = {"targets": [row], "without": ("shop",), "duration": duration, "now": now}
+    drawn = draw("drills.html", run_url=str, everything=True, **shown)
     page = await browser.new_page(viewport={"width": width, "height": 800})
     await page.set_content(str(drawn.text))
     assert await page.evaluate("document.documentElement.scrollWidth") <= width

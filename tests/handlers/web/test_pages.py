@@ -78,7 +78,7 @@ async def test_no_page_is_read_under_a_name_pointed_at_this_machine(rolled_back:
 
 
 async def test_a_signed_link_shows_its_run_to_its_person(rolled_back: World) -> None:
-    link = links_of(rolled_back).make("RB-1", BEN, rolled_back.clock())
+    link = links_of(rolled_back).make("/runs/RB-1", BEN, rolled_back.clock())
     answer = await ask(rolled_back, link, PROXIED)
     assert answer.status == 200
     assert "is back at v41" in answer.body
@@ -86,19 +86,19 @@ async def test_a_signed_link_shows_its_run_to_its_person(rolled_back: World) -> 
 
 
 async def test_a_link_that_is_over_shows_nothing(rolled_back: World) -> None:
-    link = links_of(rolled_back).make("RB-1", BEN, rolled_back.clock() - timedelta(minutes=15))
+    link = links_of(rolled_back).make("/runs/RB-1", BEN, rolled_back.clock() - timedelta(minutes=15))
     assert (await ask(rolled_back, link, PROXIED)).status == 404
 
 
 async def test_a_link_opens_no_other_page(rolled_back: World) -> None:
-    query = links_of(rolled_back).make("RB-2", BEN, rolled_back.clock()).partition("?")[2]
+    query = links_of(rolled_back).make("/runs/RB-2", BEN, rolled_back.clock()).partition("?")[2]
     assert (await ask(rolled_back, f"/runs/RB-1?{query}", PROXIED)).status == 404
     assert (await ask(rolled_back, f"/runs?{query}", PROXIED)).status == 404
 
 
 @pytest.mark.parametrize("person", [GUEST, NOBODY])
 async def test_a_link_is_of_no_use_to_people_who_are_barred(rolled_back: World, person: str) -> None:
-    link = links_of(rolled_back).make("RB-1", person, rolled_back.clock())
+    link = links_of(rolled_back).make("/runs/RB-1", person, rolled_back.clock())
     assert (await ask(rolled_back, link, PROXIED)).status == 404
 
 
@@ -106,6 +106,6 @@ async def test_a_link_is_of_no_use_to_people_who_are_barred(rolled_back: World, 
 async def test_without_a_public_url_no_link_opens_anything(open_world: Open) -> None:
     world = await open_world(STANDARD)
     await world.asks()
-    link = links_of(world).make("RB-1", BEN, world.clock())
+    link = links_of(world).make("/runs/RB-1", BEN, world.clock())
     assert (await ask(world, link, PROXIED)).status == 404
     assert (await ask(world, link)).status == 200  # on this machine none is needed
