@@ -4,7 +4,7 @@ A drill touches nothing that is live: its plan is in `beside`. Pure: who reads b
 planner.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,8 +26,13 @@ def rule_of(target: Target) -> Drill:
     return target.drill
 
 
-def rehearsal_rule_of(of: Target, on: Target) -> Drill:
-    """Raises UserError where the configuration does not rehearse `of` on `on` any more."""
+def rehearsal_rule_of(of: Target | None, on: Target) -> Drill:
+    """Raises UserError where the configuration does not rehearse `of` on `on` any more.
+
+    `of` None: it is not in the configuration any more.
+    """
+    if of is None:
+        raise UserError(f"What was to be rehearsed on `{on.name}` is not in the configuration any more.")
     rule = rule_of(of)
     if rule.mode != "rehearsal" or rule.target != on.name:
         raise UserError(f"The drills of `{of.name}` are not rehearsed on `{on.name}` any more.")
@@ -40,8 +45,23 @@ def refuse_by_itself(target: Target) -> None:
         raise UserError(f"The drills of `{target.name}` do not start by themselves any more.")
 
 
-def drawn(target: Target, listed: Points, seed: int, now: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class DrillResult:
+    """Holds what the newest drill of a restore point has shown of it."""
+
+    run: str
+    at: datetime
+    content: str  # the fingerprint that it had; empty: its id says it
+    failed: tuple[str, ...]  # names of checks; empty: it was restored and verified
+    by: Purpose = Purpose.DRILL
+
+
+def drawn(
+    target: Target, listed: Points, seed: int, now: datetime, known: Mapping[str, DrillResult] | None = None
+) -> str:
     """Returns the id of the restore point that the seed draws. Raises UserError where there is none.
+
+    `listed`: of where it is restored. `known`: what was shown of the points of a target rehearsed elsewhere.
 
     Anybody can draw it again: by the names in alphabetical order, round and round. What has failed a drill is
     drawn where there is nothing else.
@@ -50,9 +70,11 @@ def drawn(target: Target, listed: Points, seed: int, now: datetime) -> str:
     since = now - timedelta(seconds=within)
     window = [point for point in listed.points if _can_be_drawn(point, since, now)]
     if not window:
-        words = f"`{target.name}` has no restore point of the last {duration(within)} to draw from"
+        where = target.name if known is None else target.drill.target if target.drill else ""
+        words = f"`{where}` has no restore point of the last {duration(within)} to draw from"
         raise UserError(f"{words}. Name one: `drill {target.name} POINT`.")
-    window = [point for point in window if point.failed_at is None] or window
+    failed = {point for point, shown in (known or {}).items() if shown.failed}
+    window = [p for p in window if p.failed_at is None and p.id not in failed] or window
     return sorted(point.id for point in window)[seed % len(window)]
 
 
@@ -106,17 +128,6 @@ def _seen(name: str, verdict: Verdict, words: str) -> Finding:
 
 
 # What drills have shown ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DrillResult:
-    """Holds what the newest drill of a restore point has shown of it."""
-
-    run: str
-    at: datetime
-    content: str  # the fingerprint that it had; empty: its id says it
-    failed: tuple[str, ...]  # names of checks; empty: it was restored and verified
-    by: Purpose = Purpose.DRILL
 
 
 def has_shown(drill: Run) -> bool:

@@ -156,13 +156,11 @@ class Planner:
     async def plan_rehearsal(self, target: Target, goal: Goal, of: str) -> Plan:
         """Returns what a rehearsal on `target` would do, a drill of `of`. Raises as `plan_drill`."""
         drilled = self.configuration.targets.get(of)
-        if drilled is None:
-            raise UserError(f"`{of}` is not in the configuration any more.")
-        rule = drilling.rehearsal_rule_of(drilled, target)
-        point = goal.point
-        if goal.drawn is not None:
-            listed = await self.points(target.name, EVERY_POINT)
-            point = drilling.drawn(drilled, listed, goal.drawn, self.clock())
+        rule, point = drilling.rehearsal_rule_of(drilled, target), goal.point
+        if drilled is not None and goal.drawn is not None:
+            listed = await self._listed(target.name, EVERY_POINT)
+            known = await self.past.drill_results(of, [each.id for each in listed.points])
+            point = drilling.drawn(drilled, listed, goal.drawn, self.clock(), known)
         plan = await self.plan(target, replace(goal, point=point, drawn=None), Purpose.REHEARSAL)
         return replace(plan, scenario=rule.scenario or "")
 

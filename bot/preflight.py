@@ -53,6 +53,12 @@ async def _with_people(run: Run, planner: Planner, target: Target) -> Plan:
     return await planner.plan(target, goal)
 
 
+async def _refuse_other_stage(planner: Planner, of: str, target: Target) -> None:
+    """Raises UserError where a rehearsal would not be one any more. Raises what executors raise."""
+    drilling.rehearsal_rule_of(planner.configuration.targets.get(of), target)
+    await _refuse_one_place(planner.executors, of, target.name)
+
+
 async def _refuse_one_place(executors: Executors, of: str, on: str) -> None:
     """Raises UserError where two targets turn out to be one thing: a rehearsal never touches what is live.
 
@@ -89,6 +95,8 @@ async def _as_approved(run: Run, other_plan: str | None, planner: Planner, direc
         return Now(f"`{run.request.target}` is not in the configuration any more")
     if other_plan is not None:
         return Now(other_plan)
+    if run.request.drill_of is not None:
+        await _refuse_other_stage(planner, run.request.drill_of, target)
     if reason := _what_changed(run.approval.plan, configuration, target):
         return Now(reason)
     has_people = run.approval.plan.approvals_needed or not run.request.by_itself  # else nobody is looked up

@@ -15,6 +15,7 @@ async def facts_of(store: Store, configuration: Configuration, duty: Duty, now: 
     if duty.kind in ABOUT_BACKUPS:
         return await _facts_of_backups(store, configuration, duty)
     configured = configuration.targets.get(duty.target)
+    drill = configured.drill if configured else None
     ended, open_ones = await store.drills(duty.target), await store.open_drills(duty.target)
     return DutyFacts(
         environment=configured.environment if configured else "",
@@ -22,6 +23,7 @@ async def facts_of(store: Store, configuration: Configuration, duty: Duty, now: 
         going_on=next(iter(open_ones), None),
         follows=await store.load(duty.run) if duty.run else None,
         starts_at=starts_at(configuration, duty, now),
+        is_rehearsed=drill is not None and drill.mode == "rehearsal",
     )
 
 

@@ -38,7 +38,7 @@ async def settle(connection: AsyncConnection, drill: Run) -> None:
     if drill.state is State.SUCCEEDED and verdict is Verdict.PASSED:
         for row in rows:
             await _passed(connection, row, drill, at)
-    elif drill.state is State.FAILED and verdict is Verdict.FAILED:
+    elif verdict is Verdict.FAILED:  # also of a rehearsal that people have put online all the same
         left = duty_row(DutyKind.FOLLOW_UP, target, at + FOLLOWED_UP_WITHIN, run=drill.id)
         await insert_if_new(connection, duties, left)
     for row in rows:

@@ -16,5 +16,10 @@ def _faults(settings: SqliteSettings, target: Target) -> Iterator[Fault]:
 
 
 EXECUTOR = Definition(
-    "sqlite", SqliteSettings, "backends.sqlite.executor:build", faults=_faults, changes=("database",)
+    "sqlite",
+    SqliteSettings,
+    "backends.sqlite.executor:build",
+    faults=_faults,
+    changes=("database",),
+    saves_in=("backups",),
 )

@@ -51,6 +51,7 @@ class Definition(Generic[S]):
     warnings: Callable[[S, Target], Iterable[str]] = _none  # sentences that name the target
     look_yourself: Callable[[S], str] = _no_program  # what a person can type to see what is live
     changes: tuple[str, ...] = ()  # settings that say what is changed: no two targets may have the same
+    saves_in: tuple[str, ...] = ()  # settings that say where undo points go, among the restore points
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,10 @@ def why_not_defined(found: object, base: type[Settings]) -> str | None:
         return f"has the build {found.build!r}: it must name a function, as in `package.module:build`"
     if not (found.extra is None or _is_text(found.extra)):
         return f"has the extra {found.extra!r}: it must be what pip installs, or None"
-    if not _are_settings(found.changes, found.settings):
-        return f"has the changes {found.changes!r}: they must be a tuple of names of its settings"
+    for what in ("changes", "saves_in"):
+        named = getattr(found, what)
+        if not _are_settings(named, found.settings):
+            return f"has the {what} {named!r}: they must be a tuple of names of its settings"
     for name in ("faults", "warnings", "look_yourself"):
         if not callable(getattr(found, name)):
             return f"has no {name}: it must be a function"

@@ -26,6 +26,7 @@ from bot.configuration.settings import (
     ProcedureStep,
     Target,
 )
+from bot.configuration.stages import why_no_stage
 from bot.configuration.values import Reference
 from bot.model import Phase
 from bot.spelling import did_you_mean
@@ -318,24 +319,8 @@ def _rehearsal(configuration: Configuration, definitions: Definitions, target: T
     stage = configuration.targets.get(target.drill.target)
     if stage is None:
         yield from _unknown_targets(configuration, (target.drill.target,), (*here, "target"))
-    elif reason := _why_no_stage(definitions, target, stage):
+    elif reason := next(why_no_stage(configuration, definitions, target, stage), None):
         yield Fault((*here, "target"), reason)
-
-
-def _why_no_stage(definitions: Definitions, target: Target, stage: Target) -> str | None:
-    """Returns why one target is no place to rehearse another on; None: as far as the file says, it is."""
-    name = f"`{stage.name}`"
-    if stage.name == target.name:
-        return f"{name} is the target itself. A rehearsal is on another one, that nobody lives by."
-    if stage.environment.casefold() == target.environment.casefold():
-        return f"{name} is {stage.environment} as well. Name a target of another environment."
-    if stage.executor.type != target.executor.type:
-        return f"{name} has another kind of backend, so it shows nothing of `{target.name}`."
-    executor = definitions.executor(target.executor.type)
-    changed = executor.changes if executor is not None else ()
-    if changed and all(getattr(stage.executor, each) == getattr(target.executor, each) for each in changed):
-        return f"{name} changes the same as `{target.name}`. Name one that is somewhere else."
-    return None
 
 
 def _backup(target: Target) -> Iterator[Fault]:

@@ -50,7 +50,7 @@ def card(run: Run, facts: CardFacts, now: datetime) -> MessageContent:
     if facts.superseded:
         return _older(run, now)
     blocks = [
-        section(f"*{_headline(run, now)}*", *_rows(run, facts, now)),
+        section(f"*{_headline(run, now)}*", *_drilled(run), *_rows(run, facts, now)),
         *buttons.rows(run, facts.button_value, now),
         context(_foot(run, facts, now)),
     ]
@@ -134,6 +134,12 @@ def _headline(run: Run, now: datetime) -> str:
 
 def _environment(plan: Plan) -> str:
     return escape(plan.environment.upper(), 20)
+
+
+def _drilled(run: Run) -> list[str]:
+    """Says what a rehearsal is a drill of: its headline names where it goes on."""
+    of = run.request.drill_of
+    return [f"A drill of {target_name(of)}, which is not touched"] if of else []
 
 
 def _rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:

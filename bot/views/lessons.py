@@ -37,7 +37,7 @@ def form(run: Run, facts: CardFacts, metadata: str, now: datetime) -> View:
     known = run.end.lessons or Lessons(deviation=_failed(run), participants=(run.request.requester.id,))
     due = known.due or now + FOLLOWED_UP_WITHIN
     blocks = [
-        section(f"*Drill {run.id} · {target_name(run.request.target)}: what we learnt*"),
+        section(f"*Drill {run.id} · {target_name(run.request.drilled)}: what we learnt*"),
         _words("deviation", "Otherwise than expected", known.deviation),
         _words("why", "Why", known.why),
         _optional("participants", "Who took part", people_select("participants", known.participants)),

@@ -48,6 +48,7 @@ class DutyFacts:
     rpo: float | None = None  # seconds
     backup_at: datetime | None = None  # when the clock takes the next one; None: it takes none
     backup_going_on: bool = False
+    is_rehearsed: bool = False  # a drill of it restores another target, and copies nothing
 
 
 def reminder(
@@ -60,7 +61,7 @@ def reminder(
     blocks: list[Block] = [section(f"*{title}*"), *each(shown, now)]
     if (more := len(duties) - SHOWN_DUTIES) > 0:
         blocks.append(section(f"and {more} more: `{command} drills` lists them all"))
-    blocks.append(context(_foot(waiting, late, now)))
+    blocks.append(context(_foot(waiting, facts, late, now)))
     return message(title, blocks)
 
 
@@ -180,6 +181,7 @@ def last_drill(duty: Duty, of: DutyFacts, now: datetime) -> str:
         failed = [found.name for found in of.last.work.findings if found.verdict is Verdict.FAILED]
         why = escape(", ".join(failed), 60)
         well = "planned only, nothing restored" if of.last.looks_only else "restored, verified"
+        shown += f" on {target_name(of.last.request.target)}" if of.last.is_rehearsal else ""
         return f"{shown} *FAILED*: {why}" if failed else f"{shown}: {well}"
     return f"last {date(duty.passed_at, now)}: passed" if duty.passed_at else "never drilled"
 
@@ -220,11 +222,13 @@ def _buttons(duty: Duty, of: DutyFacts) -> list[Block]:
     ]
 
 
-def _foot(waiting: Sequence[Duty], late: timedelta, now: datetime) -> str:
+def _foot(waiting: Sequence[Duty], facts: Mapping[str, DutyFacts], late: timedelta, now: datetime) -> str:
     came_late = f"This comes {duration(late.total_seconds())} late. " if late else ""
     again = min((duty.next_at for duty in waiting), default=None)
-    drills = any(duty.kind in DUE for duty in waiting)
+    drills = [facts.get(duty.key, DutyFacts()) for duty in waiting if duty.kind in DUE]
     said = "A drill runs on a copy: what is live is not touched. " if drills or not waiting else ""
+    if any(of.is_rehearsed for of in drills):
+        said = "A rehearsal asks a second person, and restores the target that is there for it. "
     return f"{came_late}{said}" + (f"Next reminder {date(again, now)}" if again and again > now else "")
 
 

@@ -92,8 +92,7 @@ def known_target(ctx: Context, name: str) -> Target:
 
 async def _check(ctx: Context, person: Person, target: Target, wish: Wish, ending: Run | None) -> Entitled:
     """The transaction that opens the run asks again what others may have changed: here a no costs less."""
-    is_drill = wish.is_drill or wish.drill_of is not None
-    place = await ctx.channels.place(wish.channel, is_drill=is_drill)
+    place = await ctx.channels.place(wish.channel, is_drill=wish.is_drill)
     if place.why_not:
         raise UserError(place.why_not)
     if wish.is_drill:
@@ -103,11 +102,20 @@ async def _check(ctx: Context, person: Person, target: Target, wish: Wish, endin
     entitled = await ctx.directory.entitled(target, PEOPLE_KNOWN_SECONDS)
     already = await ctx.store.open_requests_of(person.human, beside=wish.is_beside)
     if reason := _why_not(person, target, entitled, already, wish):
-        raise UserError(reason)
+        raise UserError(f"{_where(wish)}{reason}")
+    if wish.drill_of is not None:
+        drilled = await ctx.directory.entitled(known_target(ctx, wish.drill_of), PEOPLE_KNOWN_SECONDS)
+        if reason := policy.why_not_ask(person, wish.drill_of, drilled, already, 0, policy.BESIDE):
+            raise UserError(reason)
     holder = await ctx.store.open_run_of(target.name)
     if holder is not None and ending is None and not wish.is_beside:
         raise TargetTaken(target.name, holder)
     return entitled
+
+
+def _where(wish: Wish) -> str:
+    """Says of a rehearsal why another target is spoken of than was typed."""
+    return f"`{wish.drill_of}` is rehearsed on `{wish.target}`. " if wish.drill_of else ""
 
 
 def _why_not(person: Person, target: Target, entitled: Entitled, already: int, wish: Wish) -> str | None:

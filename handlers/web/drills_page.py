@@ -80,7 +80,8 @@ def without_drills(configuration: Configuration) -> tuple[str, ...]:
 
 def restored_in(run: Run) -> float | None:
     """Returns the seconds that its copy took, or its restore; None: it did not come so far."""
-    copied = next((record for record in run.work.steps if record.step.do is Do.PREPARE), None)
+    does = Do.RESTORE if run.is_rehearsal else Do.PREPARE
+    copied = next((record for record in run.work.steps if record.step.do is does), None)
     if (
         copied is None
         or copied.outcome is not Outcome.SUCCEEDED
@@ -117,7 +118,10 @@ def _row(run: Run) -> DrillRow:
 
 
 def _passed(run: Run) -> str:
-    return "planned only, nothing restored" if run.looks_only else "restored, verified"
+    if run.looks_only:
+        return "planned only, nothing restored"
+    on = f"on {clean(run.request.target)}: " if run.is_rehearsal else ""
+    return f"{on}restored, verified"
 
 
 def _due(duty: Duty | None, now: datetime) -> str:

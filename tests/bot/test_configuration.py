@@ -916,15 +916,19 @@ STAGE = """\
   stage:
     kind: database
     environment: staging
-    executor: {type: sqlite, database: stage.db, backups: backups}
+    executor: {type: sqlite, database: stage.db, backups: stage-backups}
+    checks:
+      - {type: command, argv: [smoke-test]}
 """
+BOTH = "  both: {steps: [{phase: restore, target: stage}, {phase: restore, target: orders}]}\n"
 
 
 def rehearsing(
     path: Path, drill: str = "mode: rehearsal, target: stage", stage: str = STAGE
 ) -> Configuration:
     written(path, "    kind: database\n", f"    kind: database\n    drill: {{{drill}}}\n")
-    path.write_text(path.read_text().replace("targets:\n", f"targets:\n{stage}", 1))
+    text = path.read_text().replace("targets:\n", f"targets:\n{stage}", 1)
+    path.write_text(text.replace("procedures:\n", f"procedures:\n{BOTH}", 1))
     return load(path)
 
 
@@ -943,16 +947,41 @@ def test_a_rehearsal_is_on_a_target_of_another_environment(path: Path) -> None:
         ("mode: rehearsal, target: orders", STAGE, "is the target itself"),
         ("mode: rehearsal, target: stage", STAGE.replace("staging", "Production"), "is Production as well"),
         ("mode: rehearsal, target: stage", STAGE.replace("stage.db", "orders.db"), "changes the same"),
+        ("mode: rehearsal, target: stage", STAGE.replace("staging", "live"), "people live by"),
+        (
+            "mode: rehearsal, target: stage",
+            STAGE.replace("stage-backups", "backups"),
+            "saves what it takes back",
+        ),
+        ("mode: rehearsal, target: stage", f"{STAGE}    procedure: both\n", "restores other targets as well"),
+        (
+            "mode: rehearsal, target: stage",
+            STAGE.partition("    checks:")[0],
+            "lacks checks of `orders`: command",
+        ),
         (
             "mode: rehearsal, target: stage",
             STAGE.replace(
-                "{type: sqlite, database: stage.db, backups: backups}", "{type: releases, root: s}"
+                "{type: sqlite, database: stage.db, backups: stage-backups}", "{type: releases, root: s}"
             ),
             "another kind of backend",
         ),
         ("mode: rehearsal, target: stage, every: 90d, start: {itself: true}", STAGE, "none starts by itself"),
     ],
-    ids=["no target", "beside", "unknown", "itself", "production", "one place", "another kind", "by itself"],
+    ids=[
+        "no target",
+        "beside",
+        "unknown",
+        "itself",
+        "production",
+        "one place",
+        "live",
+        "undo points",
+        "procedure",
+        "checks",
+        "another kind",
+        "by itself",
+    ],
 )
 def test_a_rehearsal_that_could_touch_what_is_live_is_refused(
     path: Path, drill: str, stage: str, words: str

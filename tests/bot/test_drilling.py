@@ -423,3 +423,9 @@ def test_a_copy_that_stayed_as_it_was_made_shows_what_the_checks_have_seen() -> 
     as_made = found("copy", Verdict.PASSED, arrived=True)
     judged = of_copy([as_made], [found("totals", Verdict.FAILED)], [as_made])
     assert [finding.verdict for finding in judged] == [Verdict.PASSED, Verdict.FAILED]
+
+
+def test_what_failed_where_it_was_rehearsed_is_not_drawn_again() -> None:
+    shown = {"a": drilling.DrillResult("RB-1", T0, "", ("totals",))}
+    points = listed(RestorePoint("a", later(-100)), RestorePoint("b", later(-200)))
+    assert {drilling.drawn(DRILLED, points, seed, T0, shown) for seed in range(20)} == {"b"}

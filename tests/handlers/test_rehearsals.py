@@ -1,5 +1,6 @@
 """A drill that is a whole rollback of another target: two people, its own lock, and never what is live."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -26,7 +27,7 @@ REHEARSED = (
     kind: database
     environment: staging
     requesters: [responders, U01DORA]
-    executor: {{type: sqlite, database: stage.db, backups: backups}}
+    executor: {{type: sqlite, database: stage.db, backups: stage-backups}}
     checks:
       - type: sql
         name: totals
@@ -34,6 +35,7 @@ REHEARSED = (
         query: "select count(*) from orders where total < 0"
         equals: 0
         wait: 0s
+      - {{type: command, name: smoke test, argv: ["{ctl}", healthy]}}
 """
     + HOURS
 )
@@ -48,6 +50,14 @@ async def staged(open_world: Open, tmp_path: Path) -> World:
         stage.execute("insert into orders (total) values (-5)")
         stage.commit()
     return await open_world(REHEARSED)
+
+
+def brought(folder: Path, hours: int, total: int) -> str:
+    """A backup of `orders` that stands in the folder of `stage` as well."""
+    name = back_up(folder, hours, total)
+    (folder / "stage-backups").mkdir(exist_ok=True)
+    shutil.copyfile(folder / "backups" / f"{name}.db", folder / "stage-backups" / f"{name}.db")
+    return name
 
 
 async def rehearsed(world: World, point: str) -> None:
@@ -65,7 +75,7 @@ async def waits(world: World) -> Run:
 
 
 async def test_it_is_a_whole_run_of_the_other_target_with_two_people(staged: World) -> None:
-    good = back_up(staged.folder, 5, 10)
+    good = brought(staged.folder, 5, 10)
     before = (staged.folder / "orders.db").read_bytes()
     await staged.says("ana", f"drill orders {good} because it is due")
     run = await waits(staged)
@@ -80,7 +90,7 @@ async def test_it_is_a_whole_run_of_the_other_target_with_two_people(staged: Wor
 
 
 async def test_it_proves_the_point_of_what_it_is_a_drill_of_by_its_content(staged: World) -> None:
-    good = back_up(staged.folder, 5, 10)
+    good = brought(staged.folder, 5, 10)
     await rehearsed(staged, good)
     await staged.reaches("succeeded")
     assert "restored, verified" in str((await staged.says("ana", "points orders")).blocks)
@@ -90,7 +100,7 @@ async def test_it_proves_the_point_of_what_it_is_a_drill_of_by_its_content(stage
 
 
 async def test_it_settles_the_drill_that_is_due_and_can_be_written_up(staged: World) -> None:
-    good = back_up(staged.folder, 5, 10)
+    good = brought(staged.folder, 5, 10)
     await in_channel(staged)
     await rehearsed(staged, good)
     await staged.reaches("succeeded")
@@ -101,7 +111,7 @@ async def test_it_settles_the_drill_that_is_due_and_can_be_written_up(staged: Wo
 
 
 async def test_start_now_asks_for_it_and_the_message_shows_that_it_goes_on(staged: World) -> None:
-    back_up(staged.folder, 5, 10)
+    brought(staged.folder, 5, 10)
     await staged.clicks("dora", "Start now", await in_channel(staged))
     run = await staged.reaches("awaiting_approval")
     assert (run.request.drill_of, run.request.target) == ("orders", "stage")
@@ -109,7 +119,7 @@ async def test_start_now_asks_for_it_and_the_message_shows_that_it_goes_on(stage
 
 
 async def test_a_target_that_turns_out_to_be_production_is_refused_at_run_time(staged: World) -> None:
-    good = back_up(staged.folder, 5, 10)
+    good = brought(staged.folder, 5, 10)
     (staged.folder / "stage.db").unlink()
     (staged.folder / "stage.db").hardlink_to(staged.folder / "orders.db")
     await staged.says("ana", f"drill orders {good} because it is due")
@@ -117,12 +127,59 @@ async def test_a_target_that_turns_out_to_be_production_is_refused_at_run_time(s
     assert run.why == "`stage` leads to the same as `orders`, which a rehearsal never touches."
 
 
+async def test_what_leads_to_production_once_it_was_agreed_to_does_not_start(staged: World) -> None:
+    good = brought(staged.folder, 5, 10)
+    await staged.says("ana", f"drill orders {good} because it is due")
+    await waits(staged)
+    (staged.folder / "orders.db").unlink()
+    (staged.folder / "orders.db").hardlink_to(staged.folder / "stage.db")
+    await staged.clicks("ben", "Approve and start")
+    run = await staged.reaches("void")
+    assert "leads to the same as `orders`" in run.why
+    with closing(sqlite3.connect(staged.folder / "orders.db")) as orders:
+        assert orders.execute("select total from orders").fetchall() == [(-5,)]
+
+
+async def test_who_may_not_ask_for_a_drill_of_it_may_not_ask_for_its_rehearsal(
+    open_world: Open, tmp_path: Path
+) -> None:
+    make_orders(tmp_path)
+    world = await open_world(REHEARSED.replace("[responders]\n    rto", "[U01BEN]\n    rto"))
+    said = str((await world.says("ana", "drill orders because it is due")).text)
+    assert "may ask for a rollback of `orders`" in said
+
+
+async def test_who_may_not_ask_for_the_other_target_is_told_why_it_is_spoken_of(
+    open_world: Open, tmp_path: Path
+) -> None:
+    make_orders(tmp_path)
+    world = await open_world(REHEARSED.replace("requesters: [responders, U01DORA]", "requesters: [U01BEN]"))
+    said = str((await world.says("ana", "drill orders because it is due")).text)
+    assert said.startswith("`orders` is rehearsed on `stage`.")
+
+
+async def test_it_is_asked_for_where_rollbacks_are(open_world: Open, tmp_path: Path) -> None:
+    make_orders(tmp_path)
+    world = await open_world(REHEARSED + "incident_channels: [inc-elsewhere]\n")
+    await world.says("ana", "drill orders because it is due")
+    assert await world.store.open_drills("orders") == ()
+
+
+async def test_its_reminder_speaks_of_no_copy(staged: World) -> None:
+    brought(staged.folder, 5, 10)
+    said = (await in_channel(staged)).plain()
+    assert "A rehearsal asks a second person" in said
+    assert "runs on a copy" not in said
+
+
 async def test_its_page_and_the_page_of_drills_speak_of_it(staged: World) -> None:
-    good = back_up(staged.folder, 5, 10)
+    good = brought(staged.folder, 5, 10)
     await rehearsed(staged, good)
     run = await staged.reaches("succeeded")
     page = (await ask(staged, "/drills")).body
     assert good in page
-    assert "restored, verified" in page
+    assert "on stage: restored, verified" in page
+    assert "Not measured yet" not in page.partition("RTO")[0]
+    await staged.shows("A drill of")
     assert (await ask(staged, f"/runs/{run.id}")).status == 200
     assert run.state is State.SUCCEEDED
