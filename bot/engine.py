@@ -75,6 +75,8 @@ class ClaimedRun(Protocol):
     def run(self) -> Run: ...
     @property
     def epoch(self) -> int: ...
+    @property
+    def history(self) -> Sequence[Event]: ...
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Engine:
     async def drive(self, claim: ClaimedRun, alive: Callable[[], bool] = lambda: True) -> Run:
         """The run when it waits for people or has ended. `alive`: whether the lease still holds."""
         drive = _Drive(self, claim.epoch, alive)
-        run = await drive.load(claim.run.id)
+        run = drive.heard(claim.run, claim.history)
         while True:
             try:
                 match drive.next_action(run):
@@ -148,7 +150,10 @@ class _Drive:
     async def load(self, run_id: str) -> Run:
         """As it is stored now; what people have said since the last time is looked at before it counts."""
         history = await self._records.events(run_id)
-        run = machine.fold(run_id, history)
+        return self.heard(machine.fold(run_id, history), history)
+
+    def heard(self, run: Run, history: Sequence[Event]) -> Run:
+        """Returns the run, once its history was looked at: `doubt` says what is wrong with it."""
         here, keys = self._records.installation, self._engine.keys
         self.doubt = self.doubt or why_not_signed(here, run, history, keys, after=self._heard)
         self._other_plan = why_not_as_planned(history)

@@ -1,13 +1,14 @@
 """What one run means for the targets and runs around it: holds, and whose result is not live any more."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import machine
 from bot.canonical_json import iso
+from bot.event_kinds import EventKind
 from bot.made import has_copy
 from bot.model import PURPOSES_BESIDE, Left, Purpose, State
 from bot.run import Run
@@ -59,7 +60,12 @@ _EVENTS_OF = (
     .where(run_events.c.run_id.in_(bindparam("ids", expanding=True)))
     .order_by(run_events.c.run_id, run_events.c.seq)
 )
-_OTHERS_OF_TARGET = _ENDED.where(runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run"))
+_IS_SUPERSEDED = exists().where(
+    run_events.c.run_id == runs.c.run_id, run_events.c.kind == EventKind.SUPERSEDED.value
+)
+_OTHERS_OF_TARGET = _ENDED.add_columns(_IS_SUPERSEDED.label("superseded")).where(
+    runs.c.target == bindparam("target"), runs.c.run_id != bindparam("of_run")
+)
 _WITH_TARGET = _ENDED.where(
     or_(
         runs.c.target == bindparam("target"),
@@ -91,9 +97,11 @@ async def place_holds(connection: AsyncConnection, run: Run) -> None:
 async def moved_before(connection: AsyncConnection, target: str, of_run: str) -> tuple[Run, ...]:
     """Returns the other runs that may have changed what is live in the target, and are not superseded yet."""
     found: list[Run] = []
-    async for run in _runs(connection, _OTHERS_OF_TARGET, {"target": target, "of_run": of_run}):
-        if run.end.superseded_by is not None:
+    others = await connection.execute(_OTHERS_OF_TARGET, {"target": target, "of_run": of_run})
+    for other in others.all():
+        if other.superseded:
             break  # what was before a superseded one is superseded as well
+        run = await _run(connection, other.run_id)
         if run.work.live is not Left.BEFORE:
             found.append(run)
     return tuple(found)
@@ -104,34 +112,34 @@ async def runs_that_moved(connection: AsyncConnection, target: str) -> tuple[Run
 
     Runs of another target that took this one along are among them.
     """
-    ended = [run async for run in _runs(connection, _WITH_TARGET, {"target": target})]
+    ended = await _runs(connection, _WITH_TARGET, {"target": target})
     return tuple(run for run in ended if run.work.live is not Left.BEFORE)
 
 
 async def drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the drills of a target that have ended, newest first."""
-    return tuple([run async for run in _runs(connection, _DRILLS, {"target": target})])
+    return await _runs(connection, _DRILLS, {"target": target})
 
 
 async def open_drills_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the drills of a target that have not ended."""
-    return tuple([run async for run in _runs(connection, _OPEN_DRILLS, {"target": target})])
+    return await _runs(connection, _OPEN_DRILLS, {"target": target})
 
 
 async def backups_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the newest backups of a target that were taken well, newest first."""
-    return tuple([run async for run in _runs(connection, _BACKUPS, {"target": target})])
+    return await _runs(connection, _BACKUPS, {"target": target})
 
 
 async def open_backups_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns the backups of a target that have not ended."""
     asked = {"target": target, "purpose": Purpose.BACKUP.value}
-    return tuple([run async for run in _runs(connection, _OPEN_OF, asked)])
+    return await _runs(connection, _OPEN_OF, asked)
 
 
 async def beside_of(connection: AsyncConnection, target: str) -> tuple[Run, ...]:
     """Returns what needs a restore point of a target beside it: open drills, and snapshots that stand."""
-    found = [run async for run in _runs(connection, _BESIDE, {"target": target})]
+    found = await _runs(connection, _BESIDE, {"target": target})
     return tuple(run for run in found if not run.state.final or has_copy(run))
 
 
@@ -148,9 +156,11 @@ async def runs_called(connection: AsyncConnection, ids: Iterable[str]) -> tuple[
 
 async def _runs(
     connection: AsyncConnection, query: Select[tuple[str]], asked: Mapping[str, str]
-) -> AsyncIterator[Run]:
-    """Reads each only when it is asked for."""
+) -> tuple[Run, ...]:
     ids = (await connection.execute(query, asked)).scalars().all()
-    for run_id in ids:
-        rows = await connection.execute(EVENTS_OF_RUN, {"run_id": run_id})
-        yield machine.fold(run_id, [event_in(row) for row in rows])
+    return tuple([await _run(connection, run_id) for run_id in ids])
+
+
+async def _run(connection: AsyncConnection, run_id: str) -> Run:
+    rows = await connection.execute(EVENTS_OF_RUN, {"run_id": run_id})
+    return machine.fold(run_id, [event_in(row) for row in rows])

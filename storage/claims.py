@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, func, null, or_, select, update
 
 from bot.canonical_json import iso
+from bot.envelope import Event
 from bot.errors import ClaimLost
+from bot.machine import fold
 from bot.model import State
 from bot.run import Run
 from storage.runs import Store
@@ -21,7 +23,8 @@ from storage.times import loaded_if
 FOUND_AT_MOST_RUNS = 200  # in one sweep; the next sweep finds what is left
 ASKED_AT_ONCE_RUNS = 500  # in one statement
 
-# Built once: they are asked for every run that is driven.
+# Built once: they are asked for every run that is driven, and at every sweep.
+_FREE = or_(runs.c.lease_until.is_(None), runs.c.lease_until < bindparam("now"))
 _RELEASE = (
     update(runs)
     .where(
@@ -33,13 +36,18 @@ _RELEASE = (
 )
 _CLAIM = (
     update(runs)
-    .where(
-        runs.c.run_id == bindparam("of_run"),
-        runs.c.wants_driving,
-        or_(runs.c.lease_until.is_(None), runs.c.lease_until < bindparam("now")),
-    )
+    .where(runs.c.run_id == bindparam("of_run"), runs.c.wants_driving, _FREE)
     .values(epoch=runs.c.epoch + 1, lease_until=bindparam("until"))
     .returning(runs.c.epoch)
+)
+_WANTED = (
+    select(runs.c.run_id)
+    .where(runs.c.wants_driving, _FREE)
+    .where(runs.c.target.not_in(bindparam("elsewhere", expanding=True)))
+    .limit(FOUND_AT_MOST_RUNS)
+)
+_NEXT_OVER = select(func.min(runs.c.lease_until)).where(
+    runs.c.wants_driving, runs.c.lease_until >= bindparam("now")
 )
 
 
@@ -49,6 +57,7 @@ class Claim:
 
     run: Run
     epoch: int
+    history: tuple[Event, ...]  # of the run, from its first event: what it is the fold of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,10 @@ class Claims:
             return None
         asked = {"of_run": run_id, "now": iso(now), "until": iso(now + lease)}
         epoch = await self._database.write(lambda connection: connection.scalar(_CLAIM, asked))
-        return None if epoch is None else Claim(await self._store.load(run_id), epoch)
+        if epoch is None:
+            return None
+        history = await self._store.events(run_id)
+        return Claim(fold(run_id, history), epoch, history)
 
     async def waiting_to_start(self, run_id: str) -> Run | None:
         """Returns a run that was approved and has not begun; None: it is at another point."""
@@ -96,7 +108,8 @@ class Claims:
 
     async def reloaded(self, claim: Claim) -> Claim:
         """Returns the same claim with its run as it is stored now."""
-        return replace(claim, run=await self._store.load(claim.run.id))
+        history = await self._store.events(claim.run.id)
+        return replace(claim, run=fold(claim.run.id, history), history=history)
 
     async def renew(self, claim: Claim, until: datetime) -> bool:
         """Returns False when the claim was lost or given back: the driver has to stop."""
@@ -132,12 +145,8 @@ class Claims:
         """
         if self._store.why_read_only is not None:
             return Due()
-        free = or_(runs.c.lease_until.is_(None), runs.c.lease_until < iso(now))
-        wanted = select(runs.c.run_id).where(runs.c.wants_driving, free)
-        if elsewhere:
-            wanted = wanted.where(runs.c.target.not_in(elsewhere))
-        held = (runs.c.wants_driving, runs.c.lease_until >= iso(now))
+        asked = {"now": iso(now)}
         async with self._database.read() as connection:
-            found = await connection.execute(wanted.limit(FOUND_AT_MOST_RUNS))
-            over = await connection.scalar(select(func.min(runs.c.lease_until)).where(*held))
+            found = await connection.execute(_WANTED, {**asked, "elsewhere": list(elsewhere)})
+            over = await connection.scalar(_NEXT_OVER, asked)
         return Due(tuple(str(row.run_id) for row in found), loaded_if(over))

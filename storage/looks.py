@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.canonical_json import iso
@@ -14,6 +14,14 @@ from storage.tables import looks, modals
 from storage.times import loaded, loaded_if
 from storage.transaction import Dispatch
 from storage.writing import tell_listeners
+
+_UNANSWERED = (  # built once: it is asked at every sweep
+    select(looks)
+    .where(looks.c.answered_at.is_(None))
+    .where(looks.c.target.not_in(bindparam("elsewhere", expanding=True)))
+    .order_by(looks.c.id)
+    .limit(50)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,9 @@ class LookStore:
 
     async def unanswered(self, elsewhere: Collection[str] = ()) -> tuple[Look, ...]:
         """`elsewhere`: targets that others' workers reach."""
-        query = select(looks).where(looks.c.answered_at.is_(None)).order_by(looks.c.id).limit(50)
-        if elsewhere:
-            query = query.where(looks.c.target.not_in(elsewhere))
         async with self._database.read() as connection:
-            return tuple(_look(row) for row in await connection.execute(query))
+            found = await connection.execute(_UNANSWERED, {"elsewhere": list(elsewhere)})
+            return tuple(_look(row) for row in found)
 
     async def answer(self, look_id: int, answer: Mapping[str, Any], now: datetime) -> None:
         """The first answer counts."""

@@ -222,6 +222,7 @@ def _told(event: Event) -> str:
 class Claim:
     run: Run
     epoch: int
+    history: Sequence[Event]
 
 
 # The world -------------------------------------------------------------------------------------
@@ -648,7 +649,13 @@ class Play:
     async def drive(self, alive: Callable[[], bool] = lambda: True) -> Run:
         """A new driver takes it over, from what is stored."""
         self.notes.epoch += 1
-        return await self.engine().drive(Claim(self.run, self.notes.epoch), alive)
+        return await self.engine().drive(self.claim(), alive)
+
+    def claim(self, run: Run | None = None, epoch: int | None = None) -> Claim:
+        """Returns the newest claim of the run as it is stored; or of another one, or an older one."""
+        of = run or self.run
+        history = self.notes.runs[of.id][: of.seq]
+        return Claim(of, self.notes.epoch if epoch is None else epoch, history)
 
     def planner(self) -> Planner:
         return Planner(self.configuration, self.notes, self.world, self.clock)
@@ -709,7 +716,7 @@ class Play:
     async def give_up(self, problem: Exception) -> Run:
         """The driver has failed time after time."""
         self.notes.epoch += 1
-        return await self.engine().give_up(Claim(self.run, self.notes.epoch), problem)
+        return await self.engine().give_up(self.claim(), problem)
 
     async def write_by_hand(self, kind: E, by: Person | None = None, **data: Any) -> None:
         """Somebody who may write the database adds a row, as if a person had said so."""

@@ -13,7 +13,7 @@ from bot.model import Do, Goal, Left, Outcome, Plan, RestorePoint, State, Unit
 from bot.run import Pause
 from bot.suggesting import Hold
 from tests.bot.configured import CAREFUL, configuration
-from tests.bot.scripted import Claim, Play
+from tests.bot.scripted import Play
 from tests.bot.stories import LOSS, POINT, T0
 from tests.people import ANA, BEN
 
@@ -288,7 +288,7 @@ async def test_an_undo_point_stays_while_a_run_of_its_target_is_open(play: Play)
     await play.strike()
     first = play.run
     play.ask()
-    run = await play.engine().drive(Claim(first, play.notes.epoch))
+    run = await play.engine().drive(play.claim(first))
     kept = next(record for record in run.work.steps if record.step.drops is Do.SAVE)
     assert kept.words == "RB-43 is under way on `orders`."
     assert "undo-v42" in play.backend.offered

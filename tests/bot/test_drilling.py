@@ -27,7 +27,7 @@ from bot.model import (
 )
 from bot.policy import Entitled
 from tests.bot.configured import CAREFUL, ONLINE, configuration
-from tests.bot.scripted import Claim, Killed, Play, Register
+from tests.bot.scripted import Killed, Play, Register
 from tests.bot.stories import T0, later
 from tests.people import ANA, BEN, CY
 
@@ -214,7 +214,7 @@ async def test_a_copy_gives_way_to_a_run_that_begins(play: Play) -> None:
         play.notes.epoch = mine  # claims are of one run each
 
     play.backend.preparing.meanwhile = rollback
-    await play.engine().drive(Claim(play.run, play.notes.epoch))
+    await play.engine().drive(play.claim())
     ended = play.notes._load(drill)
     assert (ended.state, ended.why) == (State.FAILED, "it gave way to RB-43")
 

@@ -47,7 +47,7 @@ from bot.model import (
 from bot.policy import Entitled
 from bot.run import Pause, Run
 from tests.bot.configured import CAREFUL, MAINTENANCE, OFFLINE, ask, configuration, restoring, target
-from tests.bot.scripted import Backend, Claim, Killed, Notebook, Play, Scripted
+from tests.bot.scripted import Backend, Killed, Notebook, Play, Scripted
 from tests.bot.stories import LOSS, T0, happened, later, retold
 from tests.people import ANA, BEN, CY
 
@@ -218,7 +218,7 @@ async def test_under_other_settings_nothing_is_seen_of_what_another_worker_has_b
 async def sees(play: Play) -> bool:
     begun = machine.in_flight(play.run)
     assert begun is not None
-    return await play.engine().sees(Claim(play.run, play.notes.epoch), begun)
+    return await play.engine().sees(play.claim(), begun)
 
 
 async def test_an_undo_point_is_saved_once_though_its_driver_dies(careful: Play) -> None:
@@ -724,7 +724,7 @@ async def test_a_driver_with_an_old_epoch_writes_nothing(play: Play) -> None:
     await play.approved()
     before = list(play.journal.entries)
     with pytest.raises(ClaimLost):
-        await play.engine().drive(Claim(play.run, play.notes.epoch - 1))
+        await play.engine().drive(play.claim(epoch=play.notes.epoch - 1))
     assert play.journal.entries == before
 
 
@@ -733,7 +733,7 @@ async def test_a_driver_with_an_old_run_loads_it_again(play: Play) -> None:
     await play.drive()
     await play.notes.append(play.run, happened(E.POSTED, play.clock()))
     play.notes.epoch += 1
-    run = await play.engine().drive(Claim(stale, play.notes.epoch))
+    run = await play.engine().drive(play.claim(stale))
     assert (run.state, run.approval.posted_at) == (State.AWAITING_APPROVAL, T0)
 
 
@@ -1348,7 +1348,7 @@ async def test_who_gives_up_while_a_step_is_under_way_leaves_it_to_people(play: 
 async def test_who_was_taken_over_cannot_give_up(play: Play) -> None:
     await play.approved()
     with pytest.raises(ClaimLost):
-        await play.engine().give_up(Claim(play.run, play.notes.epoch - 1), KeyError("orders"))
+        await play.engine().give_up(play.claim(epoch=play.notes.epoch - 1), KeyError("orders"))
     assert play.run.state is State.APPROVED
 
 
@@ -1361,7 +1361,7 @@ async def test_nothing_is_given_up_that_waits_for_people(waiting: Play) -> None:
 async def test_who_gives_up_when_somebody_was_quicker_looks_again(careful: Play) -> None:
     stale = await careful.approved()
     await careful.press(CY, presses.VETO)
-    run = await careful.engine().give_up(Claim(stale, careful.notes.epoch), KeyError("orders"))
+    run = await careful.engine().give_up(careful.claim(stale), KeyError("orders"))
     assert run.state is State.VETOED
 
 
