@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from backends.discreet import DiscreetCheck, DiscreetExecutor, DiscreetOperation
+from backends.hand_over import HandingOver, why_not
 from backends.installed import built
 from backends.pins import document_pin, named_apart, pins_of, places_of
 from backends.programs.spool import CommandOperation
@@ -11,12 +13,12 @@ from backends.references import Resolver
 from backends.threads import Threads
 from bot.configuration import Configuration
 from bot.configuration.definitions import Definitions
-from bot.configuration.settings import CheckSettings
+from bot.configuration.settings import CheckSettings, HandOver
 from bot.contract import Executor, Operation, OutcomeUnknown, answered
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.looking import ChecksOfCopy, PatientCheck
 from bot.model import Do, When
-from bot.pins import OF_CHECK, OF_MAINTENANCE, Pin
+from bot.pins import OF_CHECK, OF_HAND_OVER, OF_MAINTENANCE, Pin
 
 CLOSED_WITHIN_SECONDS = 5.0
 
@@ -60,18 +62,24 @@ class ConfiguredWorld:
         said = await asyncio.gather(*(_why_not_closed(executor, within) for executor in every))
         return tuple(filter(None, said))
 
-    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(
+        self, target: str, agreed: Sequence[Pin] = (), *, handed_over: bool = False
+    ) -> tuple[Pin, ...]:
         """Returns what the settings of the target lead to now. Raises ConfigurationError, and Busy.
 
-        `agreed`: what a plan has pinned, perhaps under an older key of the zone.
+        `agreed`: what a plan has pinned, perhaps under an older key of the zone. `handed_over`: with what
+        hands a snapshot over, which has no part in any other plan.
         """
-        return await self._threads[target].run(self._pins, target, agreed)
+        asked = handed_over or any(OF_HAND_OVER in pin.name for pin in agreed)
+        return await self._threads[target].run(self._pins, target, agreed, asked)
 
-    def _pins(self, target: str, agreed: Sequence[Pin]) -> tuple[Pin, ...]:
+    def _pins(self, target: str, agreed: Sequence[Pin], handed_over: bool) -> tuple[Pin, ...]:
         configured = self._configuration.targets[target]
         found = list(pins_of(configured.executor, self._resolver, agreed=agreed))
         if configured.maintenance is not None:
             found += pins_of(configured.maintenance, self._resolver, OF_MAINTENANCE, agreed)
+        if handed_over and (to := self._handed_over_to(target)) is not None:
+            found += pins_of(to, self._resolver, OF_HAND_OVER, agreed)
         for n, check in enumerate(configured.checks, 1):
             found += pins_of(check, self._resolver, f"{OF_CHECK}{n}", agreed)
         procedure = self._configuration.procedures.get(configured.procedure or "")
@@ -86,6 +94,31 @@ class ConfiguredWorld:
         surroundings = self._resolver.with_variables(call.environment)
         operation = CommandOperation(call.argv, call.timeout, surroundings)
         return DiscreetOperation(operation, call.type, surroundings.secrets)
+
+    def hand_over(self, target: str, copy: str, manifest: Mapping[str, Any]) -> Operation:
+        """Raises PermanentError where the configuration hands nothing over any more."""
+        to = self._handed_over_to(target)
+        if to is None:
+            raise PermanentError(f"The configuration says no more to whom copies of `{target}` go.")
+        surroundings = self._resolver.with_variables(to.environment)
+        return DiscreetOperation(
+            HandingOver(to, copy, manifest, surroundings), "hand-over", surroundings.secrets
+        )
+
+    async def why_no_hand_over(self, target: str) -> str | None:
+        """Returns why a copy of the target could not be handed over now; None: it could, or goes nowhere.
+
+        Raises ConfigurationError when a secret of the program is not there.
+        """
+        to = self._handed_over_to(target)
+        if to is None:
+            return None
+        surroundings = self._resolver.with_variables(to.environment)
+        return await self._threads[target].run(why_not, to, surroundings)
+
+    def _handed_over_to(self, target: str) -> HandOver | None:
+        snapshots = self._configuration.targets[target].snapshots
+        return None if snapshots is None else snapshots.to
 
     def checks(self, targets: Sequence[str]) -> tuple[DiscreetCheck, ...]:
         """Under names of their own: before and after are compared by name. Raises as `executor` does."""

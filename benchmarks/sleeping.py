@@ -146,11 +146,19 @@ class SleepingWorld:
     def executor(self, target: str) -> Sleeping:
         return self._asked if target.startswith("shop-") else self._other
 
-    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(
+        self, target: str, agreed: Sequence[Pin] = (), *, handed_over: bool = False
+    ) -> tuple[Pin, ...]:
         return ()
+
+    async def why_no_hand_over(self, target: str) -> str | None:
+        return None
 
     def maintenance(self, target: str, do: Do) -> Sleeping:
         return self._asked
+
+    def hand_over(self, target: str, copy: str, manifest: Mapping[str, Any]) -> Sleeping:
+        return self._other
 
     def checks(self, targets: Sequence[str]) -> tuple[PatientCheck, ...]:
         return ()

@@ -46,9 +46,10 @@ def compose(
     as_of: datetime | None = None,
 ) -> Plan:
     """Returns the plan of a drill, or with `as_of` of a snapshot. Raises UserError without copies."""
-    purpose, approvals, keep = Purpose.DRILL, 0, None
+    purpose, approvals, keep, to = Purpose.DRILL, 0, None, None
     if as_of is not None:
-        keep = snapshots.rule_of(target).keep
+        rule = snapshots.rule_of(target)
+        keep, to = rule.keep, rule.to
         purpose, approvals = Purpose.SNAPSHOT, target.approval.quorum
     if Do.PREPARE not in capabilities.does:
         raise UserError(
@@ -57,7 +58,7 @@ def compose(
     kept = () if Do.PREPARE in capabilities.drops else ("The backend drops no copies: somebody has to do it",)
     aside = Aside(frozenset({Do.PREPARE}), capabilities.drops & {Do.PREPARE}, capabilities.timeouts)
     leg = Leg(target.name, listed.current, point, NOTHING_LOST, undo=UndoMode.EXACT, pins=pins)
-    plan = _plan(configuration, target, purpose, leg, steps_beside(target.name, aside), made_at)
+    plan = _plan(configuration, target, purpose, leg, steps_beside(target.name, aside, to), made_at)
     return replace(
         plan,
         warnings=kept,

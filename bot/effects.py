@@ -4,6 +4,7 @@ The intent is written before anything is sent; what was begun is looked for, nev
 next is for the engine and the machine.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from bot.envelope import Event
 from bot.errors import PermanentError, TemporaryError, words_of
 from bot.facts import Fact
 from bot.made import copies_of, copy_of
+from bot.manifest import manifest
 from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Leg, RestorePoint, Step
 from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
@@ -36,6 +38,7 @@ BEGUN_AT_MOST_TIMES = 3  # in a row, when a step never arrives at its backend
 DROPPED_AT_MOST_TIMES = 7  # a day apart, where the backend says each time that it could not
 WAITED_OUT_SECONDS = 60.0  # what stands against the beginning of a step and passes by itself, such as a lock
 TRIED_AGAIN_EVERY_SECONDS = 5.0
+BY_PROGRAM = MAINTENANCE | {Do.HAND_OVER}  # of the configuration, not by the target's backend
 HAPPENED = frozenset({Fate.IN_FLIGHT, Fate.DONE, Fate.FAILED, Fate.OVERTAKEN})
 KEPT_LONGER = timedelta(days=1)  # than the card says, by a backend that drops by itself: a run has no end yet
 
@@ -44,6 +47,7 @@ class Operations(Executors, Protocol):
     """The backends that effects are carried out on."""
 
     def maintenance(self, target: str, do: Do) -> Operation: ...
+    def hand_over(self, target: str, copy: str, manifest: Mapping[str, Any]) -> Operation: ...
 
 
 class Driver(Protocol):
@@ -85,21 +89,24 @@ class Effects:
         self._sleep = sleep
         self._driver = driver
 
-    def _operation(self, step: Step) -> Operation:
+    def _operation(self, run: Run, step: Step) -> Operation:
         if step.do in MAINTENANCE:
             return self._world.maintenance(step.target, step.do)
+        if step.do is Do.HAND_OVER:
+            copy = run.work.copies_at.get(step.target, "")
+            return self._world.hand_over(step.target, copy, manifest(run, self._installation))
         return self._world.executor(step.target)
 
     def _fence(self, step: Step) -> Fence:
-        """Returns what its op id is worth. Maintenance is switched by a program under our own supervisor."""
-        if step.do in MAINTENANCE:
+        """Returns what its op id is worth. Programs of the configuration run under our own supervisor."""
+        if step.do in BY_PROGRAM:
             return Fence.BARRED
         return self._world.executor(step.target).capabilities.fence
 
     def work(self, run: Run, step: Step) -> Work:
         """Under the op id of its intent; only what has none yet gets one."""
         record = run.work.record_of(step.n)
-        leg = None if step.do in {*MAINTENANCE, Do.DROP} else run.approval.plan.leg(step.target)
+        leg = None if step.do in {*BY_PROGRAM, Do.DROP} else run.approval.plan.leg(step.target)
         point, content = _meant(run, step, leg)
         return Work(
             op_id=record.op or op_id(self._installation, run.id, step.n, record.attempt),
@@ -121,25 +128,25 @@ class Effects:
             place=record.place,
         )
 
-    def can_begin(self, step: Step) -> bool:
+    def can_begin(self, run: Run, step: Step) -> bool:
         """Whether its backend is configured as it should be. If not, the next round says why: what is to be
         written now, an outcome perhaps, must not be lost by that."""
         try:
-            self._operation(step)
+            self._operation(run, step)
         except PermanentError:
             return False
         return True
 
     def intent(self, run: Run, step: Step) -> Event:
         work = self.work(run, step)
-        place = self._operation(step).place
+        place = self._operation(run, step).place
         fact = events.StepStarted(step.n, work.op_id, place, step.do, step.target, work.point)
         return Event(fact, self._clock())
 
     async def start(self, run: Run, step: Step) -> Run:
         """Acts, after the intent was written."""
         try:
-            if step.do in {Do.PREPARE, Do.RESTORE}:
+            if step.do in {Do.PREPARE, Do.RESTORE, Do.HAND_OVER}:
                 plan = run.approval.plan
                 await self._planner.refuse_other_place(plan, step.target, begun=run.work.touched)
             begun = await self._begun(run, step)
@@ -160,7 +167,7 @@ class Effects:
         while True:
             self._driver.hold_the_lease(run)
             try:
-                return await answered(self._operation(step).start(self.work(run, step)), step.timeout)
+                return await answered(self._operation(run, step).start(self.work(run, step)), step.timeout)
             except TemporaryError as refusal:
                 if self._clock() >= until or await self._is_stopped(run, step):
                     raise
@@ -189,7 +196,7 @@ class Effects:
 
     async def find(self, run: Run, record: StepRecord) -> Run:
         step = record.step
-        work, operation = self.work(run, step), self._operation(step)
+        work, operation = self.work(run, step), self._operation(run, step)
         found = await asking.find(operation, work, self._sleep)
         if found.fate is Fate.ABSENT and self._fence(step) is Fence.ONCE:
             await self._driver.progress(run, {"words": asking.MAY_STILL_ARRIVE})
@@ -205,7 +212,7 @@ class Effects:
         """
         work = self.work(run, record.step)
         with suppress(TemporaryError, PermanentError, OutcomeUnknown):
-            found = await answered(self._operation(record.step).find(work), asking.patience(work))
+            found = await answered(self._operation(run, record.step).find(work), asking.patience(work))
             return found.fate in HAPPENED
         return False
 
@@ -227,7 +234,9 @@ class Effects:
                 return await self._never_arrived(run, step, words)
             case _:
                 words = found.words or "the backend cannot tell"
-                if step.do is Do.PREPARE:  # whatever became of the copy, the target is as before
+                if step.do is Do.HAND_OVER:
+                    words = f"nobody knows whether the copy was handed over: {words}"
+                if step.do in {Do.PREPARE, Do.HAND_OVER}:  # whatever became of it, the target is as before
                     return await self._driver.write_outcome(run, machine.failure(step, words, Left.BEFORE))
                 return await self._driver.write_outcome(run, events.StepLost(step.n, words, found.asked))
 
@@ -239,7 +248,7 @@ class Effects:
 
     async def _never_arrived(self, run: Run, step: Step, why: str) -> Run:
         """Ends what is absent: as untouched only where nothing that was sent can land any more."""
-        work, operation = self.work(run, step), self._operation(step)
+        work, operation = self.work(run, step), self._operation(run, step)
         if self._fence(step) is not Fence.BARRED:
             words = f"{why}; what was sent may still arrive"
             return await self._driver.write_outcome(run, events.StepLost(step.n, words))
@@ -257,6 +266,8 @@ class Effects:
                 return await self._driver.write_outcome(run, again)
             if step.do in BESIDE:
                 ended = replace(ended, left=Left.BEFORE)
+            if step.do is Do.HAND_OVER:
+                ended = replace(ended, words=f"the copy was not handed over: {ended.words}")
             if ended.left is Left.BEFORE and run.work.record_of(step.n).begun == 0:  # people had it looked at
                 return await self._driver.write(run, events.StepAbsent(step.n, ended.words, anew=True))
             if ended.left is Left.BEFORE and run.work.stop_requested:
@@ -280,7 +291,7 @@ class Effects:
 
     async def _follow(self, run: Run, step: Step) -> Run:
         """Asks until it has ended, or until the step's time is over."""
-        operation = self._operation(step)
+        operation = self._operation(run, step)
         until = self._clock() + timedelta(seconds=step.timeout)
         stopped: Left | None = None
         asked_to_stop, gave_way_to = False, None
@@ -303,7 +314,7 @@ class Effects:
             run = await self._driver.load(run.id)
             if self._driver.doubt:
                 return run
-            if run.is_beside:
+            if run.is_beside and self._can_stop(step):
                 gave_way_to = gave_way_to or await self._planner.under_way(step.target)
             unwanted = _is_unwanted(run, step) or gave_way_to is not None
             if unwanted and not asked_to_stop and self._can_stop(step):

@@ -254,7 +254,7 @@ class _Drive:
                 case machine.Observe(step) if step.do is Do.BASELINE and not self._checks(ahead):
                     nothing_read = events.BaselineTaken(step.n, ())
                     told.append(Event(nothing_read, self._clock(), seq=ahead.seq + 1))
-                case machine.StartStep(step) if self._effects.can_begin(step):
+                case machine.StartStep(step) if self._effects.can_begin(run, step):
                     begun = step
                     told.append(replace(self._effects.intent(ahead, step), seq=ahead.seq + 1))
                 case _:

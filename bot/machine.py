@@ -209,7 +209,9 @@ TABLE: Mapping[Move, Mapping[EventKind, Move]] = {
 }
 
 # What may be done under a standing approval, by purpose.
-ALONE: Mapping[Purpose, frozenset[Do]] = {Purpose.DRILL: BESIDE, Purpose.BACKUP: BESIDE | {Do.SAVE}}
+# To hand something over is never among it.
+_ALONE = frozenset({Do.PREPARE, Do.DROP})
+ALONE: Mapping[Purpose, frozenset[Do]] = {Purpose.DRILL: _ALONE, Purpose.BACKUP: _ALONE | {Do.SAVE}}
 
 # Of a run that our database has forgotten: what was approved then may be restored already, or no more wanted.
 GOES_ON = frozenset({EventKind.RETRIED, EventKind.CONFIRMED, EventKind.CONTINUED})

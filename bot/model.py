@@ -293,16 +293,15 @@ class Way:
 
 
 class Do(StrEnum):
-    """What a step does. The first six are effects with an op id; the rest only look or ask."""
+    """What a step does. The first seven are effects with an op id; the rest only look or ask."""
 
-    PREPARE = (
-        "prepare"  # a copy beside, for a restore that switches to it, or a drill; nothing live is touched
-    )
+    PREPARE = "prepare"  # a copy beside, to switch to or to look into; nothing live is touched
     MAINTENANCE_ON = "maintenance_on"
     SAVE = "undo_point"  # the state before the restore; stored under its first name
     RESTORE = "restore"
     MAINTENANCE_OFF = "maintenance_off"
     DROP = "drop"  # what this run has made and nobody needs any more: its copy, its undo point
+    HAND_OVER = "hand_over"  # the verified copy of a snapshot, and its manifest, to whoever audits
     BASELINE = "baseline"  # the checks' values before anything is touched
     MEASURE = "measure"  # the loss once more, behind maintenance
     CHECK = "check"
@@ -310,8 +309,8 @@ class Do(StrEnum):
 
 
 MAINTENANCE = frozenset({Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF})
-EFFECTS = frozenset({Do.PREPARE, Do.MAINTENANCE_ON, Do.SAVE, Do.RESTORE, Do.MAINTENANCE_OFF, Do.DROP})
-BESIDE = frozenset({Do.PREPARE, Do.DROP})  # effects that change nothing of the target itself
+BESIDE = frozenset({Do.PREPARE, Do.DROP, Do.HAND_OVER})  # effects that change nothing of the target itself
+EFFECTS = frozenset({*BESIDE, *MAINTENANCE, Do.SAVE, Do.RESTORE})
 
 
 class OnFailure(StrEnum):

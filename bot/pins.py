@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 OF_MAINTENANCE, OF_CHECK = " of maintenance", " of check "  # in the name of a pin: whose it is
+OF_HAND_OVER = " of the hand-over"
 PROGRAM = "program "  # how the name of a pin begins that holds what a program is
 
 

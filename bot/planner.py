@@ -66,7 +66,10 @@ class Executors(Protocol):
     """The executors of this worker's zone, by target."""
 
     def executor(self, target: str) -> Executor: ...
-    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]: ...
+    async def pins(
+        self, target: str, agreed: Sequence[Pin] = (), *, handed_over: bool = False
+    ) -> tuple[Pin, ...]: ...
+    async def why_no_hand_over(self, target: str) -> str | None: ...
 
 
 def _other(first: Way, goal: Goal) -> Goal:
@@ -168,6 +171,8 @@ class Planner:
         """Returns what a snapshot as of a moment would do. Raises what executors raise, and UserError."""
         await self._refuse_in_doubt(target)
         snapshots.rule_of(target)
+        if reason := await self.executors.why_no_hand_over(target.name):
+            raise UserError(reason)
         listed = await self.points(target.name, EVERY_POINT)
         name = snapshots.newest_before(target.name, listed, asked).id
         return await self._beside(target, listed, name, asked)
@@ -182,7 +187,7 @@ class Planner:
 
     async def _beside(self, target: Target, listed: Points, name: str, as_of: datetime | None = None) -> Plan:
         point = await self._listed_point(target.name, listed, name)
-        pins = await self.executors.pins(target.name)
+        pins = await self.executors.pins(target.name, handed_over=as_of is not None)
         able, now = self.executors.executor(target.name).capabilities, self.clock()
         return beside.compose(self.configuration, target, listed, point, pins, able, now, as_of)
 

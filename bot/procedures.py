@@ -6,8 +6,9 @@ time limits and what a failure does.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
-from bot.configuration import Configuration, Procedure, ProcedureStep, Target
+from bot.configuration import Configuration, HandOver, Procedure, ProcedureStep, Target
 from bot.model import Do, OnFailure, Phase, Step, When
 
 UNSAID_SECONDS = 900.0  # for a step where neither procedure nor backend says how long it may take
@@ -95,14 +96,26 @@ def _numbered(drafts: Iterable[_Draft]) -> tuple[Step, ...]:
     )
 
 
-def steps_beside(target: str, aside: Aside) -> tuple[Step, ...]:
-    """A copy beside, a look at it, and its end. What fails ends the run: nobody has to decide."""
+def steps_beside(target: str, aside: Aside, to: HandOver | None = None) -> tuple[Step, ...]:
+    """A copy beside, a look at it, `to` whom it is handed over, and its end.
+
+    What fails ends the run: nobody has to decide.
+    """
+    given = [] if to is None else [_Draft(Phase.FINISH, Do.HAND_OVER, target, to.timeout, text=receiver(to))]
     drafts = [
         _Draft(Phase.RESTORE, Do.PREPARE, target, aside.seconds(Do.PREPARE)),
         _Draft(Phase.VERIFY, Do.CHECK, target),
+        *given,
         *_drops([(target, aside)]),
     ]
     return _numbered([replace(draft, on_failure=OnFailure.STOP) for draft in drafts])
+
+
+def receiver(to: HandOver) -> str:
+    """Returns who gets a copy, as approvers are told: an account, or by which program."""
+    if to.argv is not None:
+        return f"by {PurePath(to.argv[0]).name}"
+    return f"to {to.owner}" if to.owner else "to a folder of the account that the bot runs under"
 
 
 def steps_of_look(target: str) -> tuple[Step, ...]:

@@ -109,7 +109,7 @@ class CommandOperation:
 
         Raises Busy and Unreachable when nothing was run, OutcomeUnknown when that cannot be told.
         """
-        argv = filled(self._argv, **_values(work))
+        argv = self._filled(work)
         folder = self._folder(work)
         last = attempts.newest(folder)
         if not _may_follow(self._seen(work, last), after == attempts.handle(last)):
@@ -224,6 +224,9 @@ class CommandOperation:
         return replace(
             found, words=printable(self._surroundings.secrets.struck(found.words), LONGEST_WORDS_CHARACTERS)
         )
+
+    def _filled(self, work: Work) -> tuple[str, ...]:
+        return filled(self._argv, **_values(work))
 
     def _request(self, argv: Sequence[str], work: Work) -> dict[str, Any]:
         return {

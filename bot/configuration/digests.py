@@ -67,6 +67,8 @@ def _policy(target: Target) -> dict[str, Any]:
             del policy["drill"]["target"]
         if not policy["drill"]["start"]["itself"]:
             del policy["drill"]["start"]
+    if policy["snapshots"] is not None and policy["snapshots"]["to"] is None:
+        del policy["snapshots"]["to"]
     if policy["backup"] is not None:
         del policy["backup"]["every"]  # nor how often one is taken
     return {name: value for name, value in policy.items() if name not in SINCE_ADDED or value is not None}

@@ -80,7 +80,7 @@ def _advice(kind: str, given: object) -> str:
     if kind != "string_type":
         return ""
     if isinstance(given, dict) and given.keys() & {"env", "file"}:
-        return " Only executors, checks and maintenance may refer to `env` and `file`."
+        return " Only executors, checks, maintenance and hand-overs may refer to `env` and `file`."
     return " Put it in quotes." if isinstance(given, bool | float) else ""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SerializeAsAny
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny
 
 from bot.configuration.values import (
     Argv,
@@ -203,11 +203,37 @@ class Backups(Settings):
     listed and holds what was saved. Absent: beside where the backend makes copies, else quick."""
 
 
+class HandOver(Settings):
+    """Where the verified copy of a snapshot goes: a folder, or a program. What is given away stays there."""
+
+    folder: Text | None = None
+    """On the worker's machine. In it each snapshot gets a folder of its own, called after its run."""
+    owner: Text | None = None
+    """Whose the files become: an account of that machine. Absent: the one that the bot runs under."""
+    argv: Argv | None = None
+    """Instead of a folder. `{copy}`, `{manifest}`, `{check}` and `{run}` are arguments of their own."""
+    timeout: Wait = 3_600.0
+    environment: Environment = Field(default_factory=dict)
+    """Variables that this program sees, and nobody else. The place for a secret."""
+
+
+def _handed_over(value: Any) -> Any:
+    """Returns the long form."""
+    return (
+        {"folder": value} if isinstance(value, str) else {"argv": value} if isinstance(value, list) else value
+    )
+
+
 class Snapshots(Settings):
     """That the state as of a moment may be copied, where two people agree to it."""
 
     keep: Wait = 30 * 86_400.0
     """How long the copy stands before it is dropped. The manifest stays."""
+    to: Annotated[
+        HandOver | None,
+        BeforeValidator(_handed_over, json_schema_input_type=HandOver | Text | Argv | None),
+    ] = None
+    """Where it is handed over to. A text alone is a folder, a list alone is a program."""
 
 
 class TargetSettings(Settings):

@@ -11,6 +11,7 @@ from bot.looking import contents_of
 from bot.made import drop_due_at, droppable, has_copy, is_copy_gone
 from bot.model import (
     Do,
+    Outcome,
     Plan,
     State,
     Verdict,
@@ -89,6 +90,7 @@ def rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
         *_moments(plan, now),
         *_how_far(run, facts, now),
         *(holds(run) if run.state is State.SUCCEEDED else []),
+        *_handed_over(run),
         *(_end(run, now) if run.state.final else []),
         _asked(run),
     ]
@@ -100,6 +102,7 @@ def terms(plan: Plan, now: datetime) -> list[str]:
         *_moments(plan, now),
         f"Read-only, beside: {escape(plan.environment.upper(), 20)} is not touched",
         _kept(plan),
+        *_given_away(plan),
         *([f"⚠️ {drill_words(plan.point, now)}"] if plan.point.failed_at else []),
         *warnings(plan),
         "Where it stands is told to who asks alone",
@@ -110,6 +113,23 @@ def _kept(plan: Plan) -> str:
     if not any(step.do is Do.DROP for step in plan.steps):
         return ""
     return f"The copy is dropped after {duration(plan.keep)}; its manifest and the evidence stay"
+
+
+def _given_away(plan: Plan) -> list[str]:
+    """Returns to whom the copy goes: what is given away is out of our hands."""
+    return [
+        f"Verified, it is handed over {escape(step.text, 60)}; what is given away is not dropped by the bot"
+        for step in plan.steps
+        if step.do is Do.HAND_OVER
+    ]
+
+
+def _handed_over(run: Run) -> list[str]:
+    return [
+        f"Handed over {escape(record.step.text, 60)} {day_and_clock(record.ended_at)}, called {run.id}"
+        for record in run.work.steps
+        if record.step.do is Do.HAND_OVER and record.outcome is Outcome.SUCCEEDED and record.ended_at
+    ]
 
 
 def _moments(plan: Plan, now: datetime) -> list[str]:
@@ -187,5 +207,6 @@ def address(run: Run) -> MessageContent | None:
     text = f"📄 The copy of {of} ({run.id})" + (" is gone" if gone else "")
     told = [f"It stands at {code(where, 400)} of the machine of the worker, {readers}."]
     check = "`python snapshot_check.py manifest.json COPY` says whether it is what the manifest says; "
+    told += _handed_over(run)
     told += [f"{check}`rollback-bot snapshot manifest {run.id} --to DIR` writes both."]
     return message(text, [section(f"*{text}*", *([] if gone else told))])

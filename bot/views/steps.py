@@ -55,6 +55,7 @@ _WORDS: Mapping[Do, _StepWords] = {
     Do.BASELINE: _StepWords(_READING, "Read the checks before", _READING, "Checks read before"),
     Do.MEASURE: _StepWords(_MEASURING, "Measure the loss again", _MEASURING, "Loss measured again"),
     Do.CHECK: _StepWords("Checks", "Verify", "Verifying", "Verified"),
+    Do.HAND_OVER: _StepWords("Hand-over", "Hand the copy over", "Handing the copy over", "Copy handed over"),
     Do.CONFIRM: _StepWords("Checkpoint", "Ask", "Waiting for a yes", "Yes said"),
 }
 _DROPS: Mapping[Do | None, _StepWords] = {
@@ -153,6 +154,8 @@ def _object(run: Run, record: StepRecord) -> str:
             return _check_names(run, When.ONLINE if step.phase is Phase.FINISH else When.OFFLINE)
         case Do.CONFIRM:
             return f": “{escape(step.text, 60)}”"
+        case Do.HAND_OVER:
+            return f" {escape(step.text, 60)}"
         case Do.SAVE if step.target in run.work.undo_points:
             return f"{other}: {code(run.work.undo_points[step.target], 30)}"
         case Do.MAINTENANCE_ON if record.outcome is Outcome.SUCCEEDED:

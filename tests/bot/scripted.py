@@ -563,6 +563,9 @@ class World:
             for name in known.targets
             for do in (Do.MAINTENANCE_ON, Do.MAINTENANCE_OFF)
         }
+        self.handing_over = Scripted("HAND_OVER", journal, clock)
+        self.handed_over: list[tuple[str, Mapping[str, Any]]] = []  # what it was given, each time
+        self.no_hand_over: str | None = None
         self.misconfigured: set[str] = set()  # targets whose executor cannot be built
         self.pinned: dict[str, tuple[Pin, ...]] = {}  # by target
         self.offline = Check("totals", When.OFFLINE)
@@ -573,8 +576,17 @@ class World:
             raise ConfigurationError((f"a secret of {target} is missing",))
         return self.backends[target]
 
-    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(
+        self, target: str, agreed: Sequence[Pin] = (), *, handed_over: bool = False
+    ) -> tuple[Pin, ...]:
         return self.pinned.get(target, ())
+
+    async def why_no_hand_over(self, target: str) -> str | None:
+        return self.no_hand_over
+
+    def hand_over(self, target: str, copy: str, manifest: Mapping[str, Any]) -> Scripted:
+        self.handed_over.append((copy, manifest))
+        return self.handing_over
 
     def maintenance(self, target: str, do: Do) -> Scripted:
         return self.maintenances[target, do]

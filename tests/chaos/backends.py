@@ -285,8 +285,16 @@ class RemoteWorld:
     def executor(self, target: str) -> RemoteExecutor:
         return RemoteExecutor(target, self.ask)
 
-    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(
+        self, target: str, agreed: Sequence[Pin] = (), *, handed_over: bool = False
+    ) -> tuple[Pin, ...]:
         return ()
+
+    async def why_no_hand_over(self, target: str) -> str | None:
+        return None
+
+    def hand_over(self, target: str, copy: str, manifest: Mapping[str, Any]) -> RemoteOperation:
+        return RemoteOperation(target, self.ask)
 
     def maintenance(self, target: str, do: Do) -> RemoteOperation:
         return RemoteOperation(target, self.ask)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.configuration import Backups, Configuration, Drill, Hours, Rule, Snapshots
+from bot.configuration import Backups, Configuration, Drill, HandOver, Hours, Rule, Snapshots
 from tests.bot.configured import MAINTENANCE, OFFLINE, ONLINE, configuration, restoring, target
 from tests.chaos.backends import COPIED
 from tests.chaos.histories import Answer
@@ -37,6 +37,9 @@ def _known(quorum: int) -> Configuration:
     )
 
 
+GIVEN_AWAY = Snapshots(to=HandOver(folder="/srv/audit"))
+
+
 def _archive() -> Configuration:
     """A target that is copied before it is switched, and whose undo point may go as soon as its run is over.
 
@@ -44,7 +47,7 @@ def _archive() -> Configuration:
     """
     rule = Rule(from_=("managers",), expires=EXPIRES)
     how = {"owner": "U01DORA", "approval": rule, "maintenance": MAINTENANCE, "checks": (OFFLINE, ONLINE)}
-    beside = {"drill": Drill(every=90 * 86_400.0), "snapshots": Snapshots(), "undo_days": 0}
+    beside = {"drill": Drill(every=90 * 86_400.0), "snapshots": GIVEN_AWAY, "undo_days": 0}
     return configuration(target(COPIED, **how).model_copy(update=beside))
 
 

@@ -23,7 +23,9 @@ class Files(World):
         self.pinned = {"orders": ROOT, "stock": ROOT}
         self.hang: set[str] = set()
 
-    async def pins(self, target: str, agreed: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    async def pins(
+        self, target: str, agreed: Sequence[Pin] = (), *, handed_over: bool = False
+    ) -> tuple[Pin, ...]:
         if target in self.hang:
             await for_ever()
         if target in self.misconfigured:

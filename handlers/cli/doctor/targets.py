@@ -57,11 +57,12 @@ async def _closer(target: Target, executors: Executors) -> tuple[Result, ...]:
     """Changes nothing, and has a time of its own. An executor that cannot be built has had its line."""
     name = f"target {target.name}"
     try:
-        executor = executors.executor(target.name)
-        if not isinstance(executor, Examines):
-            return ()
         async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
-            return tuple(_result(name, trouble) for trouble in await executor.examine())
+            executor = executors.executor(target.name)
+            troubles = await executor.examine() if isinstance(executor, Examines) else ()
+            if reason := await executors.why_no_hand_over(target.name):
+                troubles = (*troubles, Trouble(f"Snapshots cannot be handed over. {reason}"))
+            return tuple(_result(name, trouble) for trouble in troubles)
     except ConfigurationError:
         return ()
     except TimeoutError:

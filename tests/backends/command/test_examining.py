@@ -167,8 +167,11 @@ class Given:
     def executor(self, target: str) -> Executor:
         return self._given
 
-    async def pins(self, target: str, agreed: object = ()) -> tuple[Pin, ...]:
+    async def pins(self, target: str, agreed: object = (), *, handed_over: bool = False) -> tuple[Pin, ...]:
         return ()
+
+    async def why_no_hand_over(self, target: str) -> str | None:
+        return None
 
 
 class Examined:
