@@ -13,7 +13,7 @@ from bot import machine
 from bot.event_kinds import EventKind
 from bot.loss import LONGEST_WARNING_CHARACTERS, erase_again, people_return
 from bot.made import droppable, has_copy
-from bot.model import LossQuality, Phase, Plan, State
+from bot.model import LossQuality, Phase, Plan, State, Verdict
 from bot.presses import (
     APPROVE,
     ASK_AGAIN,
@@ -60,7 +60,9 @@ def rows(run: Run, value: str, now: datetime) -> list[Block]:
 def _looks(run: Run, value: str) -> list[Block]:
     match run.state:
         case State.SUCCEEDED if run.is_drill or run.is_rehearsal:
-            return [_button(LEARN, run, "Add what we learnt…", value)]
+            failed = run.work.verdict is Verdict.FAILED  # people went on against the checks
+            words = "Say what went wrong…" if failed else "Add what we learnt…"
+            return [_button(LEARN, run, words, value)]
         case State.FAILED if run.is_drill:
             again = [_button(ASK_AGAIN, run, "Drill another point", value)]
             return [_button(LEARN, run, "Say what went wrong…", value), *again]

@@ -990,6 +990,17 @@ def test_a_rehearsal_that_could_touch_what_is_live_is_refused(
         rehearsing(path, drill, stage)
 
 
+def test_where_the_same_programs_are_called_nothing_is_rehearsed(path: Path) -> None:
+    programs = "{type: command, points: {argv: [a]}, current: {argv: [a]}, restore: {argv: [a, '{point}']}}"
+    stage = STAGE.replace("{type: sqlite, database: stage.db, backups: stage-backups}", programs)
+    rehearsed = "    drill: {mode: rehearsal, target: stage}\n    executor: "
+    shop = "  shop:\n    kind: system\n    executor: {type: releases, root: shop}\n"
+    text = written(path).read_text().replace(shop, f"  shop:\n    kind: system\n{rehearsed}{programs}\n")
+    path.write_text(text.replace("targets:\n", f"targets:\n{stage}", 1))
+    with pytest.raises(ConfigurationError, match="changes the same as `shop`"):
+        load(path)
+
+
 def test_a_target_without_checks_is_a_warning(path: Path) -> None:
     assert [words[:20] for words in warnings(load(written(path)))] == ["`shop` has no checks"]
 

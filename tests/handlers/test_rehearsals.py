@@ -140,6 +140,34 @@ async def test_what_leads_to_production_once_it_was_agreed_to_does_not_start(sta
         assert orders.execute("select total from orders").fetchall() == [(-5,)]
 
 
+async def test_a_drill_that_is_configured_no_more_is_not_rehearsed(staged: World) -> None:
+    good = brought(staged.folder, 5, 10)
+    await staged.says("ana", f"drill orders {good} because it is due")
+    await waits(staged)
+    await staged.bot.stop()
+    without = REHEARSED.replace("mode: rehearsal, target: stage, every", "mode: beside, every")
+    staged.configure(without)
+    await staged.start()
+    await staged.clicks("ben", "Approve and start")
+    run = await staged.reaches("void")
+    assert "are not rehearsed on `stage` any more" in run.why
+
+
+async def test_going_on_against_failed_checks_leaves_a_follow_up(staged: World) -> None:
+    bad = brought(staged.folder, 5, -10)
+    await rehearsed(staged, bad)
+    await staged.reaches("paused")
+    for who in ("ana", "ben"):
+        await staged.clicks(who, "Go online anyway…")
+        await staged.sees_modal(who, "stays red")
+        await staged.fills_in(who, reason=f"{who} looked")
+        await staged.shows("ana looked")
+    await staged.reaches("succeeded")
+    await staged.shows("Say what went wrong…")
+    duties = await staged.front.context.duties.all()
+    assert "follow_up" in [duty.kind for duty in duties]
+
+
 async def test_who_may_not_ask_for_a_drill_of_it_may_not_ask_for_its_rehearsal(
     open_world: Open, tmp_path: Path
 ) -> None:

@@ -128,7 +128,7 @@ class World:
     async def open(self, configuration: str, template: Path | None = None) -> None:
         self.backend = Backend(self.folder / "backend")
         self.backend.build()
-        (self.folder / "rollback.yaml").write_text(configuration.format(ctl=self.backend.folder / "ctl"))
+        self.configure(configuration)
         for name, user in PEOPLE.items():
             self.workspace.add_user(user, name.title(), guest=name == "guest")
         self.workspace.add_channel(CHANNEL, "inc-1", members=list(PEOPLE.values()))
@@ -138,6 +138,10 @@ class World:
         if template is not None:
             shutil.copy(template, state / "rollback.db")
         await self.start()
+
+    def configure(self, configuration: str) -> None:
+        """Counts from the next start."""
+        (self.folder / "rollback.yaml").write_text(configuration.format(ctl=self.backend.folder / "ctl"))
 
     def environment(self) -> dict[str, str]:
         environment = {
