@@ -83,6 +83,24 @@ def _can_be_drawn(point: RestorePoint, since: datetime, now: datetime) -> bool:
     return is_of_the_window and not point.current and point.kind is not PointKind.UNDO
 
 
+def why_of_another(point: RestorePoint, own: RestorePoint | None, of: str, on: str) -> tuple[str, ...]:
+    """Returns a warning where nobody can say whether a rehearsal shows anything of what it is a drill of.
+
+    `own`: the point of that name of the target `of`; None: it has none. Raises UserError where a rehearsal
+    surely shows nothing: the name is not the thing.
+    """
+    if own is None:
+        return (f"`{of}` has no restore point of this name: what is shown is of `{on}` alone",)
+    if not point.fingerprint or not own.fingerprint:
+        return (f"Nobody can say whether this restore point holds what that of `{of}` does",)
+    if point.fingerprint != own.fingerprint:
+        raise UserError(
+            f"`{point.id}` of `{on}` holds something else than that of `{of}`, so its rehearsal would show "
+            f"nothing. Copy it there again, or name another one: `drill {of} POINT`."
+        )
+    return ()
+
+
 # What a drill that makes no copy sees ------------------------------------------------------------
 
 

@@ -3,13 +3,14 @@
 It reads and answers; what an answer means for the run is for the engine and the machine.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 from bot import drilling, policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
-from bot.contract import OutcomeUnknown, Placed, answered
+from bot.contract import OutcomeUnknown, Placed, PointUnavailable, answered
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
-from bot.model import Finding, Plan
+from bot.model import Finding, Goal, Plan, RestorePoint
 from bot.planner import PLAN_READ_WITHIN_SECONDS, Executors, Now, Planner
 from bot.policy import Entitled
 from bot.run import Run
@@ -49,8 +50,19 @@ async def _with_people(run: Run, planner: Planner, target: Target) -> Plan:
         return await planner.plan_snapshot(target, goal.as_of)
     if run.request.drill_of is not None:
         await _refuse_one_place(planner.executors, run.request.drill_of, target.name)
-        return await planner.plan_rehearsal(target, goal, run.request.drill_of)
+        plan = await planner.plan_rehearsal(target, goal, run.request.drill_of)
+        own = await _own_point(planner, run.request.drill_of, plan.point.id)
+        unsure = drilling.why_of_another(plan.point, own, run.request.drill_of, target.name)
+        return replace(plan, warnings=(*unsure, *plan.warnings))
     return await planner.plan(target, goal)
+
+
+async def _own_point(planner: Planner, of: str, name: str) -> RestorePoint | None:
+    """Returns the point of that name in what is rehearsed for, with its content; None: it has none such."""
+    try:
+        return (await planner.way(of, Goal(point=name))).point
+    except PointUnavailable:
+        return None
 
 
 async def _refuse_other_stage(planner: Planner, of: str, target: Target) -> None:

@@ -153,6 +153,23 @@ async def test_a_drill_that_is_configured_no_more_is_not_rehearsed(staged: World
     assert "are not rehearsed on `stage` any more" in run.why
 
 
+async def test_a_point_that_holds_something_else_there_is_not_rehearsed(staged: World) -> None:
+    good = brought(staged.folder, 5, 10)
+    (staged.folder / "backups" / f"{good}.db").unlink()
+    back_up(staged.folder, 5, 11)
+    await staged.says("ana", f"drill orders {good} because it is due")
+    run = await staged.reaches("refused")
+    assert "holds something else than that of `orders`" in run.why
+
+
+async def test_of_a_point_that_it_does_not_have_nothing_is_shown(staged: World) -> None:
+    good = brought(staged.folder, 5, 10)
+    (staged.folder / "backups" / f"{good}.db").unlink()
+    await staged.says("ana", f"drill orders {good} because it is due")
+    run = await staged.reaches("awaiting_approval")
+    assert "what is shown is of `stage` alone" in " ".join(run.approval.plan.warnings)
+
+
 async def test_going_on_against_failed_checks_leaves_a_follow_up(staged: World) -> None:
     bad = brought(staged.folder, 5, -10)
     await rehearsed(staged, bad)
