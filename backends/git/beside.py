@@ -8,16 +8,14 @@ Its op id is taken in that folder, which `place` names: what another worker has 
 
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 
-from backends.ended import ended
 from backends.git.tree import CommitTree
+from backends.in_thread import InThread, Underway
 from backends.marker import OP_ID, Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.programs.supervisor import sync_folder
 from backends.room import refuse_without_room
@@ -26,7 +24,7 @@ from backends.threads import Threads
 from bot.clock import Clock
 from bot.contents import Contents, Rows
 from bot.contract import COPY, Busy, Ended, Fate, Found, Handle, PointUnavailable, Progress, Taken, Work
-from bot.errors import PermanentError, TemporaryError
+from bot.errors import PermanentError
 from bot.model import (
     Beside,
     Finding,
@@ -39,7 +37,6 @@ FilesOf: TypeAlias = Callable[[CommitTree], AbstractContextManager[IO[bytes]]]  
 
 COPIES: Final = "copies"  # in a marker: the id of the copy
 DROPS: Final = "drops"
-STOPPING_SECONDS: Final = 10.0  # for a copy to be taken back
 ELSEWHERE: Final = "It was begun by another worker, whose copies this one cannot see."
 AT_IT: Final = "The copy is still being made."
 DROPPED: Final = "The copy was dropped."
@@ -63,7 +60,7 @@ class CommitCopies:
         self._place = place
         self._clock = clock
         self._threads = Threads()
-        self._going: dict[str, CommitCopying] = {}  # of this process, by op id
+        self._underway = Underway(self.find, self._threads, clock)
 
     async def start(self, work: Work, tree: CommitTree, contents: FilesOf) -> Handle | Taken:
         """Returns once it has begun; it goes on in a thread."""
@@ -81,22 +78,11 @@ class CommitCopies:
         return await self._threads.run(self._bar, work)
 
     async def poll(self, work: Work) -> Progress | Ended:
-        going = self._going.get(work.op_id)
-        if going is not None and not going.ended.is_set():
-            return Progress(self._clock(), "Copying.", going.done, going.total, "bytes", going.rate)
-        found = await self.find(work)
-        self._going.pop(work.op_id, None)
-        return ended(found, self._clock(), None if going is None else going.error)
+        return await self._underway.poll(work)
 
     async def cancel(self, work: Work) -> Left | None:
         """Only what goes on in this process can be stopped."""
-        going = self._going.get(work.op_id)
-        if going is None:
-            return None
-        going.stop()
-        await self._threads.run(going.ended.wait, STOPPING_SECONDS)
-        found = await self.find(work)
-        return Left.BEFORE if found.fate in {Fate.FAILED, Fate.ABSENT} else None
+        return await self._underway.cancel(work)
 
     def why_not_there(self, work: Work) -> Finding | None:
         """Returns what is seen where there is no copy; None: there is one, to be compared with its commit."""
@@ -159,8 +145,7 @@ class CommitCopies:
             taken = Marker(work.digest, work.point, work.expected, MarkerStage.TAKEN, facts)
             slot.write(taken)
             going = CommitCopying(tree, contents, self._folder(work), taken, slot)
-            going.start()
-            self._going[work.op_id] = going
+            self._underway.begin(work.op_id, going)
             unless_begun.pop_all()
         return True
 
@@ -217,53 +202,25 @@ class CommitCopies:
         return Found(Fate.ABSENT, f"{copy} is still there.")
 
 
-class CommitCopying:
-    """A copy that is being made. It owns the slot of its op id, and lets go of it when it has ended."""
+class CommitCopying(InThread):
+    """A copy that is being made. Whoever comes after a killed one begins anew."""
+
+    called = "git-beside"
+    words = "Copying."
 
     def __init__(self, tree: CommitTree, contents: FilesOf, copy: Path, taken: Marker, slot: Slot) -> None:
-        self.ended = threading.Event()
-        self.error: Exception | None = None  # why it came to nothing; None: it has not, or nobody knows
-        self.done = 0
-        self.total = tree.size
+        super().__init__(taken, slot, "bytes", tree.size)
         self._tree = tree
         self._contents = contents
         self._copy = copy
-        self._marker = taken
-        self._slot = slot
-        self._stopping = threading.Event()
-        self._since = time.monotonic()
-
-    @property
-    def rate(self) -> float | None:
-        """Returns how many bytes a second since it began; None: none is done yet."""
-        took = time.monotonic() - self._since
-        return self.done / took if self.done and took > 0 else None
-
-    def start(self) -> None:
-        """A daemon thread: a process that must end does not wait for it. Whoever comes next begins anew."""
-        threading.Thread(target=self._run, name="git-beside", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def _run(self) -> None:
-        try:
-            with self._slot:  # let go before anybody hears how it ended
-                self.error = self._attempt()
-        finally:
-            self.ended.set()
 
     def _attempt(self) -> Exception | None:
-        """One that comes to nothing is noted: others want to know why, and nobody is to begin it again."""
-        try:
-            with file_errors():
-                self._carry_out()
-        except (PermanentError, TemporaryError) as error:
-            if not self._copy.exists():
-                with suppress(OSError):  # the disk is full, say: then it is not noted
-                    self._write(MarkerStage.FAILED, str(error))
-            return error
-        return None
+        """Notes one that comes to nothing: others want to know why, and nobody is to begin it again."""
+        error = super()._attempt()
+        if error is not None and not self._copy.exists():
+            with suppress(OSError):  # the disk is full, say: then it is not noted
+                self._write(MarkerStage.FAILED, str(error))
+        return error
 
     def _carry_out(self) -> None:
         unfinished = unfinished_of(self._copy)
@@ -283,10 +240,6 @@ class CommitCopying:
         if self._stopping.is_set():
             raise PermanentError(f"Stopped after {self.done:,} of {self.total:,} bytes.")
         self.done += size
-
-    def _write(self, stage: MarkerStage, words: str = "") -> None:
-        self._marker = replace(self._marker, stage=stage, words=words)
-        self._slot.write(self._marker)
 
 
 def _bar_for_good(making: Slot, work: Work) -> None:

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from backends.choosing import named, point_for
-from backends.ended import ended
 from backends.examining import about_points
 from backends.file_digests import DIGESTS, identity_of
+from backends.in_thread import InThread, Underway
 from backends.marker import Marker, Markers, MarkerStage, Slot, fate_of, file_errors
 from backends.patience import Readings
 from backends.references import Resolver
@@ -33,7 +33,7 @@ from backends.sqlite.dropping import drop_once
 from backends.sqlite.examining import about_undo_points
 from backends.sqlite.fates import Fates
 from backends.sqlite.held import held
-from backends.sqlite.in_thread import InThread, Restoring
+from backends.sqlite.in_thread import OnDatabase, Restoring
 from backends.sqlite.listing import Listings
 from backends.sqlite.names import DEFAULT_NAMES
 from backends.sqlite.personal import not_counted
@@ -94,7 +94,6 @@ from bot.model import (
 )
 
 COUNTING_SECONDS = 10.0  # for how all tables differ, unless the settings say otherwise
-STOPPING_SECONDS = 10.0  # for a copy to be taken back
 
 
 class Sqlite:
@@ -135,7 +134,7 @@ class Sqlite:
         self._listings = Listings(self._named, personal)
         self._readings = Readings()
         self._threads = Threads()
-        self._going: dict[str, InThread] = {}  # of this process, by op id
+        self._underway = Underway(self.find, self._threads, clock, self._let_go)
         self._kept: dict[str, Kept] = {}  # by run: what has watched the database since its undo point
 
     async def points(self, limit: int = 50) -> Points:
@@ -165,22 +164,11 @@ class Sqlite:
         return await self._threads.run(self._bar, work)
 
     async def poll(self, work: Work) -> Progress | Ended:
-        going = self._going.get(work.op_id)
-        if going is not None and not going.ended.is_set():
-            return Progress(self._clock(), going.words, going.done, going.total, going.unit, going.rate)
-        found = await self.find(work)
-        self._forget(work)
-        return ended(found, self._clock(), None if going is None else going.error)
+        return await self._underway.poll(work)
 
     async def cancel(self, work: Work) -> Left | None:
         """Only what goes on in this process can be stopped, and a restore only before its last pages."""
-        going = self._going.get(work.op_id)
-        if going is None:
-            return None
-        going.stop()
-        await self._threads.run(going.ended.wait, STOPPING_SECONDS)
-        found = await self.find(work)
-        return Left.BEFORE if found.fate in {Fate.FAILED, Fate.ABSENT} else None
+        return await self._underway.cancel(work)
 
     async def verify(self, work: Work) -> tuple[Finding, ...]:
         return await self._threads.run(self._verify, work)
@@ -316,7 +304,7 @@ class Sqlite:
     # What goes on in a thread
 
     @file_errors()
-    def _begin(self, work: Work) -> InThread | None:
+    def _begin(self, work: Work) -> OnDatabase | None:
         """None: it was taken before. From here on the slot is closed by the thread."""
         make = {Do.PREPARE: self._copying, Do.SAVE: self._saving}.get(work.do, self._restoring)
         slot = self._markers.take(work.op_id)
@@ -326,9 +314,8 @@ class Sqlite:
             unless_begun.enter_context(slot)
             if fate_of(work, slot.read(), self._fates.of).fate is not Fate.ABSENT:
                 return None
-            going: InThread = make(work, slot)
-            going.start()
-            self._going[work.op_id] = going
+            going: OnDatabase = make(work, slot)
+            self._underway.begin(work.op_id, going)
             unless_begun.pop_all()
         return going
 
@@ -358,9 +345,8 @@ class Sqlite:
         wait = min(self._wait, work.timeout)
         return Saving(self._database, undo, work.timeout, marker, slot, wait, is_backup=work.is_backup)
 
-    def _forget(self, work: Work) -> None:
-        """Lets go of what has ended, and keeps the connection that knows whether anybody writes since."""
-        going = self._going.pop(work.op_id, None)
+    def _let_go(self, work: Work, going: InThread) -> None:
+        """Keeps the connection that knows whether anybody writes since it was saved."""
         if isinstance(going, Saving) and going.kept is not None:
             for earlier in self._kept.values():
                 earlier.close()

@@ -25,7 +25,7 @@ from backends.sqlite import bytewise
 from backends.sqlite.backups import ENDING, RAW, file_of, id_of, is_free, is_raw
 from backends.sqlite.beside import files_of
 from backends.sqlite.condition import refuse_repaired
-from backends.sqlite.in_thread import InThread
+from backends.sqlite.in_thread import OnDatabase
 from backends.sqlite.names import NO_SECOND, Pattern
 from backends.sqlite.parts import part, parts_of
 from backends.sqlite.reading import (
@@ -181,7 +181,7 @@ class Kept:
         return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
 
-class Saving(InThread):
+class Saving(OnDatabase):
     called = "sqlite-save"
     words = "Saving."
 
