@@ -44,7 +44,7 @@ Cell: TypeAlias = str | int | float | bytes | None  # of a row, as the backend s
 
 
 class TargetMissing(PermanentError):
-    """What the target names does not exist."""
+    """Says that what the target names does not exist."""
 
 
 class PointUnavailable(PermanentError):
@@ -134,7 +134,7 @@ class Work:
 
 
 class Taken(StrEnum):
-    """What `start` answers when the op id was taken before: it has then done nothing."""
+    """Is the answer of `start` when the op id was taken before: it has then done nothing."""
 
     TAKEN = "taken"
 
@@ -204,7 +204,7 @@ class Operation(Protocol):
 
     @property
     def place(self) -> str | None:
-        """Where op ids are taken, when that is not the backend itself but something of this worker's own.
+        """Says where op ids are taken, when that is not the backend itself but something of this worker.
 
         The intent records it; `find` may answer ABSENT from what it sees here only when `Work.place` is here.
         """
@@ -254,7 +254,7 @@ class Executor(Operation, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a run has saved before its restore, and what it has restored: what it removed lies between."""
+    """Says what a run has saved before its restore and what it has restored: what it removed lies between."""
 
     undo: str  # the id of its undo point
     undo_content: str  # the fingerprint that this had when it was saved
@@ -314,7 +314,7 @@ async def content_of(executor: "Executor", point: RestorePoint) -> str:
 
 @runtime_checkable
 class Lists(Protocol):
-    """What an executor can do besides, where it can say row by row what a run has removed.
+    """Is an executor that can also say row by row what a run has removed.
 
     Both compare the undo point with the restore point, whatever was written since. They raise
     PointUnavailable and StateChanged where one of the two is gone, or holds something else than it did.

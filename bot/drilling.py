@@ -118,7 +118,7 @@ def still_holds(differs: str | None) -> Finding:
 
 
 def as_examined(troubles: Sequence[Trouble]) -> Finding:
-    """What its backend says of tools, rights and room."""
+    """Returns the finding on what the target's backend says of tools, rights and room."""
     serious = [trouble.words for trouble in troubles if trouble.serious]
     if serious:
         return _seen("backend", Verdict.FAILED, " ".join(serious))
@@ -126,7 +126,7 @@ def as_examined(troubles: Sequence[Trouble]) -> Finding:
 
 
 def not_planned(problem: Exception) -> Finding:
-    """What cannot be asked now is not known; what is refused has failed."""
+    """Says that what cannot be asked now is not known, and that what is refused has failed."""
     verdict = Verdict.FAILED if isinstance(problem, PermanentError) else Verdict.INCONCLUSIVE
     return _seen("plan", verdict, words_of(problem))
 
@@ -155,7 +155,7 @@ def has_shown(drill: Run) -> bool:
 
 
 def shown_by(drills: Iterable[Run]) -> dict[str, DrillResult]:
-    """By id of the restore point. `drills`: ended, newest first. One that was broken off shows nothing.
+    """Returns results by id of restore point. `drills`: ended, newest first. One broken off shows nothing.
 
     A backup may be among them: what it has saved was restored to a copy and looked into, or only looked for.
     """

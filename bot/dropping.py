@@ -26,7 +26,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What else there is of the target of a run, when something of it may be dropped."""
+    """Holds what else there is of the target of a run, when something of it may be dropped."""
 
     open_run: str | None = None
     moved: Sequence[Run] = ()  # those that may have changed what is live, the run itself among them

@@ -80,7 +80,7 @@ def drills_wanted(configuration: Configuration) -> dict[str, float | None]:
 
 @dataclass(frozen=True, slots=True)
 class BackupsSeen:
-    """What a look at all restore points of a target has shown of its backups."""
+    """Holds what a look at all restore points of a target has shown of its backups."""
 
     newest_at: datetime | None  # of when the newest good one is; None: there is none of which that is known
     none_good: bool = False  # there is no good one at all

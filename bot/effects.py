@@ -51,7 +51,7 @@ class Operations(Executors, Protocol):
 
 
 class Driver(Protocol):
-    """Whoever holds the claim, as far as an effect needs it."""
+    """Is whoever holds the claim, as far as an effect needs it."""
 
     @property
     def doubt(self) -> str | None:

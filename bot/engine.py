@@ -52,7 +52,7 @@ TRIED_AGAIN_EVERY_SECONDS = 5.0  # a plan or a start, while something passing st
 
 
 class Records(Protocol):
-    """What the engine needs of the store."""
+    """Is what the engine needs of the store."""
 
     @property
     def installation(self) -> str: ...
@@ -81,7 +81,7 @@ class ClaimedRun(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """What every driving works with. `sleep` takes seconds."""
+    """Holds what every driving works with. `sleep` takes seconds."""
 
     configuration: Configuration
     records: Records
@@ -148,7 +148,7 @@ class _Drive:
         )
 
     async def load(self, run_id: str) -> Run:
-        """As it is stored now; what people have said since the last time is looked at before it counts."""
+        """Returns it as it is stored now. New words of people are looked at before they count."""
         history = await self._records.events(run_id)
         return self.heard(machine.fold(run_id, history), history)
 
@@ -369,13 +369,13 @@ class _Drive:
         return await self.write(run, replace(judged(step, found), left_out=checks.left_out))
 
     async def _look_at_way(self, run: Run, step: Step) -> Run:
-        """Of a drill that makes no copy: whether a rollback could begin, and who could approve it."""
+        """Looks whether a rollback could begin, and who could approve it, for a drill that makes no copy."""
         found = await self._engine.planner.look_at_way(run.approval.plan)
         people = await who_could_approve(run.approval.plan, self._engine.planner, self._engine.directory)
         return await self.write(run, judged(step, [*found, people]))
 
     async def _look_at_backup(self, run: Run, step: Step) -> Run:
-        """By a copy of it, else only whether it is there."""
+        """Looks into a copy of the backup if there is one, else only whether the backup is there."""
         if any(record.step.do is Do.PREPARE for record in run.work.steps):
             return await self._look_at_copy(run, step)
         saved = run.work.undo_points[step.target], run.work.undo_contents.get(step.target, "")

@@ -289,7 +289,7 @@ class DropDue(OfStep):
 
 @dataclass(frozen=True, slots=True)
 class DropPutOff(OfStep):
-    """What was due to be dropped is kept for longer."""
+    """Says that what was due to be dropped is kept for longer."""
 
     kind = EventKind.DROP_PUT_OFF
     until: datetime

@@ -8,7 +8,7 @@ from bot.event_kinds import EventKind
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What happened, without when and by whom. Each subclass with a `kind` is a kind of event."""
+    """Says what happened, without when and by whom. Each subclass with a `kind` is a kind of event."""
 
     kind: ClassVar[EventKind]
 

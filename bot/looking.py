@@ -74,7 +74,7 @@ class ChecksOfCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """What the checks of this package share. Times in seconds."""
+    """Holds what the checks of this package share. Times are in seconds."""
 
     when: When
     label: str | None = None  # None: the check is called after what it looks at

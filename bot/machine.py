@@ -33,7 +33,7 @@ class NotAllowed(Exception):
 
 
 def _working(phase: Phase) -> dict[EventKind, Move]:
-    """What may happen in every phase of a running run."""
+    """Returns what may happen in every phase of a running run."""
     return {
         EventKind.STEP_STARTED: (S.RUNNING, phase),
         EventKind.STEP_ACCEPTED: (S.RUNNING, phase),
@@ -80,7 +80,7 @@ def _stuck(phase: Phase) -> dict[EventKind, Move]:
 
 
 def _dropping(state: State, phase: Phase | None) -> dict[EventKind, Move]:
-    """What a run has made beside its target may go when it is over; that changes nothing else of it."""
+    """Lets what a run has made beside its target go when it is over; that changes nothing else of it."""
     kinds = (
         EventKind.DROP_DUE,
         EventKind.DROP_PUT_OFF,
@@ -641,7 +641,7 @@ def _(fact: events.Doubted, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.DoubtedByRestore, run: Run, event: Event) -> Run:
-    """Of the step in doubt nobody knows when it was begun, if it was begun since the backup: now, then."""
+    """Says that the step in doubt began now if it began since the backup: nobody knows when it did."""
     begun = {record.step.n for record in run.work.steps if record.state is StepState.STARTED}
     run = _in_doubt(run, {fact.n} | begun, fact.why, event.at)
     return _forgotten(_with_step(run, fact.n, started_at=run.work.record_of(fact.n).started_at or event.at))
@@ -742,7 +742,7 @@ def _(fact: events.StepAbsent, run: Run, event: Event) -> Run:
 
 @_changed.register
 def _(fact: events.StepTakenBack, run: Run, event: Event) -> Run:
-    """Who goes on begins it under another op id: its own has ended."""
+    """Lets whoever goes on begin the step under another op id: its own has ended."""
     again = _anew(run.work.record_of(fact.n))
     run = _leaving(_with_step(run, fact.n, **again, begun=0, **_WAITING), fact.n, Left.BEFORE)
     return renewed(_asked(run, pause=Pause.STOPPED), why=fact.words)
@@ -797,7 +797,7 @@ def _leaving(run: Run, n: int, left: Left) -> Run:
 
 
 def _together(lefts: Iterable[Left]) -> Left:
-    """What several targets are, taken as one."""
+    """Returns what several targets are, taken as one."""
     each = frozenset(lefts)
     if len(each) == 1:
         return next(iter(each))
@@ -862,7 +862,7 @@ def _as_seen(run: Run, astray: Collection[str]) -> Run:
 
 @_changed.register
 def _(fact: events.Retried, run: Run, event: Event) -> Run:
-    """What people doubt is looked at again."""
+    """Has what people doubt looked at again."""
     if run.state.final:
         return _worked(run, look_due=True)
     failed = last_failed(run)
@@ -896,7 +896,7 @@ def _resumed(run: Run) -> Run:
 
 
 def _once_more(run: Run, failed: StepRecord) -> Run:
-    """What changes data is looked for; maintenance that is known to have failed is switched anew."""
+    """Has what changes data looked for, and maintenance that is known to have failed switched anew."""
     if failed.outcome is Outcome.FAILED and failed.step.do in MAINTENANCE:
         return _with_step(run, failed.step.n, attempt=failed.attempt + 1, begun=0, **_WAITING)
     return _with_step(run, failed.step.n, state=StepState.STARTED, begun=0, **_OPEN)

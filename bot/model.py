@@ -89,7 +89,7 @@ class LossQuality(StrEnum):
 
 
 class Fence(StrEnum):
-    """What an op id is worth at a backend, once a request was sent and no answer came."""
+    """Says what an op id is worth at a backend, once a request was sent and no answer came."""
 
     BARRED = "barred"  # taken apart from the effect: after ABSENT it may be started again, one effect at most
     ONCE = "once"  # one effect at most, but what was sent may still land: ABSENT is believed after a while
@@ -97,7 +97,7 @@ class Fence(StrEnum):
 
 
 class Left(StrEnum):
-    """What a target is after an effect."""
+    """Says what a target is after an effect."""
 
     BEFORE = "before"  # what stood when the plan was made
     POINT = "point"  # the restore point
@@ -112,7 +112,7 @@ class UndoMode(StrEnum):
 
 
 class Change(StrEnum):
-    """What going back does to the rows, commits or files of a figure."""
+    """Says what going back does to the rows, commits or files of a figure."""
 
     NEW = "new"  # written since the restore point: they go
     CHANGED = "changed"  # they get their earlier values
@@ -147,7 +147,7 @@ class Span:
 
 
 class PointKind(StrEnum):
-    """Where a restore point comes from."""
+    """Says where a restore point comes from."""
 
     MADE = ""  # by whoever deploys, commits or loads
     BACKUP = "backup"  # a copy of what was live at its time
@@ -185,7 +185,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What is live now. `token` is identity for compare-and-set, never content written by traffic."""
+    """Is what is live now. `token` is identity for compare-and-set, never content written by traffic."""
 
     id: str
     token: str
@@ -197,7 +197,7 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Where a target stood when somebody looked."""
+    """Says where a target stood when somebody looked."""
 
     target: str
     current: Current
@@ -227,7 +227,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What going back removes: everything since a moment, in units where they can be counted."""
+    """Says what going back removes: everything since a moment, in units where they can be counted."""
 
     quality: LossQuality
     since: datetime | None = None  # the restore point, of several the earliest; None: not known
@@ -293,7 +293,7 @@ class Way:
 
 
 class Do(StrEnum):
-    """What a step does. The first seven are effects with an op id; the rest only look or ask."""
+    """Says what a step does. The first seven are effects with an op id; the rest only look or ask."""
 
     PREPARE = "prepare"  # a copy beside, to switch to or to look into; nothing live is touched
     MAINTENANCE_ON = "maintenance_on"
@@ -421,7 +421,7 @@ Value = int | float | str | Contents | None  # of a check; None: nothing could b
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check saw."""
+    """Says what one check saw."""
 
     name: str
     when: When

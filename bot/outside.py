@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class OutsideChange:
-    """What somebody has done to a target without the bot, as a hook tells it or a look has seen it."""
+    """Says what somebody has done to a target without the bot, as a hook tells it or a look has seen it."""
 
     target: str
     at: datetime  # when it was done, as its source says; else when it was heard of

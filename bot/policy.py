@@ -26,7 +26,7 @@ class PersonRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entitled:
-    """Who stands where for one target, as read from Slack and the configuration just now."""
+    """Says who stands where for one target, as read from Slack and the configuration just now."""
 
     approvers: tuple[Person, ...]
     requesters: frozenset[str] | None = None  # account ids; None: every full member
@@ -127,7 +127,7 @@ def why_not_start(run: Run, entitled: Entitled) -> str | None:
 
 
 def awaited(requester: Person, entitled: Entitled, ask_first: str | None) -> tuple[str, ...]:
-    """Who gets a direct copy: the one who was asked first, then the others, one account a human."""
+    """Returns who gets a direct copy: the one who was asked first, then the others, one account a human."""
     others = [p for p in humans(entitled.able()) if not same_human(p, requester)]
     others.sort(key=lambda p: ask_first not in marks(p))
     return tuple(p.id for p in others[:MESSAGED_AT_MOST_PEOPLE])

@@ -17,7 +17,7 @@ from bot.run import Run
 
 
 class Directory(Protocol):
-    """Who stands where, read from Slack and the configuration now."""
+    """Says who stands where, read from Slack and the configuration now."""
 
     async def entitled(self, target: Target) -> Entitled: ...
 

@@ -16,7 +16,7 @@ UNSAID_SECONDS = 900.0  # for a step where neither procedure nor backend says ho
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What a plan makes beside one of its targets, and what the target's backend says of its time."""
+    """Says what a plan makes beside one of its targets, and what the target's backend says of its time."""
 
     makes: frozenset[Do] = frozenset()  # PREPARE, SAVE
     drops: frozenset[Do] = frozenset()  # which of them are dropped again when nobody needs them any more
@@ -124,7 +124,7 @@ def steps_of_look(target: str) -> tuple[Step, ...]:
 
 
 def steps_of_backup(target: str, aside: Aside) -> tuple[Step, ...]:
-    """What is live is saved, looked into, and dropped when its days are over. Nobody has to decide either."""
+    """Returns steps that save what is live, look into it and drop it after its days. Nobody has to decide."""
     drafts = [
         *_makes(Do.SAVE, [(target, aside)]),
         *_makes(Do.PREPARE, [(target, aside)], Phase.RESTORE),

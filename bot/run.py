@@ -96,7 +96,7 @@ class Pause(StrEnum):
 
 
 class Matter(StrEnum):
-    """What two people decide together."""
+    """Says what two people decide together."""
 
     CONTINUE = "continue"  # against the checks
     RESOLVE = "resolve"  # what is live
@@ -117,7 +117,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asked for. It never changes."""
+    """Holds what somebody asked for. It never changes."""
 
     target: str
     purpose: Purpose
@@ -169,7 +169,7 @@ class NoPlan(Exception):
 
 @dataclass(frozen=True)
 class WorkDone:
-    """What was done and seen."""
+    """Holds what was done and seen."""
 
     started_at: datetime | None = None
     steps: tuple[StepRecord, ...] = ()
@@ -231,7 +231,7 @@ class WorkDone:
 
 @dataclass(frozen=True)
 class Question:
-    """What people have to decide."""
+    """Holds what people have to decide."""
 
     pause: Pause | None = None  # why a paused run waits
     since: datetime | None = None  # paused or stuck, whatever one of two people said since

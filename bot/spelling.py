@@ -54,7 +54,7 @@ def visible(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """For quoting somebody in backticks."""
+    """Returns the text in a form for quoting somebody in backticks."""
     text = text.replace("`", "'")
     return f"{text[:SHORT_CHARACTERS]}…" if len(text) > SHORT_CHARACTERS else text
 

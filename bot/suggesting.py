@@ -60,7 +60,7 @@ def _arrived(run: Run) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What may be chosen. A point that is in none of the mappings is a plain one."""
+    """Holds what may be chosen. A point that is in none of the mappings is a plain one."""
 
     points: Points
     suggested: str | None = None  # id; None: nobody chooses for anybody

@@ -154,7 +154,7 @@ def _read(typed: str, now: datetime, timezone: str) -> datetime:
 
 
 def _on_the_wall(spelled: str, today: date) -> datetime:
-    """What a clock and a calendar showed, without a zone."""
+    """Returns what a clock and a calendar showed, without a zone."""
     if clock := _DAY_AND_CLOCK.fullmatch(spelled):
         yesterday = (clock[1] or "").lower() == "yesterday"
         return datetime.combine(today - timedelta(days=yesterday), _time(*clock.group(3, 4, 5)))

@@ -41,7 +41,7 @@ def mended_document_of(definitions: Definitions) -> type[Document]:
 
 @cache
 def json_schema(definitions: Definitions) -> dict[str, Any]:
-    """For editors: every setting with its type, default and description. JSON Schema 2020-12."""
+    """Returns a JSON Schema 2020-12 for editors: every setting with its type, default and description."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **document_of(definitions).model_json_schema(by_alias=True),

@@ -95,7 +95,7 @@ def _sha256(document: Path) -> str | None:
 
 
 def _target(name: str, settings: TargetSettings, default: Rule, definitions: Definitions) -> Target:
-    """What is not written down stays so: some settings mean more when somebody has said them."""
+    """Leaves unset what is not written down: some settings mean more when somebody has said them."""
     said, rule = _said(settings), _said(settings.approval)
     executor = definitions.executor(settings.executor.type)
     look = program_of(executor, settings.executor) if executor else ""
@@ -152,7 +152,7 @@ def _worded(sheet: Sheet, errors: Iterable[ErrorDetails], definitions: Definitio
 
 
 def _judged(sheet: Sheet, found: Iterable[Fault], broken: Collection[Location]) -> Iterator[Problem]:
-    """What the rules say, except about things that a broken part stands above or below."""
+    """Yields what the rules say, except about things that a broken part stands above or below."""
     for fault in found:
         location = _written(sheet, fault.location)
         if not any(_starts(location, each) or _starts(each, location) for each in broken):
@@ -160,7 +160,7 @@ def _judged(sheet: Sheet, found: Iterable[Fault], broken: Collection[Location]) 
 
 
 def _written(sheet: Sheet, location: Location) -> Location:
-    """Where a setting stands: what a target does not say of its approval, the defaults may."""
+    """Returns where a setting stands: what a target does not say of its approval, the defaults may."""
     match location:
         case ("targets", _, "approval", *rest) if location not in sheet.lines:
             inherited = ("defaults", "approval", *rest)
@@ -169,7 +169,7 @@ def _written(sheet: Sheet, location: Location) -> Location:
 
 
 def _broken(sheet: Sheet, error: ErrorDetails) -> Location:
-    """What an error is about: a place in the file, or the place where something is missing."""
+    """Returns what an error is about: a place in the file, or the place where something is missing."""
     if error["type"] == "missing":
         return (*sheet.place(error["loc"][:-1]), error["loc"][-1])
     return sheet.place(error["loc"])

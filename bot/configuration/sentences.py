@@ -136,7 +136,7 @@ def _inside(node: Schema, part: str | int, schema: Schema) -> Schema | None:
 
 
 def _target(node: Schema, schema: Schema) -> Schema:
-    """What a reference points at."""
+    """Returns what a reference points at."""
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
     return node

@@ -36,7 +36,7 @@ ACCOUNT = re.compile(r"[UW][A-Z0-9]+")
 
 class Human(Settings):
     name: Text
-    """What cards call this person, and what other settings may call them."""
+    """The name that cards give this person, and that other settings may use."""
     slack: tuple[Text, ...] = ()
     """Every Slack user id of this one human, over all workspaces."""
     email: Text | None = None
@@ -51,14 +51,14 @@ class Group(Settings):
     members: tuple[Text, ...] = ()
     """Slack user ids, or names of people. Free Slack plans have no user groups."""
     channel: Text | None = None
-    """Where reminders of what the group owns are posted: a channel. Absent: its point of contact is told."""
+    """The channel for reminders of what the group owns. Absent: its point of contact is told."""
 
 
 class Rule(Settings):
-    """Who must agree. What a target leaves out is taken from the defaults."""
+    """Says who must agree. A setting that a target leaves out is taken from the defaults."""
 
     from_: tuple[Text, ...] = Field(default=(), alias="from")
-    """Who may approve: names of groups, Slack user ids, names of people. The requester never counts."""
+    """Approvers: names of groups, Slack user ids, names of people. The requester never counts."""
     quorum: Count = 1
     """How many people besides the requester must agree."""
     expires: Wait = 1800.0
@@ -69,27 +69,27 @@ class Rule(Settings):
 
 class Defaults(Settings):
     approval: Rule = Rule()
-    """For every target that does not say otherwise, setting by setting."""
+    """The rule for every target that does not say otherwise, setting by setting."""
 
 
 # Backends --------------------------------------------------------------------------------------
 
 
 class ExecutorSettings(Settings):
-    """What every executor has. Each backend's folder adds its own, with its name as the only `type`."""
+    """Holds what every executor has. Each backend's folder adds its own, with its name as the only `type`."""
 
     type: str
 
 
 class CheckSettings(Settings):
-    """What every check has. Each backend's folder adds its own, with its name as the only `type`."""
+    """Holds what every check has. Each backend's folder adds its own, with its name as the only `type`."""
 
     name: Text | None = None
-    """What cards call it."""
+    """The name that cards give it."""
     when: When = When.OFFLINE
     """offline: behind maintenance, before anybody sees the result. online: after maintenance."""
     timeout: Wait = 10.0
-    """Of one look."""
+    """Time limit of one look."""
     stable: Count = 1
     """How many looks in a row must pass."""
     every: Wait = 1.0
@@ -178,9 +178,9 @@ class Drill(Settings):
     whether a rollback could begin, the weakest drill: nothing is restored, so nothing is proven. rehearsal: a
     whole rollback of `target`, with the two people of the real thing."""
     target: Text | None = None
-    """Of a rehearsal: a target of another environment that is there for it."""
+    """The target of a rehearsal: one of another environment that is there for it."""
     scenario: Text | None = None
-    """What is taken to have happened, in a sentence: it stands on the card, and in the evidence."""
+    """The event that is taken to have happened, in a sentence: it stands on the card, and in the evidence."""
     points: DrillPoints = DrillPoints()
     """Which restore points are drawn from, so that it is not always the newest."""
     every: Wait | None = None
@@ -204,12 +204,12 @@ class Backups(Settings):
 
 
 class HandOver(Settings):
-    """Where the verified copy of a snapshot goes: a folder, or a program. What is given away stays there."""
+    """Says where the verified copy of a snapshot goes: a folder or a program. It stays where it was given."""
 
     folder: Text | None = None
     """On the worker's machine. In it each snapshot gets a folder of its own, called after its run."""
     owner: Text | None = None
-    """Whose the files become: an account of that machine. Absent: the one that the bot runs under."""
+    """The account of that machine that the files will belong to. Absent: the one that the bot runs under."""
     argv: Argv | None = None
     """Instead of a folder. `{copy}`, `{manifest}`, `{check}` and `{run}` are arguments of their own."""
     timeout: Wait = 3_600.0
@@ -233,11 +233,11 @@ class Snapshots(Settings):
         HandOver | None,
         BeforeValidator(_handed_over, json_schema_input_type=HandOver | Text | Argv | None),
     ] = None
-    """Where it is handed over to. A text alone is a folder, a list alone is a program."""
+    """The folder or program it is handed over to. A text alone is a folder, a list alone is a program."""
 
 
 class TargetSettings(Settings):
-    """What the file says of a target. Its name is the key it stands under."""
+    """Holds what the file says of a target. Its name is the key it stands under."""
 
     kind: Kind
     environment: Text = "production"
@@ -248,7 +248,7 @@ class TargetSettings(Settings):
     point_of_contact: Text | None = None
     """Whom to call: a Slack user id or the name of a person."""
     requesters: tuple[Text, ...] = ()
-    """Who may ask: names of groups, Slack user ids, names of people. Absent: every full member."""
+    """Requesters: names of groups, Slack user ids, names of people. Absent: every full member may ask."""
     risk: Risk = Risk.STANDARD
     """critical: approving asks for the first four characters of the plan code."""
     rto: Wait | None = None
@@ -256,7 +256,7 @@ class TargetSettings(Settings):
     rpo: Duration | None = None
     """Objective: data-loss window; 0 means that no data may be lost. Absent: not declared."""
     loss: Declared | None = Field(default_factory=_untouched_data)
-    """Where loss cannot be measured. A system declares none unless it says otherwise."""
+    """The declared loss, where it cannot be measured. A system declares none unless it says otherwise."""
     undo: NoUndo | None = None
     """Somebody's word that it may go back without a way to undo that. Absent: then one more approval."""
     loss_tolerance: Annotated[Number, Field(ge=0)] | None = None
@@ -269,11 +269,11 @@ class TargetSettings(Settings):
     maintenance: Maintenance | None = None
     checks: tuple[SerializeAsAny[CheckSettings], ...] = ()
     failover: Text | None = None
-    """What to do instead when the target itself is down. Shown on the card."""
+    """The thing to do instead when the target itself is down. Shown on the card."""
     procedure: Text | None = None
     """Name of a procedure. Absent: the default four phases."""
     not_undone: Text | None = None
-    """What stays done: e-mails and payments already sent. Shown on the card."""
+    """Things that stay done: e-mails and payments already sent. Shown on the card."""
     watch: Wait | None = None
     """How often to look what is live, so that somebody knows since when. Absent: 30m, `command` never."""
     drill: Drill | None = None
@@ -291,7 +291,7 @@ class Target(TargetSettings):
 
     name: str
     look_yourself: str = ""
-    """What a person can type to see what is live. Empty: the backend has no such program."""
+    """A command that a person can type to see what is live. Empty: the backend has no such program."""
 
     @property
     def drops_undo_points(self) -> bool:
@@ -319,7 +319,7 @@ class ProcedureStep(Settings):
 
 class Procedure(Settings):
     document: Text | None = None
-    """Where the procedure is written down for people. Of a file the content is part of each plan."""
+    """The place of the procedure as written down for people. The content of a file is part of each plan."""
     steps: tuple[ProcedureStep, ...] = ()
     """In the order of the phases: prepare, restore, verify, finish."""
 
@@ -335,7 +335,7 @@ class Hook(Settings):
     """A source that tells of changes by `POST /hooks/changes`."""
 
     token: Value
-    """What it sends as `Authorization: Bearer …`: {env: NAME} or {file: PATH}, 20 characters or more."""
+    """The token sent as `Authorization: Bearer …`: {env: NAME} or {file: PATH}, 20 characters or more."""
     targets: tuple[Text, ...] = ()
     """Which targets it may tell of. Absent: all."""
 
@@ -371,7 +371,7 @@ class Document(Settings):
 
     version: Literal[1]
     timezone: Text = "UTC"
-    """For people who have none in Slack; evidence is UTC."""
+    """The time zone for people who have none in Slack; evidence is UTC."""
     command: Text = "/rollback"
     """When another app owns /rollback."""
     incident_channels: tuple[Text, ...] = ()
@@ -379,7 +379,7 @@ class Document(Settings):
     audit_channel: Text | None = None
     """Every request is copied here."""
     public_url: Annotated[Text, AfterValidator(_no_trailing_slash)] | None = None
-    """Where browsers reach the bot. Absent: no links."""
+    """The address at which browsers reach the bot. Absent: no links."""
     reminders: Hours = Hours()
     practice: ApproverPractice | None = None
     """Absent: no approver is asked to practise."""
@@ -388,7 +388,7 @@ class Document(Settings):
     hooks: Mapping[str, Hook] = Field(
         default_factory=dict, json_schema_extra={"propertyNames": {"pattern": f"^{NAME.pattern}$"}}
     )
-    """Who may tell of changes that were made without the bot, by name. Absent: nobody."""
+    """Systems that may tell of changes that were made without the bot, by name. Absent: nobody."""
     significant: tuple[SignificantChange, ...] = ()
     """Which changes make a drill due, where it says `after: significant`. One rule has to fit."""
     people: tuple[Human, ...] = ()
@@ -416,7 +416,7 @@ class Configuration(Document):
     )  # SHA-256 of procedures' documents that were read
 
     def human(self, account: str, email: str | None = None) -> Human | None:
-        """Who stands behind an account, or a *verified* e-mail. None: nobody in `people`."""
+        """Returns who stands behind an account, or a *verified* e-mail. None: nobody in `people`."""
         for human in self.people:
             if account in human.slack or (email and human.email and _same(email, human.email)):
                 return human

@@ -166,7 +166,7 @@ def _approval(run: Run, plan: Plan, label: str, now: datetime) -> Block:
 
 
 def consequence(plan: Plan, now: datetime) -> str:
-    """What an approval brings about, in two or three sentences of markup."""
+    """Says what an approval brings about, in two or three sentences of markup."""
     if plan.as_of is not None:
         return f"{place(plan)} is copied as of {state_shown(plan)}. Nothing live is touched."
     said = [

@@ -83,13 +83,13 @@ def notice(run: Run, facts: CardFacts, now: datetime) -> MessageContent | None:
 
 
 def thread_line(run: Run, url: str | None) -> MessageContent:
-    """Where it was asked in a thread: one line with the link to the card."""
+    """Returns one line with the link to the card, for the thread where it was asked."""
     text = f"{link(url, f'The card of {run.id}')} stands in the channel: {deed(run)}"
     return message(text, [section(text)])
 
 
 def lock_screen(run: Run, now: datetime) -> str:
-    """Who asks, what, loss, until when: complete without the blocks."""
+    """Says who asks, what, loss, until when: complete without the blocks."""
     plan = run.approval.planned
     if run.state is not State.AWAITING_APPROVAL or plan is None or run.is_drill:
         return f"{_headline(run, now)} · {run.id}"
@@ -212,7 +212,7 @@ def _asks(run: Run) -> str:
 
 
 def request_rows(run: Run, plan: Plan, facts: CardFacts, now: datetime) -> list[str]:
-    """What an approver agrees to."""
+    """Returns what an approver agrees to."""
     if run.is_snapshot:
         return [*snapshot_card.terms(plan, now), _asks(run), _starts_when(run, plan, facts, now)]
     return [
@@ -267,7 +267,7 @@ def _who(run: Run, plan: Plan, facts: CardFacts, needed: int) -> str:
 
 
 def _reached(facts: CardFacts, now: datetime) -> str:
-    """Who was messaged, and who will not hear it."""
+    """Says who was messaged, and who will not hear it."""
     if not facts.awaited or facts.messaged_at is None:
         return ""
     them = {1: "Messaged", 2: "Both messaged"}.get(len(facts.awaited), "All messaged")

@@ -130,7 +130,7 @@ def _window(plan: Plan) -> str:
 
 
 def checked(run: Run) -> list[str]:
-    """Those that looked, and those that could not: nothing passes by being left out."""
+    """Names the checks that looked, and those that could not: nothing passes by being left out."""
     found = run.work.findings
     left = [escape(name, 24) for name in run.work.unchecked[:NAMED_AT_MOST]]
     more = len(run.work.unchecked) - len(left)
@@ -144,7 +144,7 @@ def checked(run: Run) -> list[str]:
 
 
 def _copy(run: Run, now: datetime) -> list[str]:
-    """What becomes of it. That of a drill that failed is there for whoever wants to see why."""
+    """Says what becomes of the copy. That of a drill that failed is there for whoever wants to see why."""
     waiting = next((drop for drop in droppable(run) if drop.kept_until is None), None)
     until = drop_due_at(run, waiting) if waiting is not None and not waiting.due else None
     if until is None or until <= now:
@@ -153,7 +153,7 @@ def _copy(run: Run, now: datetime) -> list[str]:
 
 
 def _what_follows(run: Run) -> list[str]:
-    """What a drill that failed means for the next rollback."""
+    """Says what a drill that failed means for the next rollback."""
     if not run.state.final or run.work.verdict is not Verdict.FAILED or run.looks_only:
         return []
     return [f"{code(run.approval.plan.point.id, 60)} is not suggested any more, until a drill of it passes"]

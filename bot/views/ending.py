@@ -73,7 +73,7 @@ def _online(run: Run) -> str:
 
 
 def _last_seen(run: Run, now: datetime) -> str:
-    """What the last look at the target found, and when that was: never more."""
+    """Says what the last look at the target found, and when that was: never more."""
     plan = run.approval.planned
     if plan is None:
         return "was not touched"
@@ -106,7 +106,7 @@ def _usable(run: Run) -> str:
 
 
 def _stays(run: Run) -> str:
-    """By what the backend said of its own effects: nothing was restored."""
+    """Says that nothing was restored, by what the backend said of its own effects."""
     if run.approval.planned is not None and run.approval.plan.kind is Kind.SYSTEM:
         return f"stays at {was_live(run.approval.plan)}"
     return "is unchanged"
@@ -167,7 +167,7 @@ def _removed(run: Run, now: datetime) -> str:
 
 
 def _erase_again(run: Run) -> list[str]:
-    """Who was deleted and is back, and how somebody with a shell finds out who that is."""
+    """Says who was deleted and is back, and how somebody with a shell finds out who that is."""
     loss = run.work.loss or (run.approval.plan.loss if run.approval.planned else None)
     returned = people_return(loss.units) if loss is not None and run.work.live is Left.POINT else ()
     if not returned:
@@ -185,7 +185,7 @@ def _lists(run: Run, returned: Sequence[Unit]) -> str:
 
 
 def _kept(run: Run) -> str:
-    """What became of the undo point, or how long it is kept."""
+    """Says what became of the undo point, or how long it is kept."""
     target = run.request.target
     if run.approval.planned is None or target not in run.work.undo_points:
         return ""
@@ -207,7 +207,7 @@ def _kept(run: Run) -> str:
 
 
 def _kept_alone(run: Run) -> list[str]:
-    """Where no loss is told: only what is deleted some day, or was."""
+    """Says only what is deleted some day, or was, when no loss is told."""
     kept = _kept(run) if any(record.step.drops is Do.SAVE for record in run.work.steps) else ""
     return [kept[0].upper() + kept[1:]] if kept else []
 
@@ -291,7 +291,7 @@ def _untouched_rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:
 
 
 def copies(run: Run) -> list[str]:
-    """What became of copies that nobody switched to."""
+    """Says what became of copies that nobody switched to."""
     return [
         _copy(run, record)
         for record in run.work.steps

@@ -370,7 +370,7 @@ def entry(
 
 
 def sections(rows: Iterable[str]) -> list[Block]:
-    """As many sections as the rows need; a row is never divided."""
+    """Returns as many sections as the rows need; a row is never divided."""
     made: list[list[str]] = [[]]
     room = SECTION_TEXT_CHARACTERS
     for row in rows:

@@ -120,7 +120,7 @@ def _learnt(lessons: Lessons) -> str:
 
 
 def _step(run: Run, n: int | None) -> Step | None:
-    """By its number; a checkpoint that is reached carries none, it is the current one."""
+    """Returns a step by its number; a checkpoint that is reached carries none, it is the current one."""
     if n is None:
         return run.work.current.step if run.work.current else None
     return next((record.step for record in run.work.steps if record.step.n == n), None)

@@ -19,7 +19,7 @@ def subject(run: Run, now: datetime) -> str:
 
 
 def left(run: Run) -> str:
-    """What was live before."""
+    """Says what was live before."""
     return current_name(run.approval.plan.current) if run.approval.planned else "what is live"
 
 
@@ -43,7 +43,7 @@ def live(run: Run, now: datetime) -> str:
 
 
 def _each(run: Run) -> str:
-    """What each target is, of a run that has left them unlike each other."""
+    """Says what each target is, of a run that has left them unlike each other."""
     words = {Left.BEFORE: "as before", Left.POINT: "restored", Left.PARTIAL: "changed in part"}
     lefts = {record.step.target: record.left or Left.BEFORE for record in run.work.restores}
     return ", ".join(f"{target_name(target)} {words[left]}" for target, left in lefts.items())
@@ -56,7 +56,7 @@ def restored_at(run: Run) -> datetime | None:
 
 
 def customers(run: Run, now: datetime) -> str:
-    """What customers see of our doing."""
+    """Says what customers see of our doing."""
     if maintenance_unclear(run):
         return "*Not known* whether customers see maintenance"
     if run.work.in_maintenance and run.work.maintenance_since:

@@ -53,7 +53,7 @@ def _new(units: Sequence[Unit]) -> str:
 
 
 def _other(unit: Unit, before: Unit | None, goes: Mapping[Change, str]) -> str:
-    """Of the same things as the one before, the name is not said again."""
+    """Returns a figure. A name that the figure before has as well is not said again."""
     again = before is not None and before.name == unit.name
     figure = f"{unit.count:,} {_WAS[unit.change]}" if again else _figure(unit, f"{_WAS[unit.change]} ")
     return f"{figure}{goes[unit.change]}"
@@ -170,7 +170,7 @@ def _growth(loss: Loss, now: datetime) -> str:
 
 
 def _limits(loss: Loss, ceiling: Ceiling) -> Iterator[str]:
-    """Those of what is shown; where more may begin to differ, *Details* has the rest."""
+    """Yields the limits of what is shown; where more may begin to differ, *Details* has the rest."""
     said = covered(ceiling, loss.units)
     if said:
         yield f"Covered: up to {said}"
@@ -196,7 +196,7 @@ def in_short(loss: Loss, now: datetime) -> str:
 
 
 def removed(loss: Loss, now: datetime) -> str:
-    """What a restore has done to the data, afterwards."""
+    """Says what a restore has done to the data, afterwards."""
     if loss.quality is LossQuality.NONE:
         return "No data was touched"
     if found := amount(loss, now, past=True):

@@ -120,7 +120,7 @@ def _besides(plan: Plan) -> str:
 
 
 def goes(leg: Leg, now: datetime) -> list[str]:
-    """What is not live any more afterwards, and what else becomes different: a line each."""
+    """Says what is not live any more afterwards, and what else becomes different: a line each."""
     return [*(_gone(one, now) for one in leg.gone), *(escape(line, 200) for line in leg.diff.splitlines())]
 
 
@@ -183,12 +183,12 @@ def approvals(plan: Plan) -> str:
 
 
 def current_name(current: Current) -> str:
-    """What is live, as people call it."""
+    """Returns what is live, as people call it."""
     return version(current.label or current.id)
 
 
 def was_live(plan: Plan) -> str:
-    """What stands before anything is restored."""
+    """Says what stands before anything is restored."""
     if plan.kind is Kind.SYSTEM:
         return version(plan.current.label or plan.current.id)
     return "its data of before"
@@ -222,7 +222,7 @@ def in_full(plan: Plan, now: datetime) -> list[str]:
 
 
 def _about(one: OutsideChange) -> str:
-    """Who has told it, and which paths it has changed."""
+    """Says who has told it, and which paths it has changed."""
     told = f"told by {escape(one.source, 30)}" if one.source else "seen by a look"
     shown = ", ".join(escape(path, 40) for path in one.paths[:3])
     more = f" and {len(one.paths) - 3:,} more" if len(one.paths) > 3 else ""
@@ -237,7 +237,7 @@ def _untold(plan: Plan) -> list[str]:
 
 
 def _every_figure(plan: Plan) -> list[str]:
-    """Those that a card has no room for, too."""
+    """Returns every figure, if a card has no room for some of them."""
     counted = [unit for unit in plan.loss.units if unit.count]
     if len(counted) <= loss.FIGURES_ON_A_CARD:
         return []

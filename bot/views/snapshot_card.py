@@ -188,7 +188,7 @@ def _asked(run: Run) -> str:
 
 
 def lock_screen(run: Run, plan: Plan, now: datetime) -> str:
-    """Who asks, what, until when: complete without the blocks."""
+    """Says who asks, what, until when: complete without the blocks."""
     who, what = escape(run.request.requester.name, 40), f"{target_name(plan.target)}{_environment(run)}"
     until = f" Approve by {utc(run.approval.approve_by, now)}." if run.approval.approve_by else ""
     return f"{who} asks: copy {what} {_as_of(run)}. Nothing live is touched.{until} {run.id}"

@@ -64,7 +64,7 @@ class Reachable:
 
 @dataclass(frozen=True, slots=True)
 class StartForm:
-    """What the start modal shows. Nothing of it decides: the submission is looked at again."""
+    """Holds what the start modal shows. Nothing of it decides: the submission is looked at again."""
 
     targets: tuple[TargetChoice, ...]
     channel: str  # where the card would go

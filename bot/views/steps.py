@@ -97,7 +97,7 @@ def step_rows(run: Run, progress: Progress | None) -> list[str]:
 
 
 def _is_shown(run: Run, record: StepRecord) -> bool:
-    """What is dropped long after the run has a sentence of its own, in the long form."""
+    """Says whether a step is shown here. A drop long after the run has its own sentence, in the long form."""
     if record.step.do is Do.DROP:
         return False
     return record.step.do not in _QUIET or record is run.work.current
@@ -219,7 +219,7 @@ def _percent(share: float) -> str:
 
 
 def check_rows(run: Run) -> list[str]:
-    """What did not pass a row each, then what passed, then what has not been looked at."""
+    """Returns a row for each check that did not pass, then what passed, then what has not been looked at."""
     bad = [f for f in run.work.findings if f.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE}]
     good = [f for f in run.work.findings if f.verdict is Verdict.PASSED]
     seen = {(f.name, f.when) for f in run.work.findings}

@@ -184,7 +184,7 @@ def version(name: str, most: int = 40) -> str:
 
 
 def point_name(point: RestorePoint, now: datetime) -> str:
-    """What the point is called where there is room for one name: its time, else its label."""
+    """Returns what the point is called where there is room for one name: its time, else its label."""
     return utc(point.at, now) if point.at else version(point.label or point.id)
 
 
@@ -248,7 +248,7 @@ def _object(run: Run) -> str:
 
 
 def uncapped(sentence: str) -> str:
-    """For the middle of another sentence."""
+    """Returns a sentence for the middle of another one."""
     return sentence[:1].lower() + sentence[1:]
 
 
