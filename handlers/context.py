@@ -101,7 +101,7 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What both roles are opened with. The configuration is loaded, so neither sees how that is done."""
+    """Is what both roles are opened with. The configuration is loaded, so neither sees how that is done."""
 
     settings: ProcessSettings
     configuration: Configuration
@@ -116,7 +116,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every handler of a front is given."""
+    """Holds what every handler of a front is given."""
 
     configuration: Configuration
     store: Store

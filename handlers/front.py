@@ -217,7 +217,7 @@ async def _hear_of_others(database: str, publish: Wake) -> None:
 async def _again_and_again(
     every_seconds: float, work: Callable[[Context], Awaitable[None]], context: Context
 ) -> None:
-    """By the monotonic clock: a wall clock that is set back must not keep a request open."""
+    """Repeats work by the monotonic clock: a wall clock that is set back must not keep a request open."""
     while True:
         await asyncio.sleep(every_seconds)
         try:

@@ -63,7 +63,7 @@ CONFIRMED_EVERY_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Service:
-    """What runs, and how it is stopped in order. What this role has not got is None."""
+    """Holds what runs, and stops it in order. A part that this role has not got is None."""
 
     front: Front | None
     worker: Worker | None

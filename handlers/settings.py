@@ -111,7 +111,7 @@ class ProcessSettings(BaseSettings):
 
     @property
     def worker_key(self) -> Path:
-        """What the workers of a zone share; made in the state folder when none is given."""
+        """Returns the key that the workers of a zone share; made in the state folder when none is given."""
         return self.worker_key_file or self.state / "worker.key"
 
     @property
@@ -123,7 +123,7 @@ class ProcessSettings(BaseSettings):
         return (*told, password) if password else tuple(told)
 
     def why_not_serve(self, role: Role = Role.ALL) -> str | None:
-        """What is missing before this role can do its work; None: nothing."""
+        """Says what is missing before this role can do its work; None: nothing."""
         if role is not Role.ALL and self.database.startswith("sqlite"):
             return (
                 f"--role {role} needs a database that several processes share. Set ROLLBACK_DATABASE_URL to "

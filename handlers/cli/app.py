@@ -137,7 +137,7 @@ def doctor(
 
 
 def _operator(given: str | None) -> str:
-    """Who rehearses. A bot token does not say who installed the app, so whoever sits here is asked."""
+    """Says who rehearses. A bot token does not say who installed the app, so whoever sits here is asked."""
     if given is None and sys.stdin.isatty():
         given = typer.prompt("Your Slack user id (your profile, ⋮, Copy member ID)", err=True)
     if not given:

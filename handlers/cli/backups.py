@@ -37,7 +37,7 @@ async def restored_from(settings: ProcessSettings, file: Path) -> PutBack:
 
 
 async def marked(settings: ProcessSettings) -> RestoredDatabase:
-    """Of a database that was put back by other means. Raises as `restored_from` does."""
+    """Marks a database that was put back by other means. Raises as `restored_from` does."""
     with alone(settings):
         async with opened(settings.database) as database:
             if reason := why_not_readable(await revision(database)):
@@ -103,5 +103,5 @@ async def _slack(settings: ProcessSettings) -> AsyncIterator[AsyncWebClient | No
 
 
 def operator() -> str:
-    """Who sits at this shell, for the evidence."""
+    """Returns who sits at this shell, for the evidence."""
     return f"os:{getpass.getuser()}"

@@ -27,7 +27,7 @@ from storage.sealing import forget_seal
 
 @asynccontextmanager
 async def stored(settings: ProcessSettings) -> AsyncIterator[Store]:
-    """What is stored. Before the first `serve` an empty database stands in, which is thrown away.
+    """Opens what is stored. Before the first `serve` an empty database stands in, which is thrown away.
 
     Raises ConfigurationError, TemporaryError when it is not at this program's version, and DBAPIError.
     """

@@ -177,7 +177,7 @@ def _from_card(
 
 
 def _is_further(told: RestoredDatabase, run: Run, message: Mapping[str, Any]) -> bool:
-    """By the card's own word, or else because it was changed after the backup was made."""
+    """Says whether the card is further, by its own word or else by a change after the backup was made."""
     seq = message["metadata"]["event_payload"].get("seq")
     if isinstance(seq, int):
         return seq > run.seq
@@ -227,7 +227,7 @@ class _Asked:
         return self._can_be_asked(record.step) and record.state is not StepState.ENDED
 
     def _can_be_asked(self, step: Step) -> bool:
-        """What is not configured any more cannot; its run is doubted in any case."""
+        """Says no to what is not configured any more; its run is doubted in any case."""
         if step.target != self.target.name:
             return False
         return step.do in {Do.PREPARE, Do.RESTORE} or (
@@ -240,7 +240,7 @@ class _Asked:
         return await self._find(record.step, Work(op, run.id, run.approval.digest, record.step.do, "", ""))
 
     def _steps(self) -> Iterator[Step]:
-        """Where a run's operations on this target can stand: by today's procedures and the newest plans."""
+        """Yields where operations on this target can stand: by today's procedures and the newest plans."""
         for run in self.known:
             yield from filter(self._can_be_asked, (record.step for record in run.work.steps))
         does = self.world.executor(self.target.name).capabilities.does

@@ -16,28 +16,28 @@ ENDLESS_CHARACTERS = 10_000  # in a line of a file or a pipe: nothing is folded 
 
 
 def data(value: Any) -> None:
-    """For programs."""
+    """Prints a value for programs."""
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def part(text: str) -> None:
-    """For programs: a piece of JSON that is too long to be made as a whole."""
+    """Prints for programs a piece of JSON that is too long to be made as a whole."""
     print(text, end="")
 
 
 def utf8(text: str) -> None:
-    """For programs: in one encoding, whatever the terminal's is."""
+    """Writes for programs, in one encoding, whatever the terminal's is."""
     sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
 
 
 def say(*lines: str) -> None:
-    """For people, where they look for the answer."""
+    """Prints for people, where they look for the answer."""
     for line in lines:
         print(_harmless(line), flush=True)  # a pipe must not hold back what people wait for
 
 
 def aside(*lines: str) -> None:
-    """For people, beside the answer or instead of it."""
+    """Prints for people, beside the answer or instead of it."""
     for line in lines:
         print(_harmless(line), file=sys.stderr)
 

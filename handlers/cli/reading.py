@@ -74,14 +74,14 @@ async def targets(settings: ProcessSettings) -> list[TargetReport]:
 
 @dataclass(frozen=True, slots=True)
 class DrillReport:
-    """What is due of a target, and what its drills have shown."""
+    """Says what is due of a target, and what its drills have shown."""
 
     duty: Duty
     facts: DutyFacts
 
 
 async def drills(settings: ProcessSettings) -> list[DrillReport]:
-    """What is due first, first. Touches no target. Raises ConfigurationError."""
+    """Returns the drills, what is due first in front. Touches no target. Raises ConfigurationError."""
     configuration = load(settings.config, definitions())
     async with stored(settings) as store:
         duties = await DutyStore(store).all()

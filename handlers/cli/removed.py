@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class TargetRemoved:
-    """What a run has removed of one target."""
+    """Says what a run has removed of one target."""
 
     target: str
     removal: Removal

@@ -210,7 +210,7 @@ def live_id(of: Run) -> str | None:
 
 
 def _steps(of: Run, installation: str) -> Iterator[Json]:
-    """What changes the world, and what waits for people. Steps that only look end up in the checks."""
+    """Yields what changes the world, and what waits for people. Steps that only look end up in the checks."""
     for record in of.work.steps:
         if record.step.do in EFFECTS:
             yield _step(record, record.op or op_id(installation, of.id, record.step.n, record.attempt))

@@ -168,5 +168,5 @@ def _plain(of: Run, markup: str) -> str:
 
 
 def _name(of: Run, user: str) -> str:
-    """Who asked is known by name; for the others Slack would have to be asked."""
+    """Names who asked; for the others Slack would have to be asked."""
     return f"{of.request.requester.name} ({user})" if user == of.request.requester.id else user

@@ -20,7 +20,7 @@ DECIDING_WORDS = {verb.name: DECIDING_PRESSES[verb.press] for verb in VERBS if v
 
 
 def _deciding_forms() -> dict[str, bool]:
-    """By callback id. A form that several presses share brakes if one of them does."""
+    """Says by callback id whether a form brakes. One that several presses share does if one of them does."""
     forms = dict.fromkeys((form.callback_id for _, form in forms_then()), False)  # the press is done already
     for press, form in forms_before():
         forms[form.callback_id] = press.brakes or forms.get(form.callback_id, False)
@@ -71,7 +71,7 @@ class Limits:
 
 
 def person_of(payload: Mapping[str, Any]) -> str | None:
-    """Whose quota it uses. None: it is nobody's, a group that changed for instance."""
+    """Returns whose quota it uses. None: it is nobody's, a group that changed for instance."""
     user = payload.get("user_id") or payload.get("user") or payload.get("event", {}).get("user")
     return user.get("id") if isinstance(user, dict) else user
 

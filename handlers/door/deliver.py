@@ -70,7 +70,7 @@ class Door:
                 self._admission.leave()
 
     async def _dispatch(self, payload: Mapping[str, Any], delivery: Delivery) -> BoltResponse:
-        """What was turned away goes to its listener too, which knows how to say so."""
+        """Hands what was turned away to its listener too, which knows how to say so."""
         request = _readable(payload, delivery)
         if request is None:
             return BoltResponse(status=400, body="has values of other types")

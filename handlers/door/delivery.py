@@ -110,7 +110,7 @@ def loop_time() -> float:
 
 
 def key_of(body: Mapping[str, Any]) -> str:
-    """What makes a payload the same payload when it comes twice."""
+    """Returns what makes a payload the same payload when it comes twice."""
     if "event_id" in body:
         return f"event {body['event_id']}"[:255]
     if body.get("type") == "view_submission":

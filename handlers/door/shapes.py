@@ -191,7 +191,7 @@ _BY_EVENT: Mapping[str, type[_Inner]] = {
 
 
 def why_misshapen(payload: Mapping[str, Any]) -> str | None:
-    """What is missing or of another type, for the log. None: a listener can rely on it."""
+    """Says what is missing or of another type, for the log. None: a listener can rely on it."""
     kind = payload.get("type")
     shape = _Command if "command" in payload else _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if shape is None:
@@ -210,7 +210,7 @@ def why_misshapen(payload: Mapping[str, Any]) -> str | None:
 
 
 def _closer(shape: type[_Envelope], payload: Mapping[str, Any]) -> Iterator[tuple[type[_Shape], Any]]:
-    """What the event or the pressed thing asks for besides."""
+    """Yields what the event or the pressed thing asks for besides."""
     if shape is _Event:
         yield _BY_EVENT.get(payload["event"]["type"], _Inner), payload["event"]
     if shape is _Click and payload["actions"][0]["action_id"] in CHOICES:

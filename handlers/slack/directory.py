@@ -60,7 +60,7 @@ class _OneFlight:
 
 
 def _heard(flight: asyncio.Task[Any]) -> None:
-    """Whoever waited for it may have gone."""
+    """Takes the exception of a flight, as whoever waited for it may have gone."""
     if not flight.cancelled():
         flight.exception()
 
@@ -195,7 +195,7 @@ class SlackDirectory:
             return []
 
     async def on_dnd(self, users: Sequence[str]) -> frozenset[str]:
-        """Who will not hear it ring; a courtesy, so whatever goes wrong means "not known"."""
+        """Returns who will not hear it ring; a courtesy, so whatever goes wrong means "not known"."""
         if not users:
             return frozenset()
 

@@ -79,7 +79,7 @@ def _usergroups(configuration: Configuration, target: Target | None) -> tuple[st
 
 
 def _holds(run: Run) -> tuple[str, ...]:
-    """What a deploy would bring back. The state of a database is nothing that somebody deploys."""
+    """Says what a deploy would bring back. The state of a database is nothing that somebody deploys."""
     if (
         run.state is not State.SUCCEEDED
         or run.request.purpose is not Purpose.ROLLBACK

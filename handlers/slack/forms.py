@@ -38,6 +38,6 @@ def any_block(view: Mapping[str, Any]) -> str | None:
 
 
 def _inputs(view: Mapping[str, Any]) -> Mapping[str, Any]:
-    """By block and action id. A modal without inputs may come with a state of none."""
+    """Returns the inputs by block and action id. A modal without inputs may come with a state of none."""
     values: Mapping[str, Any] = (view.get("state") or {}).get("values", {})
     return values

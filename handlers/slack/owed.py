@@ -13,7 +13,7 @@ def awaits_its_card(run: Run) -> bool:
 
 
 def standing(cards: Sequence[Card], *kinds: CardKind) -> Iterator[Card]:
-    """Those of these kinds that Slack has not made impossible, in the order of the kinds."""
+    """Yields cards of these kinds that Slack has not made impossible, in the order of the kinds."""
     return (card for kind in kinds for card in cards if card.kind is kind and card.gone is None)
 
 

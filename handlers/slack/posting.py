@@ -109,7 +109,7 @@ class Posting:
         return found[0]
 
     async def _look(self, card: Card, thread: str | None) -> list[PostedMessage] | None:
-        """Where this card stands, the newest first; None: we may not read there."""
+        """Returns where this card stands, the newest first; None: we may not read there."""
         method = "conversations.history" if thread is None else "conversations.replies"
         within: dict[str, Any] = {
             "ts": thread,
@@ -171,13 +171,13 @@ def _new(card: Card, seq: int, thread: str | None) -> dict[str, Any]:
 
 
 def _mark(card: Card, seq: int) -> dict[str, Any]:
-    """What makes it possible to find it again, and by how far it was drawn a run that was forgotten."""
+    """Marks a card so that it is found again, and a run that was forgotten by how far it was drawn."""
     payload = {"run_id": card.run_id, "card": card.key, "seq": seq}
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
 def _plainer_and_plainer(drawing: MessageContent) -> Iterator[dict[str, Any]]:
-    """As drawn; its words and its buttons; the beginning of its words, with nothing beside them."""
+    """Yields it as drawn; its words and its buttons; the beginning of its words, with nothing beside them."""
     words: Block = {"type": "section", "text": {"type": "plain_text", "text": cut(drawing.text, 3_000)}}
     buttons = [block for block in drawing.blocks if block.get("type") == "actions"]
     yield {"text": drawing.text, "blocks": list(drawing.blocks)}

@@ -229,7 +229,7 @@ class Publisher:
             log.warning("given up", run=run.id, card=card.kind.value, why="no link to its card")
 
     def _leave_alone(self, run: Run, cards: Sequence[Card]) -> None:
-        """For a while, when a run that stands still owes nothing but what cannot be drawn."""
+        """Leaves a run for a while, when it stands still and owes nothing but what cannot be drawn."""
         now = self._ctx.clock()
         owed = [card for card in cards if card.gone is None and card.ts is None]
         pauses = [self._undrawn.pauses_until(card.key, now) for card in owed]
@@ -344,7 +344,7 @@ class Publisher:
                 run = await self._ctx.store.load(run.id)
 
     async def _without(self, run: Run, card: Card, error: str) -> Run:
-        """What follows when a message cannot be: the run goes on, but nobody is left without news."""
+        """Acts when a message cannot be: the run goes on, but nobody is left without news."""
         self._ctx.publish()
         if card.kind is CardKind.NOTICE and card.recipient == run.request.channel:
             for user in called(run):

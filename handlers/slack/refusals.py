@@ -102,7 +102,7 @@ def said(problem: SlackApiError) -> tuple[int, str | None]:
 
 
 def meaning(method: str, error: str) -> Meaning:
-    """What Slack does not document is taken as a mistake of ours in what was said: said plainer, once."""
+    """Takes what Slack does not document as a mistake of ours in what was said: said plainer, once."""
     if error == "missing_scope" and not method.startswith("chat."):
         return Meaning.PLACE  # we can do without everything but posting
     return _MEANINGS.get(error, Meaning.SHAPE)

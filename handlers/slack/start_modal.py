@@ -116,7 +116,7 @@ async def _chosen(ctx: Context, modal: Modal, value: str | None) -> str | None:
 
 
 def _goal(ctx: Context, person: Person, context: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """What to look for, and what was wrong with a typed time."""
+    """Returns what to look for, and what was wrong with a typed time."""
     offline_first = context.get("offline") == start_form.FROM_THE_START
     if context.get("before"):
         try:

@@ -9,7 +9,7 @@ _WRAPPED = re.compile(r"<([^<>]*)>")
 
 
 def plain(text: str) -> str:
-    """What a reader would see: no mention of the bot in front, no markup, nothing invisible."""
+    """Returns what a reader would see: no mention of the bot in front, no markup, nothing invisible."""
     seen = visible(text)
     if addressed := _ADDRESSED.match(seen):
         seen = seen[addressed.end() :]

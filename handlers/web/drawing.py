@@ -29,7 +29,7 @@ def draw(template: str, *, status: int = 200, **values: Any) -> web.Response:
 
 
 def missing() -> web.Response:
-    """For a run that does not exist, and for whoever may not read one that does: the same bytes."""
+    """Draws the same bytes for a run that does not exist and for whoever may not read one that does."""
     return draw("missing.html", status=404)
 
 
@@ -73,7 +73,7 @@ def _environment() -> "Environment":
 
 
 def _readable(value: object) -> object:
-    """Of every text that is put in: no control or bidi characters. What is HTML already stays as it is."""
+    """Frees each text put in of control and bidi characters. A text that is HTML already stays as it is."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -62,7 +62,7 @@ class ChangeForm(BaseModel):
 
 
 class BadForm(Exception):
-    """What was told cannot be kept; the message is one sentence for whoever sent it."""
+    """Says that what was told cannot be kept; the message is one sentence for whoever sent it."""
 
 
 # The gate --------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Silent:
         self._since: WeakKeyDictionary[asyncio.BaseTransport, float] = WeakKeyDictionary()
 
     def close(self, server: web.Server, now: float) -> None:
-        """Those whose patience is over. `now` in seconds of any clock that does not run back."""
+        """Closes those that are silent too long. `now` in seconds of any clock that does not run back."""
         for connection in server.connections:
             if (transport := connection.transport) is None:
                 continue

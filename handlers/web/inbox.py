@@ -11,7 +11,7 @@ Batch = list[Waiting]
 
 
 class Inbox:
-    """What was told and is not stored yet: while one transaction is written, the next one fills."""
+    """Holds what was told and is not stored yet: while one transaction is written, the next one fills."""
 
     def __init__(self, changes: ChangeStore, clock: Clock) -> None:
         self._changes = changes

@@ -46,6 +46,6 @@ class Links:
 
 
 def links_from(front_key: Path) -> Links:
-    """With a key derived from the front's: every front of one installation makes and knows the same links."""
+    """Derives the key from the front's: every front of one installation makes and knows the same links."""
     kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE)
     return Links(kdf.derive(front_key.read_bytes()))

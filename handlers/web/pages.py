@@ -83,7 +83,7 @@ def _people_of(run: Run, proven: Sequence[Proof], facts: CardFacts) -> set[str]:
 
 
 async def _names(context: Context, people: Iterable[str]) -> Mapping[str, str]:
-    """What each is called: by Slack, else by the configuration, else by the id."""
+    """Returns what each is called: by Slack, else by the configuration, else by the id."""
     looking = {one: asyncio.create_task(_name(context, one)) for one in people}
     if looking:
         await asyncio.wait(looking.values(), timeout=NAMES_WITHIN_SECONDS)

@@ -16,7 +16,7 @@ CLOCKS_APART_AT_MOST_SECONDS = 5.0  # between the database's clock and ours
 
 
 class Readiness:
-    """What this process has not got is None: a front sweeps not, a worker has no sender, HTTP no socket."""
+    """Says why we are not ready. None: a part we lack (a front's sweep, a worker's sender, HTTP's socket)."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from storage.runs import Store
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """For machines that watch: every process has it."""
+    """Holds what machines that watch are answered from: every process has it."""
 
     store: Store
     metrics: Metrics
@@ -25,7 +25,7 @@ class ProcessState:
 
 @dataclass(frozen=True, slots=True)
 class FrontState:
-    """For Slack and for readers of pages: a front's."""
+    """Holds what Slack and readers of pages are answered from: a front has it."""
 
     context: Context
     door: Door

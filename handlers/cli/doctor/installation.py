@@ -51,7 +51,7 @@ def guard(now: datetime) -> Result:
 
 
 def state_folder(path: Path) -> Result:
-    """Who may write there may forge approvals: the key that signs them lies in it."""
+    """Checks that the folder is ours alone: the key in it signs approvals, so others could forge them."""
     if not path.exists():
         return ok("state folder", f"{path} is made by the first `serve`")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
@@ -99,7 +99,7 @@ def file_system(path: Path, mounts: str) -> str:
 
 
 def _unescaped(field: str) -> str:
-    """As proc(5) says: blanks and the like stand there as three octal digits."""
+    """Decodes blanks and the like, which stand there as three octal digits, as proc(5) says."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), field)
 
 

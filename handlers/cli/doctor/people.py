@@ -73,7 +73,7 @@ def without(entitled: Entitled, silent: Collection[str]) -> Entitled:
 
 
 async def _likely_requesters(directory: SlackDirectory, entitled: Entitled) -> list[Person]:
-    """Where every full member may ask, the approvers are the ones who could be left without another."""
+    """Returns who may ask. When every full member may: the approvers, who could be left without another."""
     if entitled.requesters is None:
         return list(entitled.approvers)
     return [await directory.person(user, PEOPLE_KNOWN_SECONDS) for user in sorted(entitled.requesters)]
@@ -104,7 +104,7 @@ def _names(people: Iterable[Person]) -> str:
 
 
 async def rights(directory: SlackDirectory, configuration: Configuration, person: Person) -> Result:
-    """What this person may do, so that a rehearsal shows more than a button."""
+    """Says what this person may do, so that a rehearsal shows more than a button."""
     may: dict[PersonRole, list[str]] = {PersonRole.MAY_ASK: [], PersonRole.APPROVER: []}
     for target in configuration.targets.values():
         entitled = await directory.entitled(target, PEOPLE_KNOWN_SECONDS)

@@ -59,7 +59,7 @@ async def asked(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """What Slack says of this bot."""
+    """Holds what Slack says of this bot."""
 
     team_id: str
     scopes: frozenset[str]
