@@ -43,7 +43,7 @@ LOAD = (
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup holds. `newest` None: nothing was ever decided."""
+    """Says what a backup holds. `newest` None: nothing was ever decided."""
 
     entries: int
     head: str  # hash of the newest entry of evidence
@@ -105,7 +105,7 @@ async def put_back(url: str, file: Path, at: datetime, by: str) -> PutBack:
 
 
 def _copy(source: Path, draft: Path) -> None:
-    """For us alone, from the first byte. Raises sqlite3.DatabaseError."""
+    """Copies for us alone, from the first byte. Raises sqlite3.DatabaseError."""
     draft.unlink(missing_ok=True)  # of an attempt that was killed
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     copy(source, draft)

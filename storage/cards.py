@@ -118,7 +118,7 @@ async def want(
 async def place(
     connection: AsyncConnection, key: str, channel: str, ts: str, drawn: str, at: datetime
 ) -> None:
-    """Where a message stands now, and what it shows."""
+    """Notes where a message stands now, and what it shows."""
     values = {"channel": channel, "ts": ts, "drawn": drawn, "drawn_at": iso(at)}
     await connection.execute(update(cards).where(cards.c.key == key).values(**values))
 

@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a worker finds to do at one moment, and when it has to look again at the latest."""
+    """Says what a worker finds to do at one moment, and when it has to look again at the latest."""
 
     runs: tuple[str, ...] = ()  # ids of runs that want driving and have no live claim
     next_lease_over: datetime | None = None  # of the claims alive at that moment; None: nobody drives

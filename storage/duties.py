@@ -159,7 +159,7 @@ class DutyStore:
         await self._store.database.write(work)
 
     async def all(self) -> tuple[Duty, ...]:
-        """Those that are open, what is due first in front."""
+        """Returns the open ones, what is due first in front."""
         still_open = select(duties).where(duties.c.done_at.is_(None))
         return await self._duties(still_open.order_by(duties.c.due_at, duties.c.target))
 
@@ -168,14 +168,14 @@ class DutyStore:
         return found[0] if found else None
 
     async def of_card(self, card: str) -> tuple[Duty, ...]:
-        """What was told in one message, as far as it was not told anew in another."""
+        """Returns what was told in one message, as far as it was not told anew in another."""
         query = select(duties).where(duties.c.card == card)
         return await self._duties(query.order_by(duties.c.due_at, duties.c.target))
 
     # Telling
 
     async def due(self, until: datetime) -> tuple[Duty, ...]:
-        """What is to be told now: at most TOLD_AT_ONCE_DUTIES, the longest due first."""
+        """Returns what is to be told now: at most TOLD_AT_ONCE_DUTIES, the longest due first."""
         async with self._store.database.read() as connection:
             return tuple(duty_in(row) for row in await connection.execute(_DUE, {"until": iso(until)}))
 

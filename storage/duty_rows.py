@@ -92,7 +92,7 @@ async def redraw_backups(connection: AsyncConnection, target: str) -> None:
 
 
 async def forget_shown(connection: AsyncConnection, backup: Run) -> None:
-    """What was shown of a backup is forgotten with it."""
+    """Forgets what was shown of a backup along with the backup."""
     await connection.execute(delete(proofs).where(proofs.c.run_id == backup.id))
 
 

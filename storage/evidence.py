@@ -44,7 +44,7 @@ def owe(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
 
 
 def forget_owed(connection: AsyncConnection) -> None:
-    """Of a transaction that was taken back."""
+    """Forgets what was owed by a transaction that was taken back."""
     connection.info.pop(_OWED, None)
 
 

@@ -81,7 +81,7 @@ async def why_not_sound(database: Database) -> str | None:
 
 
 async def damage_of(database: Database, *, fully_up_to: int | None = FULLY_UP_TO_ENTRIES) -> str | None:
-    """What is wrong, in half a sentence; None: nothing. `fully_up_to` entries; None: however many there are.
+    """Says what is wrong, in half a sentence; None: nothing. `fully_up_to` entries; None: all that there are.
 
     Raises DBAPIError when it cannot be reached.
     """
@@ -127,7 +127,7 @@ async def _has_grown(database: Database, seal: Seal) -> bool:
 async def _looked_through(
     database: Database, path: Path | None, seal: Seal | None, fully_up_to: int | None
 ) -> str | None:
-    """What the database says of itself comes first, but nobody waits for it with the rest."""
+    """Reports first what the database says of itself, but the rest does not wait for that."""
     of_file = asyncio.to_thread(_sqlite_says, path)
     of_rows = _held_together(database, path, seal, fully_up_to)
     for found in await asyncio.gather(of_file, of_rows, return_exceptions=True):
@@ -297,7 +297,7 @@ def _misprojected(run: Run, row: Row[Any]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Follows:
-    """What has to stand in other tables because of the runs."""
+    """Holds what has to stand in other tables because of the runs."""
 
     locks: set[tuple[str, str]] = field(default_factory=set)  # open run, its own target
     held: set[tuple[str, str, str, str]] = field(default_factory=set)  # run, target, point, since
@@ -369,7 +369,7 @@ async def _newest(connection: AsyncConnection, kind: str) -> dict[str, Any] | No
 
 
 async def _beside_is_unreadable(connection: AsyncConnection) -> str | None:
-    """What nothing is decided from can still be read. Raises DBAPIError, ValueError: it cannot."""
+    """Checks that what nothing is decided from can be read. Raises DBAPIError, ValueError: it cannot."""
     for table in metadata.sorted_tables:
         if table not in {evidence, run_events, runs}:
             (await connection.execute(select(table))).all()

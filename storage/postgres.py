@@ -75,7 +75,7 @@ def _in_our_words(problem: Exception, committing: bool) -> Exception:
 
 
 def _said(problem: Exception) -> psycopg.Error | None:
-    """What the driver raised, beneath SQLAlchemy or the queue; None: it was not the driver."""
+    """Returns what the driver raised, beneath SQLAlchemy or the queue; None: it was not the driver."""
     said = problem.orig if isinstance(problem, DBAPIError) else problem.__cause__
     return said if isinstance(said, psycopg.Error) else None
 

@@ -29,13 +29,13 @@ class PracticeStore:
         self._store = store
 
     async def all(self) -> dict[str, Practice]:
-        """By account."""
+        """Returns the practices by account."""
         async with self._store.database.read() as connection:
             rows = await connection.execute(select(practices))
             return {row.person: _practice(row) for row in rows}
 
     async def of_card(self, card: str) -> Practice | None:
-        """What this message is about; None: a newer one was sent since."""
+        """Returns what this message is about; None: a newer one was sent since."""
         async with self._store.database.read() as connection:
             row = (await connection.execute(select(practices).where(practices.c.card == card))).one_or_none()
         return _practice(row) if row else None

@@ -31,7 +31,7 @@ class Summary:
 
 
 def moving_columns(run: Run) -> dict[str, Any]:
-    """Of its projection: what an event may change."""
+    """Returns the columns of a run's projection that an event may change."""
     return {
         "state": run.state.value,
         "phase": None if run.phase is None else run.phase.value,
@@ -45,7 +45,7 @@ def moving_columns(run: Run) -> dict[str, Any]:
 
 
 def fixed_columns(run: Run) -> dict[str, Any]:
-    """Of its projection: what stands since it was opened."""
+    """Returns the columns of a run's projection that stand since it was opened."""
     return {
         "number": number_of(run.id),
         "target": run.request.target,

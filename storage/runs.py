@@ -229,7 +229,7 @@ class Store:
             return await drills_of(connection, target)
 
     async def drill_results(self, target: str, points: Collection[str]) -> dict[str, DrillResult]:
-        """What was shown of each of these restore points last, by the events of the run that has shown it.
+        """Returns what was last shown of each of these points, by the events of the run that has shown it.
 
         That is a drill, or the look at a backup as it was taken. Which one it is was not noted by earlier
         versions: there the newest drills are looked through.
@@ -242,7 +242,7 @@ class Store:
         return shown_by(run for run in others if run.is_drill or run.is_backup or run.is_rehearsal) | shown
 
     async def changes_since(self, target: str, since: datetime) -> tuple[tuple[OutsideChange, ...], int]:
-        """What was done to it without the bot, the newest first, and how many changes were told of in all."""
+        """Returns changes without the bot, significant and newest first, and how many were told of in all."""
         async with self.database.read() as connection:
             return await told_since(connection, target, since)
 

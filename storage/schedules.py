@@ -52,7 +52,7 @@ class ScheduleStore:
         await self._store.change(work)
 
     async def all(self) -> tuple[Schedule, ...]:
-        """What is due first in front."""
+        """Returns the schedules, what is due first in front."""
         async with self._store.database.read() as connection:
             return tuple(schedule_in(row) for row in await connection.execute(EVERY_SCHEDULE))
 

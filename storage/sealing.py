@@ -18,7 +18,7 @@ from storage.tables import evidence_head
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What was known to be sound, kept beside the file. `file` None: it was in use since."""
+    """Says what was known to be sound, kept beside the file. `file` None: it was in use since."""
 
     n: int  # the newest entry of the log
     hash: str
@@ -59,7 +59,7 @@ async def take_seal_off(database: Database) -> None:
 
 
 def forget_seal(database: Database) -> None:
-    """For whoever writes without `serve`, in its transaction: the file will be another one."""
+    """Removes the seal for whoever writes without `serve`, in its transaction: the file becomes another."""
     path = file_of(database.url)
     if path is not None:
         beside(path).unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def read_seal(path: Path) -> Seal | None:
 
 
 def digest_of(path: Path) -> str:
-    """With the write-ahead log, where there is one: it is part of the database."""
+    """Returns the digest with the write-ahead log, where there is one: it is part of the database."""
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256")
     log = path.with_name(f"{path.name}-wal")

@@ -37,7 +37,7 @@ NOT_DURABLE = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FS
 
 
 def _in_our_words(problem: Exception, committing: bool) -> Exception:
-    """What failed while it wrote the log may be found whole in it after a crash; the rest is not there."""
+    """Puts it in our words: a failed write of the log may be found whole after a crash; others are not."""
     code = _code(problem) & 0xFF
     if code not in UNUSABLE:
         return problem
@@ -143,6 +143,6 @@ def settle(path: Path) -> None:
 
 
 def copy(path: Path, aside: Path) -> None:
-    """By SQLite itself: a copy of the file alone would lack what stands only in the write-ahead log."""
+    """Copies by SQLite itself: a copy of the file alone lacks what stands only in the write-ahead log."""
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(aside)) as target:
         source.backup(target)

@@ -93,7 +93,7 @@ class Dispatch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a new run needs besides its event."""
+    """Holds the event of a new run, and what it needs besides."""
 
     event: Event
     locks: tuple[str, ...]
@@ -150,7 +150,7 @@ class Transaction:
         return run
 
     async def next_id(self) -> str:
-        """Of the run that this transaction opens next."""
+        """Returns the id of the run that this transaction opens next."""
         if self._number is None:
             self._number = await self.connection.scalar(_NEXT_NUMBER)
         return f"{RUN}{self._number}"
@@ -218,7 +218,7 @@ class Transaction:
         return StaleRun(run.id) if epoch in {None, held} else ClaimLost(run.id)
 
     async def _supersede(self, run: Run, at: datetime) -> None:
-        """What the run before brought to these targets is not live any more: its card says so, too."""
+        """Marks what the run before brought to these targets as not live any more: its card says so, too."""
         point = run.approval.plan.point
         for leg in run.approval.plan.legs:
             for earlier in await moved_before(self.connection, leg.target, run.id):

@@ -39,7 +39,7 @@ class NoneFree(TimeoutError):
 
 
 class DiskFailed(TemporaryError):
-    """What the disk did not take is still in the kernel's memory, where it looks as if it were stored."""
+    """Says that what the disk did not take is still in the kernel's memory, where it looks as if stored."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -105,14 +105,14 @@ class DatabaseBehaviour:
 
 @dataclass(frozen=True, slots=True)
 class TransactionEnd:
-    """What every transaction ends with."""
+    """Holds what every transaction ends with."""
 
     write: Callable[[AsyncConnection], Awaitable[None]]
     forget: Callable[[AsyncConnection], None]  # what a transaction that was taken back has left for it
 
 
 class Writer:
-    """What waits shares a transaction, and so the wait for the disk; what goes wrong is done again alone."""
+    """Writes what waits in one transaction, so it waits for the disk once; what fails is done again alone."""
 
     def __init__(self, engine: AsyncEngine, behaviour: DatabaseBehaviour, ending: TransactionEnd) -> None:
         self._engine = engine
