@@ -338,7 +338,7 @@ class DiscreetCheck:
 
     @property
     def name(self) -> str:
-        """As its findings carry it: before and after are compared by name."""
+        """Returns its name as its findings carry it: before and after are compared by name."""
         return self._hearing.read("name", lambda: self._check.name)
 
     @property

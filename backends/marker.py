@@ -51,7 +51,7 @@ class MarkerStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What was taken, and how far it came. `facts` let an executor recognise its own change in the world."""
+    """Says what was taken, and how far it came. `facts` let an executor know its own change in the world."""
 
     digest: str  # of the plan
     point: str

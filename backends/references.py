@@ -32,6 +32,6 @@ class Resolver:
         return str(beside) if "://" not in text and beside.is_dir() else text
 
     def with_variables(self, environment: Mapping[str, str | Reference]) -> Surroundings:
-        """For programs that see these variables, too."""
+        """Returns the surroundings for programs that see these variables, too."""
         variables = {name: self.text(value) for name, value in environment.items()}
         return replace(self.surroundings, environment={**self.surroundings.environment, **variables})

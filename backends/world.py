@@ -133,7 +133,7 @@ class ConfiguredWorld:
         return tuple(found.values())
 
     def checks_of_copy(self, target: str, environment: Mapping[str, str]) -> ChecksOfCopy:
-        """Those of a target that can look at its copy, and only behind maintenance: a copy has no traffic.
+        """Finds a target's checks that can look at its copy, only behind maintenance: a copy has no traffic.
 
         Raises PermanentError when a check breaks the contract.
         """

@@ -88,7 +88,7 @@ class ArgvCall(Settings):
 class PagedCall(ArgvCall):
     argv: PagedArgv
     timeout: Wait = 30.0
-    """For all pages together."""
+    """Time limit of all pages together."""
 
 
 class OpCall(ArgvCall):

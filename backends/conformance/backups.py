@@ -23,7 +23,7 @@ class BackupContract:
 
     @pytest.fixture
     def backing_up(self, executor: Executor, work: Work) -> Work:
-        """What saves a backup: it stands for itself, and no restore comes after it."""
+        """Returns what saves a backup: it stands for itself, and no restore comes after it."""
         if not executor.capabilities.backs_up:
             pytest.skip("this backend saves nothing of its own")
         return replace(work, run_id="BK-7", op_id=f"{INSTALLATION}.BK-7.3", is_backup=True)

@@ -27,7 +27,7 @@ INSTALLATION = "k7f3a91c"
 
 
 class Moment(StrEnum):
-    """Where an executor kills its own process with SIGKILL."""
+    """Says where an executor kills its own process with SIGKILL."""
 
     TAKEN = "taken"  # the op id is taken at the backend, customers see the state before
     CHANGED = "changed"  # customers see the restore point, nobody was told
@@ -47,7 +47,7 @@ class World(Protocol):
         """Builds it in `root`, which does not exist yet; nothing outside is ever touched."""
 
     def executor(self, dies: Moment | None = None) -> Executor:
-        """With `dies`, one that kills its process at that moment of its first restore."""
+        """Returns an executor; one with `dies` kills its process at that moment of its first restore."""
 
     def live(self) -> str:
         """Returns what customers get, all of it (or a hash): read from the world, never from the executor."""

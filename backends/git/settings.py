@@ -56,9 +56,9 @@ class CommitSettings(Settings):
     """The commit that a restore makes."""
 
     name: Annotated[Text, _checked(_why_not_name)] = NAME
-    """Of its author and committer."""
+    """Name of its author and committer."""
     email: Annotated[Text, _checked(_why_not_email)] = EMAIL
-    """Of its author and committer: what push rules and sign-off checks compare."""
+    """E-mail of its author and committer: what push rules and sign-off checks compare."""
     message: Annotated[Text, _checked(why_not_template)] = TEMPLATE
     """May hold {run}, {operation}, {path}, {point}, {subject} and {undone}. Our trailers follow it always."""
     trailers: Mapping[Key, Worth] = Field(default_factory=dict)
@@ -73,12 +73,12 @@ class GitSettings(ExecutorSettings):
 
     type: Literal["git"]
     remote: Value
-    """Where to clone from and push to."""
+    """The address to clone from and push to."""
     branch: Value = "main"
     path: Value = ""
     """Only this folder is taken back. Absent: the whole repository."""
     credentials: Mapping[Literal["user", "password"], Value] = Field(default_factory=dict)
-    """For an https remote. Read each time they are used, so what was rotated counts at once."""
+    """Credentials for an https remote. Read each time they are used, so what was rotated counts at once."""
     push_credentials: Mapping[Literal["user", "password"], Value] = Field(default_factory=dict)
     """Other ones for pushing, so that looking needs no right to write. Absent: the same."""
     ca_file: Value | None = None
@@ -86,5 +86,5 @@ class GitSettings(ExecutorSettings):
     fetch_within: Wait = FETCH_WITHIN_SECONDS
     """How long one fetch may take in all. It goes on while nobody waits for it."""
     hooks: Literal["skip", "run"] = "skip"
-    """Of a repository on this machine: they would run with the rights of the bot."""
+    """Whether hooks of a repository on this machine run: they would run with the rights of the bot."""
     commit: CommitSettings = CommitSettings()

@@ -147,7 +147,7 @@ class Deflated:
 
 
 def _window_bits(data: bytes) -> int:
-    """As zlib takes it: whether a header of gzip, of zlib, or none stands before the data."""
+    """Says in zlib's terms whether a header of gzip, of zlib, or none stands before the data."""
     if data[0] == GZIP[0]:
         return zlib.MAX_WBITS | 16
     return zlib.MAX_WBITS if data[0] & 0x0F == DEFLATED else -zlib.MAX_WBITS

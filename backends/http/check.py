@@ -252,7 +252,7 @@ def _host_of(url: URL) -> str:
 
 
 def _redirect(first: URL, url: URL, location: str) -> URL:
-    """With a user only where the first address has one, and only back to its origin. Raises ValueError."""
+    """Keeps the user only where the first address has one, and only back to its origin. Raises ValueError."""
     to = url.join(URL(location)).with_user(None)
     if first.user is None or to.origin() != first.origin():
         return to

@@ -134,7 +134,7 @@ def _refuse_elsewhere(live: Live, root: Path, link: Path, folder: Path) -> None:
 
 
 def _is_link(path: str) -> bool:
-    """What may not be looked at is no answer: PermissionError says so."""
+    """Says whether it is a link. Raises PermissionError where it may not be looked at: that is no answer."""
     try:
         return stat.S_ISLNK(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):

@@ -160,7 +160,7 @@ def pair_called(connection: sqlite3.Connection, name: str) -> TablePair | None:
 
 
 def _by_name(names: Iterable[str]) -> Mapping[str, str]:
-    """By how SQLite compares them."""
+    """Returns the names by how SQLite compares them."""
     return {folded(name): name for name in names}
 
 

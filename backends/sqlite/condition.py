@@ -46,7 +46,7 @@ LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What was seen of a database."""
+    """Says what was seen of a database."""
 
     schema: str = ""  # its hash; empty: SQLite cannot read it
     damage: str = ""  # in one word; empty: none was seen

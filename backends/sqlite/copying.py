@@ -80,7 +80,7 @@ class Copy(Restoring):
         self._give_up = time.monotonic() + self._route.wait
 
     def _keep_out_others(self, live: sqlite3.Connection) -> None:
-        """With a rollback journal: nobody else may even read until this connection is closed."""
+        """Locks a rollback-journal database: nobody else may even read until this connection is closed."""
         live.execute("PRAGMA locking_mode = EXCLUSIVE")
         live.execute("BEGIN EXCLUSIVE")
         self._compare(live)

@@ -215,7 +215,7 @@ class CheckedFile:
 
 
 def checked(connection: sqlite3.Connection, how: str, seconds: float) -> CheckedFile:
-    """Where only the application can check a table, all others are checked. Raises OutOfTime."""
+    """Checks the file, or all tables but those that only the application can check. Raises OutOfTime."""
     with deadline(connection, seconds):
         try:
             return CheckedFile(_first_fault(connection, f"{how}(1)"))

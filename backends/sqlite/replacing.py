@@ -137,7 +137,7 @@ class Replacing(Restoring):
         return live
 
     def _renew_undo(self, live: sqlite3.Connection | None) -> None:
-        """What was written after it was saved is in it as well."""
+        """Saves the undo point once more: what was written after it was saved is in it as well."""
         undo = self._route.undo
         if undo is not None:
             renewed = {SAVES: undo.path.name, HOLDS: undo.renew(live, self._database)}

@@ -206,7 +206,7 @@ class Saving(OnDatabase):
         self._seconds = seconds
 
     def _attempt(self) -> Exception | None:
-        """What came to nothing leaves no half of it: where it is tried again, each half would take room."""
+        """Removes the half of what came to nothing: where it is tried again, each half would take room."""
         error = super()._attempt()
         if error is not None and self._marker.stage is MarkerStage.TAKEN:
             for file in files_of(self._undo.unfinished):

@@ -18,8 +18,8 @@ class SqliteSettings(ExecutorSettings):
     backups: Value
     """The folder of the backups."""
     names: Annotated[tuple[Text, ...], Field(min_length=1)] = DEFAULT_NAMES
-    """What backups are called, such as orders-%Y-%m-%d.db. The time is UTC unless %z says its zone. Of a form
-    without a time, such as *.sqlite3, the time of the file counts."""
+    """Forms of backup names, such as orders-%Y-%m-%d.db. The time is UTC unless %z says its zone. A form
+    without a time, such as *.sqlite3, takes the time of the file."""
     tables: tuple[Text, ...] = ()
     """Tables that people ask for first, in this order. What differs is counted in every table."""
     personal: tuple[Text, ...] = ()

@@ -41,7 +41,7 @@ def changes(live: sqlite3.Connection, old: sqlite3.Connection) -> Iterator[str]:
 
 
 def _last_keys(database: sqlite3.Connection) -> dict[str, int]:
-    """By table with AUTOINCREMENT."""
+    """Returns the last keys by table with AUTOINCREMENT."""
     if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
         return {}
     return dict(database.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name").fetchall())

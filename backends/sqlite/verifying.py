@@ -128,7 +128,7 @@ def integrity(opened: AbstractContextManager[sqlite3.Connection]) -> Finding:
 
 
 def same_bytes(database: Path, fingerprint: str, found: Found, point: Callable[[], Path]) -> Finding:
-    """What came back is damaged, so nothing but its bytes can be looked at."""
+    """Looks at nothing but the bytes, since what came back is damaged."""
     if found.fate is not Fate.DONE:
         return finding(ARRIVED, VERDICTS.get(found.fate, Verdict.INCONCLUSIVE), None, found.words)
     try:
