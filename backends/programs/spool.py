@@ -70,7 +70,7 @@ _OP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def name_of(spool: Path, fresh: str) -> str:
     """Returns what this spool is called for ever. `fresh`: a random name, for one that has none yet.
 
-    Whoever comes second, in this process or another, gets the name that the first has given.
+    The second to come, in this process or another, gets the name that the first has given.
     """
     file = spool / NAME
     if not file.exists():
