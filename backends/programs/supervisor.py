@@ -179,7 +179,7 @@ def signal_group(pid: int, number: int) -> None:
 
 
 def drain(pipe: int, log: "Log") -> bool:
-    """Reads what is there, but not for ever: the clock must be looked at. False: nobody can write more."""
+    """Reads what is there now, not for ever: the clock must be looked at. False: nobody can write more."""
     for _ in range(8):
         try:
             chunk = os.read(pipe, CHUNK_BYTES)

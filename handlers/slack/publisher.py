@@ -229,7 +229,7 @@ class Publisher:
             log.warning("given up", run=run.id, card=card.kind.value, why="no link to its card")
 
     def _leave_alone(self, run: Run, cards: Sequence[Card]) -> None:
-        """Leaves a run for a while, when it stands still and owes nothing but what cannot be drawn."""
+        """Leaves a run alone for a while, when it stands still and owes nothing but what cannot be drawn."""
         now = self._ctx.clock()
         owed = [card for card in cards if card.gone is None and card.ts is None]
         pauses = [self._undrawn.pauses_until(card.key, now) for card in owed]

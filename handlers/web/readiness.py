@@ -16,7 +16,7 @@ CLOCKS_APART_AT_MOST_SECONDS = 5.0  # between the database's clock and ours
 
 
 class Readiness:
-    """Says why we are not ready. None: a part we lack (a front's sweep, a worker's sender, HTTP's socket)."""
+    """Says why it is unready. A part it lacks is None: a front's sweep, a worker's sender, HTTP's socket."""
 
     def __init__(
         self,
