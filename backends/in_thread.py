@@ -83,7 +83,7 @@ class InThread(ABC):
 
 
 class Underway:
-    """Those of this process, by op id. Only what goes on here can be seen to go on, and be stopped."""
+    """Holds those of this process, by op id. Only what goes on here can be seen to go on, and be stopped."""
 
     def __init__(
         self,

@@ -65,6 +65,7 @@ FOR_STORAGE = frozenset(
 )
 SHORT_BODY_CHARACTERS = 30  # less says the same by chance
 CONFORMANCE = "conformance/"
+RIDDLES = {"As", "By", "For", "Of", "Per", "Those", "What", "Where", "Who", "Whoever", "Whose", "With"}
 
 
 def lines(file: str) -> int:
@@ -142,6 +143,19 @@ def bodies(source: str) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[ast.get_docstring(node) is not None :]
             yield ast.unparse(node.args), "\n".join(map(ast.unparse, body))
+
+
+def test_a_docstring_is_a_sentence_about_what_it_stands_on() -> None:
+    assert [where for where, words in docstrings() if words.split()[0] in RIDDLES] == []
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    for file, source in FILES.items():
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            if words := ast.get_docstring(node):
+                yield f"{file}:{node.lineno}: {words.splitlines()[0]}", words
 
 
 # Doors -----------------------------------------------------------------------------------------

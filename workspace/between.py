@@ -95,7 +95,7 @@ async def snapshot(stage: Stage) -> None:
 
 
 async def _audit(stage: Stage, run: str) -> None:
-    """As an auditor does it, with a copy of the copy and the script that came with the manifest."""
+    """Checks as an auditor does, with a copy of the copy and the script that came with the manifest."""
     folder = stage.world.folder / f"audit-{run}"
     expect("the manifest", 0, (await stage.bot.answers("snapshot", "manifest", run, "--to", str(folder)))[0])
     (copy,) = stage.world.backups.rglob("*.copy.db")

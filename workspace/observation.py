@@ -59,7 +59,7 @@ def look_at_storefront(world: DemoWorld, shop: str) -> Storefront:
 
 
 def status(url: str) -> int | None:
-    """What a GET answers; None: nothing."""
+    """Returns what a GET answers; None: nothing."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.netloc, timeout=STOREFRONT_ANSWERS_WITHIN_SECONDS)
     try:

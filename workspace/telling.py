@@ -7,7 +7,7 @@ from workspace.stage import Stage
 
 
 class Differs(Exception):
-    """What we expected and what we saw instead."""
+    """Says what we expected and what we saw instead."""
 
     def __init__(self, what: str, expected: object, seen: object) -> None:
         super().__init__(f"{what}: expected {expected}, seen {seen}")

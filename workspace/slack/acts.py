@@ -167,7 +167,7 @@ class Acts:
         return await self._delivery.send("events_api", payload)
 
     def _typed(self, text: str) -> str:
-        """What Slack's client makes of typed words: < > & escaped, names after an @ turned into mentions."""
+        """Returns what Slack's client makes of typed words: < > & escaped, names after an @ turned into mentions."""
         names = {user.name: f"<@{user.id}>" for user in self._workspace.users.values()}
         names |= {group.handle: f"<!subteam^{group.id}>" for group in self._workspace.groups.values()}
         names |= {everyone: f"<!{everyone}>" for everyone in ("channel", "here", "everyone")}

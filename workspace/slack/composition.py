@@ -54,7 +54,7 @@ GROUP: Final = shape({"label": text(75, PLAIN), "options": listed(PLAIN_OPTION, 
 
 
 def _initial_is_offered(element: Json, at: str, findings: Findings) -> None:
-    """What is chosen at first must be, to the letter, one of the options."""
+    """Checks that what is chosen at first is, to the letter, one of the options."""
     chosen = [("initial_option", element["initial_option"])] if element.get("initial_option") else []
     chosen += [("initial_options", each) for each in element.get("initial_options") or []]
     for key, option in chosen:

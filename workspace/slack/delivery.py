@@ -15,7 +15,7 @@ _REASONS: Final = {"timeout": "timeout", "no_connection": "connection_failed"}
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of one payload: the newest attempt of an event, the only one of anything else."""
+    """Says what became of one payload: the newest attempt of an event, the only one of anything else."""
 
     kind: PayloadKind
     payload: Json

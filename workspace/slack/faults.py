@@ -151,7 +151,7 @@ class Faults:
         self.let_go()
 
     def active(self) -> dict[str, object]:
-        """What is switched on, for the page."""
+        """Returns what is switched on, for the page."""
         switched: dict[str, object] = {
             "down": self.is_down,
             "latency": self.latency,

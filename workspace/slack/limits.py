@@ -274,7 +274,7 @@ def _check_together(blocks: list[Json], at: str, findings: Findings) -> None:
 
 
 def _check_whole(blocks: list[Json], at: str, has_file: HasFile, findings: Findings) -> None:
-    """What no block can know alone: ids that repeat, files that are not there, two focused fields."""
+    """Checks what no block can know alone: ids that repeat, files that are not there, two focused fields."""
     for id, times in Counter(block["block_id"] for block in blocks if "block_id" in block).items():
         if times > 1:
             findings.add(f"`block_id` {id} already exists", at)

@@ -184,7 +184,7 @@ def url_verification(challenge: str) -> Json:
 
 
 def _interaction(workspace: Workspace, user: User, type: str) -> Json:
-    """What every interaction begins with. A stranger's comes from the stranger's own workspace."""
+    """Returns what every interaction begins with. A stranger's comes from the stranger's own workspace."""
     domain = "strangers" if user.stranger else workspace.app.team_domain
     return {
         "type": type,

@@ -186,7 +186,7 @@ class PretendSlack:
             await self.workspace.changed.wait(seen, LOOK_SECONDS)
 
     def _latest(self) -> str:
-        """What happened last, for a test that waited in vain."""
+        """Returns what happened last, for a test that waited in vain."""
         calls = [f"{call.method} {call.error or 'ok'}" for call in self.workspace.calls[-5:]]
         sent = [f"{each.kind} {'acked' if each.acked else each.error}" for each in self.delivery.log[-5:]]
         return f"last calls: {calls}; last payloads: {sent}"

@@ -118,7 +118,7 @@ class Workspace:
         return user
 
     def change_user(self, id: str, **changes: Any) -> User:
-        """For what happens to people while a test runs: `deleted=True`, `dnd=True`, `guest=True` …"""
+        """Changes a person while a test runs: `deleted=True`, `dnd=True`, `guest=True` …"""
         self.users[id] = replace(self.users[id], **changes)
         self.changed.touch()
         return self.users[id]
@@ -231,7 +231,7 @@ class Workspace:
     def messages(
         self, channel: str, thread_ts: str | None = None, viewer: str | None = None
     ) -> list[Message]:
-        """What stands in a channel, oldest first; with `thread_ts` the replies of that thread instead.
+        """Returns what stands in a channel, oldest first; with `thread_ts` the replies of that thread instead.
 
         `viewer=None` is nobody in particular: every ephemeral message is in the list. Deleted ones never are.
         """

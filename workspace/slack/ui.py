@@ -114,7 +114,7 @@ class Page:
         return stream
 
     def _viewer(self, request: web.Request) -> str:
-        """Who is looking; the first human when the page does not know yet."""
+        """Returns who is looking; the first human when the page does not know yet."""
         users = self._workspace.users
         asked = request.query.get("user", "")
         return asked if asked in users else next(iter(ui_state.humans(self._workspace)), "")

@@ -154,7 +154,7 @@ class WebApi:
 
 
 def _only_read(name: str, method: Method) -> None:
-    """Who somebody is, and who is in which group. `needed` null: it depends on the channel."""
+    """Answers who somebody is, and who is in which group. `needed` null: it depends on the channel."""
     if method.scope not in READ_SCOPES and name not in OF_ANY_TOKEN:
         raise CallRefused("missing_scope", needed=method.scope, provided=",".join(sorted(READ_SCOPES)))
 

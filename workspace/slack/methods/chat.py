@@ -70,7 +70,7 @@ def get_permalink(workspace: Workspace, args: Arguments) -> Json:
 
 
 def _content(workspace: Workspace, args: Arguments, *, may_be_empty: bool = False) -> dict[str, Any]:
-    """What a message says, checked as Slack checks it."""
+    """Returns what a message says, checked as Slack checks it."""
     blocks = args.objects("blocks", "invalid_blocks_format") or []
     attachments = args.objects("attachments", "invalid_attachments") or []
     text = args.optional("text", "") or ""
