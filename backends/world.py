@@ -11,6 +11,7 @@ from backends.pins import document_pin, named_apart, pins_of, places_of
 from backends.programs.spool import CommandOperation
 from backends.references import Resolver
 from backends.threads import Threads
+from bot.canonical_json import digest
 from bot.configuration import Configuration
 from bot.configuration.definitions import Definitions
 from bot.configuration.settings import CheckSettings, HandOver
@@ -79,6 +80,7 @@ class ConfiguredWorld:
         if configured.maintenance is not None:
             found += pins_of(configured.maintenance, self._resolver, OF_MAINTENANCE, agreed)
         if handed_over and (to := self._handed_over_to(target)) is not None:
+            found.append(Pin(f"setting{OF_HAND_OVER}", digest(to.model_dump(mode="json"))))
             found += pins_of(to, self._resolver, OF_HAND_OVER, agreed)
         for n, check in enumerate(configured.checks, 1):
             found += pins_of(check, self._resolver, f"{OF_CHECK}{n}", agreed)
@@ -96,11 +98,8 @@ class ConfiguredWorld:
         return DiscreetOperation(operation, call.type, surroundings.secrets)
 
     def hand_over(self, target: str, copy: str, manifest: Mapping[str, Any]) -> Operation:
-        """Raises PermanentError where the configuration hands nothing over any more."""
         to = self._handed_over_to(target)
-        if to is None:
-            raise PermanentError(f"The configuration says no more to whom copies of `{target}` go.")
-        surroundings = self._resolver.with_variables(to.environment)
+        surroundings = self._resolver.with_variables({} if to is None else to.environment)
         return DiscreetOperation(
             HandingOver(to, copy, manifest, surroundings), "hand-over", surroundings.secrets
         )

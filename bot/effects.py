@@ -30,7 +30,7 @@ from bot.errors import PermanentError, TemporaryError, words_of
 from bot.facts import Fact
 from bot.made import copies_of, copy_of
 from bot.manifest import manifest
-from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Leg, RestorePoint, Step
+from bot.model import BESIDE, MAINTENANCE, Beside, Do, Fence, Left, Leg, RestorePoint, Step, Verdict
 from bot.planner import Executors, Planner
 from bot.run import Run, StepRecord, op_id
 
@@ -149,6 +149,8 @@ class Effects:
             if step.do in {Do.PREPARE, Do.RESTORE, Do.HAND_OVER}:
                 plan = run.approval.plan
                 await self._planner.refuse_other_place(plan, step.target, begun=run.work.touched)
+            if step.do is Do.HAND_OVER and run.work.verdict is not Verdict.PASSED:
+                raise PermanentError("nobody could say whether it is the copy that was meant")
             begun = await self._begun(run, step)
         except OutcomeUnknown:
             return await self.find(run, run.work.record_of(step.n))
@@ -181,7 +183,7 @@ class Effects:
 
     async def _refused(self, run: Run, step: Step, refusal: PermanentError | TemporaryError) -> Run:
         """Nothing was sent now. What an earlier attempt has sent may still be under way."""
-        why = words_of(refusal)
+        why = f"the hand-over failed: {words_of(refusal)}" if step.do is Do.HAND_OVER else words_of(refusal)
         is_gone = isinstance(refusal, PointUnavailable)
         if run.is_backup and run.work.record_of(step.n).attempt < DROPPED_AT_MOST_TIMES:
             is_gone = False  # or its folder is away for a moment
@@ -267,7 +269,7 @@ class Effects:
             if step.do in BESIDE:
                 ended = replace(ended, left=Left.BEFORE)
             if step.do is Do.HAND_OVER:
-                ended = replace(ended, words=f"the copy was not handed over: {ended.words}")
+                ended = replace(ended, words=f"the hand-over failed: {ended.words}")
             if ended.left is Left.BEFORE and run.work.record_of(step.n).begun == 0:  # people had it looked at
                 return await self._driver.write(run, events.StepAbsent(step.n, ended.words, anew=True))
             if ended.left is Left.BEFORE and run.work.stop_requested:

@@ -31,6 +31,11 @@ def has_copy(run: Run) -> bool:
     return untouched and bool(copies_of(run, run.request.target))
 
 
+def is_handing_over(run: Run) -> bool:
+    """Whether the copy of a snapshot is being given away, or was: a stop would not bring it back."""
+    return any(record.started_at and record.step.do is Do.HAND_OVER for record in run.work.steps)
+
+
 def is_copy_gone(run: Run) -> bool:
     """Whether the copy that a drill or a snapshot has made was dropped, and its backend has said so."""
     drops = [record for record in run.work.steps if record.step.drops is Do.PREPARE]

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from bot.configuration import Configuration, HandOver, Procedure, ProcedureStep, Target
+from bot.configuration import HANDED_OVER, Configuration, HandOver, Procedure, ProcedureStep, Target
 from bot.model import Do, OnFailure, Phase, Step, When
 
+SUPERVISED_SECONDS = 60.0  # until the supervisor of a program that is out of time says how it ended
 UNSAID_SECONDS = 900.0  # for a step where neither procedure nor backend says how long it may take
 
 
@@ -101,7 +102,7 @@ def steps_beside(target: str, aside: Aside, to: HandOver | None = None) -> tuple
 
     What fails ends the run: nobody has to decide.
     """
-    given = [] if to is None else [_Draft(Phase.FINISH, Do.HAND_OVER, target, to.timeout, text=receiver(to))]
+    given = [] if to is None else [_hand_over(target, to)]
     drafts = [
         _Draft(Phase.RESTORE, Do.PREPARE, target, aside.seconds(Do.PREPARE)),
         _Draft(Phase.VERIFY, Do.CHECK, target),
@@ -111,10 +112,16 @@ def steps_beside(target: str, aside: Aside, to: HandOver | None = None) -> tuple
     return _numbered([replace(draft, on_failure=OnFailure.STOP) for draft in drafts])
 
 
+def _hand_over(target: str, to: HandOver) -> _Draft:
+    seconds = to.timeout + SUPERVISED_SECONDS
+    return _Draft(Phase.FINISH, Do.HAND_OVER, target, seconds, text=receiver(to))
+
+
 def receiver(to: HandOver) -> str:
     """Returns who gets a copy, as approvers are told: an account, or by which program."""
     if to.argv is not None:
-        return f"by {PurePath(to.argv[0]).name}"
+        said = [argument for argument in to.argv[1:] if argument not in HANDED_OVER]
+        return " ".join(["by", PurePath(to.argv[0]).name, *said])
     return f"to {to.owner}" if to.owner else "to a folder of the account that the bot runs under"
 
 

@@ -98,7 +98,7 @@ def _has_screen() -> bool:
 
 
 class Demo:
-    """Holds what the page shows beside Slack, and what its buttons do. Steps are done when that is to be seen."""
+    """Holds what the page shows beside Slack and what its buttons do. A step is done when it is seen."""
 
     def __init__(self) -> None:
         self.stage: Stage | None = None  # None: still being set up

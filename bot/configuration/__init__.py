@@ -9,6 +9,7 @@ from bot.configuration.digests import policy_digest, procedure_digest
 from bot.configuration.documents import json_schema
 from bot.configuration.loading import load
 from bot.configuration.settings import (
+    HANDED_OVER,
     MAIN_ZONE,
     Backups,
     Configuration,
@@ -29,6 +30,7 @@ from bot.configuration.settings import (
 from bot.configuration.surprises import warnings
 
 __all__ = [
+    "HANDED_OVER",
     "MAIN_ZONE",
     "Backups",
     "Configuration",

@@ -6,7 +6,6 @@ With one of them nothing is loaded. What works, and will surprise somebody, is i
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import PurePath
 
 from bot.commands import RESERVED
 from bot.configuration.definitions import (
@@ -16,12 +15,12 @@ from bot.configuration.definitions import (
     faults_of,
     variable_faults,
 )
+from bot.configuration.handing_over import hand_over_faults
 from bot.configuration.lines import Location
 from bot.configuration.settings import (
     ACCOUNT,
     NAME,
     Configuration,
-    HandOver,
     Hours,
     Human,
     Procedure,
@@ -345,19 +344,7 @@ def _snapshots(target: Target) -> Iterator[Fault]:
         words = "`keep` is under an hour, in which nobody can look into the copy. Write 1h or more."
         yield Fault((*here, "keep"), words)
     if target.snapshots.to is not None:
-        yield from _inside((*here, "to"), _hand_over(target.snapshots.to))
-
-
-def _hand_over(to: HandOver) -> Iterator[Fault]:
-    if (to.folder is None) == (to.argv is None):
-        yield Fault((), "A copy is handed over to one of two: a `folder`, or a program, as `argv`.")
-    if to.folder is not None and not PurePath(to.folder).is_absolute():
-        yield Fault(("folder",), "The `folder` is of the worker's machine: write it from `/` on.")
-    if to.folder is None and to.owner is not None:
-        yield Fault(("owner",), "`owner` is of the files in a `folder`. A program sets it by itself.")
-    if to.argv is not None and "{copy}" not in to.argv:
-        yield Fault(("argv",), "The program is not told where the copy stands: write `{copy}` into `argv`.")
-    yield from variable_faults(to.environment)
+        yield from _inside((*here, "to"), hand_over_faults(target.snapshots.to, target.executor.type))
 
 
 def _watch(target: Target) -> Iterator[Fault]:

@@ -28,6 +28,7 @@ from bot.model import Kind, OnFailure, Phase, Risk, When
 
 MAIN_ZONE = "main"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+HANDED_OVER = ("{copy}", "{manifest}", "{check}", "{run}")  # arguments of what hands a snapshot over
 ACCOUNT = re.compile(r"[UW][A-Z0-9]+")
 
 
@@ -218,10 +219,8 @@ class HandOver(Settings):
 
 
 def _handed_over(value: Any) -> Any:
-    """Returns the long form."""
-    return (
-        {"folder": value} if isinstance(value, str) else {"argv": value} if isinstance(value, list) else value
-    )
+    long = {"folder": value} if isinstance(value, str) else {"argv": value}
+    return long if isinstance(value, str | list) else value
 
 
 class Snapshots(Settings):

@@ -6,6 +6,7 @@ from bot import machine
 from bot.envelope import Event
 from bot.event_kinds import EventKind
 from bot.events import Cancelled, StopRequested
+from bot.made import is_handing_over
 from bot.model import Person, State
 from bot.presses.press import BEFORE_EFFECT, DIALOG, THEM, Asks, Attempt, Click, Form, Press, Right, said
 from bot.run import Run
@@ -23,6 +24,8 @@ def why_not_now(attempt: Attempt) -> str | None:
     run = attempt.run
     if run.state is State.PAUSED and run.work.touched:
         return f"{run.id} has stopped already and waits for a decision. Press *End it…* to end it."
+    if is_handing_over(run):
+        return f"{run.id} is handing its copy over, which nobody can take back. The card shows how it ends."
     if run.work.stop_requested:
         return f"Somebody asked {run.id} to stop already: no next step starts. The card shows how it goes on."
     return None

@@ -12,7 +12,7 @@ from datetime import datetime
 from bot import machine
 from bot.event_kinds import EventKind
 from bot.loss import LONGEST_WARNING_CHARACTERS, erase_again, people_return
-from bot.made import droppable, has_copy
+from bot.made import droppable, has_copy, is_handing_over
 from bot.model import LossQuality, Phase, Plan, State, Verdict
 from bot.presses import (
     APPROVE,
@@ -117,7 +117,7 @@ def _acts(run: Run, now: datetime) -> tuple[Make, ...]:
 
 def _acts_of_snapshot(run: Run) -> tuple[Make, ...]:
     if run.state is State.RUNNING:
-        return () if run.work.stop_requested else (_cancel,)
+        return () if run.work.stop_requested or is_handing_over(run) else (_cancel,)
     return (_drop,) if has_copy(run) and any(droppable(run)) else ()
 
 

@@ -126,7 +126,7 @@ def _given_away(plan: Plan) -> list[str]:
 
 def _handed_over(run: Run) -> list[str]:
     return [
-        f"Handed over {escape(record.step.text, 60)} {day_and_clock(record.ended_at)}, called {run.id}"
+        f"Handed over {escape(record.step.text, 60)} {day_and_clock(record.ended_at)}"
         for record in run.work.steps
         if record.step.do is Do.HAND_OVER and record.outcome is Outcome.SUCCEEDED and record.ended_at
     ]

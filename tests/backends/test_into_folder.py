@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_second_time_it_only_looks(copy: Path, manifest: Path, folder: Path) -
 def test_what_was_changed_since_is_no_hand_over(copy: Path, manifest: Path, folder: Path) -> None:
     put(copy, manifest, folder, "RB-60")
     change(folder / "RB-60" / "orders.db", "delete from t where id = 1")
-    with pytest.raises(NotPut, match="What was handed over is not the copy"):
+    with pytest.raises(NotPut, match="It is not shown to be the copy"):
         put(copy, manifest, folder, "RB-60")
 
 
@@ -90,6 +91,62 @@ def test_an_owner_that_nobody_knows_is_told_and_nothing_is_left(
     assert os.listdir(folder) == []
 
 
+def test_where_nobody_can_tell_whether_it_is_the_copy_it_goes_nowhere(
+    copy: Path, manifest: Path, folder: Path
+) -> None:
+    told = {**json.loads(manifest.read_text()), "source": {"sha256": None}, "contents": None}
+    manifest.write_text(json.dumps(told))
+    with pytest.raises(NotPut, match="It cannot be told"):
+        put(copy, manifest, folder, "RB-60")
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o720])
+def test_a_folder_that_others_write_into_gets_nothing(
+    copy: Path, manifest: Path, folder: Path, mode: int
+) -> None:
+    folder.chmod(mode)
+    with pytest.raises(NotPut, match="Others can write into the folder"):
+        put(copy, manifest, folder, "RB-60")
+
+
+def test_a_folder_in_one_that_others_write_into_gets_nothing(
+    copy: Path, manifest: Path, folder: Path
+) -> None:
+    (folder / "inner").mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(NotPut, match="Others can write into the folder"):
+        put(copy, manifest, folder / "inner", "RB-60")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_folder_of_who_gets_the_files_is_not_ours_to_write_into(
+    copy: Path, manifest: Path, folder: Path
+) -> None:
+    shutil.chown(folder, "daemon")
+    with pytest.raises(NotPut, match="Others can write into the folder"):
+        put(copy, manifest, folder, "RB-60", "daemon")
+
+
+def test_a_link_of_that_name_is_not_followed(
+    copy: Path, manifest: Path, folder: Path, tmp_path: Path
+) -> None:
+    put(copy, manifest, folder, "RB-60")
+    (folder / "RB-60").rename(tmp_path / "elsewhere")
+    (folder / "RB-60").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NotPut, match="holds something else"):
+        put(copy, manifest, folder, "RB-60")
+
+
+def test_what_was_killed_half_way_is_cleared_away_by_the_next(
+    copy: Path, manifest: Path, folder: Path
+) -> None:
+    (folder / ".RB-60.draft").mkdir()
+    (folder / ".RB-60.draft" / "orders.db").write_bytes(b"half of it")
+    put(copy, manifest, folder, "RB-60")
+    assert os.listdir(folder) == ["RB-60"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_all_of_it_is_its_owners(copy: Path, manifest: Path, folder: Path) -> None:
     put(copy, manifest, folder, "RB-60", "daemon")
@@ -101,4 +158,5 @@ def test_where_it_cannot_be_put_it_says_why_in_one_line(
     copy: Path, manifest: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = into_folder.main([str(copy), str(manifest), str(folder / "away"), "RB-60"])
-    assert (code, capsys.readouterr().err.count("\n")) == (1, 1)
+    said = capsys.readouterr().err
+    assert (code, said.count("\n"), str(folder) in said) == (1, 1, False)

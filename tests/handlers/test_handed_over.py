@@ -16,7 +16,7 @@ from bot.run import Run
 from tests.handlers.conftest import Open
 from tests.handlers.test_drills import back_up, make_orders
 from tests.handlers.test_snapshots import AUDITED, asked
-from tests.handlers.world import World
+from tests.handlers.world import COPIED, World
 
 INTO = "snapshots: {{keep: 30d, to: %s}}"
 
@@ -53,7 +53,7 @@ async def test_a_folder_gets_the_copy_the_manifest_and_the_script(open_world: Op
     run = await agreed(world)
     assert sorted(os.listdir(audit / run.id)) == ["manifest.json", "orders.db", "snapshot_check.py"]
     assert checked(audit / run.id) == 0
-    assert f"called {run.id}" in await world.shows("Handed over")
+    assert "to a folder of the account" in await world.shows("Handed over")
 
 
 async def test_who_approves_is_told_to_whom_it_goes(open_world: Open, audit: Path) -> None:
@@ -102,8 +102,21 @@ async def test_a_program_that_fails_is_said_and_the_copy_goes(open_world: Open, 
     world = await opened(open_world, '[sh, -c, "echo no room >&2; exit 3", x, "{{copy}}"]')
     await agreed(world, "failed")
     card = await world.shows("No snapshot of orders")
-    assert "the copy was not handed over" in card
+    assert "the hand-over failed: It is not known what was given away until then." in card
     assert "no room" in card
+
+
+async def test_a_copy_at_which_nobody_could_look_goes_nowhere(open_world: Open, audit: Path) -> None:
+    given = INTO % f'[sh, -c, "touch {audit}/given", x, "{{{{copy}}}}"]'
+    world = await open_world(COPIED.replace("    kind: system\n", f"    kind: system\n    {given}\n"))
+    await world.says("ana", "snapshot shop as of 1 min ago because audit Q3, 14")
+    await world.reaches("awaiting_approval")
+    await world.shows("Approve and start")
+    world.later(seconds=2)
+    await world.clicks("ben", "Approve and start")
+    run = await world.reaches("failed")
+    assert run.why == "the hand-over failed: nobody could say whether it is the copy that was meant"
+    assert os.listdir(audit) == []
 
 
 async def test_a_folder_that_is_gone_is_said_before_anybody_is_asked(open_world: Open, audit: Path) -> None:
@@ -142,6 +155,41 @@ async def test_a_rollback_does_not_mind_who_audits(open_world: Open, audit: Path
     await world.says("ana", f"orders to {backup} because totals are wrong")
     run = await world.reaches("awaiting_approval")
     assert not any("hand-over" in pin.name for leg in run.approval.plan.legs for pin in leg.pins)
+
+
+async def test_another_receiver_than_was_agreed_to_gets_nothing(open_world: Open, audit: Path) -> None:
+    program = audit.parent / "give.sh"
+    program.write_text(f'#!/bin/sh\ncp "$1" "{audit}/$2"\n')
+    program.chmod(0o755)
+    world = await opened(open_world, f'["{program}", "{{{{copy}}}}", alice]')
+    await asked(world)
+    card = await world.shows("Approve and start")
+    assert "by give.sh alice; what is given away" in card
+    await world.bot.stop()
+    text = (world.folder / "rollback.yaml").read_text()
+    (world.folder / "rollback.yaml").write_text(text.replace("alice", "mallory"))
+    await world.start()
+    await world.clicks("ben", "Approve and start")
+    await world.reaches("void")
+    assert os.listdir(audit) == []
+
+
+async def test_a_place_that_stands_in_the_words_of_a_failure_is_on_no_card(
+    open_world: Open, audit: Path
+) -> None:
+    world = await opened(open_world, str(audit))
+    (audit / "RB-1").mkdir()
+    await agreed(world, "failed")
+    card = await world.shows("RB-1 is there already and holds something else")
+    assert str(audit) not in card
+
+
+async def test_a_program_that_tells_where_the_copy_stands_is_not_believed_on_a_card(
+    open_world: Open, audit: Path
+) -> None:
+    world = await opened(open_world, '[sh, -c, "echo cannot read $0 >&2; exit 1", "{{copy}}"]')
+    await agreed(world, "failed")
+    assert "cannot read the copy" in await world.shows("No snapshot of orders")
 
 
 async def test_it_stands_in_the_evidence_that_it_was_handed_over(open_world: Open, audit: Path) -> None:

@@ -167,7 +167,7 @@ class Acts:
         return await self._delivery.send("events_api", payload)
 
     def _typed(self, text: str) -> str:
-        """Returns what Slack's client makes of typed words: < > & escaped, names after an @ turned into mentions."""
+        """Returns typed words as Slack's client sends them: < > & escaped, names after an @ as mentions."""
         names = {user.name: f"<@{user.id}>" for user in self._workspace.users.values()}
         names |= {group.handle: f"<!subteam^{group.id}>" for group in self._workspace.groups.values()}
         names |= {everyone: f"<!{everyone}>" for everyone in ("channel", "here", "everyone")}

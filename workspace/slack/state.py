@@ -231,7 +231,7 @@ class Workspace:
     def messages(
         self, channel: str, thread_ts: str | None = None, viewer: str | None = None
     ) -> list[Message]:
-        """Returns what stands in a channel, oldest first; with `thread_ts` the replies of that thread instead.
+        """Returns what stands in a channel, oldest first; with `thread_ts` the replies of a thread instead.
 
         `viewer=None` is nobody in particular: every ephemeral message is in the list. Deleted ones never are.
         """

@@ -60,8 +60,7 @@ async def _closer(target: Target, executors: Executors) -> tuple[Result, ...]:
         async with asyncio.timeout(TARGET_ANSWERS_WITHIN_SECONDS):
             executor = executors.executor(target.name)
             troubles = await executor.examine() if isinstance(executor, Examines) else ()
-            if reason := await executors.why_no_hand_over(target.name):
-                troubles = (*troubles, Trouble(f"Snapshots cannot be handed over. {reason}"))
+            troubles = (*troubles, *await _hand_over(target, executors))
             return tuple(_result(name, trouble) for trouble in troubles)
     except ConfigurationError:
         return ()
@@ -72,6 +71,14 @@ async def _closer(target: Target, executors: Executors) -> tuple[Result, ...]:
         return (fail(name, _stopped(words_of(problem))),)
     except Exception as problem:  # noqa: BLE001 - a fault of ours with one target hides none of the rest
         return (fail(name, ending(problem).words),)
+
+
+async def _hand_over(target: Target, executors: Executors) -> tuple[Trouble, ...]:
+    try:
+        reason = await executors.why_no_hand_over(target.name)
+    except ConfigurationError as problem:
+        reason = " ".join(problem.problems)
+    return (Trouble(f"Snapshots cannot be handed over. {reason}"),) if reason else ()
 
 
 def _result(name: str, trouble: Trouble) -> Result:

@@ -28,7 +28,7 @@ def read(workspace: Workspace, channel_id: str) -> Channel:
 
 
 def posted_to(workspace: Workspace, name: str) -> Channel:
-    """Returns where a message goes: a channel's id or #name, or a person's id, which opens the direct messages."""
+    """Returns where a message goes: by a channel's id or #name, or by a person's id, for direct messages."""
     if name in workspace.users:
         return workspace.channels[direct(workspace, name)]
     named = next(
