@@ -174,6 +174,21 @@ async def test_another_receiver_than_was_agreed_to_gets_nothing(open_world: Open
     assert os.listdir(audit) == []
 
 
+async def test_what_was_begun_is_followed_where_the_file_says_it_no_more(
+    open_world: Open, audit: Path
+) -> None:
+    waits = f'[sh, -c, "until [ -e {audit}/go ]; do sleep 0.05; done", x, "{{{{copy}}}}"]'
+    world = await opened(open_world, waits)
+    await asked(world)
+    await world.clicks("ben", "Approve and start")
+    await world.shows("Handing the copy over")
+    await world.bot.stop()
+    world.configure(AUDITED)
+    await world.start()
+    (audit / "go").touch()
+    await world.reaches("succeeded")
+
+
 async def test_a_place_that_stands_in_the_words_of_a_failure_is_on_no_card(
     open_world: Open, audit: Path
 ) -> None:
