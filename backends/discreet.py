@@ -81,7 +81,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     "plan": Expected(Way, (Way,), "a Way"),
     "measure": Expected(Loss, (Loss,), "a Loss"),
     "fingerprint": Expected(str, (str,), "a text"),
-    "where": Expected(str, (str,), "a text"),
+    "where": Expected(tuple[str, ...], (tuple,), "a tuple of texts"),
     "verify": Expected(tuple[Finding, ...], (tuple,), "a tuple of Findings"),
     "examine": Expected(tuple[Trouble, ...], (tuple,), "a tuple of Troubles"),
     "describe": Expected(Contents | None, (Contents, type(None)), "Contents or None"),
@@ -309,12 +309,12 @@ class DiscreetExecutor(DiscreetOperation):
         if isinstance(self._executor, Closes):
             await self._executor.close()
 
-    async def where(self) -> str:
+    async def where(self) -> tuple[str, ...]:
         """Returns nothing as well where the executor cannot name what it changes."""
         return await self._hearing.of("where", self._placed)
 
-    async def _placed(self) -> str:
-        return await self._executor.where() if isinstance(self._executor, Placed) else ""
+    async def _placed(self) -> tuple[str, ...]:
+        return await self._executor.where() if isinstance(self._executor, Placed) else ()
 
     async def examine(self) -> tuple[Trouble, ...]:
         """Returns nothing as well where the executor does not examine itself."""

@@ -364,8 +364,11 @@ class Examines(Protocol):
 class Placed(Protocol):
     """An executor that can name what it changes, whatever the settings call it; no executor has to."""
 
-    async def where(self) -> str:
-        """Returns the same for two executors only where both change one thing; empty: nobody can tell now."""
+    async def where(self) -> tuple[str, ...]:
+        """Returns a name for each thing that it writes to: two executors that share one write to the same.
+
+        Empty: nobody can tell now.
+        """
 
 
 @runtime_checkable

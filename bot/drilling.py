@@ -90,7 +90,10 @@ def why_of_another(point: RestorePoint, own: RestorePoint | None, of: str, on: s
     surely shows nothing: the name is not the thing.
     """
     if own is None:
-        return (f"`{of}` has no restore point of this name: what is shown is of `{on}` alone",)
+        raise UserError(
+            f"`{of}` has no restore point `{point.id}`, so its rehearsal on `{on}` would show nothing of it. "
+            f"Name one that both have: `drill {of} POINT`."
+        )
     if not point.fingerprint or not own.fingerprint:
         return (f"Nobody can say whether this restore point holds what that of `{of}` does",)
     if point.fingerprint != own.fingerprint:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot import drilling, policy
 from bot.configuration import Configuration, Target, policy_digest, procedure_digest
+from bot.configuration.stages import lived_by
 from bot.contract import OutcomeUnknown, Placed, PointUnavailable, answered
 from bot.errors import PermanentError, TemporaryError, UserError, words_of
 from bot.model import Finding, Goal, Plan, RestorePoint
@@ -49,7 +50,7 @@ async def _with_people(run: Run, planner: Planner, target: Target) -> Plan:
     if goal.as_of is not None:
         return await planner.plan_snapshot(target, goal.as_of)
     if run.request.drill_of is not None:
-        await _refuse_one_place(planner.executors, run.request.drill_of, target.name)
+        await _refuse_other_stage(planner, run.request.drill_of, target)
         plan = await planner.plan_rehearsal(target, goal, run.request.drill_of)
         own = await _own_point(planner, run.request.drill_of, plan.point.id)
         unsure = drilling.why_of_another(plan.point, own, run.request.drill_of, target.name)
@@ -67,21 +68,31 @@ async def _own_point(planner: Planner, of: str, name: str) -> RestorePoint | Non
 
 async def _refuse_other_stage(planner: Planner, of: str, target: Target) -> None:
     """Raises UserError where a rehearsal would not be one any more. Raises what executors raise."""
-    drilling.rehearsal_rule_of(planner.configuration.targets.get(of), target)
-    await _refuse_one_place(planner.executors, of, target.name)
+    drilled = planner.configuration.targets.get(of)
+    drilling.rehearsal_rule_of(drilled, target)
+    if drilled is not None:
+        await _refuse_one_place(planner, drilled, target)
 
 
-async def _refuse_one_place(executors: Executors, of: str, on: str) -> None:
+async def _refuse_one_place(planner: Planner, of: Target, on: Target) -> None:
     """Raises UserError where two targets turn out to be one thing: a rehearsal never touches what is live.
 
     Raises what executors raise: what cannot be told now is not taken for another place.
     """
-    here, there = executors.executor(of), executors.executor(on)
-    if not isinstance(here, Placed) or not isinstance(there, Placed):
-        return
-    both = [await answered(each.where(), PLAN_READ_WITHIN_SECONDS) for each in (here, there)]
-    if both[0] and both[0] == both[1]:
-        raise UserError(f"`{on}` leads to the same as `{of}`, which a rehearsal never touches.")
+    ours = await _where(planner.executors, on)
+    for other in lived_by(planner.configuration, of):
+        alike = other.name != on.name and other.executor.type == on.executor.type and other.zone == on.zone
+        if alike and not ours.isdisjoint(await _where(planner.executors, other)):
+            raise UserError(
+                f"`{on.name}` leads to the same as `{other.name}`, which a rehearsal never touches."
+            )
+
+
+async def _where(executors: Executors, target: Target) -> frozenset[str]:
+    executor = executors.executor(target.name)
+    if not isinstance(executor, Placed):
+        return frozenset()
+    return frozenset(await answered(executor.where(), PLAN_READ_WITHIN_SECONDS)) - {""}
 
 
 def failover(name: str, configuration: Configuration) -> str:
@@ -107,8 +118,8 @@ async def _as_approved(run: Run, other_plan: str | None, planner: Planner, direc
         return Now(f"`{run.request.target}` is not in the configuration any more")
     if other_plan is not None:
         return Now(other_plan)
-    if run.request.drill_of is not None:
-        await _refuse_other_stage(planner, run.request.drill_of, target)
+    if (of := run.request.drill_of) is not None:
+        await _refuse_other_stage(planner, of, target)
     if reason := _what_changed(run.approval.plan, configuration, target):
         return Now(reason)
     has_people = run.approval.plan.approvals_needed or not run.request.by_itself  # else nobody is looked up

@@ -132,8 +132,8 @@ class Git:
         self._copies = CommitCopies(markers or Markers(work, WorkerKey.fresh()), place, clock)
         self._clock = clock
 
-    async def where(self) -> str:
-        return self._where
+    async def where(self) -> tuple[str, ...]:
+        return (self._where,)
 
     async def points(self, limit: int = 50) -> Points:
         seen = await self._look()

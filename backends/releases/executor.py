@@ -97,8 +97,8 @@ class Releases:
         self._threads = Threads()
         self._clock = clock
 
-    async def where(self) -> str:
-        return await self._threads.run(identity_of, self._layout.root)
+    async def where(self) -> tuple[str, ...]:
+        return (await self._threads.run(identity_of, self._layout.root),)
 
     async def points(self, limit: int = 50) -> Points:
         listed = await self._threads.run(self._points)

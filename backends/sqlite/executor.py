@@ -184,8 +184,9 @@ class Sqlite:
     ) -> AsyncGenerator[tuple[RowListed, ...], None]:
         return self._listings.rows(removal, table, personal)
 
-    async def where(self) -> str:
-        return await self._threads.run(identity_of, self._database)
+    async def where(self) -> tuple[str, ...]:
+        places = (self._database, self._backups)
+        return tuple(filter(None, [await self._threads.run(identity_of, place) for place in places]))
 
     async def examine(self) -> tuple[Trouble, ...]:
         found, current = await self._threads.run(self._listed)

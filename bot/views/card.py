@@ -139,7 +139,7 @@ def _environment(plan: Plan) -> str:
 def _drilled(run: Run) -> list[str]:
     """Says what a rehearsal is a drill of: its headline names where it goes on."""
     of = run.request.drill_of
-    return [f"A drill of {target_name(of)}, which is not touched"] if of else []
+    return [f"A drill of {target_name(of)}, which is another target"] if of else []
 
 
 def _rows(run: Run, facts: CardFacts, now: datetime) -> list[str]:

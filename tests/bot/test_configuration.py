@@ -920,6 +920,16 @@ STAGE = """\
     checks:
       - {type: command, argv: [smoke-test]}
 """
+BILLING = """\
+  billing:
+    kind: database
+    executor: {type: sqlite, database: billing.db, backups: billing-backups}
+"""
+MAINTAINED = """\
+    maintenance:
+      enter: {type: command, argv: [gate, close]}
+      leave: {type: command, argv: [gate, open]}
+"""
 BOTH = "  both: {steps: [{phase: restore, target: stage}, {phase: restore, target: orders}]}\n"
 
 
@@ -967,6 +977,22 @@ def test_a_rehearsal_is_on_a_target_of_another_environment(path: Path) -> None:
             "another kind of backend",
         ),
         ("mode: rehearsal, target: stage, every: 90d, start: {itself: true}", STAGE, "none starts by itself"),
+        ("mode: rehearsal, target: stage", STAGE.replace("staging", '"Prod-EU "'), "people live by"),
+        (
+            "mode: rehearsal, target: stage",
+            STAGE.replace("stage-backups", "./x/../backups/"),
+            "saves what it takes back",
+        ),
+        (
+            "mode: rehearsal, target: stage",
+            STAGE.replace("stage.db", "billing.db") + BILLING,
+            "changes the same as `billing`",
+        ),
+        (
+            "mode: rehearsal, target: stage",
+            STAGE + MAINTAINED + BILLING + MAINTAINED,
+            "has the `maintenance` of `billing`",
+        ),
     ],
     ids=[
         "no target",
@@ -981,6 +1007,10 @@ def test_a_rehearsal_is_on_a_target_of_another_environment(path: Path) -> None:
         "checks",
         "another kind",
         "by itself",
+        "production by another word",
+        "undo points by another path",
+        "what else people live by",
+        "maintenance",
     ],
 )
 def test_a_rehearsal_that_could_touch_what_is_live_is_refused(
@@ -990,9 +1020,31 @@ def test_a_rehearsal_that_could_touch_what_is_live_is_refused(
         rehearsing(path, drill, stage)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "words"),
+    [
+        ("url: a, query: select 1, equals: 1", "url: b, query: select 2, equals: 1", "asks something else"),
+        ("url: a, query: select 1, equals: 1", "url: a, query: select 1, equals: 1", "looks at `orders`"),
+    ],
+    ids=["another question", "the same place"],
+)
+def test_a_check_that_shows_nothing_of_the_other_place_is_refused(
+    path: Path, theirs: str, ours: str, words: str
+) -> None:
+    check = "      - {type: command, argv: [smoke-test]}\n"
+    stage = STAGE.replace(check, f"      - {{type: sql, name: totals, {ours}}}\n")
+    text = SMALL.replace(check, f"      - {{type: sql, name: totals, {theirs}}}\n", 1)
+    drill = "    kind: database\n    drill: {mode: rehearsal, target: stage}\n"
+    text = text.replace("    kind: database\n", drill, 1)
+    path.write_text(text.replace("targets:\n", f"targets:\n{stage}", 1))
+    with pytest.raises(ConfigurationError, match=words):
+        load(path)
+
+
 def test_where_the_same_programs_are_called_nothing_is_rehearsed(path: Path) -> None:
     programs = "{type: command, points: {argv: [a]}, current: {argv: [a]}, restore: {argv: [a, '{point}']}}"
-    stage = STAGE.replace("{type: sqlite, database: stage.db, backups: stage-backups}", programs)
+    slower = programs.replace("points: {argv: [a]}", "points: {argv: [a], timeout: 59s}")
+    stage = STAGE.replace("{type: sqlite, database: stage.db, backups: stage-backups}", slower)
     rehearsed = "    drill: {mode: rehearsal, target: stage}\n    executor: "
     shop = "  shop:\n    kind: system\n    executor: {type: releases, root: shop}\n"
     text = written(path).read_text().replace(shop, f"  shop:\n    kind: system\n{rehearsed}{programs}\n")

@@ -127,6 +127,15 @@ async def test_a_target_that_turns_out_to_be_production_is_refused_at_run_time(s
     assert run.why == "`stage` leads to the same as `orders`, which a rehearsal never touches."
 
 
+async def test_what_turns_out_to_save_among_the_points_of_production_is_refused(staged: World) -> None:
+    good = brought(staged.folder, 5, 10)
+    shutil.rmtree(staged.folder / "stage-backups")
+    (staged.folder / "stage-backups").symlink_to("backups")
+    await staged.says("ana", f"drill orders {good} because it is due")
+    run = await staged.reaches("refused")
+    assert "leads to the same as `orders`" in run.why
+
+
 async def test_what_leads_to_production_once_it_was_agreed_to_does_not_start(staged: World) -> None:
     good = brought(staged.folder, 5, 10)
     await staged.says("ana", f"drill orders {good} because it is due")
@@ -162,12 +171,12 @@ async def test_a_point_that_holds_something_else_there_is_not_rehearsed(staged: 
     assert "holds something else than that of `orders`" in run.why
 
 
-async def test_of_a_point_that_it_does_not_have_nothing_is_shown(staged: World) -> None:
+async def test_a_point_that_it_does_not_have_is_not_rehearsed(staged: World) -> None:
     good = brought(staged.folder, 5, 10)
     (staged.folder / "backups" / f"{good}.db").unlink()
     await staged.says("ana", f"drill orders {good} because it is due")
-    run = await staged.reaches("awaiting_approval")
-    assert "what is shown is of `stage` alone" in " ".join(run.approval.plan.warnings)
+    run = await staged.reaches("refused")
+    assert f"`orders` has no restore point `{good}`" in run.why
 
 
 async def test_going_on_against_failed_checks_leaves_a_follow_up(staged: World) -> None:
