@@ -12,7 +12,9 @@ def hand_over_faults(to: HandOver, backend: str) -> Iterator[Fault]:
         yield Fault((), "A copy is handed over to one of two: a `folder`, or a program, as `argv`.")
     if to.folder is not None:
         if not PurePath(to.folder).is_absolute() or not to.folder.isprintable() or "{" in to.folder:
-            yield Fault(("folder",), "The `folder` is of the worker's machine: write it from `/` on.")
+            yield Fault(
+                ("folder",), "It is a folder of the worker's machine: write it from `/` on, without braces."
+            )
         if backend == "command":
             yield Fault(("folder",), "Only your programs know where their copies stand: let one hand over.")
         if to.environment:
