@@ -1,8 +1,8 @@
 """Which target another one may be rehearsed on: never one that people live by, nor one that leads there."""
 
-import os.path
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from bot.configuration.definitions import Definitions
@@ -87,8 +87,16 @@ def _leads_to(settings: Settings, named: tuple[str, ...]) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a path as it is without detours: `./a/` and `a` are one."""
-    return os.path.normpath(value) if isinstance(value, str) and "://" not in value else value
+    """Returns a path without detours: `./a/` and `b/../a` are `a`. Links are for the backend to see."""
+    if not isinstance(value, str) or "://" in value:
+        return value
+    parts: list[str] = []
+    for part in PurePosixPath(value).parts:
+        if part == ".." and parts and parts[-1] not in {"..", "/"}:
+            parts.pop()
+        else:
+            parts.append(part)
+    return parts
 
 
 def _why_it_shows_less(target: Target, stage: Target) -> Iterator[str]:
