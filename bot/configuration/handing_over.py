@@ -1,4 +1,4 @@
-"""Where a snapshot may be handed over to, as far as the file says."""
+"""Finds what is wrong with the place that a snapshot is handed over to, as far as the file says."""
 
 from collections.abc import Iterator
 from pathlib import PurePath

@@ -1,4 +1,4 @@
-"""What puts a copy into a folder: all of it or nothing, once, and never over something else."""
+"""A copy is put into a folder whole or not at all, once, and never over something else."""
 
 import json
 import os

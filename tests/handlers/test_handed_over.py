@@ -41,7 +41,7 @@ async def agreed(world: World, ends: str = "succeeded") -> Run:
 
 
 def checked(folder: Path) -> int:
-    """What the script says that lies beside the copy."""
+    """Returns the exit code of the script that lies beside the copy."""
     (copy,) = folder.glob("*.db")
     return subprocess.run(
         [sys.executable, "-I", "-S", "snapshot_check.py", "manifest.json", copy.name], cwd=folder, check=False

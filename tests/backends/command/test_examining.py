@@ -17,7 +17,7 @@ from backends.secrecy import Secrets
 from bot.configuration import Target, load
 from bot.configuration.values import Reference
 from bot.contract import Examines, Executor, Trouble
-from bot.errors import PermanentError
+from bot.errors import ConfigurationError, PermanentError
 from bot.pins import Pin
 from handlers.cli.doctor import targets
 from handlers.cli.doctor.results import Grade
@@ -222,6 +222,17 @@ async def test_an_examination_that_breaks_the_contract_is_named(shop: CommandWor
 
 async def test_an_executor_that_does_not_examine_itself_has_nothing_to_say() -> None:
     assert await guarded(object()).examine() == ()
+
+
+class WithoutSecret(Given):
+    async def why_no_hand_over(self, target: str) -> str | None:
+        raise ConfigurationError(("The environment variable TOKEN is not set.",))
+
+
+async def test_doctor_tells_of_a_secret_that_a_hand_over_lacks(shop: CommandWorld, target: Target) -> None:
+    found = await targets.examine(target, None, WithoutSecret(guarded(Examined(executor(shop), ()))))
+    told = "Snapshots cannot be handed over. The environment variable TOKEN is not set"
+    assert told in [result.words.rstrip(".") for result in found.results]
 
 
 async def test_doctor_prints_what_is_serious_as_a_failure_and_a_hint_as_a_warning(
