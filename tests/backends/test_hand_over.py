@@ -1,5 +1,6 @@
 """A hand-over as an operation: what became of it where nobody has said so."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ async def given(tmp_path: Path, audit: Path) -> HandingOver:
     await operation.start(WORK)
     await ended(operation, WORK)
     (spool / WORK.op_id / "1" / supervisor.ENDED).unlink()
+    async with asyncio.timeout(30):
+        while (await operation.find(WORK)).fate is Fate.IN_FLIGHT:  # noqa: ASYNC110 - its supervisor has no event
+            await asyncio.sleep(0.02)
     return operation
 
 
